@@ -1,0 +1,67 @@
+// What a batch's attention kernels see of the cache: FlashInfer's page table and where each layer begins.
+#pragma once
+
+#include <kvstrata/core/geometry.hpp>
+#include <kvstrata/core/ids.hpp>
+#include <kvstrata/core/interval.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace kvstrata {
+
+/// An affine map from (layer, page) to a byte offset. In a page K comes first, then V: [K,V][token][head][dim].
+struct placement
+{
+  std::uint64_t layer_stride = 0;  ///< bytes from a page in one layer to the same page in the next
+  std::uint64_t page_stride = 0;   ///< bytes from one page to the next in a layer
+
+  [[nodiscard]] constexpr std::uint64_t offset(layer_index layer, std::uint64_t page) const noexcept
+  {
+    return layer * layer_stride + page * page_stride;
+  }
+  friend constexpr bool operator==(placement, placement) = default;
+};
+
+/// The pages of a batch of `size()` requests. Trivially copyable; valid while its lease lives.
+struct page_table_view
+{
+  std::span<const page_id> page_ids;           ///< [indptr[size()]] pages of all requests, each in history order
+  std::span<const std::int32_t> indptr;        ///< [size() + 1] request r has page_ids[indptr[r] .. indptr[r + 1])
+  std::span<const std::int32_t> last_page_len; ///< [size()] tokens in a request's last page; 0 when it has no page
+  std::byte* base = nullptr;                   ///< device address of layer 0, page 0
+  placement where;                             ///< byte offset of a page from base
+  geometry shape;
+  token_count page_tokens = 0;                 ///< tokens a page
+
+  [[nodiscard]] std::size_t size() const noexcept { return last_page_len.size(); }
+
+  [[nodiscard]] std::span<const page_id> pages(std::size_t request) const
+  {
+    const auto from = static_cast<std::size_t>(indptr[request]);
+    return page_ids.subspan(from, static_cast<std::size_t>(indptr[request + 1]) - from);
+  }
+
+  /// Tokens of a request's history.
+  [[nodiscard]] token_count tokens(std::size_t request) const
+  {
+    const auto count = static_cast<token_count>(indptr[request + 1] - indptr[request]);
+    return count == 0 ? 0 : (count - 1) * page_tokens + static_cast<token_count>(last_page_len[request]);
+  }
+
+  /// Device address of a page in a layer: K as [page_tokens][kv_heads][head_dim], then V the same.
+  [[nodiscard]] std::byte* page(layer_index layer, page_id id) const noexcept
+  {
+    return base + where.offset(layer, to_number(id));
+  }
+
+  /// Device address of the K row ([kv_heads][head_dim]) of one token; V lies value_offset() bytes behind it.
+  [[nodiscard]] std::byte* key(layer_index layer, std::size_t request, token_count token) const
+  {
+    return page(layer, pages(request)[token / page_tokens]) + (token % page_tokens) * shape.key_bytes();
+  }
+  [[nodiscard]] std::size_t value_offset() const noexcept { return page_tokens * shape.key_bytes(); }
+};
+
+}  // namespace kvstrata

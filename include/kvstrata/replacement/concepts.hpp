@@ -1,0 +1,89 @@
+// Who goes first. A replacement policy orders objects (a user's copy in one tier); it owns none of them, moves no
+// bytes, and knows neither tiers nor devices, so the same type runs in a simulator.
+//
+// expression                          meaning
+// ----------------------------------- ---------------------------------------------------------------------------
+// typename P::hook                    what the policy keeps inside each object: default constructible; stays where
+//                                     it is while inserted
+// P p;                                an empty policy
+// p.insert(hook, info)                the object came into the tier; it is not in the policy
+// p.touch(hook, info)                 the object, which is in the policy, was used
+// p.remove(hook)                      the object left the tier, for whatever reason; must not throw
+// p.victims(visit)                    calls visit(hook&) -> bool for each object, the first to go first, until visit
+//                                     returns false. Visits each object at most once. Removes nothing (the caller
+//                                     removes what it takes afterwards; what it does not take stays), but may age its
+//                                     own marks, as a clock hand does
+//
+// fallback when absent                meaning
+// ----------------------------------- ---------------------------------------------------------------------------
+// P(capacity_bytes)                   default construction. Constructed with the bytes that the tier holds
+// p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use
+//
+// Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: lru.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+
+#include <concepts>
+#include <cstdint>
+
+namespace kvstrata {
+
+/// What a policy may know of an object.
+struct object_info
+{
+  user_id user{};
+  std::uint64_t bytes = 0;         ///< what evicting the whole object frees
+  token_count tokens = 0;          ///< tokens of the user that the tier holds
+  token_count dirty_tokens = 0;    ///< of these, how many no other tier has
+};
+
+template <class P>
+concept has_replacement_hook = std::default_initializable<typename P::hook>;
+
+template <class P>
+concept tracks_objects =
+    has_replacement_hook<P> && requires(P& p, typename P::hook& hook, const object_info& info) {
+      p.insert(hook, info);
+      p.touch(hook, info);
+      p.remove(hook);
+    };
+
+namespace detail {
+
+template <class Hook>
+struct visit_archetype
+{
+  bool operator()(Hook&) const;
+};
+
+}  // namespace detail
+
+template <class P>
+concept orders_victims = has_replacement_hook<P> && requires(P& p, detail::visit_archetype<typename P::hook> visit) {
+  p.victims(visit);
+};
+
+template <class P>
+concept constructible_for_capacity =
+    std::default_initializable<P> || std::constructible_from<P, std::uint64_t>;
+
+template <class P>
+concept replacement_policy = tracks_objects<P> && orders_victims<P> && constructible_for_capacity<P>;
+
+/// Makes a policy for a tier of `capacity_bytes`.
+template <replacement_policy P>
+[[nodiscard]] P make_replacement([[maybe_unused]] std::uint64_t capacity_bytes)
+{
+  if constexpr (std::constructible_from<P, std::uint64_t>) return P(capacity_bytes);
+  else return P();
+}
+
+/// Tells the policy of a change, if it wants to know.
+template <replacement_policy P>
+void notify_changed(P& policy, typename P::hook& hook, const object_info& info)
+{
+  if constexpr (requires { policy.changed(hook, info); }) policy.changed(hook, info);
+}
+
+}  // namespace kvstrata
