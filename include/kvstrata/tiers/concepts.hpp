@@ -1,0 +1,73 @@
+// Levels of the hierarchy. The top one is a device_slab; a lower tier is any type that satisfies the table below.
+//
+// A lower tier T is a recipe: options and a config. T::on<Device> is the tier itself, bound to a device.
+//
+// expression                             meaning
+// -------------------------------------- ------------------------------------------------------------------------
+// typename T::config                     aggregate of sizes; what the cache's config carries for this tier
+// typename T::shedding                   evict_front or evict_whole: how much of a victim goes
+// typename T::replacement                replaced_by<Policy>, or replaced_as_cache
+// T::on<D> t(device, config, frame)      reserves the tier; `frame` is the bytes of a page in all layers. Throws
+//                                        config_error or capacity_error
+// t.capacity(), t.free() -> page_count   frames in all; frames that nobody has
+// t.try_take(most)                       a run of consecutive frames, at most `most`, with the fence of its last use;
+//   -> std::optional<taken_run>          empty when nothing is free. Takes; writes nothing
+// t.give_back(run, fence)                takes frames back; the fence is what still uses them. Does not wait
+// t.in_flight() -> page_count            free frames that queued work still uses
+// t.base() -> std::byte*                 where frame 0 begins; frame f lies f * frame bytes behind it. Copies to and
+//                                        from the device address it directly, whatever the medium is
+// t.drain_sync()                         blocks until no queued work uses a free frame
+//
+// Not synchronised: the cache holds a lock. Minimum model: tiers/pinned_arena.hpp. Models: pinned_arena;
+// examples/05_write_a_tier.cpp shows one over a mapped file.
+#pragma once
+
+#include <kvstrata/core/options.hpp>
+#include <kvstrata/device/concepts.hpp>
+#include <kvstrata/replacement/shedding.hpp>
+#include <kvstrata/tiers/run_pool.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+namespace kvstrata {
+
+template <class T>
+concept tier_recipe = std::default_initializable<typename T::config> && shedding_policy<typename T::shedding> &&
+                      option<typename T::replacement>;
+
+template <class B>
+concept hands_out_frames = requires(B& tier, page_count most, frame_run run, fence last_use) {
+  { tier.try_take(most) } -> std::same_as<std::optional<taken_run>>;
+  tier.give_back(run, last_use);
+};
+
+template <class B>
+concept accounts_for_frames = requires(B& tier) {
+  { std::as_const(tier).capacity() } -> std::same_as<page_count>;
+  { std::as_const(tier).free() } -> std::same_as<page_count>;
+  { tier.in_flight() } -> std::same_as<page_count>;
+};
+
+template <class B>
+concept addressable = requires(B& tier) {
+  { tier.base() } -> std::same_as<std::byte*>;
+};
+
+template <class B>
+concept drains = requires(B& tier) { tier.drain_sync(); };
+
+template <class B>
+concept bound_tier = hands_out_frames<B> && accounts_for_frames<B> && addressable<B> && drains<B>;
+
+template <class T, class Device>
+concept binds_to =
+    device<Device> && std::constructible_from<typename T::template on<Device>, Device&, const typename T::config&,
+                                              std::size_t>;
+
+template <class T, class Device>
+concept lower_tier = tier_recipe<T> && binds_to<T, Device> && bound_tier<typename T::template on<Device>>;
+
+}  // namespace kvstrata
