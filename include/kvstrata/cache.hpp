@@ -1,0 +1,236 @@
+// The cache: keeps users' attention keys and values in a hierarchy and moves them in time.
+//
+//   cache<tier_stack<device_slab<Device>, pinned_arena<>>, hybrid_layout, layerwise_transfer<>, lru>
+//
+// tiers        where KV lives           tiers/tier_stack.hpp
+// layout       where a token lies       layout/concepts.hpp
+// transfer     how and when it moves    transfer/concepts.hpp
+// replacement  who goes first           replacement/concepts.hpp
+// tracker      who watches              observe/concepts.hpp
+//
+// Well-known points of that space: cache/named_caches.hpp.
+#pragma once
+
+#include <kvstrata/cache/hierarchy.hpp>
+#include <kvstrata/cache/lease.hpp>
+#include <kvstrata/cache/lease_book.hpp>
+#include <kvstrata/cache/planner.hpp>
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+
+namespace kvstrata {
+
+/// All members may be called from several threads; one lock serialises them. No call blocks the host on device work,
+/// except drain_sync, close, the destructor, and what an immediate transfer waits for. A call that throws or returns
+/// pressure has changed nothing. The device must outlive the cache, the cache its leases.
+template <class Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
+          tracker Tracker = no_tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+class cache
+{
+  using levels = hierarchy<Tiers, Layout, Transfer, Replacement, Tracker>;
+
+ public:
+  using device_type = typename Tiers::device_type;
+  using entry_type = typename levels::entry_type;
+  using lease = basic_lease<cache>;
+
+  struct config
+  {
+    geometry shape;                            ///< fixed for the cache's life
+    typename Tiers::slab::config device = {};  ///< size of the device tier
+    typename Tiers::lower::config host = {};   ///< size of the lower tier; empty without one
+    Layout layout = {};
+    epoch_id epoch{};                          ///< the model version that is served first
+  };
+
+  /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
+  /// not the memory.
+  cache(device_type& d, const config& c) : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch) {}
+  cache(const cache&) = delete;
+  cache& operator=(const cache&) = delete;
+
+  /// Waits until nothing queued uses the cache's memory. All leases must be gone.
+  ~cache()
+  {
+    if (closed_) return;
+    try {
+      levels_.drain_sync();
+    }
+    catch (...) {  // a failed device runs nothing any more
+    }
+  }
+
+  /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what the lower tier has, and
+  /// makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
+  /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
+  /// these users. Throws usage_error (a user twice, a wrong epoch, after close), history_error (a fingerprint
+  /// contradicts what is cached), capacity_error (the batch is larger than the device).
+  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("prepare");
+    if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
+    return lease(*this, leases_.open_lease(batch_, requests, compute));
+  }
+
+  /// What prepare would do with this batch now; does nothing. Throws as prepare does.
+  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("plan");
+    if (const auto why = planner_.plan(requests, batch_)) return *why;
+    return batch_.plan;
+  }
+
+  /// Queues the onload of what the lower tier has of a user, ahead of their request, and returns how many tokens that
+  /// are: 0 when there is nothing to bring up. The pages are not held: they may be evicted before the request comes.
+  [[nodiscard]] result<token_count> prefetch(const request& r)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("prefetch");
+    if (const auto why = planner_.plan_prefetch(r, batch_)) return turn_away(*why);
+    if (batch_.plan.requests.empty()) return token_count{0};
+    return leases_.prefetch(batch_, r);
+  }
+
+  /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
+  /// for everybody else, and their memory is given back at its release.
+  bool erase(user_id user)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("erase");
+    entry_type* const found = levels_.users().find(user);
+    if (found == nullptr) return false;
+    if (found->holds != 0) levels_.doom(*found);
+    else levels_.erase(*found);
+    return true;
+  }
+
+  /// A new model serves from now on: nothing computed under another epoch is served again, and its memory is taken
+  /// back first when room is needed. O(1). Throws usage_error unless the epoch is newer, geometry_error when the new
+  /// model's KV has another shape.
+  void advance_epoch(epoch_id epoch, const geometry& shape)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("advance_epoch");
+    require_geometry(shape);
+    if (epoch <= levels_.users().epoch()) {
+      throw usage_error("advance_epoch: epoch " + std::to_string(to_number(epoch)) + " is not newer than the cache's, " +
+                        std::to_string(to_number(levels_.users().epoch())));
+    }
+    levels_.advance(epoch);
+  }
+  void advance_epoch(epoch_id epoch) { advance_epoch(epoch, levels_.shape()); }
+
+  /// Throws geometry_error unless a model's KV has the shape that the cache was built for.
+  void require_geometry(const geometry& shape) const
+  {
+    if (shape == levels_.shape()) return;
+    throw geometry_error("the model's KV is " + to_string(shape) + ", but the cache was built for " +
+                         to_string(levels_.shape()) + "; build a new cache for it");
+  }
+
+  /// O(users + free runs).
+  [[nodiscard]] cache_stats stats()
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("stats");
+    cache_stats s = levels_.stats();
+    s.leases = leases_.open();
+    return s;
+  }
+
+  /// Blocks until all that is queued on the cache's memory is done. Other threads' calls wait meanwhile.
+  void drain_sync()
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("drain_sync");
+    levels_.drain_sync();
+  }
+
+  /// Drains, and refuses every later call. Throws usage_error while leases are out. Closing twice is fine.
+  void close()
+  {
+    const std::lock_guard lock(mutex_);
+    if (leases_.open() != 0) {
+      throw usage_error("close: " + std::to_string(leases_.open()) + " leases are not released yet");
+    }
+    levels_.drain_sync();
+    closed_ = true;
+  }
+
+  [[nodiscard]] device_type& device() const noexcept { return levels_.device(); }
+  [[nodiscard]] const geometry& shape() const noexcept { return levels_.shape(); }
+  [[nodiscard]] const Layout& layout() const noexcept { return levels_.layout(); }
+  [[nodiscard]] Tracker& watcher() noexcept { return levels_.watcher(); }
+
+ private:
+  friend lease;
+  using lease_state_type = typename lease_book<levels>::state;
+
+  static const config& checked(const config& c)
+  {
+    check(c.shape);
+    check(c.layout);
+    return c;
+  }
+
+  void require_open(const char* call) const
+  {
+    if (closed_) throw usage_error(std::string(call) + ": the cache is closed");
+  }
+
+  pressure turn_away(const pressure& why)
+  {
+    tell(levels_.watcher(), pressure_met{});
+    return why;
+  }
+
+  // What a lease asks of its cache.
+
+  [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept
+  {
+    return {.page_ids = s.page_ids,
+            .indptr = s.indptr,
+            .last_page_len = s.last_page_len,
+            .base = levels_.top().slab().base(),
+            .where = levels_.top().slab().place(),
+            .shape = shape(),
+            .page_tokens = layout().page_tokens};
+  }
+
+  void commit(lease_state_type& s)
+  {
+    const std::lock_guard lock(mutex_);
+    leases_.commit(s);
+  }
+
+  void release(lease_state_type& s)
+  {
+    const std::lock_guard lock(mutex_);
+    event last_use;
+    try {
+      last_use = device().record(s.compute);
+    }
+    catch (...) {  // the device failed: keep the books right all the same
+      leases_.let_go(s, {});
+      throw;
+    }
+    leases_.let_go(s, last_use);
+  }
+
+  std::mutex mutex_;
+  levels levels_;
+  planner<levels> planner_{levels_};
+  lease_book<levels> leases_{levels_};
+  planned_batch<levels> batch_;  // reused
+  bool closed_ = false;
+};
+
+}  // namespace kvstrata
+
+#include <kvstrata/cache/named_caches.hpp>

@@ -1,0 +1,133 @@
+// The top level: users' pages in the slab, and whose go first.
+#pragma once
+
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/replacement/concepts.hpp>
+#include <kvstrata/tiers/device_slab.hpp>
+
+#include <vector>
+
+namespace kvstrata {
+
+/// Takes and gives back pages; moves nothing. Not synchronised.
+template <slab_tier Slab, replacement_policy Policy, class Entry>
+class device_level
+{
+ public:
+  using device_type = typename Slab::device_type;
+  using copy = typename Entry::device_copy;
+
+  template <layout_policy Layout>
+  device_level(device_type& d, const typename Slab::config& sizes, const geometry& shape, const Layout& layout)
+      : slab_(d, sizes, shape, layout),
+        page_tokens_(layout.page_tokens),
+        page_bytes_(page_bytes(shape, layout.page_tokens)),
+        policy_(make_replacement<Policy>(slab_.capacity() * page_bytes_))
+  {
+  }
+
+  [[nodiscard]] typename Slab::bound& slab() noexcept { return slab_; }
+  [[nodiscard]] const typename Slab::bound& slab() const noexcept { return slab_; }
+  [[nodiscard]] std::size_t bytes_per_page() const noexcept { return page_bytes_; }
+
+  /// Takes pages until the entry has all of `wanted`, and adds to `after` what must come to pass before the new ones
+  /// are written. There must be enough free pages.
+  void take(Entry& e, page_interval wanted, fence& after)
+  {
+    copy& mine = e.device;
+    if (wanted.empty()) return;
+    if (mine.pages.empty()) mine.first_page = wanted.begin;
+    const page_interval have = mine.covered();
+    if (wanted.begin < have.begin) {
+      scratch_.clear();
+      append(scratch_, have.begin - wanted.begin, after);
+      mine.pages.insert(mine.pages.begin(), scratch_.begin(), scratch_.end());
+      mine.first_page = wanted.begin;
+    }
+    if (wanted.end > have.end) append(mine.pages, wanted.end - have.end, after);
+  }
+
+  /// Gives back all pages outside `keep`.
+  void trim(Entry& e, page_interval keep)
+  {
+    copy& mine = e.device;
+    const page_interval have = mine.covered();
+    const page_count from = std::clamp(keep.empty() ? have.end : keep.begin, have.begin, have.end);
+    const page_count to = keep.empty() ? from : std::clamp(keep.end, from, have.end);
+    give_back(mine, to - have.begin, have.end - have.begin);
+    give_back(mine, 0, from - have.begin);
+    mine.pages.resize(to - have.begin);
+    mine.pages.erase(mine.pages.begin(), mine.pages.begin() + (from - have.begin));
+    mine.first_page = from;
+    if (!mine.pages.empty()) return;
+    mine.last_use.clear();
+    if (mine.listed) policy_.remove(mine);
+    mine.listed = false;
+  }
+
+  /// The entry was used.
+  void touch(Entry& e)
+  {
+    copy& mine = e.device;
+    if (mine.listed) {
+      policy_.touch(mine, info(e));
+    }
+    else if (!mine.pages.empty()) {
+      policy_.insert(mine, info(e));
+      mine.listed = true;
+    }
+  }
+
+  /// The entry's size or dirtiness changed.
+  void changed(Entry& e)
+  {
+    if (e.device.listed) notify_changed(policy_, e.device, info(e));
+  }
+
+  /// Calls visit(entry) -> bool, the first to go first, until it returns false.
+  template <class Visit>
+  void victims(Visit&& visit)
+  {
+    policy_.victims([&visit](typename Policy::hook& hook) { return visit(*static_cast<copy&>(hook).owner); });
+  }
+
+ private:
+  [[nodiscard]] object_info info(const Entry& e) const
+  {
+    const token_interval both = intersect(e.device.tokens, e.lower.tokens);
+    return {.user = e.user,
+            .bytes = e.device.pages.size() * page_bytes_,
+            .tokens = e.device.tokens.size(),
+            .dirty_tokens = e.device.tokens.size() - both.size()};
+  }
+
+  void append(std::vector<page_id>& out, page_count count, fence& after)
+  {
+    while (count != 0) {
+      const auto taken = slab_.try_take(count);
+      if (!taken) throw error("the slab ran out of pages that the plan had counted on");
+      after.add(taken->last_use);
+      for (page_count i = 0; i < taken->run.count; ++i) out.push_back(to_page(taken->run.first + i));
+      count -= taken->run.count;
+    }
+  }
+
+  /// Gives back pages[from, to), run by run.
+  void give_back(const copy& mine, page_count from, page_count to)
+  {
+    while (from < to) {
+      frame_run run{to_number(mine.pages[from]), 1};
+      while (from + run.count < to && to_number(mine.pages[from + run.count]) == run.first + run.count) ++run.count;
+      slab_.give_back(run, mine.last_use);
+      from += run.count;
+    }
+  }
+
+  typename Slab::bound slab_;
+  token_count page_tokens_;
+  std::size_t page_bytes_;
+  Policy policy_;
+  std::vector<page_id> scratch_;
+};
+
+}  // namespace kvstrata

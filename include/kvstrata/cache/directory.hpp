@@ -1,0 +1,115 @@
+// Finds users, and forgets a whole epoch at once.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+
+#include <boost/intrusive/list.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstddef>
+#include <memory>
+
+namespace kvstrata {
+
+/// Owns the entries. Live ones can be found; stale ones (of an older epoch) and doomed ones (erased while held) only
+/// wait to be discarded. Not synchronised.
+template <class Entry>
+class directory
+{
+ public:
+  explicit directory(epoch_id epoch) : epoch_(epoch) {}
+  directory(const directory&) = delete;
+  directory& operator=(const directory&) = delete;
+  ~directory()
+  {
+    for (list* all : {&live_, &stale_, &doomed_}) all->clear_and_dispose(std::default_delete<Entry>());
+  }
+
+  [[nodiscard]] epoch_id epoch() const noexcept { return epoch_; }
+  [[nodiscard]] std::size_t users() const noexcept { return live_.size(); }
+
+  /// The user's live entry, or null. O(1).
+  [[nodiscard]] Entry* find(user_id user) const
+  {
+    const auto it = index_.find(user);
+    return it == index_.end() || it->second->epoch != epoch_ ? nullptr : it->second;
+  }
+
+  /// A new live entry for a user who has none.
+  Entry& add(user_id user)
+  {
+    auto made = std::make_unique<Entry>(user, epoch_);
+    index_[user] = made.get();  // hides a stale one
+    live_.push_back(*made);
+    return *made.release();
+  }
+
+  /// Deletes an entry, which must hold nothing any more.
+  void discard(Entry& gone) noexcept
+  {
+    forget(gone);
+    list& home = gone.doomed ? doomed_ : gone.epoch == epoch_ ? live_ : stale_;
+    home.erase_and_dispose(home.iterator_to(gone), std::default_delete<Entry>());
+  }
+
+  /// Makes a held entry unfindable; whoever releases it last discards it.
+  void doom(Entry& held) noexcept
+  {
+    forget(held);
+    list& home = held.epoch == epoch_ ? live_ : stale_;
+    doomed_.splice(doomed_.end(), home, home.iterator_to(held));
+    held.doomed = true;
+  }
+
+  /// Makes every live entry stale. O(1).
+  void advance(epoch_id epoch) noexcept
+  {
+    epoch_ = epoch;
+    stale_.splice(stale_.end(), live_);
+  }
+
+  /// Calls visit(entry) -> bool for stale entries, the longest stale first, until it returns false.
+  template <class Visit>
+  void stale(Visit&& visit)
+  {
+    for (Entry& old : stale_) {
+      if (!visit(old)) return;
+    }
+  }
+
+  /// Calls visit(entry) for all entries, of whatever standing.
+  template <class Visit>
+  void all(Visit&& visit)
+  {
+    for (list* each : {&live_, &stale_, &doomed_}) {
+      for (Entry& e : *each) visit(e);
+    }
+  }
+
+ private:
+  using list = boost::intrusive::list<Entry>;
+
+  struct hash
+  {
+    using is_avalanching = void;
+    std::size_t operator()(user_id user) const noexcept
+    {
+      std::uint64_t x = to_number(user) + 0x9e3779b97f4a7c15U;  // splitmix64
+      x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
+      x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
+      return static_cast<std::size_t>(x ^ (x >> 31U));
+    }
+  };
+
+  void forget(const Entry& e) noexcept
+  {
+    const auto it = index_.find(e.user);
+    if (it != index_.end() && it->second == &e) index_.erase(it);
+  }
+
+  epoch_id epoch_;
+  boost::unordered_flat_map<user_id, Entry*, hash> index_;
+  list live_, stale_, doomed_;
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,74 @@
+// What the cache knows of one user: an interval of tokens in each tier, and where it lies.
+#pragma once
+
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/device/event.hpp>
+#include <kvstrata/layout/copy_run.hpp>
+
+#include <boost/intrusive/list_hook.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace kvstrata {
+
+/// The replacement policy's hooks are base classes, so that a policy hands back the copy it speaks of.
+template <class DeviceHook, class LowerHook>
+struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>
+{
+  struct device_copy : DeviceHook
+  {
+    entry* owner = nullptr;
+    token_interval tokens;        ///< valid; begins at a page
+    page_count first_page = 0;    ///< history page of pages[0]
+    std::vector<page_id> pages;   ///< cover `tokens`, and all of the history while under a lease
+    fence last_use;               ///< everything queued that reads or writes the pages
+    bool listed = false;          ///< known to the replacement policy
+
+    [[nodiscard]] page_interval covered() const noexcept
+    {
+      return {first_page, first_page + static_cast<page_count>(pages.size())};
+    }
+  };
+
+  struct lower_copy : LowerHook
+  {
+    entry* owner = nullptr;
+    token_interval tokens;               ///< valid; begins at an extent
+    std::vector<placed_extent> extents;  ///< ascending, without gaps; cover `tokens`
+    fence last_use;                      ///< everything queued that reads or writes the extents
+    bool listed = false;
+
+    [[nodiscard]] page_interval covered() const noexcept
+    {
+      if (extents.empty()) return {};
+      return {extents.front().first_page, extents.back().first_page + extents.back().pages};
+    }
+  };
+
+  /// The newest prefix that the user's fingerprint vouched for.
+  struct vouched_prefix
+  {
+    token_count tokens = 0;
+    std::uint64_t hash = 0;
+  };
+
+  entry(user_id id, epoch_id version) : user(id), epoch(version)
+  {
+    device.owner = this;
+    lower.owner = this;
+  }
+  entry(const entry&) = delete;
+  entry& operator=(const entry&) = delete;
+
+  user_id user;
+  epoch_id epoch;
+  std::uint32_t holds = 0;  ///< while not 0, nothing of this entry is evicted
+  bool doomed = false;      ///< erased while held: goes with its last hold
+  bool in_plan = false;     ///< part of the batch that is being planned
+  vouched_prefix vouched;
+  device_copy device;
+  lower_copy lower;
+};
+
+}  // namespace kvstrata

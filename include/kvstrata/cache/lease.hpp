@@ -1,0 +1,181 @@
+// The right to read and extend the pages of a batch.
+#pragma once
+
+#include <kvstrata/cache/plan.hpp>
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/layout/page_table_view.hpp>
+#include <kvstrata/transfer/ticket.hpp>
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvstrata {
+
+/// Where a request's tokens came from.
+struct token_split
+{
+  token_count device = 0;    ///< lay in device pages
+  token_count lower = 0;     ///< onloaded
+  token_count computed = 0;  ///< left to the model
+};
+
+/// What a lease knows. The lease_book owns it.
+template <class Entry>
+struct lease_state
+{
+  batch_plan plan;
+  std::vector<Entry*> entries;      ///< the first `held` of them are held
+  std::size_t held = 0;
+  std::vector<typename Entry::vouched_prefix> vouched;  ///< takes effect at commit
+  std::vector<page_id> page_ids;
+  std::vector<std::int32_t> indptr;
+  std::vector<std::int32_t> last_page_len;
+  ticket arriving;                  ///< the onload
+  enum class progress : std::uint8_t { untouched, waited, done };
+  std::vector<progress> layers;     ///< how far the model is in each layer
+  std::vector<event> done;          ///< by layer: the point from which its new KV may be read
+  stream_id compute{};
+  bool committed = false;
+};
+
+/// Move-only. While it lives, none of its users' tokens is evicted, moved or reused. Destroying it releases it;
+/// without commit() the new tokens are discarded, and nothing else. It must die before its cache. Not synchronised:
+/// one thread at a time uses a lease, different threads may use different leases.
+template <class Cache>
+class basic_lease
+{
+ public:
+  basic_lease(const basic_lease&) = delete;
+  basic_lease& operator=(const basic_lease&) = delete;
+  basic_lease(basic_lease&& other) noexcept
+      : cache_(std::exchange(other.cache_, nullptr)), state_(std::exchange(other.state_, nullptr))
+  {
+  }
+  basic_lease& operator=(basic_lease&& other) noexcept
+  {
+    if (this != &other) {
+      give_up();
+      cache_ = std::exchange(other.cache_, nullptr);
+      state_ = std::exchange(other.state_, nullptr);
+    }
+    return *this;
+  }
+  ~basic_lease() { give_up(); }
+
+  /// Requests in the batch.
+  [[nodiscard]] std::size_t size() const { return state("size").entries.size(); }
+
+  /// The batch's page table, in the order of the requests. Its arrays live as long as the lease.
+  [[nodiscard]] page_table_view view() const
+  {
+    auto& s = state("view");
+    return cache_->view_of(s);
+  }
+
+  /// The tokens of a request that the model must compute: ascending, disjoint; together with what is served they are
+  /// [0, history).
+  [[nodiscard]] std::span<const token_interval> compute(std::size_t request) const
+  {
+    return state("compute").plan.compute_of(request);
+  }
+
+  [[nodiscard]] token_split split(std::size_t request) const
+  {
+    const request_plan& r = state("split").plan.requests[request];
+    return {.device = r.device_hit.size(), .lower = r.lower_tokens(), .computed = r.computed_tokens()};
+  }
+
+  /// The whole plan, for those who want to see it.
+  [[nodiscard]] const batch_plan& plan() const { return state("plan").plan; }
+
+  /// The compute stream's further work starts after layer `layer` has arrived. Stream-ordered; does not block.
+  void wait(layer_index layer)
+  {
+    auto& s = state("wait");
+    require_layer(s, layer, "wait");
+    if (s.layers[layer] != state_type::progress::untouched) return;
+    if (!s.arriving.empty()) cache_->device().wait(s.compute, s.arriving.layer(layer));
+    s.layers[layer] = state_type::progress::waited;
+  }
+
+  /// As wait, and blocks the host until the layer has arrived: for a model that computes on the calling thread.
+  void wait_sync(layer_index layer)
+  {
+    wait(layer);
+    cache_->device().wait_sync(cache_->device().record(state("wait_sync").compute));
+  }
+
+  /// The model has queued all its work on layer `layer` on the compute stream: the layer's new K and V may be read
+  /// from there on. Stream-ordered; does not block.
+  void layer_done(layer_index layer)
+  {
+    wait(layer);
+    auto& s = state("layer_done");
+    s.done[layer] = cache_->device().record(s.compute);
+    s.layers[layer] = state_type::progress::done;
+  }
+
+  /// Makes the new tokens valid and queues what the write policy wants in the lower tier, each layer after its
+  /// layer_done. Does not block, unless the transfer policy does. Throws usage_error when the lease is committed
+  /// already, when a layer with new tokens is not done, or after release or close. An erased user's tokens, and those
+  /// of an epoch that is over, are not kept.
+  void commit()
+  {
+    auto& s = state("commit");
+    if (s.committed) throw usage_error("commit: this lease is committed already; prepare the next batch instead");
+    if (!s.plan.compute.empty()) {
+      for (std::size_t layer = 0; layer < s.done.size(); ++layer) {
+        if (s.layers[layer] == state_type::progress::done) continue;
+        throw usage_error("commit: layer " + std::to_string(layer) + " of " + std::to_string(s.done.size()) +
+                          " is not marked done; call layer_done for every layer first");
+      }
+    }
+    cache_->commit(s);
+  }
+
+  /// Gives the pages back to the cache: they may be evicted again, and be written again after the work that is queued
+  /// on the compute stream by now. Does not block. Throws usage_error when there is nothing to release.
+  void release()
+  {
+    auto& s = state("release");
+    Cache* const owner = std::exchange(cache_, nullptr);
+    state_ = nullptr;
+    owner->release(s);
+  }
+
+ private:
+  friend Cache;
+  using state_type = lease_state<typename Cache::entry_type>;
+
+  basic_lease(Cache& cache, state_type& s) : cache_(&cache), state_(&s) {}
+
+  [[nodiscard]] state_type& state(const char* call) const
+  {
+    if (state_ == nullptr) throw usage_error(std::string(call) + ": this lease is released or was moved from");
+    return *state_;
+  }
+
+  static void require_layer(const state_type& s, layer_index layer, const char* call)
+  {
+    if (layer < s.done.size()) return;
+    throw usage_error(std::string(call) + ": layer " + std::to_string(layer) + " is past the last of " +
+                      std::to_string(s.done.size()) + " layers");
+  }
+
+  void give_up() noexcept
+  {
+    if (state_ == nullptr) return;
+    try {
+      release();
+    }
+    catch (...) {  // the device has failed: its error shows at the next call that reports
+    }
+  }
+
+  Cache* cache_;
+  state_type* state_;
+};
+
+}  // namespace kvstrata

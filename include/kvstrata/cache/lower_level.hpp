@@ -1,0 +1,169 @@
+// The level below the device: users' extents in a lower tier, and whose go first.
+#pragma once
+
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/layout/copy_run.hpp>
+#include <kvstrata/replacement/concepts.hpp>
+#include <kvstrata/tiers/concepts.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace kvstrata {
+
+/// Makes room, takes and gives back extents; moves nothing. Not synchronised.
+template <class Tier, device Device, replacement_policy Policy, layout_policy Layout, class Entry>
+  requires lower_tier<Tier, Device>
+class lower_level
+{
+ public:
+  using copy = typename Entry::lower_copy;
+
+  lower_level(Device& d, const typename Tier::config& sizes, const geometry& shape, const Layout& layout)
+      : frame_bytes_(page_bytes(shape, layout.page_tokens)),
+        layout_(layout),
+        tier_(d, sizes, frame_bytes_),
+        policy_(make_replacement<Policy>(tier_.capacity() * frame_bytes_))
+  {
+  }
+
+  [[nodiscard]] typename Tier::template on<Device>& tier() noexcept { return tier_; }
+  [[nodiscard]] const typename Tier::template on<Device>& tier() const noexcept { return tier_; }
+  [[nodiscard]] std::size_t bytes_per_frame() const noexcept { return frame_bytes_; }
+
+  /// Gives the entry extents for `wanted`, which overlaps or touches what it has. Evicts others where room is missing,
+  /// telling left(entry, tokens) of each, but none that is held. Returns what of `wanted` there is room for now: all,
+  /// or only its beginning (none of it, where it lies before what the entry has). Adds to `after` what must come to
+  /// pass before the new extents are written.
+  template <class Left>
+  [[nodiscard]] page_interval reserve(Entry& e, page_interval wanted, fence& after, Left&& left)
+  {
+    copy& mine = e.lower;
+    page_interval have = mine.covered();
+    if (have.empty()) have = {wanted.begin, wanted.begin};
+    if (wanted.begin < have.begin) {
+      const page_count missing = have.begin - wanted.begin;
+      make_room(missing, left);
+      if (tier_.free() < missing) return {have.begin, std::max(have.begin, std::min(wanted.end, have.end))};
+      fill(mine.extents, mine.extents.begin(), wanted.begin, have.begin, have.begin, after);
+    }
+    if (wanted.end > have.end) {
+      make_room(wanted.end - have.end, left);
+      const page_count reached = fill(mine.extents, mine.extents.end(), have.end, wanted.end, ~page_count{0}, after);
+      return {wanted.begin, std::min(wanted.end, reached)};
+    }
+    return wanted;
+  }
+
+  /// Gives back all extents of the entry.
+  void drop(Entry& e)
+  {
+    copy& mine = e.lower;
+    for (const placed_extent& extent : mine.extents) tier_.give_back({extent.frame, extent.pages}, mine.last_use);
+    mine.extents.clear();
+    mine.tokens = {};
+    forget(mine);
+  }
+
+  void touch(Entry& e)
+  {
+    copy& mine = e.lower;
+    if (mine.listed) {
+      policy_.touch(mine, info(e));
+    }
+    else if (!mine.extents.empty()) {
+      policy_.insert(mine, info(e));
+      mine.listed = true;
+    }
+  }
+
+  void changed(Entry& e)
+  {
+    if (e.lower.listed) notify_changed(policy_, e.lower, info(e));
+  }
+
+ private:
+  using extents = std::vector<placed_extent>;
+
+  [[nodiscard]] object_info info(const Entry& e) const
+  {
+    const token_interval both = intersect(e.device.tokens, e.lower.tokens);
+    std::uint64_t pages = 0;
+    for (const placed_extent& extent : e.lower.extents) pages += extent.pages;
+    return {.user = e.user,
+            .bytes = pages * frame_bytes_,
+            .tokens = e.lower.tokens.size(),
+            .dirty_tokens = e.lower.tokens.size() - both.size()};
+  }
+
+  void forget(copy& mine)
+  {
+    mine.last_use.clear();
+    if (mine.listed) policy_.remove(mine);
+    mine.listed = false;
+  }
+
+  /// Inserts extents for the pages [from, to) before `at`, none of them past `limit`. Returns how far it came.
+  page_count fill(extents& into, typename extents::iterator at, page_count from, page_count to, page_count limit,
+                  fence& after)
+  {
+    while (from < to) {
+      const page_count most = std::min(layout_.extent_pages(from, to - from), limit - from);
+      const auto taken = tier_.try_take(most);
+      if (!taken) break;
+      after.add(taken->last_use);
+      at = into.insert(at, {.first_page = from, .pages = taken->run.count, .frame = taken->run.first}) + 1;
+      from += taken->run.count;
+    }
+    return from;
+  }
+
+  /// Evicts until `pages` frames are free or nobody is left to evict. O(victims).
+  template <class Left>
+  void make_room(page_count pages, Left& left)
+  {
+    if (tier_.free() >= pages) return;
+    chosen_.clear();
+    page_count wanted = pages - tier_.free();
+    policy_.victims([&](typename Policy::hook& hook) {
+      copy& theirs = static_cast<copy&>(hook);
+      if (theirs.owner->holds != 0) return true;
+      chosen_.push_back(&theirs);
+      const page_count all = theirs.covered().size();
+      wanted -= std::min(wanted, Tier::shedding::pages_to_shed(all, wanted));
+      return wanted != 0;
+    });
+    for (copy* theirs : chosen_) {
+      const page_count missing = pages > tier_.free() ? pages - tier_.free() : 1;
+      shed(*theirs, Tier::shedding::pages_to_shed(theirs->covered().size(), missing), left);
+    }
+  }
+
+  /// Gives back at least `pages` pages from the front, in whole extents, and says what tokens went with them.
+  template <class Left>
+  void shed(copy& theirs, page_count pages, Left& left)
+  {
+    page_count gone = 0;
+    auto keep = theirs.extents.begin();
+    for (; keep != theirs.extents.end() && gone < pages; ++keep) {
+      tier_.give_back({keep->frame, keep->pages}, theirs.last_use);
+      gone += keep->pages;
+    }
+    theirs.extents.erase(theirs.extents.begin(), keep);
+    const token_interval had = theirs.tokens;
+    const token_count until =
+        theirs.extents.empty() ? had.end : std::min(had.end, theirs.extents.front().first_page * layout_.page_tokens);
+    if (until == had.end) drop(*theirs.owner);  // extents may be left that only had room to grow
+    else theirs.tokens.begin = until;
+    changed(*theirs.owner);
+    left(*theirs.owner, token_interval{had.begin, until});
+  }
+
+  std::size_t frame_bytes_;
+  Layout layout_;
+  typename Tier::template on<Device> tier_;
+  Policy policy_;
+  std::vector<copy*> chosen_;
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,29 @@
+// Well-known points of the policy space.
+#pragma once
+
+#include <kvstrata/cache.hpp>
+#include <kvstrata/layout/hybrid_layout.hpp>
+#include <kvstrata/layout/paged_layout.hpp>
+#include <kvstrata/replacement/lru.hpp>
+#include <kvstrata/transfer/immediate_transfer.hpp>
+#include <kvstrata/transfer/layerwise_transfer.hpp>
+
+namespace kvstrata {
+
+/// Ours: pages written down as they fill, victims lose their front and keep their rear.
+template <device Device, replacement_policy Replacement = lru, tracker Tracker = no_tracker>
+using default_cache = cache<tier_stack<device_slab<Device, evict_front>, pinned_arena<evict_front>>, hybrid_layout,
+                            layerwise_transfer<coalesced_copy, page_write_through>, Replacement, Tracker>;
+
+/// MTServe's configuration (arXiv 2604.22881): whole chunks written down as they fill, whole users evicted, the least
+/// recently used first. Its host tier is bounded here; the paper's grows without a limit.
+template <device Device, tracker Tracker = no_tracker>
+using mtserve_cache = cache<tier_stack<device_slab<Device, evict_whole>, pinned_arena<evict_whole>>, hybrid_layout,
+                            layerwise_transfer<coalesced_copy, chunk_write_through>, lru, Tracker>;
+
+/// Without a tier below: what is evicted is computed again.
+template <device Device, replacement_policy Replacement = lru, tracker Tracker = no_tracker>
+using device_only_cache = cache<tier_stack<device_slab<Device, evict_front>>, paged_layout, layerwise_transfer<>,
+                                Replacement, Tracker>;
+
+}  // namespace kvstrata

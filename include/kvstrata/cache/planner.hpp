@@ -1,0 +1,229 @@
+// Decides what a batch needs, before anything moves: checks, hits, pages to take, victims.
+#pragma once
+
+#include <kvstrata/cache/plan.hpp>
+#include <kvstrata/cache/request.hpp>
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/core/result.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace kvstrata {
+
+/// A plan and whom it concerns. Reused from batch to batch, so that planning does not allocate in steady state.
+template <class Hierarchy>
+struct planned_batch
+{
+  batch_plan plan;
+  std::vector<typename Hierarchy::entry_type*> entries;  ///< of the requests; null for users without one
+  std::vector<typename Hierarchy::victim> victims;
+};
+
+/// Reads the hierarchy and changes nothing in it, but for marks that a replacement policy ages while it is asked for
+/// victims. Not synchronised: the cache holds a lock.
+template <class Hierarchy>
+class planner
+{
+ public:
+  using entry_type = typename Hierarchy::entry_type;
+  using batch = planned_batch<Hierarchy>;
+
+  explicit planner(Hierarchy& h) : levels_(&h) {}
+
+  /// Plans a batch into `out`, or says why it cannot be served now. O(requests log requests + victims). Throws
+  /// usage_error, history_error or capacity_error for a batch that is never right.
+  [[nodiscard]] std::optional<pressure> plan(std::span<const request> requests, batch& out)
+  {
+    start(out);
+    require_distinct_users(requests);
+    std::uint64_t batch_pages = 0;
+    for (const request& r : requests) {
+      require_epoch(r);
+      entry_type* const found = levels_->users().find(r.user);
+      if (found != nullptr) require_same_history(r, *found);
+      batch_pages += pages(r.history_tokens);
+      out.entries.push_back(found);
+    }
+    require_fits(requests.size(), batch_pages);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (out.entries[i] != nullptr && out.entries[i]->holds != 0) return held(requests[i].user);
+      plan_request(requests[i], out.entries[i], out.plan);
+    }
+    return find_room(out);
+  }
+
+  /// Plans to bring up what the lower tier has of one user; nothing is left to the model. `out.plan` has no request
+  /// when there is nothing to bring up.
+  [[nodiscard]] std::optional<pressure> plan_prefetch(const request& r, batch& out)
+  {
+    start(out);
+    require_epoch(r);
+    entry_type* const found = levels_->users().find(r.user);
+    if (found == nullptr) return std::nullopt;
+    require_same_history(r, *found);
+    const token_interval below = intersect(found->lower.tokens, {0, r.history_tokens});
+    const token_interval here = found->device.tokens;
+    if (here.contains(below) || !joinable(below, here)) return std::nullopt;
+    if (found->holds != 0) return held(r.user);
+    const token_interval both = hull(here, below);
+    const page_interval wanted = pages_of(both, levels_->layout().page_tokens);
+    require_fits(1, wanted.size());
+    out.entries.push_back(found);
+    request_plan p{.user = r.user, .history = both.end, .first_token = both.begin, .device_hit = here};
+    p.lower_hits[0] = here.empty() ? below : intersect(below, {0, here.begin});
+    if (!here.empty()) p.lower_hits[1] = intersect(below, {here.end, below.end});
+    p.pages_taken = wanted.size() - found->device.covered().size();
+    out.plan.pages_needed = p.pages_taken;
+    out.plan.requests.push_back(p);
+    return find_room(out);
+  }
+
+ private:
+  [[nodiscard]] page_count pages(token_count tokens) const noexcept
+  {
+    return pages_of({0, tokens}, levels_->layout().page_tokens).size();
+  }
+
+  void start(batch& out)
+  {
+    out.plan.clear();
+    out.entries.clear();
+    out.victims.clear();
+    out.plan.pages_free = levels_->top().slab().free();
+  }
+
+  static pressure held(user_id user) { return {.why = pressure::reason::user_held, .user = to_number(user)}; }
+
+  void require_distinct_users(std::span<const request> requests)
+  {
+    sorted_.clear();
+    for (const request& r : requests) sorted_.push_back(r.user);
+    std::sort(sorted_.begin(), sorted_.end());
+    const auto twice = std::adjacent_find(sorted_.begin(), sorted_.end());
+    if (twice != sorted_.end()) {
+      throw usage_error("user " + std::to_string(to_number(*twice)) +
+                        " is twice in one batch; merge a user's requests into the one with the longest history");
+    }
+  }
+
+  void require_epoch(const request& r) const
+  {
+    const epoch_id now = levels_->users().epoch();
+    if (r.epoch == now) return;
+    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " names epoch " +
+                      std::to_string(to_number(r.epoch)) + ", but the cache is at epoch " +
+                      std::to_string(to_number(now)) +
+                      (r.epoch < now ? "; a model of an older epoch cannot be served any more"
+                                     : "; call advance_epoch before the first request of a new model"));
+  }
+
+  void require_fits(std::size_t users, std::uint64_t batch_pages) const
+  {
+    const page_count capacity = levels_->top().slab().capacity();
+    if (batch_pages <= capacity) return;
+    throw capacity_error("the batch of " + std::to_string(users) + " users needs " + std::to_string(batch_pages) +
+                         " pages, but the device has " + std::to_string(capacity) +
+                         "; send a smaller batch or give the device tier more bytes");
+  }
+
+  void require_same_history(const request& r, const entry_type& e) const
+  {
+    const history_fingerprint& f = r.fingerprint;
+    if (f.stride == 0) return;
+    if (f.prefix_hashes.size() < r.history_tokens / f.stride) {
+      throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " +
+                        std::to_string(f.prefix_hashes.size()) + " hashes, but a history of " +
+                        std::to_string(r.history_tokens) + " tokens at stride " + std::to_string(f.stride) +
+                        " needs " + std::to_string(r.history_tokens / f.stride));
+    }
+    const token_count tokens = e.vouched.tokens;
+    if (tokens == 0 || tokens > r.history_tokens || tokens % f.stride != 0) return;
+    if (f.prefix_hashes[tokens / f.stride - 1] == e.vouched.hash) return;
+    throw history_error("the request of user " + std::to_string(to_number(r.user)) +
+                        " contradicts the cached history: their first " + std::to_string(tokens) +
+                        " tokens have another fingerprint; histories are append-only, so erase the user before "
+                        "sending a rewritten one");
+  }
+
+  void plan_request(const request& r, const entry_type* found, batch_plan& plan) const
+  {
+    const token_interval all{0, r.history_tokens};
+    const token_interval here = found == nullptr ? token_interval{} : intersect(found->device.tokens, all);
+    const token_interval below = found == nullptr ? token_interval{} : intersect(found->lower.tokens, all);
+    request_plan p{.user = r.user, .history = r.history_tokens, .device_hit = here};
+    if (here.empty()) {
+      p.lower_hits[0] = below;
+    }
+    else {
+      p.lower_hits[0] = intersect(below, {0, here.begin});
+      p.lower_hits[1] = intersect(below, {here.end, all.end});
+    }
+    p.compute_begin = static_cast<std::uint32_t>(plan.compute.size());
+    append_uncovered(plan.compute, all, here, below);
+    p.compute_end = static_cast<std::uint32_t>(plan.compute.size());
+    const page_interval have = found == nullptr ? page_interval{} : found->device.covered();
+    p.pages_taken = have.empty() ? pages(r.history_tokens)
+                                 : have.begin + (std::max(pages(r.history_tokens), have.end) - have.end);
+    if (r.history_tokens == 0) p.pages_taken = 0;
+    plan.pages_needed += p.pages_taken;
+    plan.requests.push_back(p);
+  }
+
+  /// Chooses victims until there is room: entries of old epochs first, then in the policy's order, none that is held.
+  [[nodiscard]] std::optional<pressure> find_room(batch& out)
+  {
+    const page_count free = out.plan.pages_free;
+    const page_count needed = out.plan.pages_needed;
+    if (needed <= free) return std::nullopt;
+    for (entry_type* e : out.entries) {
+      if (e != nullptr) e->in_plan = true;
+    }
+    page_count found = 0;
+    const auto missing = [&] { return needed - free - std::min(found, needed - free); };
+    levels_->users().stale([&](entry_type& e) {
+      if (e.holds == 0) found += add_victim(out, e, e.device.covered().size());
+      return missing() != 0;
+    });
+    if (missing() != 0) {
+      levels_->top().victims([&](entry_type& e) {
+        if (e.holds == 0 && !e.in_plan && !e.doomed && !levels_->is_stale(e)) {
+          using shedding = typename Hierarchy::device_shedding;
+          found += add_victim(out, e, shedding::pages_to_shed(e.device.covered().size(), missing()));
+        }
+        return missing() != 0;
+      });
+    }
+    for (entry_type* e : out.entries) {
+      if (e != nullptr) e->in_plan = false;
+    }
+    if (missing() == 0) return std::nullopt;
+    const page_count capacity = levels_->top().slab().capacity();
+    return pressure{.why = pressure::reason::held,
+                    .pages_needed = needed,
+                    .pages_free = free,
+                    .pages_evictable = found,
+                    .pages_held = std::uint64_t{capacity} - free - found};
+  }
+
+  page_count add_victim(batch& out, entry_type& e, page_count shed)
+  {
+    const bool stale = levels_->is_stale(e);
+    const token_interval lost = levels_->shed_tokens(e, shed);
+    out.victims.push_back({&e, shed});
+    out.plan.victims.push_back({.user = e.user,
+                                .pages = shed,
+                                .tokens = lost.size(),
+                                .dirty_tokens = stale ? 0 : lost.size() - intersect(lost, e.lower.tokens).size(),
+                                .stale = stale});
+    return shed;
+  }
+
+  Hierarchy* levels_;
+  std::vector<user_id> sorted_;
+};
+
+}  // namespace kvstrata

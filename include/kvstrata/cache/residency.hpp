@@ -1,0 +1,217 @@
+// Who has what in which level, and the books of it. Drops copies; moves no bytes.
+#pragma once
+
+#include <kvstrata/cache/directory.hpp>
+#include <kvstrata/cache/levels.hpp>
+#include <kvstrata/cache/stats.hpp>
+#include <kvstrata/observe/concepts.hpp>
+
+#include <cstdint>
+
+namespace kvstrata {
+
+/// Not synchronised: the cache holds a lock.
+template <class Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>
+class residency
+{
+  using parts = detail::levels<Tiers, Replacement, Layout>;
+
+ public:
+  static constexpr bool has_lower = Tiers::has_lower;
+  using device_type = typename Tiers::device_type;
+  using device_shedding = typename Tiers::slab::shedding;
+  using entry_type = typename parts::entry_type;
+
+  residency(device_type& d, const geometry& shape, const Layout& layout, const typename Tiers::slab::config& slab,
+            const typename Tiers::lower::config& lower, epoch_id epoch)
+      : device_(&d),
+        shape_(shape),
+        layout_(layout),
+        users_(epoch),
+        top_(d, slab, shape, layout),
+        below_(d, lower, shape, layout)
+  {
+  }
+  residency(const residency&) = delete;
+  residency& operator=(const residency&) = delete;
+
+  [[nodiscard]] device_type& device() const noexcept { return *device_; }
+  [[nodiscard]] const geometry& shape() const noexcept { return shape_; }
+  [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
+  [[nodiscard]] directory<entry_type>& users() noexcept { return users_; }
+  [[nodiscard]] typename parts::top& top() noexcept { return top_; }
+  [[nodiscard]] typename parts::below& below() noexcept { return below_; }
+  [[nodiscard]] Tracker& watcher() noexcept { return tracker_; }
+
+  [[nodiscard]] bool is_stale(const entry_type& e) const noexcept { return e.epoch != users_.epoch(); }
+
+  /// The pages that hold `tokens`.
+  [[nodiscard]] page_interval pages(token_interval tokens) const noexcept
+  {
+    return pages_of(tokens, layout_.page_tokens);
+  }
+
+  /// The tokens that leave the device with the first `pages` pages of an entry.
+  [[nodiscard]] token_interval shed_tokens(const entry_type& e, page_count pages) const noexcept
+  {
+    const page_interval have = e.device.covered();
+    if (pages >= have.size()) return e.device.tokens;
+    return intersect(e.device.tokens, {0, (have.begin + pages) * layout_.page_tokens});
+  }
+
+  void set_device_tokens(entry_type& e, token_interval tokens) noexcept
+  {
+    if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
+    e.device.tokens = tokens;
+  }
+
+  void add_lower_tokens(entry_type& e, token_interval more) noexcept
+  {
+    const token_interval all = hull(e.lower.tokens, more);
+    if (is_live(e)) lower_count_.resident += all.size() - e.lower.tokens.size();
+    e.lower.tokens = all;
+  }
+
+  /// The entry is used by a batch: the policies of both levels learn of it.
+  void touch(entry_type& e)
+  {
+    top_.touch(e);
+    if constexpr (has_lower) below_.touch(e);
+  }
+
+  /// Drops the first `pages` pages of an entry, under pressure.
+  void shed(entry_type& e, page_count pages)
+  {
+    const token_interval lost = shed_tokens(e, pages);
+    const page_interval have = e.device.covered();
+    if (!lost.empty()) {
+      count_evicted(tier_level::device, lost.size(), lost.size() - intersect(lost, e.lower.tokens).size());
+      set_device_tokens(e, intersect(e.device.tokens, {lost.end, e.device.tokens.end}));
+    }
+    top_.trim(e, {have.begin + pages, have.end});
+    top_.changed(e);
+    if constexpr (has_lower) below_.changed(e);
+  }
+
+  /// The lower level has dropped `lost` of an entry, under pressure.
+  void left_lower(entry_type& e, token_interval lost)
+  {
+    if (is_live(e)) {
+      lower_count_.resident -= lost.size();
+      count_evicted(tier_level::lower, lost.size(), lost.size() - intersect(lost, e.device.tokens).size());
+    }
+    top_.changed(e);
+    discard_if_empty(e);
+  }
+
+  /// Gives back the pages that hold no valid token.
+  void settle(entry_type& e)
+  {
+    top_.trim(e, pages(e.device.tokens));
+    top_.changed(e);
+    discard_if_empty(e);
+  }
+
+  /// Drops all copies of an entry.
+  void drop_copies(entry_type& e)
+  {
+    uncount(e);
+    e.device.tokens = {};
+    top_.trim(e, {});
+    if constexpr (has_lower) below_.drop(e);
+  }
+
+  /// Drops all copies of an entry that is not held, and the entry.
+  void erase(entry_type& e)
+  {
+    drop_copies(e);
+    users_.discard(e);
+  }
+
+  /// Takes a held entry out of sight; whoever ends its last hold erases it.
+  void doom(entry_type& e)
+  {
+    uncount(e);
+    users_.doom(e);
+  }
+
+  void discard_if_empty(entry_type& e) noexcept
+  {
+    if (e.holds == 0 && e.device.pages.empty() && e.lower.extents.empty()) users_.discard(e);
+  }
+
+  void advance(epoch_id epoch) noexcept
+  {
+    users_.advance(epoch);
+    device_count_.resident = lower_count_.resident = 0;
+  }
+
+  [[nodiscard]] cache_stats stats()
+  {
+    cache_stats s;
+    s.device = account(top_.slab(), top_.bytes_per_page(), device_count_);
+    if constexpr (has_lower) s.lower = account(below_.tier(), below_.bytes_per_frame(), lower_count_);
+    s.users = users_.users();
+    return s;
+  }
+
+  /// Blocks until nothing queued uses any page or extent.
+  void drain_sync()
+  {
+    users_.all([this](const entry_type& e) {
+      wait_for_sync(*device_, e.device.last_use);
+      wait_for_sync(*device_, e.lower.last_use);
+    });
+    top_.slab().drain_sync();
+    if constexpr (has_lower) below_.tier().drain_sync();
+  }
+
+ private:
+  struct level_count
+  {
+    std::uint64_t resident = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t dropped = 0;
+  };
+
+  [[nodiscard]] bool is_live(const entry_type& e) const noexcept { return !e.doomed && !is_stale(e); }
+
+  void uncount(const entry_type& e) noexcept
+  {
+    if (!is_live(e)) return;
+    device_count_.resident -= e.device.tokens.size();
+    lower_count_.resident -= e.lower.tokens.size();
+  }
+
+  void count_evicted(tier_level from, token_count tokens, token_count dropped)
+  {
+    level_count& count = from == tier_level::device ? device_count_ : lower_count_;
+    count.evicted += tokens;
+    count.dropped += dropped;
+    tell(tracker_, tokens_evicted{from, tokens, dropped});
+  }
+
+  template <class Tier>
+  [[nodiscard]] static tier_stats account(Tier& tier, std::uint64_t frame_bytes, const level_count& count)
+  {
+    const std::uint64_t in_flight = tier.in_flight();
+    return {.capacity_bytes = tier.capacity() * frame_bytes,
+            .free_bytes = (tier.free() - in_flight) * frame_bytes,
+            .resident_bytes = (tier.capacity() - tier.free()) * frame_bytes,
+            .in_flight_bytes = in_flight * frame_bytes,
+            .resident_tokens = count.resident,
+            .evicted_tokens = count.evicted,
+            .dropped_tokens = count.dropped};
+  }
+
+  device_type* device_;
+  geometry shape_;
+  Layout layout_;
+  directory<entry_type> users_;
+  typename parts::top top_;
+  [[no_unique_address]] typename parts::below below_;
+  [[no_unique_address]] Tracker tracker_;
+  level_count device_count_, lower_count_;
+};
+
+}  // namespace kvstrata
