@@ -44,13 +44,13 @@ class lower_level
     if (wanted.begin < have.begin) {
       const page_count missing = have.begin - wanted.begin;
       make_room(missing, left);
-      if (tier_.free() < missing) return {have.begin, std::max(have.begin, std::min(wanted.end, have.end))};
+      if (tier_.free() < missing) return {have.begin, (std::max)(have.begin, (std::min)(wanted.end, have.end))};
       fill(mine.extents, mine.extents.begin(), wanted.begin, have.begin, have.begin, after);
     }
     if (wanted.end > have.end) {
       make_room(wanted.end - have.end, left);
       const page_count reached = fill(mine.extents, mine.extents.end(), have.end, wanted.end, ~page_count{0}, after);
-      return {wanted.begin, std::min(wanted.end, reached)};
+      return {wanted.begin, (std::min)(wanted.end, reached)};
     }
     return wanted;
   }
@@ -108,7 +108,7 @@ class lower_level
                   fence& after)
   {
     while (from < to) {
-      const page_count most = std::min(layout_.extent_pages(from, to - from), limit - from);
+      const page_count most = (std::min)(layout_.extent_pages(from, to - from), limit - from);
       const auto taken = tier_.try_take(most);
       if (!taken) break;
       after.add(taken->last_use);
@@ -130,7 +130,7 @@ class lower_level
       if (theirs.owner->holds != 0) return true;
       chosen_.push_back(&theirs);
       const page_count all = theirs.covered().size();
-      wanted -= std::min(wanted, Tier::shedding::pages_to_shed(all, wanted));
+      wanted -= (std::min)(wanted, Tier::shedding::pages_to_shed(all, wanted));
       return wanted != 0;
     });
     for (copy* theirs : chosen_) {
@@ -152,7 +152,7 @@ class lower_level
     theirs.extents.erase(theirs.extents.begin(), keep);
     const token_interval had = theirs.tokens;
     const token_count until =
-        theirs.extents.empty() ? had.end : std::min(had.end, theirs.extents.front().first_page * layout_.page_tokens);
+        theirs.extents.empty() ? had.end : (std::min)(had.end, theirs.extents.front().first_page * layout_.page_tokens);
     if (until == had.end) drop(*theirs.owner);  // extents may be left that only had room to grow
     else theirs.tokens.begin = until;
     changed(*theirs.owner);

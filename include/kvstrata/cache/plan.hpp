@@ -54,7 +54,7 @@ struct batch_plan
     requests.clear();
     compute.clear();
     victims.clear();
-    pages_needed = pages_free = 0;
+    pages_needed = 0;
   }
 };
 

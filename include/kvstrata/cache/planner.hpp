@@ -51,9 +51,14 @@ class planner
     require_fits(requests.size(), batch_pages);
     for (std::size_t i = 0; i < requests.size(); ++i) {
       if (out.entries[i] != nullptr && out.entries[i]->holds != 0) return held(requests[i].user);
-      plan_request(requests[i], out.entries[i], out.plan);
     }
-    return find_room(out);
+    for (const bool keep_surplus : {true, false}) {
+      out.plan.clear();
+      out.victims.clear();
+      for (std::size_t i = 0; i < requests.size(); ++i) plan_request(requests[i], out.entries[i], keep_surplus, out);
+      if (find_room(out)) return std::nullopt;
+    }
+    return too_much_held(out);
   }
 
   /// Plans to bring up what the lower tier has of one user; nothing is left to the model. `out.plan` has no request
@@ -79,7 +84,8 @@ class planner
     p.pages_taken = wanted.size() - found->device.covered().size();
     out.plan.pages_needed = p.pages_taken;
     out.plan.requests.push_back(p);
-    return find_room(out);
+    if (find_room(out)) return std::nullopt;
+    return too_much_held(out);
   }
 
  private:
@@ -149,64 +155,77 @@ class planner
                         "sending a rewritten one");
   }
 
-  void plan_request(const request& r, const entry_type* found, batch_plan& plan) const
+  /// Pages that a user has beyond those that the request needs: the history it names is shorter than what is cached.
+  [[nodiscard]] bool has_surplus(const request& r, const entry_type* found) const noexcept
   {
-    const token_interval all{0, r.history_tokens};
-    const token_interval here = found == nullptr ? token_interval{} : intersect(found->device.tokens, all);
-    const token_interval below = found == nullptr ? token_interval{} : intersect(found->lower.tokens, all);
-    request_plan p{.user = r.user, .history = r.history_tokens, .device_hit = here};
-    if (here.empty()) {
-      p.lower_hits[0] = below;
-    }
-    else {
-      p.lower_hits[0] = intersect(below, {0, here.begin});
-      p.lower_hits[1] = intersect(below, {here.end, all.end});
-    }
-    p.compute_begin = static_cast<std::uint32_t>(plan.compute.size());
-    append_uncovered(plan.compute, all, here, below);
-    p.compute_end = static_cast<std::uint32_t>(plan.compute.size());
-    const page_interval have = found == nullptr ? page_interval{} : found->device.covered();
-    p.pages_taken = have.empty() ? pages(r.history_tokens)
-                                 : have.begin + (std::max(pages(r.history_tokens), have.end) - have.end);
-    if (r.history_tokens == 0) p.pages_taken = 0;
-    plan.pages_needed += p.pages_taken;
-    plan.requests.push_back(p);
+    if (found == nullptr || found->device.pages.empty()) return false;
+    return found->device.covered().end > pages(r.history_tokens);
   }
 
-  /// Chooses victims until there is room: entries of old epochs first, then in the policy's order, none that is held.
-  [[nodiscard]] std::optional<pressure> find_room(batch& out)
+  /// Without keep_surplus, a user with surplus pages loses all of them first and is planned as if they had none:
+  /// the last resort when nobody else's pages make room.
+  void plan_request(const request& r, entry_type* found, bool keep_surplus, batch& out)
   {
-    const page_count free = out.plan.pages_free;
+    const bool on_device = found != nullptr && (keep_surplus || !has_surplus(r, found));
+    const token_interval all{0, r.history_tokens};
+    const token_interval here = on_device ? intersect(found->device.tokens, all) : token_interval{};
+    const token_interval below = found == nullptr ? token_interval{} : intersect(found->lower.tokens, all);
+    request_plan p{.user = r.user, .history = r.history_tokens, .device_hit = here};
+    p.lower_hits[0] = here.empty() ? below : intersect(below, {0, here.begin});
+    if (!here.empty()) p.lower_hits[1] = intersect(below, {here.end, all.end});
+    p.compute_begin = static_cast<std::uint32_t>(out.plan.compute.size());
+    append_uncovered(out.plan.compute, all, here, below);
+    p.compute_end = static_cast<std::uint32_t>(out.plan.compute.size());
+    const page_count wanted = pages(r.history_tokens);
+    const page_interval have = on_device ? found->device.covered() : page_interval{};
+    if (wanted != 0) {
+      p.pages_taken = have.empty() ? wanted : have.begin + (wanted > have.end ? wanted - have.end : 0);
+    }
+    out.plan.pages_needed += p.pages_taken;
+    out.plan.requests.push_back(p);
+    if (found != nullptr && !on_device) add_victim(out, *found, found->device.covered().size());
+  }
+
+  /// Chooses victims until there is room: entries of old epochs first, then in the policy's order, none that is held
+  /// or in the batch. False when there is not enough.
+  [[nodiscard]] bool find_room(batch& out)
+  {
     const page_count needed = out.plan.pages_needed;
-    if (needed <= free) return std::nullopt;
+    page_count found = out.plan.pages_free;
+    for (const auto& v : out.victims) found += v.pages;
+    if (needed <= found) return true;
     for (entry_type* e : out.entries) {
       if (e != nullptr) e->in_plan = true;
     }
-    page_count found = 0;
-    const auto missing = [&] { return needed - free - std::min(found, needed - free); };
     levels_->users().stale([&](entry_type& e) {
       if (e.holds == 0) found += add_victim(out, e, e.device.covered().size());
-      return missing() != 0;
+      return found < needed;
     });
-    if (missing() != 0) {
+    if (found < needed) {
       levels_->top().victims([&](entry_type& e) {
-        if (e.holds == 0 && !e.in_plan && !e.doomed && !levels_->is_stale(e)) {
+        if (e.holds == 0 && !e.in_plan && !levels_->is_stale(e)) {
           using shedding = typename Hierarchy::device_shedding;
-          found += add_victim(out, e, shedding::pages_to_shed(e.device.covered().size(), missing()));
+          found += add_victim(out, e, shedding::pages_to_shed(e.device.covered().size(), needed - found));
         }
-        return missing() != 0;
+        return found < needed;
       });
     }
     for (entry_type* e : out.entries) {
       if (e != nullptr) e->in_plan = false;
     }
-    if (missing() == 0) return std::nullopt;
-    const page_count capacity = levels_->top().slab().capacity();
-    return pressure{.why = pressure::reason::held,
-                    .pages_needed = needed,
-                    .pages_free = free,
-                    .pages_evictable = found,
-                    .pages_held = std::uint64_t{capacity} - free - found};
+    return found >= needed;
+  }
+
+  [[nodiscard]] pressure too_much_held(const batch& out) const
+  {
+    pressure why{.why = pressure::reason::held,
+                 .pages_needed = out.plan.pages_needed,
+                 .pages_free = out.plan.pages_free};
+    for (const auto& v : out.victims) why.pages_evictable += v.pages;
+    levels_->users().all([&why](const entry_type& e) {
+      if (e.holds != 0) why.pages_held += e.device.pages.size();
+    });
+    return why;
   }
 
   page_count add_victim(batch& out, entry_type& e, page_count shed)

@@ -31,7 +31,7 @@ struct token_interval
 
 [[nodiscard]] constexpr token_interval intersect(token_interval a, token_interval b) noexcept
 {
-  const token_interval both{std::max(a.begin, b.begin), std::min(a.end, b.end)};
+  const token_interval both{(std::max)(a.begin, b.begin), (std::min)(a.end, b.end)};
   return both.empty() ? token_interval{} : both;
 }
 
@@ -46,7 +46,7 @@ struct token_interval
 {
   if (a.empty()) return b.empty() ? token_interval{} : b;
   if (b.empty()) return a;
-  return {std::min(a.begin, b.begin), std::max(a.end, b.end)};
+  return {(std::min)(a.begin, b.begin), (std::max)(a.end, b.end)};
 }
 
 /// Ascending, disjoint, non-empty intervals.
@@ -68,7 +68,7 @@ inline void append_uncovered(interval_list& out, token_interval whole, token_int
     const token_interval inside = intersect(cover, whole);
     if (inside.empty()) continue;
     if (inside.begin > next) out.push_back({next, inside.begin});
-    next = std::max(next, inside.end);
+    next = (std::max)(next, inside.end);
   }
   if (next < whole.end) out.push_back({next, whole.end});
 }
