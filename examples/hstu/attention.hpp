@@ -1,0 +1,47 @@
+// HSTU attention of some queries of one request and head over the pages of its history.
+#pragma once
+
+#include "hstu/bias.hpp"
+#include "hstu/buffer.hpp"
+
+#include <kvstrata/layout/page_table_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace hstu {
+
+/// A layer's rows, as workspace.hpp lays them out, with all heads side by side. D is heads * head_dim.
+struct attention_rows
+{
+  const float* queries = nullptr;                ///< [rows][D]
+  float* outputs = nullptr;                      ///< [rows][D]
+  const float* candidate_keys = nullptr;         ///< [rows - first_candidate][D]
+  const float* candidate_values = nullptr;       ///< [rows - first_candidate][D]
+  std::size_t first_candidate = 0;               ///< rows from here on also attend to themselves
+  const std::uint32_t* positions = nullptr;      ///< [rows]
+  const std::uint32_t* bucket_rows = nullptr;    ///< [rows]
+  const std::uint32_t* bucket_begins = nullptr;  ///< [...][time_buckets]
+  std::size_t time_buckets = 0;
+  float factor = 1;  ///< 1 / N
+};
+
+/// One thread's memory for attend().
+struct attention_scratch
+{
+  buffer queries, outputs, keys, values, products, bias;
+  std::vector<bucket_cursor> cursors;
+};
+
+inline constexpr std::size_t most_queries = 128;  ///< rows of one call: their Q, O and products stay in the L2 cache
+
+/// Computes outputs[row][head] for `rows` (at most most_queries, positions ascending): the sum over all keys that the
+/// row sees of silu(q k + bias) v / N. A history token at position p sees the keys [0, p]; a candidate at position p sees
+/// [0, p) and itself. Needs K and V of layer `layer` of all those tokens in their pages.
+void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const kvstrata::page_table_view& view,
+            kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const head_bias& bias,
+            attention_scratch& scratch);
+
+}  // namespace hstu

@@ -1,0 +1,49 @@
+// The relative attention bias of one query over a stretch of keys: by distance and by the time between.
+#pragma once
+
+#include "hstu/config.hpp"
+#include "hstu/elementwise.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace hstu {
+
+/// For a query, where the buckets of time begin among the keys. History times ascend, so the farther back a key, the
+/// higher its bucket, and every bucket is one stretch of keys: begin[b] is the first key of a bucket of at most b.
+/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0.
+void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query);
+
+/// Where a query's walk over ascending keys stands among its time buckets. Start with the last bucket.
+using bucket_cursor = std::uint32_t;
+
+/// One layer's and head's bias tables. Empty tables add nothing.
+class head_bias
+{
+ public:
+  head_bias(std::span<const float> by_distance, std::span<const float> by_time)
+      : by_distance_(by_distance), by_time_(by_time)
+  {
+  }
+
+  /// Of a query with itself.
+  [[nodiscard]] float own() const
+  {
+    return (by_distance_.empty() ? 0.0f : by_distance_.front()) + (by_time_.empty() ? 0.0f : by_time_.front());
+  }
+
+  /// The bias of the query at `position` over keys [first, first + count), none of which lies behind it. Returns true
+  /// when it is the same for all, in `constant`; else fills row[0 .. count).
+  /// `begins` are the query's time buckets; `at` is advanced, so calls for one query must ascend in `first`.
+  /// Linear in the number of keys only near the query and where time buckets end.
+  bool fill(float* row, float& constant, std::uint32_t position, std::uint32_t first, std::uint32_t count,
+            const std::uint32_t* begins, bucket_cursor& at, const elementwise& loops) const;
+
+ private:
+  std::span<const float> by_distance_;  // [position_buckets]
+  std::span<const float> by_time_;      // [time_buckets]
+};
+
+}  // namespace hstu

@@ -1,0 +1,2 @@
+#define HSTU_ELEMENTWISE elementwise_avx512
+#include "hstu/elementwise.inl"

@@ -1,0 +1,2 @@
+#define HSTU_ELEMENTWISE elementwise_baseline
+#include "hstu/elementwise.inl"

@@ -1,0 +1,102 @@
+// HSTU, the reference model (Zhai et al.: Actions Speak Louder than Words, ICML 2024), on the CPU, on a paged KV cache.
+//
+// A user's history of n events is 2n tokens, item and action in turn. A layer normalises its input, projects it to
+// U, V, Q, K with SiLU, attends with SiLU(QK^T + bias) V / N, normalises, gates by U, projects and adds to its input.
+// Candidates see the whole history and themselves, never each other, and are never cached. A small head turns each
+// candidate's last state into `tasks` scores. The last layer's output is needed of candidates only, so of history
+// tokens that layer computes K and V and nothing else.
+//
+// Read on: config.hpp, weights.hpp, batch_forward below, attention.hpp; recompute.hpp for a forward pass without a cache
+// and flops.hpp for what a pass costs.
+#pragma once
+
+#include "hstu/config.hpp"
+#include "hstu/crew.hpp"
+#include "hstu/weights.hpp"
+
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/layout/page_table_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace hstu {
+
+struct workspace;
+class workspace_pool;
+
+/// Weights, the crew that computes with them, and scratch memory for passes. Immutable to its users: any number of
+/// threads may run passes on one model. Must outlive its passes.
+class model
+{
+ public:
+  /// Checks the config (throws kvstrata::config_error) and draws the weights. `threads` 0 stands for one per core.
+  explicit model(const config& c, std::size_t threads = 0);
+  ~model();
+  model(const model&) = delete;
+  model& operator=(const model&) = delete;
+
+  [[nodiscard]] const config& options() const noexcept { return config_; }
+  [[nodiscard]] const weights& parameters() const noexcept { return weights_; }
+  [[nodiscard]] kvstrata::geometry shape() const noexcept { return geometry_of(config_); }
+
+ private:
+  friend class batch_forward;
+
+  config config_;
+  weights weights_;
+  std::unique_ptr<crew> crew_;
+  std::shared_ptr<workspace_pool> pool_;
+};
+
+/// One user's part of a batch. The spans are read until batch_forward::embed() has run; `compute` only by the
+/// constructor.
+struct request
+{
+  std::span<const std::uint64_t> items;               ///< [events]
+  std::span<const std::uint32_t> actions;             ///< [events]
+  std::span<const std::int64_t> times;                ///< [events] seconds, ascending; unused without time buckets
+  kvstrata::token_count history = 0;                  ///< tokens of the history, at most 2 * events
+  std::span<const kvstrata::token_interval> compute;  ///< ascending, disjoint, in [0, history): tokens not yet in pages
+  std::span<const std::uint64_t> candidates;          ///< item ids to score
+  std::int64_t time = 0;                              ///< seconds; when the candidates are shown
+};
+
+/// A forward pass of a batch, in steps that a caller can put onto a stream one by one:
+/// embed(), layer(0), ..., layer(layers - 1), head().
+///
+/// layer(l) reads K and V of layer l of all tokens outside the compute lists from the pages, and writes those of the
+/// tokens in them; it touches no other layer and no other byte. Results do not depend on which tokens were in the pages
+/// already, within f32 rounding.
+///
+/// Movable. One thread at a time; every step blocks its caller until it is done and uses the model's crew.
+class batch_forward
+{
+ public:
+  /// Prepares a pass; request r owns request r of the view. Cheap: proportional to the tokens to compute.
+  /// Throws kvstrata::geometry_error when the view is of another shape, kvstrata::history_error when a request
+  /// contradicts itself or the view, kvstrata::config_error when a history is longer than the model's positions.
+  /// What the view points to must stay until head() has run.
+  batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view);
+  ~batch_forward();
+  batch_forward(batch_forward&&) noexcept;
+  batch_forward& operator=(batch_forward&&) noexcept;
+
+  void embed();
+  void layer(kvstrata::layer_index l);  ///< throws kvstrata::usage_error out of turn
+  void head();                          ///< throws kvstrata::usage_error before the last layer
+
+  /// Scores of one request, [candidates][tasks]; valid after head() and while the pass lives.
+  [[nodiscard]] std::span<const float> scores(std::size_t request) const;
+  /// Scores of all requests in a row.
+  [[nodiscard]] std::span<const float> scores() const;
+
+  struct state;
+
+ private:
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace hstu

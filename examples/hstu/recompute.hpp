@@ -1,0 +1,37 @@
+// A forward pass without a cache: what every cached answer must equal, and what a cache must beat.
+#pragma once
+
+#include "hstu/buffer.hpp"
+#include "hstu/model.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace hstu {
+
+/// Memory for K and V of one layer of a batch, and a page table over it. All layers share the memory: without a cache
+/// nobody reads a layer's K and V once the next layer runs.
+class scratch_pages
+{
+ public:
+  explicit scratch_pages(kvstrata::token_count page_tokens = 256) : page_tokens_(page_tokens) {}
+
+  /// A page table for one request of each of these lengths. Valid until the next call; memory only grows.
+  [[nodiscard]] kvstrata::page_table_view reserve(const kvstrata::geometry& shape,
+                                                  std::span<const kvstrata::token_count> tokens);
+
+ private:
+  kvstrata::token_count page_tokens_;
+  buffer memory_;
+  std::vector<kvstrata::page_id> page_ids_;
+  std::vector<std::int32_t> indptr_;
+  std::vector<std::int32_t> last_page_len_;
+};
+
+/// Scores requests from their histories alone; their compute lists are ignored. Blocks until done. The result is
+/// [request][candidate][task]. Keep `memory` from call to call; one thread at a time may use it.
+[[nodiscard]] std::vector<float> recompute(const model& m, std::span<const request> requests, scratch_pages& memory);
+
+}  // namespace hstu

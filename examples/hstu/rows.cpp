@@ -1,0 +1,163 @@
+#include "hstu/rows.hpp"
+
+#include "hstu/attention.hpp"
+#include "hstu/bias.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <algorithm>
+#include <string>
+
+namespace hstu {
+namespace {
+
+using kvstrata::token_count;
+
+constexpr std::uint32_t widest_tile = 512;  // tokens between the first and the last query of a tile
+
+void check_request(const config& c, const request& r, std::size_t number, const kvstrata::page_table_view& view)
+{
+  const auto refuse = [&](const std::string& what) {
+    throw kvstrata::history_error("request " + std::to_string(number) + " of the batch: " + what);
+  };
+  if (r.history > c.max_tokens) {
+    throw kvstrata::config_error("history", r.history,
+                                 "the model has positions for hstu.max_tokens = " + std::to_string(c.max_tokens));
+  }
+  const std::size_t events = (std::size_t{r.history} + 1) / 2;
+  if (r.items.size() < events || r.actions.size() < r.history / 2 || (c.time_buckets != 0 && r.times.size() < events)) {
+    refuse("a history of " + std::to_string(r.history) + " tokens needs " + std::to_string(events) +
+           " events, but there are " + std::to_string(r.items.size()) + " items, " + std::to_string(r.actions.size()) +
+           " actions and " + std::to_string(r.times.size()) + " times");
+  }
+  if (view.tokens(number) < r.history) {
+    refuse("its pages hold " + std::to_string(view.tokens(number)) + " tokens, its history has " +
+           std::to_string(r.history));
+  }
+  token_count end = 0;
+  for (const kvstrata::token_interval piece : r.compute) {
+    if (piece.empty()) continue;
+    if (piece.begin < end || piece.end > r.history) {
+      refuse("tokens [" + std::to_string(piece.begin) + ", " + std::to_string(piece.end) +
+             ") of its compute list overlap earlier ones or lie outside [0, " + std::to_string(r.history) + ")");
+    }
+    end = piece.end;
+  }
+}
+
+}  // namespace
+
+void check_batch(const config& c, std::span<const request> batch, const kvstrata::page_table_view& view)
+{
+  if (view.shape != geometry_of(c)) {
+    throw kvstrata::geometry_error("the pages hold " + to_string(view.shape) + ", but the model has " +
+                                   to_string(geometry_of(c)));
+  }
+  if (view.size() != batch.size()) {
+    throw kvstrata::history_error("the page table is of " + std::to_string(view.size()) + " requests, the batch has " +
+                                  std::to_string(batch.size()));
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) check_request(c, batch[i], i, view);
+}
+
+void row_plan::assign(const config& c, std::span<const request> batch, std::size_t crew_members)
+{
+  assign_rows(c, batch);
+  assign_tiles(c, batch.size(), crew_members);
+}
+
+void row_plan::assign_rows(const config& c, std::span<const request> batch)
+{
+  first_history_row.assign(1, 0);
+  first_candidate.assign(1, 0);
+  for (const request& r : batch) {
+    std::size_t tokens = 0;
+    for (const kvstrata::token_interval piece : r.compute) tokens += piece.size();
+    first_history_row.push_back(first_history_row.back() + tokens);
+    first_candidate.push_back(first_candidate.back() + r.candidates.size());
+  }
+  history_rows = first_history_row.back();
+  rows = history_rows + first_candidate.back();
+  positions.resize(rows);
+  requests.resize(rows);
+  bucket_rows.resize(rows);
+  std::uint32_t times = 0;
+  for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    const request& r = batch[i];
+    std::size_t row = first_history_row[i];
+    for (const kvstrata::token_interval piece : r.compute) {
+      for (token_count token = piece.begin; token < piece.end; ++token, ++row) {
+        // An item and its action share their time.
+        if (token == piece.begin || token % 2 == 0) ++times;
+        positions[row] = token;
+        requests[row] = i;
+        bucket_rows[row] = times - 1;
+      }
+    }
+    if (!r.candidates.empty()) ++times;
+    for (row = history_rows + first_candidate[i]; row < history_rows + first_candidate[i + 1]; ++row) {
+      positions[row] = r.history;
+      requests[row] = i;
+      bucket_rows[row] = times - 1;
+    }
+  }
+  bucket_begins.resize(std::size_t{times} * c.time_buckets);
+}
+
+void row_plan::assign_tiles(const config& c, std::size_t batch_size, std::size_t crew_members)
+{
+  tile_rows.clear();
+  tiles.clear();
+  candidate_tiles.clear();
+  // Narrower tiles when there would be too few to share.
+  std::size_t most_rows = most_queries;
+  while (most_rows > 32 && rows * c.heads < 2 * crew_members * most_rows) most_rows /= 2;
+  const auto here = [this] { return static_cast<std::uint32_t>(tile_rows.size()); };
+  for (std::uint32_t i = 0; i < batch_size; ++i) {
+    const std::uint32_t first = here();
+    for (std::size_t row = first_history_row[i]; row < first_history_row[i + 1]; ++row) {
+      tile_rows.push_back(static_cast<std::uint32_t>(row));
+    }
+    const std::uint32_t middle = here();
+    for (std::size_t candidate = first_candidate[i]; candidate < first_candidate[i + 1]; ++candidate) {
+      tile_rows.push_back(static_cast<std::uint32_t>(history_rows + candidate));
+    }
+    add_tiles(tiles, i, first, here(), most_rows);
+    add_tiles(candidate_tiles, i, middle, here(), most_rows);
+  }
+  const auto costlier = [](const query_tile& a, const query_tile& b) { return a.cost > b.cost; };
+  std::sort(tiles.begin(), tiles.end(), costlier);
+  std::sort(candidate_tiles.begin(), candidate_tiles.end(), costlier);
+}
+
+void row_plan::add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::uint32_t first, std::uint32_t last,
+                         std::size_t most_rows) const
+{
+  for (std::uint32_t begin = first, end = first + 1; begin < last; ++end) {
+    const std::uint32_t keys = seen(tile_rows[end - 1]);
+    // Far apart, queries share too few keys to be worth a tile.
+    const bool full =
+        end == last || end - begin >= most_rows || seen(tile_rows[end]) - seen(tile_rows[begin]) > widest_tile;
+    if (!full) continue;
+    to.push_back({request, begin, end - begin, std::uint64_t{keys} * (end - begin)});
+    begin = end;
+  }
+}
+
+void row_plan::find_time_buckets(const config& c, const request& r, std::size_t number)
+{
+  const std::size_t buckets = c.time_buckets;
+  const auto times = r.times.first((std::size_t{r.history} + 1) / 2);
+  const auto begins = [&](std::size_t row) {
+    return std::span(bucket_begins).subspan(bucket_rows[row] * buckets, buckets);
+  };
+  for (std::size_t row = first_history_row[number]; row < first_history_row[number + 1]; ++row) {
+    if (row > first_history_row[number] && bucket_rows[row] == bucket_rows[row - 1]) continue;
+    time_bucket_begins(begins(row), times, times[positions[row] / 2]);
+  }
+  if (first_candidate[number] < first_candidate[number + 1]) {
+    time_bucket_begins(begins(history_rows + first_candidate[number]), times, r.time);
+  }
+}
+
+}  // namespace hstu

@@ -1,0 +1,59 @@
+// Which rows a pass computes, and which of them attend together. Plain data, made before anything is computed.
+#pragma once
+
+#include "hstu/model.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace hstu {
+
+/// Throws what batch_forward's constructor promises.
+void check_batch(const config& c, std::span<const request> batch, const kvstrata::page_table_view& view);
+
+/// Some queries of one request that attend together.
+struct query_tile
+{
+  std::uint32_t request = 0;
+  std::uint32_t first = 0;  ///< in row_plan::tile_rows
+  std::uint32_t count = 0;
+  std::uint64_t cost = 0;  ///< query-key pairs
+};
+
+/// Rows are the tokens a pass computes: the history tokens of all requests, then the candidates of all requests.
+/// Assigning keeps the vectors' memory.
+struct row_plan
+{
+  std::size_t rows = 0;
+  std::size_t history_rows = 0;                ///< rows in front are history tokens, the others candidates
+  std::vector<std::size_t> first_history_row;  ///< [requests + 1]
+  std::vector<std::size_t> first_candidate;    ///< [requests + 1], counted in candidates
+
+  std::vector<std::uint32_t> positions;      ///< [rows] a candidate's is the length of its history
+  std::vector<std::uint32_t> requests;       ///< [rows]
+  std::vector<std::uint32_t> bucket_rows;    ///< [rows] the row of bucket_begins for its time
+  std::vector<std::uint32_t> bucket_begins;  ///< [distinct times of queries][time_buckets], see bias.hpp
+
+  std::vector<std::uint32_t> tile_rows;     ///< rows by request, ascending in position
+  std::vector<query_tile> tiles;            ///< history tokens and candidates, costly first
+  std::vector<query_tile> candidate_tiles;  ///< candidates alone: the last layer's
+
+  /// Plans all but bucket_begins, which is only sized.
+  void assign(const config& c, std::span<const request> batch, std::size_t crew_members);
+
+  /// Fills bucket_begins for one request.
+  void find_time_buckets(const config& c, const request& r, std::size_t number);
+
+  /// Keys of its history that a row sees.
+  [[nodiscard]] std::uint32_t seen(std::size_t row) const { return positions[row] + (row < history_rows ? 1 : 0); }
+
+ private:
+  void assign_rows(const config& c, std::span<const request> batch);
+  void assign_tiles(const config& c, std::size_t batch_size, std::size_t crew_members);
+  void add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::uint32_t first, std::uint32_t last,
+                 std::size_t most_rows) const;
+};
+
+}  // namespace hstu
