@@ -1,0 +1,85 @@
+# Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata and kvstrata::cuda.
+import os
+
+from conan import ConanFile
+from conan.tools.build import check_min_cppstd
+from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
+from conan.tools.files import copy
+
+required_conan_version = ">=2.0"
+
+
+class KvstrataConan(ConanFile):
+    name = "kvstrata"
+    version = "0.1.0"
+    description = "Hierarchical KV caches for generative recommendation"
+    license = "Apache-2.0"
+    topics = ("cache", "recommendation", "inference", "cuda", "header-only")
+    package_type = "header-library"
+    settings = "os", "arch", "compiler", "build_type"
+    options = {"cuda": [True, False]}
+    default_options = {"cuda": False}
+    exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*"
+    no_copy_source = True
+
+    @property
+    def _with_tests(self):
+        return not self.conf.get("tools.build:skip_test", default=True, check_type=bool)
+
+    def requirements(self):
+        self.requires("boost/[>=1.81.0]", options={"header_only": True})
+
+    def build_requirements(self):
+        if self._with_tests:
+            self.test_requires("catch2/[>=2.13.10]")
+
+    def validate(self):
+        check_min_cppstd(self, 20)
+
+    def layout(self):
+        cmake_layout(self)
+
+    def generate(self):
+        if self._with_tests:
+            CMakeDeps(self).generate()
+            toolchain = CMakeToolchain(self)
+            toolchain.cache_variables["KVSTRATA_BUILD_EXAMPLES"] = False
+            toolchain.cache_variables["KVSTRATA_BUILD_BENCH"] = False
+            toolchain.cache_variables["KVSTRATA_CUDA"] = "OFF"
+            toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
+            toolchain.generate()
+
+    def build(self):  # a header library needs none; with tools.build:skip_test=False its tests are built and run
+        if self._with_tests:
+            cmake = CMake(self)
+            cmake.configure()
+            cmake.build()
+            cmake.ctest(["--no-tests=error", "--output-on-failure"])
+
+    def package(self):
+        copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
+        headers = os.path.join(self.source_folder, "include")
+        copy(self, "*.hpp", headers, os.path.join(self.package_folder, "include"))
+        if self.options.cuda:
+            copy(self, "*.cuh", headers, os.path.join(self.package_folder, "include"))
+
+    def package_id(self):
+        self.info.settings.clear()
+
+    def package_info(self):
+        self.cpp_info.set_property("cmake_file_name", "kvstrata")
+        main = self.cpp_info.components["kvstrata"]
+        main.set_property("cmake_target_name", "kvstrata::kvstrata")
+        main.bindirs = []
+        main.libdirs = []
+        # A Boost of the machine ([platform_requires] in a profile) is no package whose components could be named.
+        if any(dependency.ref.name == "boost" for dependency in self.dependencies.host.values()):
+            main.requires = ["boost::headers"]
+        if self.settings.os in ("Linux", "FreeBSD"):
+            main.system_libs = ["pthread"]
+        if self.options.cuda:  # the toolkit itself is the consumer's: link CUDA::cudart_static of find_package(CUDAToolkit)
+            cuda = self.cpp_info.components["cuda"]
+            cuda.set_property("cmake_target_name", "kvstrata::cuda")
+            cuda.bindirs = []
+            cuda.libdirs = []
+            cuda.requires = ["kvstrata"]

@@ -1,0 +1,14 @@
+// The version of the library: macros for the preprocessor, one string for people. CMakeLists.txt reads it from here.
+#pragma once
+
+#include <string_view>
+
+#define KVSTRATA_VERSION_MAJOR 0
+#define KVSTRATA_VERSION_MINOR 1
+#define KVSTRATA_VERSION_PATCH 0
+
+namespace kvstrata {
+
+inline constexpr std::string_view version = "0.1.0";
+
+}  // namespace kvstrata

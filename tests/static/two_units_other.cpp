@@ -1,0 +1,3 @@
+#include "all_headers.hpp"
+
+const void* address_in_other() { return &kvstrata::version; }
