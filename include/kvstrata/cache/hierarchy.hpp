@@ -26,7 +26,8 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
   struct victim
   {
     entry_type* who = nullptr;
-    page_count pages = 0;  ///< to shed, from the front
+    page_count pages = 0;  ///< to shed
+    bool rear = false;     ///< from the rear; else from the front
   };
 
   /// Lower-tier tokens of one user that the device shall get; either interval may be empty.
@@ -51,7 +52,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     }
     if constexpr (has_lower && Transfer::writes::writes_back) write_back(victims);
     for (const victim& v : victims) {
-      this->shed(*v.who, v.pages);
+      this->shed(*v.who, v.pages, v.rear);
       --v.who->holds;
       this->discard_if_empty(*v.who);
     }
@@ -93,6 +94,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         const token_interval here = e->device.tokens;
         const token_count end = Transfer::writes::flushed_end(here.end, this->layout().page_tokens,
                                                               this->layout().chunk_tokens());
+        if (ready.empty()) after.add(e->device.last_use);  // nothing is new: what is dirty was written under other leases
         refused += write_down(*e, intersect(here, {0, end}), after);
       }
       offload(ready, after);
@@ -108,7 +110,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     fence after;
     start_list();
     for (const victim& v : victims) {
-      const token_interval lost = this->shed_tokens(*v.who, v.pages);
+      const token_interval lost = this->shed_tokens(*v.who, v.pages, v.rear);
       if (v.who->lower.tokens.contains(lost)) continue;
       after.add(v.who->device.last_use);
       write_down(*v.who, lost, after);

@@ -4,6 +4,7 @@
 #include <kvstrata/cache/lease.hpp>
 #include <kvstrata/cache/planner.hpp>
 #include <kvstrata/cache/request.hpp>
+#include <kvstrata/observe/concepts.hpp>
 
 #include <memory>
 #include <span>
@@ -73,8 +74,7 @@ class lease_book
       entry_type& e = *s.entries[i];
       if (e.doomed || levels_->is_stale(e)) continue;
       const token_interval all{0, s.plan.requests[i].history};
-      if (joinable(all, e.device.tokens)) levels_->set_device_tokens(e, hull(all, e.device.tokens));
-      else if (all.size() > e.device.tokens.size()) levels_->set_device_tokens(e, all);
+      levels_->set_device_tokens(e, hull(all, e.device.tokens));  // they touch: the planner sees to it
       if (s.vouched[i].tokens > e.vouched.tokens) e.vouched = s.vouched[i];
       for (const token_interval piece : s.plan.compute_of(i)) what.tokens += piece.size();
       committed_.push_back(&e);

@@ -25,11 +25,13 @@ struct request_plan
   [[nodiscard]] token_count computed_tokens() const noexcept { return history - device_hit.size() - lower_tokens(); }
 };
 
-/// A user whose pages make room for the batch.
+/// A user whose pages make room for the batch. A user of the batch itself, when the device has more of them than the
+/// request wants: then it goes from the rear, or all of it where it lies apart from the request's history.
 struct victim_plan
 {
   user_id user{};
-  page_count pages = 0;          ///< to shed, from the front
+  page_count pages = 0;          ///< to shed
+  bool rear = false;             ///< from the rear; else from the front
   token_count tokens = 0;        ///< that leave the device with them
   token_count dirty_tokens = 0;  ///< of these, how many the lower tier lacks when the plan is made
   bool stale = false;            ///< of an old epoch: goes whole, from every tier

@@ -43,6 +43,7 @@ class planner
     std::uint64_t batch_pages = 0;
     for (const request& r : requests) {
       require_epoch(r);
+      require_hashes(r);
       entry_type* const found = levels_->users().find(r.user);
       if (found != nullptr) require_same_history(r, *found);
       batch_pages += pages(r.history_tokens);
@@ -67,6 +68,7 @@ class planner
   {
     start(out);
     require_epoch(r);
+    require_hashes(r);
     entry_type* const found = levels_->users().find(r.user);
     if (found == nullptr) return std::nullopt;
     require_same_history(r, *found);
@@ -136,16 +138,20 @@ class planner
                          "; send a smaller batch or give the device tier more bytes");
   }
 
-  void require_same_history(const request& r, const entry_type& e) const
+  static void require_hashes(const request& r)
+  {
+    const history_fingerprint& f = r.fingerprint;
+    if (f.stride == 0 || f.prefix_hashes.size() >= r.history_tokens / f.stride) return;
+    throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " +
+                      std::to_string(f.prefix_hashes.size()) + " hashes, but a history of " +
+                      std::to_string(r.history_tokens) + " tokens at stride " + std::to_string(f.stride) + " needs " +
+                      std::to_string(r.history_tokens / f.stride));
+  }
+
+  static void require_same_history(const request& r, const entry_type& e)
   {
     const history_fingerprint& f = r.fingerprint;
     if (f.stride == 0) return;
-    if (f.prefix_hashes.size() < r.history_tokens / f.stride) {
-      throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " +
-                        std::to_string(f.prefix_hashes.size()) + " hashes, but a history of " +
-                        std::to_string(r.history_tokens) + " tokens at stride " + std::to_string(f.stride) +
-                        " needs " + std::to_string(r.history_tokens / f.stride));
-    }
     const token_count tokens = e.vouched.tokens;
     if (tokens == 0 || tokens > r.history_tokens || tokens % f.stride != 0) return;
     if (f.prefix_hashes[tokens / f.stride - 1] == e.vouched.hash) return;
@@ -155,20 +161,13 @@ class planner
                         "sending a rewritten one");
   }
 
-  /// Pages that a user has beyond those that the request needs: the history it names is shorter than what is cached.
-  [[nodiscard]] bool has_surplus(const request& r, const entry_type* found) const noexcept
-  {
-    if (found == nullptr || found->device.pages.empty()) return false;
-    return found->device.covered().end > pages(r.history_tokens);
-  }
-
-  /// Without keep_surplus, a user with surplus pages loses all of them first and is planned as if they had none:
-  /// the last resort when nobody else's pages make room.
+  /// A user whose history lies apart from what the device has of them loses that: the device keeps one interval of a
+  /// user. Without keep_surplus, so does a user with pages behind those that the request wants: the last resort when
+  /// nobody else's pages make room.
   void plan_request(const request& r, entry_type* found, bool keep_surplus, batch& out)
   {
-    const bool on_device = found != nullptr && (keep_surplus || !has_surplus(r, found));
     const token_interval all{0, r.history_tokens};
-    const token_interval here = on_device ? intersect(found->device.tokens, all) : token_interval{};
+    const token_interval here = found == nullptr ? token_interval{} : intersect(found->device.tokens, all);
     const token_interval below = found == nullptr ? token_interval{} : intersect(found->lower.tokens, all);
     request_plan p{.user = r.user, .history = r.history_tokens, .device_hit = here};
     p.lower_hits[0] = here.empty() ? below : intersect(below, {0, here.begin});
@@ -177,13 +176,20 @@ class planner
     append_uncovered(out.plan.compute, all, here, below);
     p.compute_end = static_cast<std::uint32_t>(out.plan.compute.size());
     const page_count wanted = pages(r.history_tokens);
-    const page_interval have = on_device ? found->device.covered() : page_interval{};
+    page_interval have = found == nullptr ? page_interval{} : found->device.covered();
+    if (found != nullptr && !joinable(all, found->device.tokens)) {
+      add_victim(out, *found, have.size());
+      have = {};
+    }
+    else if (const page_count last = wanted > have.begin ? wanted : have.begin; !keep_surplus && have.end > last) {
+      add_victim(out, *found, have.end - last, true);
+      have.end = last;
+    }
     if (wanted != 0) {
       p.pages_taken = have.empty() ? wanted : have.begin + (wanted > have.end ? wanted - have.end : 0);
     }
     out.plan.pages_needed += p.pages_taken;
     out.plan.requests.push_back(p);
-    if (found != nullptr && !on_device) add_victim(out, *found, found->device.covered().size());
   }
 
   /// Chooses victims until there is room: entries of old epochs first, then in the policy's order, none that is held
@@ -228,13 +234,14 @@ class planner
     return why;
   }
 
-  page_count add_victim(batch& out, entry_type& e, page_count shed)
+  page_count add_victim(batch& out, entry_type& e, page_count shed, bool rear = false)
   {
     const bool stale = levels_->is_stale(e);
-    const token_interval lost = levels_->shed_tokens(e, shed);
-    out.victims.push_back({&e, shed});
+    const token_interval lost = levels_->shed_tokens(e, shed, rear);
+    out.victims.push_back({&e, shed, rear});
     out.plan.victims.push_back({.user = e.user,
                                 .pages = shed,
+                                .rear = rear,
                                 .tokens = lost.size(),
                                 .dirty_tokens = stale ? 0 : lost.size() - intersect(lost, e.lower.tokens).size(),
                                 .stale = stale});

@@ -51,12 +51,14 @@ class residency
     return pages_of(tokens, layout_.page_tokens);
   }
 
-  /// The tokens that leave the device with the first `pages` pages of an entry.
-  [[nodiscard]] token_interval shed_tokens(const entry_type& e, page_count pages) const noexcept
+  /// The tokens that leave the device with the first `pages` pages of an entry, or with the last.
+  [[nodiscard]] token_interval shed_tokens(const entry_type& e, page_count pages, bool rear) const noexcept
   {
     const page_interval have = e.device.covered();
-    if (pages >= have.size()) return e.device.tokens;
-    return intersect(e.device.tokens, {0, (have.begin + pages) * layout_.page_tokens});
+    const token_interval all = e.device.tokens;
+    if (pages >= have.size()) return all;
+    if (rear) return intersect(all, {(have.end - pages) * layout_.page_tokens, all.end});
+    return intersect(all, {0, (have.begin + pages) * layout_.page_tokens});
   }
 
   void set_device_tokens(entry_type& e, token_interval tokens) noexcept
@@ -79,16 +81,17 @@ class residency
     if constexpr (has_lower) below_.touch(e);
   }
 
-  /// Drops the first `pages` pages of an entry, under pressure.
-  void shed(entry_type& e, page_count pages)
+  /// Drops the first `pages` pages of an entry, or the last, under pressure.
+  void shed(entry_type& e, page_count pages, bool rear)
   {
-    const token_interval lost = shed_tokens(e, pages);
+    const token_interval lost = shed_tokens(e, pages, rear);
+    const token_interval had = e.device.tokens;
     const page_interval have = e.device.covered();
     if (!lost.empty()) {
       count_evicted(tier_level::device, lost.size(), lost.size() - intersect(lost, e.lower.tokens).size());
-      set_device_tokens(e, intersect(e.device.tokens, {lost.end, e.device.tokens.end}));
+      set_device_tokens(e, rear ? token_interval{had.begin, lost.begin} : token_interval{lost.end, had.end});
     }
-    top_.trim(e, {have.begin + pages, have.end});
+    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end});
     top_.changed(e);
     if constexpr (has_lower) below_.changed(e);
   }

@@ -19,7 +19,14 @@
 // `name` is a std::string_view used in messages and pictures. All calls may come from several threads. When earlier
 // work failed, query, record and wait_sync throw device_error (the error is sticky, as in CUDA).
 //
-// Models: emulated_device (device/emulated_device.hpp). A CUDA backend satisfies the same table.
+// Used where a device has it (emulated_device does):
+//
+// d.poison_freed() -> bool                       shall memory that is given back be overwritten?
+// d.poison(stream, dst, bytes)                   queues overwriting it; does not block
+//
+// Models: emulated_device (device/emulated_device.hpp). A CUDA backend satisfies the same table. The smallest model,
+// and types that miss by one thing, are in tests/device/device_concepts_test.cpp; tests/device/device_conformance.hpp
+// holds a device of your own to all of the above.
 #pragma once
 
 #include <kvstrata/device/event.hpp>

@@ -3,29 +3,33 @@
 //
 // expression                          meaning
 // ----------------------------------- ---------------------------------------------------------------------------
-// typename P::hook                    what the policy keeps inside each object: default constructible; stays where
-//                                     it is while inserted
-// P p;                                an empty policy
+// typename P::hook                    what the policy keeps inside each object: a default constructible class that
+//                                     objects derive from; stays where it is while inserted
+// P p;                                an empty policy. It may be destroyed before objects that are still in it: it
+//                                     leaves them so that they can be destroyed afterwards
 // p.insert(hook, info)                the object came into the tier; it is not in the policy
 // p.touch(hook, info)                 the object, which is in the policy, was used
 // p.remove(hook)                      the object left the tier, for whatever reason; must not throw
 // p.victims(visit)                    calls visit(hook&) -> bool for each object, the first to go first, until visit
-//                                     returns false. Visits each object at most once. Removes nothing (the caller
-//                                     removes what it takes afterwards; what it does not take stays), but may age its
-//                                     own marks, as a clock hand does
+//                                     returns false. Visits each object at most once, and all when visit never
+//                                     returns false. Removes nothing (the caller removes what it takes afterwards;
+//                                     what it does not take stays), but may age its own marks, as a clock hand does;
+//                                     visit calls nothing of p
 //
 // fallback when absent                meaning
 // ----------------------------------- ---------------------------------------------------------------------------
 // P(capacity_bytes)                   default construction. Constructed with the bytes that the tier holds
 // p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use
 //
-// Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: lru.
+// Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: lru;
+// examples/03_write_a_replacement_policy.cpp writes one.
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 namespace kvstrata {
 
@@ -39,7 +43,8 @@ struct object_info
 };
 
 template <class P>
-concept has_replacement_hook = std::default_initializable<typename P::hook>;
+concept has_replacement_hook = std::is_class_v<typename P::hook> && !std::is_final_v<typename P::hook> &&
+                               std::default_initializable<typename P::hook>;
 
 template <class P>
 concept tracks_objects =

@@ -11,15 +11,18 @@
 //                                        config_error or capacity_error
 // t.capacity(), t.free() -> page_count   frames in all; frames that nobody has
 // t.try_take(most)                       a run of consecutive frames, at most `most`, with the fence of its last use;
-//   -> std::optional<taken_run>          empty when nothing is free. Takes; writes nothing
-// t.give_back(run, fence)                takes frames back; the fence is what still uses them. Does not wait
-// t.in_flight() -> page_count            free frames that queued work still uses
+//   -> std::optional<taken_run>          empty when nothing is free or wanted. As long as can be: a run is one copy
+// t.give_back(run, fence)                takes back frames that were taken, whole runs or parts of them; the fence is
+//                                        what still uses them. Does not wait
+// t.in_flight() -> page_count            free frames that queued work still uses, or more where uses were joined; 0
+//                                        once all that was given back with them has come to pass
 // t.base() -> std::byte*                 where frame 0 begins; frame f lies f * frame bytes behind it. Copies to and
 //                                        from the device address it directly, whatever the medium is
 // t.drain_sync()                         blocks until no queued work uses a free frame
 //
-// Not synchronised: the cache holds a lock. Minimum model: tiers/pinned_arena.hpp. Models: pinned_arena;
-// examples/05_write_a_tier.cpp shows one over a mapped file.
+// A tier is destroyed after drain_sync(), and after its taken frames' users are done. tiers/frame_store.hpp is all of
+// this but the memory. Not synchronised: the cache holds a lock. Minimum model: tiers/pinned_arena.hpp. Models:
+// pinned_arena; examples/04_write_a_tier.cpp shows one over a mapped file.
 #pragma once
 
 #include <kvstrata/core/options.hpp>

@@ -22,7 +22,7 @@ namespace kvstrata {
     throw config_error(field, bytes,
                        "it must hold at least one page, which is " + std::to_string(frame_bytes) + " bytes");
   }
-  constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
+  constexpr std::size_t most = (std::numeric_limits<std::int32_t>::max)();
   if (frames > most) {
     throw config_error(field, bytes,
                        "it may hold at most " + std::to_string(most) + " pages of " + std::to_string(frame_bytes) +

@@ -23,6 +23,8 @@ struct frame_run
 {
   page_count first = 0;
   page_count count = 0;
+
+  friend constexpr bool operator==(frame_run, frame_run) = default;
 };
 
 /// A run that was taken, and what must come to pass before it is written.

@@ -1,0 +1,58 @@
+// What is going to happen in virtual time, earliest first.
+#pragma once
+
+#include <kvstrata/device/emulated/draw.hpp>
+#include <kvstrata/device/event.hpp>
+
+#include <cstdint>
+#include <queue>
+
+namespace kvstrata::emulated {
+
+enum class step_kind : std::uint8_t {
+  ready,  ///< the stream's front has all it waits for
+  over,   ///< the stream's front has run
+};
+
+struct appointment
+{
+  double time = 0;
+  std::uint64_t tie = 0;
+  stream_id stream{};
+  step_kind kind = step_kind::ready;
+
+  /// A priority queue serves the largest: the earliest here.
+  friend bool operator<(const appointment& a, const appointment& b)
+  {
+    if (a.time != b.time) return a.time > b.time;
+    if (a.tie != b.tie) return a.tie > b.tie;
+    return a.stream > b.stream;
+  }
+};
+
+/// A priority queue in which appointments at one instant stand in an order drawn from the seed.
+class agenda
+{
+ public:
+  explicit agenda(std::uint64_t seed) : seed_(seed) {}
+
+  void add(double time, stream_id stream, std::uint64_t sequence, step_kind kind)
+  {
+    queue_.push({time, draw(seed_, stream, sequence, kind == step_kind::ready ? 1 : 2), stream, kind});
+  }
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
+  /// The earliest. Not to be called when empty.
+  [[nodiscard]] const appointment& next() const { return queue_.top(); }
+  appointment take()
+  {
+    const appointment first = queue_.top();
+    queue_.pop();
+    return first;
+  }
+
+ private:
+  std::uint64_t seed_;
+  std::priority_queue<appointment> queue_;
+};
+
+}  // namespace kvstrata::emulated

@@ -1,0 +1,119 @@
+// Streams together with the ordering checker that looks over them.
+#pragma once
+
+#include <kvstrata/device/emulated/memory_pool.hpp>
+#include <kvstrata/device/emulated/ordering_checker.hpp>
+#include <kvstrata/device/emulated/scheduler.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvstrata::emulated {
+
+/// Queues work, and tells the checker when there is to be one. The checker must see operations in the order of the
+/// queues, so both happen under one lock then. Locks are taken in the order pool, checker, scheduler.
+class checked_queues final : public memory_watcher
+{
+ public:
+  checked_queues(std::unique_ptr<scheduler> streams, bool check) : scheduler_(std::move(streams)), check_(check) {}
+
+  [[nodiscard]] scheduler& streams() const noexcept { return *scheduler_; }
+
+  stream_id create_stream(std::string_view name)
+  {
+    const std::lock_guard lock(mutex_);
+    const stream_id fresh = scheduler_->create_stream(name);
+    checker_.add_stream(name);
+    return fresh;
+  }
+
+  /// Queues work that reads and writes these bytes.
+  void enqueue(stream_id stream, operation work, std::span<const byte_range> reads, std::span<const byte_range> writes)
+  {
+    if (!check_) {
+      scheduler_->enqueue(stream, std::move(work));
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    const event here{stream, scheduler_->enqueued(stream) + 1};
+    checker_.operation(here, work.label(), reads, writes);
+    scheduler_->enqueue(stream, std::move(work));
+  }
+
+  void enqueue_wait(stream_id stream, event awaited)
+  {
+    operation work;
+    work.kind = operation_kind::wait;
+    work.awaited = awaited;
+    if (!check_) {
+      scheduler_->enqueue(stream, std::move(work));
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    checker_.wait({stream, scheduler_->enqueue(stream, std::move(work))}, awaited);
+  }
+
+  void host_learns(event point)
+  {
+    if (!check_) return;
+    const std::lock_guard lock(mutex_);
+    checker_.host_learns(point);
+  }
+  void host_reads(const std::byte* data, std::size_t bytes, std::string_view label)
+  {
+    if (!check_) return;
+    const std::lock_guard lock(mutex_);
+    checker_.host_reads(data, bytes, label);
+  }
+  void host_writes(const std::byte* data, std::size_t bytes, std::string_view label)
+  {
+    if (!check_) return;
+    const std::lock_guard lock(mutex_);
+    checker_.host_writes(data, bytes, label);
+  }
+  [[nodiscard]] std::vector<ordering_violation> violations() const
+  {
+    const std::lock_guard lock(mutex_);
+    return checker_.violations();
+  }
+
+  // --- memory_watcher ---
+
+  void allocated(const std::byte* data, std::size_t bytes, std::string_view name) override
+  {
+    if (!check_) return;
+    const std::lock_guard lock(mutex_);
+    checker_.add_region(data, bytes, name);
+  }
+  void freed(const std::byte* data) override
+  {
+    if (!check_) return;
+    const std::lock_guard lock(mutex_);
+    checker_.remove_region(data);
+  }
+  [[nodiscard]] std::vector<event> in_flight() override
+  {
+    std::vector<event> points;
+    for (std::uint32_t i = 0; i < scheduler_->streams(); ++i) {
+      const auto stream = static_cast<stream_id>(i);
+      const event last{stream, scheduler_->enqueued(stream)};
+      if (!scheduler_->has_passed(last)) points.push_back(last);
+    }
+    return points;
+  }
+  [[nodiscard]] bool has_passed(event point) override { return scheduler_->has_passed(point); }
+
+ private:
+  std::unique_ptr<scheduler> scheduler_;
+  bool check_;
+  mutable std::mutex mutex_;
+  ordering_checker checker_;
+};
+
+}  // namespace kvstrata::emulated

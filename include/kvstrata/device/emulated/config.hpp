@@ -1,0 +1,77 @@
+// What an emulated device is asked to be, and the check that it makes sense.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+namespace kvstrata {
+
+enum class time_mode : std::uint8_t {
+  real,          ///< a worker thread per stream; links are slowed down by sleeping
+  virtual_time,  ///< no threads: a deterministic discrete-event simulation that moves when the host asks
+};
+
+/// What a copy costs on a link. All streams share the link of a direction; a copy holds it for cost(bytes).
+struct link_model
+{
+  double bytes_per_second = 0;  ///< 0: unlimited
+  double latency_seconds = 0;   ///< per copy call
+
+  /// Seconds one copy of `bytes` holds the link.
+  [[nodiscard]] double cost(std::size_t bytes) const noexcept
+  {
+    const double travel = bytes_per_second > 0 ? static_cast<double>(bytes) / bytes_per_second : 0;
+    return latency_seconds + travel;
+  }
+  [[nodiscard]] bool is_free() const noexcept { return bytes_per_second <= 0 && latency_seconds <= 0; }
+};
+
+struct emulated_device_config
+{
+  std::size_t device_bytes = 0;  ///< bound on all allocate_device together; 0: unbounded
+  std::size_t pinned_bytes = 0;  ///< bound on all allocate_pinned together; 0: unbounded
+  time_mode time = time_mode::real;
+  link_model to_device{};
+  link_model from_device{};
+  std::uint64_t seed = 0;       ///< virtual time: breaks ties and draws delays
+  double jitter_seconds = 0;    ///< virtual time: each operation starts up to this much late, so that seeds explore
+                                ///< legal interleavings
+  bool data = true;             ///< false (virtual time only): memory is reserved but not backed; copies and kernels
+                                ///< cost time and have no effect
+  bool check_ordering = false;  ///< report unordered conflicting accesses: violations()
+  bool poison_freed = false;    ///< poison() fills with 0xFF (NaN in every floating-point type), and so does freeing
+  bool trace = false;           ///< keep the span of every operation: trace()
+};
+
+/// Throws config_error when a field is nonsense or contradicts another.
+inline void check(const emulated_device_config& config)
+{
+  const auto turn_down = [](std::string_view field, double value, std::string_view limit) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", value);
+    throw config_error(field, text, limit);
+  };
+  const auto at_least_zero = [&](std::string_view field, double value) {
+    if (!(value >= 0) || !std::isfinite(value)) turn_down(field, value, "it must be a finite number, at least 0");
+  };
+  at_least_zero("emulated_device.to_device.bytes_per_second", config.to_device.bytes_per_second);
+  at_least_zero("emulated_device.to_device.latency_seconds", config.to_device.latency_seconds);
+  at_least_zero("emulated_device.from_device.bytes_per_second", config.from_device.bytes_per_second);
+  at_least_zero("emulated_device.from_device.latency_seconds", config.from_device.latency_seconds);
+  at_least_zero("emulated_device.jitter_seconds", config.jitter_seconds);
+  if (config.time != time_mode::real) return;
+  if (config.jitter_seconds > 0) {
+    turn_down("emulated_device.jitter_seconds", config.jitter_seconds, "delays are only drawn in virtual time");
+  }
+  if (!config.data) {
+    throw config_error("emulated_device.data", "false", "data can only be switched off in virtual time");
+  }
+}
+
+}  // namespace kvstrata

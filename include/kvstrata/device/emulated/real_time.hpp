@@ -1,0 +1,275 @@
+// Real time: a worker thread per stream, links that are as slow as asked for.
+#pragma once
+
+#include <kvstrata/device/emulated/config.hpp>
+#include <kvstrata/device/emulated/scheduler.hpp>
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <limits>
+#include <memory>
+#include <system_error>
+#include <thread>
+
+namespace kvstrata::emulated {
+
+/// The time account of one link. It runs ahead of or behind the clock; what it says on average is right even though
+/// a thread cannot sleep for a few microseconds.
+class link_account
+{
+ public:
+  explicit link_account(link_model model) : model_(model) {}
+
+  [[nodiscard]] bool is_free() const noexcept { return model_.is_free(); }
+
+  /// Books a copy that is ready at `ready`; the time at which it is over.
+  [[nodiscard]] double book(double ready, std::size_t bytes)
+  {
+    const std::lock_guard lock(mutex_);
+    free_at_ = (ready > free_at_ ? ready : free_at_) + model_.cost(bytes);
+    return free_at_;
+  }
+
+ private:
+  link_model model_;
+  std::mutex mutex_;
+  double free_at_ = 0;
+};
+
+/// A copy is carried out at once and then sleeps until its link would be done with it. Queueing costs one lock and no
+/// allocation once the queue has grown.
+class real_time final : public scheduler
+{
+ public:
+  explicit real_time(const emulated_device_config& config)
+      : trace_(config.trace), links_{link_account(config.to_device), link_account(config.from_device)}
+  {
+  }
+
+  ~real_time() override { real_time::drain(); }
+
+  void drain() noexcept override
+  {
+    for (std::uint32_t i = 0; i < streams(); ++i) {
+      lane& s = *lanes_[i];
+      const std::lock_guard lock(s.mutex);
+      s.closing = true;
+      s.arrived.notify_one();
+    }
+    for (std::uint32_t i = 0; i < streams(); ++i) {
+      if (lanes_[i]->worker.joinable()) lanes_[i]->worker.join();
+    }
+  }
+
+  stream_id create_stream(std::string_view name) override
+  {
+    const std::lock_guard lock(creating_);
+    const std::uint32_t number = count_.load(std::memory_order_relaxed);
+    if (number == most_streams) {
+      throw capacity_error("stream '" + std::string(name) + "' cannot be created: an emulated device has at most " +
+                           std::to_string(most_streams) + " streams");
+    }
+    auto fresh = std::make_unique<lane>();
+    fresh->name = name;
+    lanes_[number] = std::move(fresh);
+    try {
+      lanes_[number]->worker = std::thread([this, number] { work(static_cast<stream_id>(number), *lanes_[number]); });
+    } catch (const std::system_error& refused) {
+      lanes_[number].reset();
+      throw capacity_error("stream '" + std::string(name) + "' cannot be created: " + refused.what());
+    }
+    count_.store(number + 1, std::memory_order_release);
+    return static_cast<stream_id>(number);
+  }
+
+  [[nodiscard]] std::uint32_t streams() const override { return count_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::string stream_name(stream_id stream) const override { return at(stream).name; }
+
+  std::uint64_t enqueue(stream_id stream, operation work) override
+  {
+    lane& s = at(stream);
+    work.queued_at = now();
+    bool wake = false;
+    std::uint64_t sequence = 0;
+    {
+      const std::lock_guard lock(s.mutex);
+      sequence = s.enqueued.load(std::memory_order_relaxed) + 1;
+      work.sequence = sequence;
+      s.incoming.push_back(std::move(work));
+      s.enqueued.store(sequence, std::memory_order_release);
+      wake = std::exchange(s.idle, false);
+    }
+    if (wake) s.arrived.notify_one();
+    return sequence;
+  }
+
+  [[nodiscard]] std::uint64_t enqueued(stream_id stream) const override
+  {
+    return at(stream).enqueued.load(std::memory_order_acquire);
+  }
+  bool query(event point) override { return has_passed(point); }
+  [[nodiscard]] bool has_passed(event point) const override
+  {
+    return point.sequence == 0 || at(point.stream).completed.load(std::memory_order_acquire) >= point.sequence;
+  }
+
+  std::optional<double> wait_sync(event point) override
+  {
+    if (has_passed(point)) return std::nullopt;
+    const double begin = now();
+    await(point);
+    return now() - begin;
+  }
+
+  [[nodiscard]] double now() const override
+  {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  void advance_host(double) override {}
+
+  [[nodiscard]] std::vector<device_counters::stream> stream_counters() const override
+  {
+    std::vector<device_counters::stream> out;
+    for (std::uint32_t i = 0; i < streams(); ++i) {
+      const lane& s = *lanes_[i];
+      out.push_back({s.name, s.busy.load(std::memory_order_relaxed), s.stalled.load(std::memory_order_relaxed)});
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<op_span> spans() const override
+  {
+    const std::lock_guard lock(spans_mutex_);
+    return spans_;
+  }
+  void clear_spans() override
+  {
+    const std::lock_guard lock(spans_mutex_);
+    spans_.clear();
+  }
+
+ private:
+  static constexpr std::uint32_t most_streams = 256;  // so that finding a stream needs no lock
+  static constexpr std::uint64_t nobody = (std::numeric_limits<std::uint64_t>::max)();
+
+  struct lane
+  {
+    std::string name;
+    std::mutex mutex;  // incoming, idle, closing
+    std::condition_variable arrived;
+    std::vector<operation> incoming;
+    bool idle = false;
+    bool closing = false;
+    std::atomic<std::uint64_t> enqueued{0};
+    std::atomic<std::uint64_t> completed{0};
+    std::mutex done_mutex;
+    std::condition_variable done;
+    std::atomic<std::uint64_t> awaited{nobody};  // the earliest place somebody sleeps for
+    std::atomic<double> busy{0};                 // written by the worker alone
+    std::atomic<double> stalled{0};
+    std::thread worker;
+  };
+
+  [[nodiscard]] lane& at(stream_id stream) const noexcept { return *lanes_[static_cast<std::size_t>(stream)]; }
+
+  void work(stream_id id, lane& s)
+  {
+    std::vector<operation> batch;
+    stall_meter stalls;
+    double on_schedule = 0;  // when the last operation was over as the link sees it, which may be before now
+    for (;;) {
+      {
+        std::unique_lock lock(s.mutex);
+        while (s.incoming.empty()) {
+          if (s.closing) return;
+          s.idle = true;
+          s.arrived.wait(lock);
+        }
+        s.idle = false;
+        batch.swap(s.incoming);
+      }
+      for (operation& next : batch) {
+        const double begin = now();
+        if (next.kind == operation_kind::wait) {
+          if (!has_passed(next.awaited)) {
+            await(next.awaited);
+            on_schedule = now();
+            stalls.held(begin, on_schedule);
+          }
+        } else {
+          const std::string label(trace_ ? next.label() : std::string_view());
+          carry_out(next, s.name, true);
+          const double end = settle(next, on_schedule);
+          add(s.stalled, stalls.released(next.queued_at));
+          add(s.busy, end - begin);
+          if (trace_) keep({id, s.name, label, next.kind, begin, end, next.bytes});
+        }
+        publish(s, next.sequence);
+      }
+      batch.clear();
+    }
+  }
+
+  /// Sleeps for as long as the link needs. A copy is ready when it was queued and its predecessor was over on
+  /// schedule: having slept too long, or been kept off the processor, is made up for by the copies behind.
+  double settle(const operation& done, double& on_schedule)
+  {
+    constexpr double shortest_sleep = 50e-6;
+    double time = now();
+    link_account* const link = done.is_copy() ? &links_[done.kind == operation_kind::copy_to_device ? 0 : 1] : nullptr;
+    if (link == nullptr || link->is_free()) {
+      on_schedule = time;
+      return time;
+    }
+    on_schedule = link->book(done.queued_at > on_schedule ? done.queued_at : on_schedule, done.bytes);
+    if (on_schedule - time > shortest_sleep) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(on_schedule - time));
+      time = now();
+    }
+    return time;
+  }
+
+  void publish(lane& s, std::uint64_t sequence)
+  {
+    s.completed.store(sequence);
+    if (sequence < s.awaited.load()) return;
+    const std::lock_guard lock(s.done_mutex);
+    s.awaited.store(nobody);  // whoever needs more says so again
+    s.done.notify_all();
+  }
+
+  void await(event point)
+  {
+    lane& s = at(point.stream);
+    std::unique_lock lock(s.done_mutex);
+    for (;;) {
+      if (point.sequence < s.awaited.load()) s.awaited.store(point.sequence);
+      // Both sides write first and read then, sequentially consistent: one of them sees the other.
+      if (s.completed.load() >= point.sequence) return;
+      s.done.wait(lock);
+    }
+  }
+
+  static void add(std::atomic<double>& sum, double seconds)
+  {
+    sum.store(sum.load(std::memory_order_relaxed) + seconds, std::memory_order_relaxed);
+  }
+
+  void keep(op_span span)
+  {
+    const std::lock_guard lock(spans_mutex_);
+    spans_.push_back(std::move(span));
+  }
+
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  bool trace_;
+  link_account links_[2];
+  std::mutex creating_;
+  std::atomic<std::uint32_t> count_{0};
+  std::array<std::unique_ptr<lane>, most_streams> lanes_;
+  mutable std::mutex spans_mutex_;
+  std::vector<op_span> spans_;
+};
+
+}  // namespace kvstrata::emulated

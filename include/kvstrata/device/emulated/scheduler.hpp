@@ -1,0 +1,103 @@
+// What the two ways of passing time have in common: streams are queues, an event is a place in one.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/device/emulated/operation.hpp>
+#include <kvstrata/device/event.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvstrata::emulated {
+
+/// The first failure of a device. It stays: work queued before or after it no longer has an effect.
+class sticky_failure
+{
+ public:
+  [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_acquire); }
+
+  void set(std::string sentence)
+  {
+    const std::lock_guard lock(mutex_);
+    if (any()) return;
+    sentence_ = std::move(sentence);
+    any_.store(true, std::memory_order_release);
+  }
+
+  /// Throws device_error when the device has failed.
+  void check() const
+  {
+    if (any()) throw device_error(sentence_);
+  }
+
+ private:
+  std::atomic<bool> any_{false};
+  std::mutex mutex_;
+  std::string sentence_;  // never changes once any_ is set
+};
+
+/// Carries out what streams are given, each in order. All calls may come from several threads. Streams and events
+/// are valid: the device has checked them.
+class scheduler
+{
+ public:
+  virtual ~scheduler() = default;
+
+  /// Finishes all queued work and ends all threads. The last call but for queries; repeating it does nothing.
+  virtual void drain() noexcept = 0;
+
+  virtual stream_id create_stream(std::string_view name) = 0;
+  [[nodiscard]] virtual std::uint32_t streams() const = 0;
+  [[nodiscard]] virtual std::string stream_name(stream_id stream) const = 0;
+
+  /// Queues an operation and returns its place on the stream: 1, 2, 3, ...
+  virtual std::uint64_t enqueue(stream_id stream, operation work) = 0;
+  /// The place of the last operation queued on the stream; 0 when there is none.
+  [[nodiscard]] virtual std::uint64_t enqueued(stream_id stream) const = 0;
+  /// Has everything up to the event been done by now?
+  virtual bool query(event point) = 0;
+  /// As query, but does not let anything happen.
+  [[nodiscard]] virtual bool has_passed(event point) const = 0;
+  /// Waits for the event. Seconds the host waited; empty when the event was complete already.
+  virtual std::optional<double> wait_sync(event point) = 0;
+
+  [[nodiscard]] virtual double now() const = 0;
+  /// Lets the host spend time. Only in virtual time.
+  virtual void advance_host(double seconds) = 0;
+
+  [[nodiscard]] virtual std::vector<device_counters::stream> stream_counters() const = 0;
+  [[nodiscard]] virtual std::vector<op_span> spans() const = 0;
+  virtual void clear_spans() = 0;
+
+  sticky_failure failure;
+
+ protected:
+  /// Gives an operation its effect, unless the device has failed or fails now. Never throws.
+  void carry_out(operation& work, std::string_view stream_name, bool data) noexcept
+  {
+    try {
+      if (work.fails) {
+        failure.set(std::string(name_of(work.kind)) + " of " + std::to_string(work.bytes) + " bytes on stream '" +
+                    std::string(stream_name) + "' failed: the failure was injected");
+      } else if (data && !failure.any()) {
+        work.carry_out();
+      }
+    } catch (const std::exception& thrown) {
+      failure.set("kernel '" + std::string(work.label()) + "' on stream '" + std::string(stream_name) +
+                  "' failed: " + thrown.what());
+    } catch (...) {
+      failure.set("kernel '" + std::string(work.label()) + "' on stream '" + std::string(stream_name) +
+                  "' failed: it threw something that is no exception");
+    }
+    work.work.reset();  // what a kernel holds is gone by the time its event comes to pass
+  }
+};
+
+}  // namespace kvstrata::emulated

@@ -1,0 +1,281 @@
+// A device made of host memory: deferred streams, events, copies over modelled links, kernels that are host functions.
+//
+// Real time: a worker thread per stream; what runs concurrently on a device runs concurrently here, so ThreadSanitizer
+// sees what a race on the device would be. Virtual time: no threads, a clock of its own, the same run for the same
+// seed (emulated/virtual_time.hpp tells how it passes).
+#pragma once
+
+#include <kvstrata/device/concepts.hpp>
+#include <kvstrata/device/emulated/checked_queues.hpp>
+#include <kvstrata/device/emulated/config.hpp>
+#include <kvstrata/device/emulated/memory.hpp>
+#include <kvstrata/device/emulated/misuse.hpp>
+#include <kvstrata/device/emulated/operation.hpp>
+#include <kvstrata/device/emulated/ordering_violation.hpp>
+#include <kvstrata/device/emulated/real_time.hpp>
+#include <kvstrata/device/emulated/virtual_time.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace kvstrata {
+
+/// All calls may come from several threads. Misuse (an unknown stream, an event that was never recorded, null or empty
+/// copies, a copy whose device end is no device memory) throws usage_error and changes nothing.
+class emulated_device
+{
+ public:
+  using memory = emulated::memory;
+  using memory_range = emulated::byte_range;
+  using counters = device_counters;
+
+  /// What a kernel is called, costs and touches. The footprint is read during the call only.
+  struct kernel
+  {
+    std::string_view label;
+    double seconds = 0;                      ///< its cost in virtual time; real time takes what it takes
+    std::span<const memory_range> reads{};   ///< for the ordering checker
+    std::span<const memory_range> writes{};  ///< for the ordering checker
+  };
+
+  /// Throws config_error when the configuration is nonsense.
+  explicit emulated_device(emulated_device_config config = {})
+      : config_(config),
+        queues_(make_scheduler(config), config.check_ordering),
+        scheduler_(queues_.streams()),
+        pool_(std::make_shared<emulated::memory_pool>(config.device_bytes, config.pinned_bytes, config.data,
+                                                      config.poison_freed, queues_))
+  {
+  }
+
+  emulated_device(const emulated_device&) = delete;  // streams and memory refer to it
+  emulated_device& operator=(const emulated_device&) = delete;
+
+  /// Blocks the host until all queued work is done. Memory that lives on stays valid.
+  ~emulated_device()
+  {
+    scheduler_.drain();
+    pool_->detach();
+  }
+
+  // --- the concept ------------------------------------------------------------------------------------------------
+
+  /// Throws capacity_error beyond the bound, usage_error for 0 bytes. Zeroed.
+  [[nodiscard]] memory allocate_device(std::size_t bytes, std::string_view name)
+  {
+    return {pool_, pool_->allocate(emulated::memory_place::device, bytes, name), bytes};
+  }
+  /// Throws capacity_error beyond the bound, usage_error for 0 bytes. Zeroed.
+  [[nodiscard]] memory allocate_pinned(std::size_t bytes, std::string_view name)
+  {
+    return {pool_, pool_->allocate(emulated::memory_place::pinned, bytes, name), bytes};
+  }
+
+  [[nodiscard]] stream_id create_stream(std::string_view name) { return queues_.create_stream(name); }
+
+  [[nodiscard]] event record(stream_id stream)
+  {
+    require(scheduler_, stream);
+    scheduler_.failure.check();
+    return {stream, scheduler_.enqueued(stream)};
+  }
+
+  void wait(stream_id stream, event point)
+  {
+    require(scheduler_, stream);
+    require(scheduler_, point);
+    if (point.sequence == 0 || point.stream == stream) return;
+    queues_.enqueue_wait(stream, point);
+  }
+
+  [[nodiscard]] bool query(event point)
+  {
+    require(scheduler_, point);
+    const bool complete = scheduler_.query(point);
+    scheduler_.failure.check();
+    if (complete) queues_.host_learns(point);
+    return complete;
+  }
+
+  void wait_sync(event point)
+  {
+    require(scheduler_, point);
+    const std::optional<double> waited = scheduler_.wait_sync(point);
+    if (waited) {
+      const std::lock_guard lock(counting_);
+      ++counters_.host_waits;
+      counters_.host_wait_seconds += *waited;
+    }
+    scheduler_.failure.check();
+    queues_.host_learns(point);
+  }
+
+  /// The device's end must lie within one device allocation; the host's end may be any memory.
+  void copy(stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src, std::size_t bytes)
+  {
+    require(scheduler_, stream);
+    const bool inwards = direction == copy_direction::to_device;
+    emulated::operation work;
+    work.kind = inwards ? operation_kind::copy_to_device : operation_kind::copy_from_device;
+    work.dst = dst;
+    work.src = src;
+    work.bytes = bytes;
+    require_bytes(scheduler_, name_of(work.kind), stream, dst != nullptr && src != nullptr, bytes);
+    if (!pool_->holds(emulated::memory_place::device, inwards ? dst : src, bytes)) {
+      throw usage_error(std::string(name_of(work.kind)) + " of " + std::to_string(bytes) + " bytes on stream '" +
+                        scheduler_.stream_name(stream) + "': its " + (inwards ? "destination" : "source") +
+                        " does not lie within one allocation of device memory");
+    }
+    work.fails = is_to_fail();
+    count([&](counters& all) {
+      counters::traffic& mine = inwards ? all.to_device : all.from_device;
+      ++mine.copies;
+      mine.bytes += bytes;
+    });
+    const memory_range reads[] = {{src, bytes}};
+    const memory_range writes[] = {{dst, bytes}};
+    queues_.enqueue(stream, std::move(work), reads, writes);
+  }
+
+  // --- kernels ----------------------------------------------------------------------------------------------------
+
+  /// Queues a function as a kernel; does not block. It runs on another thread or during another call, must not call
+  /// the device and must not own its memory. When it throws, the device fails. With data switched off it never runs.
+  template <class Function>
+    requires std::invocable<std::decay_t<Function>&>
+  void launch(stream_id stream, const kernel& what, Function&& function)
+  {
+    require(scheduler_, stream);
+    emulated::require_seconds("kernel", what.label, what.seconds);
+    emulated::operation work;
+    work.kind = operation_kind::kernel;
+    work.seconds = what.seconds;
+    work.work = std::make_unique<emulated::task_of<std::decay_t<Function>>>(
+        what.label.empty() ? name_of(work.kind) : what.label, std::forward<Function>(function));
+    count([](counters& all) { ++all.kernels; });
+    queues_.enqueue(stream, std::move(work), what.reads, what.writes);
+  }
+
+  /// Queues setting `bytes` bytes of any memory; does not block. Costs nothing in virtual time.
+  void fill(stream_id stream, std::byte* dst, std::byte value, std::size_t bytes)
+  {
+    set(stream, operation_kind::fill, dst, value, bytes);
+  }
+
+  /// Queues overwriting memory that nobody may read any more, when poison_freed(); otherwise does nothing.
+  void poison(stream_id stream, std::byte* dst, std::size_t bytes)
+  {
+    if (config_.poison_freed) set(stream, operation_kind::poison, dst, std::byte{0xFF}, bytes);
+  }
+  [[nodiscard]] bool poison_freed() const noexcept { return config_.poison_freed; }
+
+  // --- time -------------------------------------------------------------------------------------------------------
+
+  /// Seconds since construction, or the host's virtual time.
+  [[nodiscard]] double now() const { return scheduler_.now(); }
+
+  /// Lets the host spend virtual time. Throws usage_error in real time.
+  void advance_host(double seconds)
+  {
+    if (config_.time == time_mode::real) throw usage_error("advance_host was called, but real time passes by itself");
+    emulated::require_seconds("advance_host", "", seconds);
+    scheduler_.advance_host(seconds);
+  }
+
+  // --- what went on -----------------------------------------------------------------------------------------------
+
+  /// Tells the ordering checker that the host touches memory now. Free when nothing is checked.
+  void host_reads(const std::byte* data, std::size_t bytes, std::string_view label)
+  {
+    queues_.host_reads(data, bytes, label);
+  }
+  void host_writes(const std::byte* data, std::size_t bytes, std::string_view label)
+  {
+    queues_.host_writes(data, bytes, label);
+  }
+
+  /// Pairs of accesses that nothing orders, when `check_ordering` is on; the first 256.
+  [[nodiscard]] std::vector<ordering_violation> violations() const { return queues_.violations(); }
+
+  [[nodiscard]] counters stats() const
+  {
+    counters out;
+    {
+      const std::lock_guard lock(counting_);
+      out = counters_;
+    }
+    out.streams = scheduler_.stream_counters();
+    return out;
+  }
+
+  /// Spans of the operations that are over, in the order of ending, when `trace` is on. Waits leave none.
+  [[nodiscard]] std::vector<op_span> trace() const { return scheduler_.spans(); }
+  void clear_trace() { scheduler_.clear_spans(); }
+
+  /// Bytes allocated now.
+  [[nodiscard]] std::size_t device_bytes_used() const { return pool_->used(emulated::memory_place::device); }
+  [[nodiscard]] std::size_t pinned_bytes_used() const { return pool_->used(emulated::memory_place::pinned); }
+
+  /// Lets the next copy but `after` fail: it has no effect and breaks the device for good.
+  void fail_next_copy(std::uint64_t after = 0) { copies_until_failure_.store(after + 1); }
+
+  [[nodiscard]] const emulated_device_config& config() const noexcept { return config_; }
+
+ private:
+  static std::unique_ptr<emulated::scheduler> make_scheduler(const emulated_device_config& config)
+  {
+    check(config);
+    if (config.time == time_mode::real) return std::make_unique<emulated::real_time>(config);
+    return std::make_unique<emulated::virtual_time>(config);
+  }
+
+  void set(stream_id stream, operation_kind kind, std::byte* dst, std::byte value, std::size_t bytes)
+  {
+    require(scheduler_, stream);
+    require_bytes(scheduler_, name_of(kind), stream, dst != nullptr, bytes);
+    emulated::operation work;
+    work.kind = kind;
+    work.dst = dst;
+    work.value = value;
+    work.bytes = bytes;
+    count([](counters& all) { ++all.fills; });
+    const memory_range writes[] = {{dst, bytes}};
+    queues_.enqueue(stream, std::move(work), {}, writes);
+  }
+
+  template <class Change>
+  void count(Change&& change)
+  {
+    const std::lock_guard lock(counting_);
+    change(counters_);
+  }
+
+  bool is_to_fail() noexcept
+  {
+    if (copies_until_failure_.load(std::memory_order_relaxed) == 0) return false;
+    return copies_until_failure_.fetch_sub(1) == 1;
+  }
+
+  emulated_device_config config_;
+  emulated::checked_queues queues_;
+  emulated::scheduler& scheduler_;
+  mutable std::mutex counting_;
+  counters counters_;
+  std::atomic<std::uint64_t> copies_until_failure_{0};
+  std::shared_ptr<emulated::memory_pool> pool_;
+};
+
+static_assert(device<emulated_device>);
+
+}  // namespace kvstrata
