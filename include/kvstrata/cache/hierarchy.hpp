@@ -67,8 +67,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         const std::size_t before = list_.runs.size();
         for (const token_interval piece : r.hits) append_runs(*r.who, piece);
         if (list_.runs.size() == before) continue;
-        after.add(r.who->device.last_use);
-        after.add(r.who->lower.last_use);
+        add_last_uses(after, *r.who);
         concerned_.push_back(r.who);
       }
       if (list_.empty()) return {};
@@ -94,7 +93,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         const token_interval here = e->device.tokens;
         const token_count end = Transfer::writes::flushed_end(here.end, this->layout().page_tokens,
                                                               this->layout().chunk_tokens());
-        if (ready.empty()) after.add(e->device.last_use);  // nothing is new: what is dirty was written under other leases
+        if (ready.empty()) add_last_uses(after, *e);  // else the model has waited for them, and ready follows the model
         refused += write_down(*e, intersect(here, {0, end}), after);
       }
       offload(ready, after);
@@ -112,7 +111,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     for (const victim& v : victims) {
       const token_interval lost = this->shed_tokens(*v.who, v.pages, v.rear);
       if (v.who->lower.tokens.contains(lost)) continue;
-      after.add(v.who->device.last_use);
+      add_last_uses(after, *v.who);
       write_down(*v.who, lost, after);
     }
     offload({}, after);
@@ -133,10 +132,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
       append_runs(e, taken);
       this->add_lower_tokens(e, taken);
     }
-    if (list_.runs.size() != before) {
-      after.add(e.lower.last_use);
-      concerned_.push_back(&e);
-    }
+    if (list_.runs.size() != before) concerned_.push_back(&e);
     return refused;
   }
 
@@ -174,6 +170,12 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     append_copy_runs(list_.runs, this->layout(), this->shape(), this->top().slab().place(),
                      std::span<const page_id>(e.device.pages), e.device.first_page,
                      std::span<const placed_extent>(e.lower.extents), this->pages(tokens));
+  }
+
+  static void add_last_uses(fence& after, const entry_type& e)
+  {
+    after.add(e.device.last_use);
+    after.add(e.lower.last_use);
   }
 
   void mark_used(event point)

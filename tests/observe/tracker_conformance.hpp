@@ -1,0 +1,178 @@
+// What every tracker must do: run it on your own with a file of a few lines,
+//
+//   TEST_CASE("my tracker")
+//   {
+//     kvstrata_test::tracker_conformance<my_tracker>([](my_tracker& mine, const kvstrata_test::tally& seen) {
+//       REQUIRE(mine.batches() == seen.batches);
+//     });
+//   }
+//
+// The same seeded workload runs in two caches on two devices in virtual time, one watched by the tracker and one by a
+// tally: both must do the same, and the tally says what the tracker has been told.
+#pragma once
+
+#include "support/catch.hpp"
+
+#include <kvstrata/cache.hpp>
+#include <kvstrata/device/emulated_device.hpp>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvstrata_test {
+
+/// Adds up every event there is, without cleverness.
+struct tally
+{
+  std::uint64_t batches = 0, requests = 0, device_tokens = 0, lower_tokens = 0, computed_tokens = 0;
+  std::uint64_t commits = 0, committed_tokens = 0;
+  std::uint64_t onloads = 0, onload_bytes = 0, onload_copies = 0;
+  std::uint64_t offloads = 0, offload_bytes = 0, offload_copies = 0;
+  std::uint64_t device_evicted = 0, device_dropped = 0, lower_evicted = 0, lower_dropped = 0;
+  std::uint64_t refused = 0, pressure = 0;
+
+  void on(const kvstrata::batch_prepared& e)
+  {
+    ++batches;
+    requests += e.requests;
+    device_tokens += e.device_tokens;
+    lower_tokens += e.lower_tokens;
+    computed_tokens += e.computed_tokens;
+  }
+  void on(const kvstrata::batch_committed& e)
+  {
+    ++commits;
+    committed_tokens += e.tokens;
+  }
+  void on(const kvstrata::bytes_onloaded& e)
+  {
+    ++onloads;
+    onload_bytes += e.bytes;
+    onload_copies += e.copies;
+  }
+  void on(const kvstrata::bytes_offloaded& e)
+  {
+    ++offloads;
+    offload_bytes += e.bytes;
+    offload_copies += e.copies;
+  }
+  void on(const kvstrata::tokens_evicted& e)
+  {
+    const bool device = e.from == kvstrata::tier_level::device;
+    (device ? device_evicted : lower_evicted) += e.tokens;
+    (device ? device_dropped : lower_dropped) += e.dropped;
+  }
+  void on(const kvstrata::offload_refused& e) { refused += e.tokens; }
+  void on(const kvstrata::pressure_met&) { ++pressure; }
+};
+
+/// What a workload asked of a cache and what came of it, seen from outside.
+struct workload_outcome
+{
+  std::uint64_t batches = 0, requests = 0, history_tokens = 0, computed_tokens = 0, turned_away = 0;
+  kvstrata::device_counters device;
+  kvstrata::cache_stats cache;
+};
+
+template <class Tracker>
+using watched_cache = kvstrata::default_cache<kvstrata::emulated_device, kvstrata::lru, Tracker>;
+
+/// 400 batches of 1 to 3 users, some of which are held while others come. Both tiers are far too small.
+template <kvstrata::tracker Tracker>
+workload_outcome run_workload(kvstrata::emulated_device& d, watched_cache<Tracker>& cache)
+{
+  using namespace kvstrata;
+  workload_outcome out;
+  std::mt19937 random(11);
+  const auto below = [&random](std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); };
+  const stream_id compute = d.create_stream("compute");
+  std::array<token_count, 20> history{};
+  std::optional<typename watched_cache<Tracker>::lease> held;
+  for (int batch = 0; batch < 400; ++batch) {
+    std::vector<request> requests;
+    const std::uint32_t first = below(20);
+    for (std::uint32_t k = 0, users = 1 + below(3); k < users; ++k) {
+      token_count& tokens = history[(first + k) % 20];
+      tokens = (std::min)(tokens + below(9), token_count{50});
+      requests.push_back({.user = user_id{(first + k) % 20}, .history_tokens = tokens});
+    }
+    auto prepared = cache.prepare(requests, compute);
+    if (!prepared) {
+      ++out.turned_away;
+      held.reset();
+      continue;
+    }
+    ++out.batches;
+    out.requests += requests.size();
+    for (const request& r : requests) out.history_tokens += r.history_tokens;
+    auto lease = *std::move(prepared);
+    for (std::size_t r = 0; r < lease.size(); ++r) out.computed_tokens += lease.split(r).computed;
+    for (layer_index layer = 0; layer < cache.shape().layers; ++layer) lease.layer_done(layer);
+    lease.commit();
+    if (below(4) == 0) held = std::move(lease);
+    else if (below(4) == 0) held.reset();
+  }
+  held.reset();
+  cache.drain_sync();
+  out.device = d.stats();
+  out.cache = cache.stats();
+  return out;
+}
+
+template <kvstrata::tracker Tracker, class Compare>
+void tracker_conformance(Compare&& compare)
+{
+  using namespace kvstrata;
+  emulated_device_config config;
+  config.time = time_mode::virtual_time;
+  emulated_device watched_device(config);
+  emulated_device tallied_device(config);
+  const geometry shape{.layers = 2, .kv_heads = 1, .head_dim = 4, .element = element_type::f32};
+  const hybrid_layout layout{.page_tokens = 4, .chunk = 16};
+  const std::size_t page = page_bytes(shape, layout.page_tokens);
+  const auto sizes = [&]<class T>(std::type_identity<T>) {
+    return
+        typename watched_cache<T>::config{.shape = shape, .device = {40 * page}, .host = {60 * page}, .layout = layout};
+  };
+  watched_cache<Tracker> watched(watched_device, sizes(std::type_identity<Tracker>{}));
+  watched_cache<tally> tallied(tallied_device, sizes(std::type_identity<tally>{}));
+  const workload_outcome mine = run_workload<Tracker>(watched_device, watched);
+  const workload_outcome plain = run_workload<tally>(tallied_device, tallied);
+
+  // Who watches changes nothing.
+  REQUIRE(mine.device.to_device == plain.device.to_device);
+  REQUIRE(mine.device.from_device == plain.device.from_device);
+  REQUIRE(mine.computed_tokens == plain.computed_tokens);
+  REQUIRE(mine.turned_away == plain.turned_away);
+  REQUIRE(mine.cache.device.evicted_tokens == plain.cache.device.evicted_tokens);
+
+  // What was told adds up to what happened.
+  const tally& seen = tallied.watcher();
+  REQUIRE(seen.batches == plain.batches);
+  REQUIRE(seen.requests == plain.requests);
+  REQUIRE(seen.commits == plain.batches);
+  REQUIRE(seen.device_tokens + seen.lower_tokens + seen.computed_tokens == plain.history_tokens);
+  REQUIRE(seen.computed_tokens == plain.computed_tokens);
+  REQUIRE(seen.committed_tokens == plain.computed_tokens);
+  REQUIRE(seen.onload_bytes == plain.device.to_device.bytes);
+  REQUIRE(seen.onload_copies == plain.device.to_device.copies);
+  REQUIRE(seen.offload_bytes == plain.device.from_device.bytes);
+  REQUIRE(seen.offload_copies == plain.device.from_device.copies);
+  REQUIRE(seen.device_evicted == plain.cache.device.evicted_tokens);
+  REQUIRE(seen.device_dropped == plain.cache.device.dropped_tokens);
+  REQUIRE(seen.lower_evicted == plain.cache.lower.evicted_tokens);
+  REQUIRE(seen.lower_dropped == plain.cache.lower.dropped_tokens);
+  REQUIRE(seen.pressure == plain.turned_away);
+
+  // The workload has met everything that it was made for.
+  REQUIRE((seen.device_tokens != 0 && seen.lower_tokens != 0 && seen.computed_tokens != 0));
+  REQUIRE((seen.device_evicted != 0 && seen.lower_evicted != 0 && seen.pressure != 0));
+  compare(watched.watcher(), seen);
+}
+
+}  // namespace kvstrata_test

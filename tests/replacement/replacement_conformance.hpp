@@ -1,0 +1,233 @@
+// What every replacement policy must do, whoever it thinks should go: run it on your own with a file of a few lines,
+//
+//   TEST_CASE("my policy") { kvstrata_test::replacement_conformance<my_policy>(); }
+//
+// The oracle is a plain set of resident objects. It says who may be visited, never in which order: the order is the
+// policy's own, and is tested beside the policy.
+#pragma once
+
+#include "support/catch.hpp"
+
+#include <kvstrata/replacement/concepts.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace kvstrata_test {
+
+template <class Policy>
+class replacement_rig
+{
+ public:
+  /// Hooks are base classes in the cache, so they are here.
+  struct object : Policy::hook
+  {
+    std::uint32_t id = 0;
+    bool resident = false;
+    kvstrata::object_info info;
+  };
+
+  explicit replacement_rig(std::uint32_t objects, std::uint64_t capacity_bytes = 1 << 20)
+      : objects_(objects), policy_(kvstrata::make_replacement<Policy>(capacity_bytes))
+  {
+    for (std::uint32_t id = 0; id < objects; ++id) {
+      objects_[id].id = id;
+      objects_[id].info = {.user = kvstrata::user_id{id}, .bytes = 1024 + id, .tokens = 32, .dirty_tokens = id % 2};
+    }
+  }
+
+  object& operator[](std::uint32_t id) { return objects_[id]; }
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(objects_.size()); }
+  [[nodiscard]] std::uint32_t residents() const { return residents_; }
+  Policy& policy() { return policy_; }
+
+  void insert(std::uint32_t id)
+  {
+    policy_.insert(objects_[id], objects_[id].info);
+    objects_[id].resident = true;
+    ++residents_;
+  }
+  void touch(std::uint32_t id) { policy_.touch(objects_[id], objects_[id].info); }
+  void change(std::uint32_t id)
+  {
+    objects_[id].info.bytes = objects_[id].info.bytes / 2 + 1;
+    objects_[id].info.dirty_tokens = 0;
+    kvstrata::notify_changed(policy_, objects_[id], objects_[id].info);
+  }
+  void remove(std::uint32_t id)
+  {
+    policy_.remove(objects_[id]);
+    objects_[id].resident = false;
+    --residents_;
+  }
+
+  /// The first `most` victims, in order. Requires that each of them is resident and comes once, that the policy stops
+  /// when it is told to, and that it tells of everybody when it is not.
+  std::vector<std::uint32_t> victims(std::uint32_t most)
+  {
+    std::vector<std::uint32_t> seen;
+    std::vector<char> is_seen(objects_.size(), 0);
+    bool right = true;
+    bool stopped = false;
+    policy_.victims([&](typename Policy::hook& hook) {
+      const object& one = static_cast<object&>(hook);
+      right = right && !stopped && one.resident && is_seen[one.id] == 0;
+      is_seen[one.id] = 1;
+      seen.push_back(one.id);
+      stopped = seen.size() == most;
+      return !stopped;
+    });
+    REQUIRE(right);
+    REQUIRE(seen.size() == (std::min)(most, residents_));
+    return seen;
+  }
+
+ private:
+  // Objects outlive the policy, as users' copies outlive a tier's policy when a cache is destroyed.
+  std::deque<object> objects_;
+  Policy policy_;
+  std::uint32_t residents_ = 0;
+};
+
+template <kvstrata::replacement_policy Policy>
+void replacement_conformance()
+{
+  using rig = replacement_rig<Policy>;
+  constexpr std::uint32_t everybody = ~0U;
+
+  SECTION("an empty policy has no victims")
+  {
+    rig r(1);
+    REQUIRE(r.victims(everybody).empty());
+    r.insert(0);
+    r.remove(0);
+    REQUIRE(r.victims(everybody).empty());
+  }
+
+  SECTION("asking for victims removes nobody")
+  {
+    rig r(20);
+    for (std::uint32_t id = 0; id < 20; ++id) r.insert(id);
+    for (int again = 0; again < 5; ++again) REQUIRE(r.victims(everybody).size() == 20);
+    for (std::uint32_t most = 1; most <= 21; ++most) static_cast<void>(r.victims(most));
+    REQUIRE(r.victims(everybody).size() == 20);
+  }
+
+  SECTION("victims that are left alone come up again, those that are taken do not")
+  {
+    rig r(16);
+    for (std::uint32_t id = 0; id < 16; ++id) r.insert(id);
+    for (std::uint32_t id = 0; id < 16; id += 3) r.touch(id);
+    while (r.residents() != 0) {
+      const std::vector<std::uint32_t> offered = r.victims(3);
+      r.remove(offered.back());  // the others are held: only the last of the offered can go
+    }
+    REQUIRE(r.victims(everybody).empty());
+  }
+
+  SECTION("everybody can be removed in any order, and come back")
+  {
+    rig r(64);
+    std::mt19937 random(3);
+    for (int round = 0; round < 20; ++round) {
+      std::vector<std::uint32_t> order(64);
+      for (std::uint32_t id = 0; id < 64; ++id) order[id] = id;
+      std::shuffle(order.begin(), order.end(), random);
+      for (const std::uint32_t id : order) r.insert(id);
+      REQUIRE(r.victims(everybody).size() == 64);
+      std::shuffle(order.begin(), order.end(), random);
+      for (const std::uint32_t id : order) r.remove(id);
+      REQUIRE(r.victims(everybody).empty());
+    }
+  }
+
+  SECTION("an object that was touched often can still be taken")
+  {
+    rig r(2);
+    r.insert(0);
+    for (int i = 0; i < 1000; ++i) r.touch(0);
+    r.remove(0);
+    r.insert(1);
+    REQUIRE(r.victims(everybody) == std::vector<std::uint32_t>{1});
+  }
+
+  SECTION("long random sequences")
+  {
+    for (std::uint32_t seed = 0; seed < 8; ++seed) {
+      CAPTURE(seed);
+      std::mt19937 random(seed);
+      rig r(1 + seed * 11, 4096);
+      for (int step = 0; step < 4000; ++step) {
+        const std::uint32_t id = static_cast<std::uint32_t>(random() % r.size());
+        const bool resident = r[id].resident;
+        switch (random() % 8) {
+          case 0:
+          case 1:
+          case 2: resident ? r.touch(id) : r.insert(id); break;
+          case 3:
+            if (resident) r.remove(id);
+            break;
+          case 4:
+            if (resident) r.change(id);
+            break;
+          case 5: static_cast<void>(r.victims(1 + static_cast<std::uint32_t>(random() % 6))); break;
+          case 6:  // evict some of those offered
+            for (const std::uint32_t victim : r.victims(1 + static_cast<std::uint32_t>(random() % 6))) {
+              if (random() % 3 != 0) r.remove(victim);
+            }
+            break;
+          case 7:  // shed a victim's front: it stays, and is smaller
+            for (const std::uint32_t victim : r.victims(1)) r.change(victim);
+            break;
+        }
+        if (step % 16 == 0) static_cast<void>(r.victims(everybody));
+      }
+    }
+  }
+
+  SECTION("policies keep apart")
+  {
+    rig a(8);
+    rig b(8);
+    for (std::uint32_t id = 0; id < 8; ++id) (id % 2 == 0 ? a : b).insert(id);
+    REQUIRE(a.victims(everybody).size() == 4);
+    REQUIRE(b.victims(everybody).size() == 4);
+    a.remove(0);
+    REQUIRE(b.victims(everybody).size() == 4);
+  }
+
+  SECTION("a policy that is destroyed leaves the objects that are still in it alone")
+  {
+    auto r = std::make_unique<rig>(8);
+    for (std::uint32_t id = 0; id < 8; ++id) r->insert(id);
+    r.reset();  // destroys the policy, then the objects
+    SUCCEED();
+  }
+
+  SECTION("one that can be moved works on where it came to")
+  {
+    if constexpr (std::is_move_constructible_v<Policy>) {
+      typename rig::object one;
+      Policy from = kvstrata::make_replacement<Policy>(4096);
+      Policy to = std::move(from);
+      to.insert(one, one.info);
+      std::uint32_t seen = 0;
+      to.victims([&](typename Policy::hook& hook) {
+        REQUIRE(&static_cast<typename rig::object&>(hook) == &one);
+        ++seen;
+        return true;
+      });
+      REQUIRE(seen == 1);
+      to.remove(one);
+    }
+  }
+}
+
+}  // namespace kvstrata_test
