@@ -1,0 +1,105 @@
+// Fences: at most one point a stream, the later one.
+#include "support/catch.hpp"
+
+#include <kvstrata/device/concepts.hpp>
+
+#include <map>
+#include <random>
+#include <vector>
+
+namespace {
+
+using namespace kvstrata;
+
+constexpr event at(std::uint32_t stream, std::uint64_t sequence) { return {stream_id{stream}, sequence}; }
+
+std::vector<event> list(const fence& f) { return {f.begin(), f.end()}; }
+
+/// Notes what it is asked to wait for.
+struct noting_device
+{
+  struct memory
+  {
+    [[nodiscard]] std::byte* data() const { return nullptr; }
+    [[nodiscard]] std::size_t size() const { return 0; }
+  };
+  memory allocate_device(std::size_t, std::string_view) { return {}; }
+  memory allocate_pinned(std::size_t, std::string_view) { return {}; }
+  stream_id create_stream(std::string_view) { return {}; }
+  event record(stream_id stream) { return {stream, 0}; }
+  void wait(stream_id stream, event point) { waits.emplace_back(stream, point); }
+  bool query(event) { return true; }
+  void wait_sync(event point) { host_waits.push_back(point); }
+  void copy(stream_id, copy_direction, std::byte*, const std::byte*, std::size_t) {}
+  std::vector<std::pair<stream_id, event>> waits;
+  std::vector<event> host_waits;
+};
+
+}  // namespace
+
+TEST_CASE("events are values")
+{
+  REQUIRE(event{} == at(0, 0));
+  REQUIRE(at(1, 2) == at(1, 2));
+  REQUIRE_FALSE(at(1, 2) == at(1, 3));
+  REQUIRE_FALSE(at(1, 2) == at(2, 2));
+}
+
+TEST_CASE("a fence keeps the latest point of each stream")
+{
+  fence f;
+  REQUIRE(f.empty());
+  f.add(event{});
+  f.add(at(3, 0));
+  REQUIRE(f.empty());  // nothing lies before these
+  f.add(at(1, 5));
+  f.add(at(1, 4));
+  f.add(at(2, 1));
+  f.add(at(1, 7));
+  REQUIRE(list(f) == std::vector{at(1, 7), at(2, 1)});
+
+  fence other(at(2, 9));
+  other.add(at(4, 4));
+  f.add(other);
+  f.add(fence{});
+  REQUIRE(list(f) == std::vector{at(1, 7), at(2, 9), at(4, 4)});
+
+  f.prune([](event point) { return point.sequence > 4; });
+  REQUIRE(list(f) == std::vector{at(4, 4)});
+  f.clear();
+  REQUIRE(f.empty());
+}
+
+TEST_CASE("a fence agrees with a map from stream to sequence")
+{
+  std::mt19937 random(5);
+  for (int round = 0; round < 200; ++round) {
+    fence f;
+    std::map<std::uint32_t, std::uint64_t> expected;
+    for (unsigned i = 0; i < random() % 30; ++i) {
+      const std::uint32_t stream = static_cast<std::uint32_t>(random() % 8);
+      const std::uint64_t sequence = random() % 20;
+      f.add(at(stream, sequence));
+      if (sequence != 0 && expected[stream] < sequence) expected[stream] = sequence;
+      if (expected[stream] == 0) expected.erase(stream);
+    }
+    std::map<std::uint32_t, std::uint64_t> found;
+    for (const event point : f) REQUIRE(found.emplace(static_cast<std::uint32_t>(point.stream), point.sequence).second);
+    REQUIRE(found == expected);
+    const fence copy = f;
+    const fence moved = std::move(f);
+    REQUIRE(list(copy) == list(moved));
+  }
+}
+
+TEST_CASE("a stream does not wait for itself")
+{
+  noting_device d;
+  fence f(at(1, 5));
+  f.add(at(2, 6));
+  wait_for(d, stream_id{1}, f);
+  REQUIRE(d.waits.size() == 1);
+  REQUIRE(d.waits[0] == std::pair{stream_id{1}, at(2, 6)});
+  wait_for_sync(d, f);
+  REQUIRE(d.host_waits == std::vector{at(1, 5), at(2, 6)});
+}
