@@ -25,7 +25,9 @@ namespace kvstrata {
 
 /// All members may be called from several threads; one lock serialises them. No call blocks the host on device work,
 /// except drain_sync, close, the destructor, and what an immediate transfer waits for. A call that throws or returns
-/// pressure has changed nothing. The device must outlive the cache, the cache its leases.
+/// pressure has changed nothing; when memory runs out or the device fails in its midst, users may have lost what they
+/// had cached, but what is served afterwards is right and nothing stays held. The device must outlive the cache, the
+/// cache its leases.
 template <class Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
           tracker Tracker = no_tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
@@ -73,11 +75,13 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("prepare");
+    device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
     if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
     return lease(*this, leases_.open_lease(batch_, requests, compute));
   }
 
-  /// What prepare would do with this batch now; does nothing. Throws as prepare does.
+  /// What prepare would do with this batch now; does nothing, but for marks that a replacement policy ages while it is
+  /// asked for victims. Throws as prepare does.
   [[nodiscard]] result<batch_plan> plan(std::span<const request> requests)
   {
     const std::lock_guard lock(mutex_);
@@ -88,6 +92,7 @@ class cache
 
   /// Queues the onload of what the lower tier has of a user, ahead of their request, and returns how many tokens that
   /// are: 0 when there is nothing to bring up. The pages are not held: they may be evicted before the request comes.
+  /// Returns pressure and throws as prepare does.
   [[nodiscard]] result<token_count> prefetch(const request& r)
   {
     const std::lock_guard lock(mutex_);
@@ -134,7 +139,7 @@ class cache
                          to_string(levels_.shape()) + "; build a new cache for it");
   }
 
-  /// O(users + free runs).
+  /// Asks the device what is still in flight: throws device_error when it has failed. O(free runs).
   [[nodiscard]] cache_stats stats()
   {
     const std::lock_guard lock(mutex_);

@@ -5,6 +5,7 @@
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/tiers/device_slab.hpp>
 
+#include <algorithm>
 #include <vector>
 
 namespace kvstrata {
@@ -38,7 +39,9 @@ class device_level
     if (wanted.empty()) return;
     if (mine.pages.empty()) mine.first_page = wanted.begin;
     const page_interval have = mine.covered();
+    reserve(mine.pages, (std::max)(wanted.end, have.end) - (std::min)(wanted.begin, have.begin));
     if (wanted.begin < have.begin) {
+      reserve(scratch_, have.begin - wanted.begin);
       scratch_.clear();
       append(scratch_, have.begin - wanted.begin, after);
       mine.pages.insert(mine.pages.begin(), scratch_.begin(), scratch_.end());
@@ -99,6 +102,12 @@ class device_level
             .bytes = e.device.pages.size() * page_bytes_,
             .tokens = e.device.tokens.size(),
             .dirty_tokens = e.device.tokens.size() - both.size()};
+  }
+
+  /// Room for so many pages, so that taking them cannot fail half-way. Grows as push_back does.
+  static void reserve(std::vector<page_id>& out, std::size_t pages)
+  {
+    if (out.capacity() < pages) out.reserve((std::max)(pages, out.capacity() * 2));
   }
 
   void append(std::vector<page_id>& out, page_count count, fence& after)

@@ -63,9 +63,9 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
 
   user_id user;
   epoch_id epoch;
-  std::uint32_t holds = 0;  ///< while not 0, nothing of this entry is evicted
-  bool doomed = false;      ///< erased while held: goes with its last hold
-  bool in_plan = false;     ///< part of the batch that is being planned
+  std::uint32_t holds = 0;       ///< while not 0, nothing of this entry is evicted
+  bool doomed = false;           ///< erased while held: goes with its last hold
+  std::uint64_t planned_in = 0;  ///< the last plan that had a request of this user
   vouched_prefix vouched;
   device_copy device;
   lower_copy lower;

@@ -46,15 +46,26 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
   /// Sheds what the victims are to shed, after writing down what only the device has, if the write policy says so.
   void evict(std::span<const victim> victims)
   {
-    for (const victim& v : victims) {
-      ++v.who->holds;  // or the lower tier might make room at their expense
-      if (this->is_stale(*v.who)) this->drop_copies(*v.who);
+    for (const victim& v : victims) ++v.who->holds;  // or the lower tier might make room at their expense
+    std::size_t ended = 0;
+    try {
+      for (const victim& v : victims) {
+        if (this->is_stale(*v.who)) this->drop_copies(*v.who);
+      }
+      if constexpr (has_lower && Transfer::writes::writes_back) write_back(victims);
+      for (; ended < victims.size(); ++ended) {
+        const victim& v = victims[ended];
+        this->shed(*v.who, v.pages, v.rear);
+        --v.who->holds;
+        this->discard_if_empty(*v.who);
+      }
     }
-    if constexpr (has_lower && Transfer::writes::writes_back) write_back(victims);
-    for (const victim& v : victims) {
-      this->shed(*v.who, v.pages, v.rear);
-      --v.who->holds;
-      this->discard_if_empty(*v.who);
+    catch (...) {
+      for (const victim& v : victims.subspan(ended)) {
+        --v.who->holds;
+        this->discard_if_empty(*v.who);
+      }
+      throw;
     }
   }
 
@@ -68,7 +79,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         for (const token_interval piece : r.hits) append_runs(*r.who, piece);
         if (list_.runs.size() == before) continue;
         add_last_uses(after, *r.who);
-        concerned_.push_back(r.who);
+        concerned_.push_back({r.who, r.who->lower.tokens});
       }
       if (list_.empty()) return {};
       ticket moved = channel_.onload(list_, after);
@@ -89,14 +100,20 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
       fence after;
       token_count refused = 0;
       start_list();
-      for (entry_type* e : committed) {
-        const token_interval here = e->device.tokens;
-        const token_count end = Transfer::writes::flushed_end(here.end, this->layout().page_tokens,
-                                                              this->layout().chunk_tokens());
-        if (ready.empty()) add_last_uses(after, *e);  // else the model has waited for them, and ready follows the model
-        refused += write_down(*e, intersect(here, {0, end}), after);
+      try {
+        for (entry_type* e : committed) {
+          const token_interval here = e->device.tokens;
+          const token_count end = Transfer::writes::flushed_end(here.end, this->layout().page_tokens,
+                                                                this->layout().chunk_tokens());
+          if (ready.empty()) add_last_uses(after, *e);  // else the model has waited for them, and ready follows it
+          refused += write_down(*e, intersect(here, {0, end}), after);
+        }
+        offload(ready, after);
       }
-      offload(ready, after);
+      catch (...) {
+        retract(after);
+        throw;
+      }
       if (refused != 0) tell(this->watcher(), offload_refused{refused});
     }
     for (entry_type* e : committed) this->top().changed(*e);
@@ -108,13 +125,21 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
   {
     fence after;
     start_list();
-    for (const victim& v : victims) {
-      const token_interval lost = this->shed_tokens(*v.who, v.pages, v.rear);
-      if (v.who->lower.tokens.contains(lost)) continue;
-      add_last_uses(after, *v.who);
-      write_down(*v.who, lost, after);
+    try {
+      for (const victim& v : victims) {
+        const token_interval lost = this->shed_tokens(*v.who, v.pages, v.rear);
+        if (v.who->lower.tokens.contains(lost)) continue;
+        add_last_uses(after, *v.who);
+        // The lower tier keeps one interval of a user: what lies between goes along.
+        const bool apart = !joinable(lost, v.who->lower.tokens);
+        write_down(*v.who, apart ? intersect(v.who->device.tokens, hull(lost, v.who->lower.tokens)) : lost, after);
+      }
+      offload({}, after);
     }
-    offload({}, after);
+    catch (...) {
+      retract(after);
+      throw;
+    }
   }
 
   /// Adds to the copy list what of `wanted` the lower tier lacks and has room for, and counts it as there: whoever
@@ -123,6 +148,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
   {
     token_count refused = 0;
     const std::size_t before = list_.runs.size();
+    concerned_.push_back({&e, e.lower.tokens});
     missing_.clear();
     append_uncovered(missing_, wanted, e.lower.tokens, {});
     for (const token_interval piece : missing_) {
@@ -132,18 +158,43 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
       append_runs(e, taken);
       this->add_lower_tokens(e, taken);
     }
-    if (list_.runs.size() != before) concerned_.push_back(&e);
+    if (list_.runs.size() == before) concerned_.pop_back();
     return refused;
+  }
+
+  /// The copies of the list could not all be queued: the lower tier has only what it had before.
+  void retract(const fence& after)
+  {
+    for (const concern& c : concerned_) {
+      c.who->lower.last_use.add(after);
+      this->retract_lower_tokens(*c.who, c.had_below);
+    }
   }
 
   /// What of `piece` the lower tier takes.
   [[nodiscard]] token_interval reserve_below(entry_type& e, token_interval piece, fence& after)
   {
     const token_count page_tokens = this->layout().page_tokens;
+    const page_interval wanted = this->pages(piece);
+    if (this->below().tier().free() < wanted.size()) reclaim_stale(wanted.size());
     const page_interval room =
-        this->below().reserve(e, this->pages(piece), after,
+        this->below().reserve(e, wanted, after,
                               [this](entry_type& other, token_interval lost) { this->left_lower(other, lost); });
     return intersect(piece, {room.begin * page_tokens, room.end * page_tokens});
+  }
+
+  /// Erases entries of old epochs until the lower tier has so many free frames, or none is left that nobody holds.
+  void reclaim_stale(page_count frames)
+  {
+    while (this->below().tier().free() < frames) {
+      entry_type* gone = nullptr;
+      this->users().stale([&gone](entry_type& e) {
+        if (e.holds == 0) gone = &e;
+        return gone == nullptr;
+      });
+      if (gone == nullptr) return;
+      this->erase(*gone);
+    }
   }
 
   void offload(std::span<const event> ready, const fence& after)
@@ -151,7 +202,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     if (list_.empty()) return;
     const ticket moved = channel_.offload(list_, ready, after);
     mark_used(moved.last());
-    for (entry_type* e : concerned_) this->below().touch(*e);
+    for (const concern& c : concerned_) this->below().touch(*c.who);
     tell(this->watcher(), bytes_offloaded{moved.bytes, moved.copies});
   }
 
@@ -180,15 +231,21 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
 
   void mark_used(event point)
   {
-    for (entry_type* e : concerned_) {
-      e->device.last_use.add(point);
-      e->lower.last_use.add(point);
+    for (const concern& c : concerned_) {
+      c.who->device.last_use.add(point);
+      c.who->lower.last_use.add(point);
     }
   }
 
+  struct concern
+  {
+    entry_type* who = nullptr;
+    token_interval had_below;  ///< what the lower tier had of them before
+  };
+
   typename Transfer::template on<device_type> channel_;
-  copy_list list_;                      // of the operation at hand
-  std::vector<entry_type*> concerned_;  // whose copies it reads and writes
+  copy_list list_;                  // of the operation at hand
+  std::vector<concern> concerned_;  // whose copies it reads and writes
   interval_list missing_;
 };
 

@@ -78,12 +78,16 @@ class basic_lease
   /// [0, history).
   [[nodiscard]] std::span<const token_interval> compute(std::size_t request) const
   {
-    return state("compute").plan.compute_of(request);
+    const batch_plan& all = state("compute").plan;
+    require_request(all, request, "compute");
+    return all.compute_of(request);
   }
 
   [[nodiscard]] token_split split(std::size_t request) const
   {
-    const request_plan& r = state("split").plan.requests[request];
+    const batch_plan& all = state("split").plan;
+    require_request(all, request, "split");
+    const request_plan& r = all.requests[request];
     return {.device = r.device_hit.size(), .lower = r.lower_tokens(), .computed = r.computed_tokens()};
   }
 
@@ -119,7 +123,7 @@ class basic_lease
 
   /// Makes the new tokens valid and queues what the write policy wants in the lower tier, each layer after its
   /// layer_done. Does not block, unless the transfer policy does. Throws usage_error when the lease is committed
-  /// already, when a layer with new tokens is not done, or after release or close. An erased user's tokens, and those
+  /// already, when there are new tokens and a layer is not done, or after release. An erased user's tokens, and those
   /// of an epoch that is over, are not kept.
   void commit()
   {
@@ -155,6 +159,13 @@ class basic_lease
   {
     if (state_ == nullptr) throw usage_error(std::string(call) + ": this lease is released or was moved from");
     return *state_;
+  }
+
+  static void require_request(const batch_plan& all, std::size_t request, const char* call)
+  {
+    if (request < all.requests.size()) return;
+    throw usage_error(std::string(call) + ": request " + std::to_string(request) + " is past the last of " +
+                      std::to_string(all.requests.size()) + " requests");
   }
 
   static void require_layer(const state_type& s, layer_index layer, const char* call)

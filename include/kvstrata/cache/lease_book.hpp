@@ -40,7 +40,7 @@ class lease_book
       write_page_table(s);
     }
     catch (...) {
-      let_go(s, {});
+      abandon(s);
       throw;
     }
     return s;
@@ -55,7 +55,7 @@ class lease_book
       static_cast<void>(bring_up(planned, s));
     }
     catch (...) {
-      let_go(s, {});
+      abandon(s);
       throw;
     }
     const token_count tokens = s.plan.requests.front().lower_tokens();
@@ -101,8 +101,8 @@ class lease_book
   state& fresh_state()
   {
     if (idle_.empty()) {
+      idle_.reserve(states_.size() + 1);  // room for all: letting go cannot fail
       states_.push_back(std::make_unique<state>());
-      idle_.reserve(states_.size());
       idle_.push_back(states_.back().get());
     }
     state& s = *idle_.back();
@@ -114,6 +114,13 @@ class lease_book
     s.layers.assign(layers, state::progress::untouched);
     idle_.pop_back();
     return s;
+  }
+
+  /// Ends a lease that was not opened to the end. Its pages still wait for their earlier uses.
+  void abandon(state& s)
+  {
+    for (std::size_t i = 0; i < s.held; ++i) s.entries[i]->device.last_use.add(taken_);
+    let_go(s, {});
   }
 
   /// Takes the plan over and holds its users, so that nothing that follows evicts them.
@@ -138,19 +145,19 @@ class lease_book
   /// writes to any page.
   [[nodiscard]] ticket bring_up(const batch& planned, state& s)
   {
+    taken_.clear();
     levels_->evict(planned.victims);
     earlier_.clear();
     wanted_.clear();
-    fence taken;
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
       const request_plan& r = s.plan.requests[i];
-      levels_->top().take(e, levels_->pages({r.first_token, r.history}), taken);
+      levels_->top().take(e, levels_->pages({r.first_token, r.history}), taken_);
       earlier_.add(e.device.last_use);
       wanted_.push_back({&e, {r.lower_hits[0], r.lower_hits[1]}});
     }
-    earlier_.add(taken);
-    ticket moved = levels_->onload(wanted_, std::move(taken));
+    earlier_.add(taken_);
+    ticket moved = levels_->onload(wanted_, taken_);
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
       token_interval valid = e.device.tokens;
@@ -190,6 +197,7 @@ class lease_book
   std::vector<typename Hierarchy::onload_request> wanted_;
   std::vector<entry_type*> committed_;
   fence earlier_;
+  fence taken_;  // earlier uses of the pages that were just taken
 };
 
 }  // namespace kvstrata

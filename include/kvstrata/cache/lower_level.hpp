@@ -7,6 +7,7 @@
 #include <kvstrata/tiers/concepts.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 namespace kvstrata {
@@ -43,13 +44,14 @@ class lower_level
     if (have.empty()) have = {wanted.begin, wanted.begin};
     if (wanted.begin < have.begin) {
       const page_count missing = have.begin - wanted.begin;
-      make_room(missing, left);
+      make_room(missing, true, left);
       if (tier_.free() < missing) return {have.begin, (std::max)(have.begin, (std::min)(wanted.end, have.end))};
-      fill(mine.extents, mine.extents.begin(), wanted.begin, have.begin, have.begin, after);
+      fill(mine.extents, 0, wanted.begin, have.begin, have.begin, after);
     }
     if (wanted.end > have.end) {
-      make_room(wanted.end - have.end, left);
-      const page_count reached = fill(mine.extents, mine.extents.end(), have.end, wanted.end, ~page_count{0}, after);
+      make_room(wanted.end - have.end, false, left);
+      const page_count reached =
+          fill(mine.extents, mine.extents.size(), have.end, wanted.end, ~page_count{0}, after);
       return {wanted.begin, (std::min)(wanted.end, reached)};
     }
     return wanted;
@@ -63,6 +65,18 @@ class lower_level
     mine.extents.clear();
     mine.tokens = {};
     forget(mine);
+  }
+
+  /// Gives back the extents before the entry's first token; those behind its last one are room to grow.
+  void settle(Entry& e)
+  {
+    copy& mine = e.lower;
+    if (mine.tokens.empty()) return drop(e);
+    auto keep = mine.extents.begin();
+    for (; keep->first_page < mine.tokens.begin / layout_.page_tokens; ++keep) {
+      tier_.give_back({keep->frame, keep->pages}, mine.last_use);
+    }
+    mine.extents.erase(mine.extents.begin(), keep);
   }
 
   void touch(Entry& e)
@@ -103,24 +117,37 @@ class lower_level
     mine.listed = false;
   }
 
-  /// Inserts extents for the pages [from, to) before `at`, none of them past `limit`. Returns how far it came.
-  page_count fill(extents& into, typename extents::iterator at, page_count from, page_count to, page_count limit,
-                  fence& after)
+  /// Inserts extents for the pages [from, to) before extent `at`, none of them past `limit`. Returns how far it came.
+  page_count fill(extents& into, std::size_t at, page_count from, page_count to, page_count limit, fence& after)
   {
-    while (from < to) {
-      const page_count most = (std::min)(layout_.extent_pages(from, to - from), limit - from);
-      const auto taken = tier_.try_take(most);
-      if (!taken) break;
-      after.add(taken->last_use);
-      at = into.insert(at, {.first_page = from, .pages = taken->run.count, .frame = taken->run.first}) + 1;
-      from += taken->run.count;
+    fresh_.clear();
+    try {
+      while (from < to) {
+        const page_count most = (std::min)(layout_.extent_pages(from, to - from), limit - from);
+        fresh_.push_back({.first_page = from});
+        const auto taken = tier_.try_take(most);
+        if (!taken) {
+          fresh_.pop_back();
+          break;
+        }
+        fresh_.back().pages = taken->run.count;
+        fresh_.back().frame = taken->run.first;
+        after.add(taken->last_use);
+        from += taken->run.count;
+      }
+      into.insert(into.begin() + static_cast<std::ptrdiff_t>(at), fresh_.begin(), fresh_.end());
+    }
+    catch (...) {
+      for (const placed_extent& extent : fresh_) tier_.give_back({extent.frame, extent.pages}, after);
+      throw;
     }
     return from;
   }
 
-  /// Evicts until `pages` frames are free or nobody is left to evict. O(victims).
+  /// Evicts until `pages` frames are free or nobody is left to evict; `or_none`: nobody goes when all would not do.
+  /// O(victims).
   template <class Left>
-  void make_room(page_count pages, Left& left)
+  void make_room(page_count pages, bool or_none, Left& left)
   {
     if (tier_.free() >= pages) return;
     chosen_.clear();
@@ -133,6 +160,7 @@ class lower_level
       wanted -= (std::min)(wanted, Tier::shedding::pages_to_shed(all, wanted));
       return wanted != 0;
     });
+    if (or_none && wanted != 0) return;
     for (copy* theirs : chosen_) {
       const page_count missing = pages > tier_.free() ? pages - tier_.free() : 1;
       shed(*theirs, Tier::shedding::pages_to_shed(theirs->covered().size(), missing), left);
@@ -164,6 +192,7 @@ class lower_level
   typename Tier::template on<Device> tier_;
   Policy policy_;
   std::vector<copy*> chosen_;
+  extents fresh_;
 };
 
 }  // namespace kvstrata

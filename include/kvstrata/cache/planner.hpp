@@ -7,6 +7,8 @@
 #include <kvstrata/core/result.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,6 +52,7 @@ class planner
       out.entries.push_back(found);
     }
     require_fits(requests.size(), batch_pages);
+    for (const request& r : requests) require_countable(r);
     for (std::size_t i = 0; i < requests.size(); ++i) {
       if (out.entries[i] != nullptr && out.entries[i]->holds != 0) return held(requests[i].user);
     }
@@ -138,6 +141,15 @@ class planner
                          "; send a smaller batch or give the device tier more bytes");
   }
 
+  /// The end of a history's last page must be a token_count, too.
+  void require_countable(const request& r) const
+  {
+    const token_count most = (std::numeric_limits<token_count>::max)() - levels_->layout().page_tokens;
+    if (r.history_tokens <= most) return;
+    throw capacity_error("the history of user " + std::to_string(to_number(r.user)) + " has " +
+                         std::to_string(r.history_tokens) + " tokens, but may have at most " + std::to_string(most));
+  }
+
   static void require_hashes(const request& r)
   {
     const history_fingerprint& f = r.fingerprint;
@@ -200,8 +212,9 @@ class planner
     page_count found = out.plan.pages_free;
     for (const auto& v : out.victims) found += v.pages;
     if (needed <= found) return true;
+    ++plans_;
     for (entry_type* e : out.entries) {
-      if (e != nullptr) e->in_plan = true;
+      if (e != nullptr) e->planned_in = plans_;
     }
     levels_->users().stale([&](entry_type& e) {
       if (e.holds == 0) found += add_victim(out, e, e.device.covered().size());
@@ -209,15 +222,12 @@ class planner
     });
     if (found < needed) {
       levels_->top().victims([&](entry_type& e) {
-        if (e.holds == 0 && !e.in_plan && !levels_->is_stale(e)) {
+        if (e.holds == 0 && e.planned_in != plans_ && !levels_->is_stale(e)) {
           using shedding = typename Hierarchy::device_shedding;
           found += add_victim(out, e, shedding::pages_to_shed(e.device.covered().size(), needed - found));
         }
         return found < needed;
       });
-    }
-    for (entry_type* e : out.entries) {
-      if (e != nullptr) e->in_plan = false;
     }
     return found >= needed;
   }
@@ -250,6 +260,7 @@ class planner
 
   Hierarchy* levels_;
   std::vector<user_id> sorted_;
+  std::uint64_t plans_ = 0;
 };
 
 }  // namespace kvstrata

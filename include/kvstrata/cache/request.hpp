@@ -10,7 +10,8 @@ namespace kvstrata {
 
 /// What a history says, so that the cache can tell when a request contradicts what it holds. prefix_hashes[i] stands
 /// for the first (i + 1) * stride tokens; any hash will do, as long as equal prefixes hash equally. The cache compares
-/// the one that covers most of what it holds, so a stride of 1 checks every token, and a larger one all but a tail.
+/// the newest one that was committed, so a stride of 1 checks every token, and a larger one all but a tail. A request
+/// that is shorter than that prefix, or whose stride does not hit its end, is served unchecked.
 struct history_fingerprint
 {
   token_count stride = 0;                         ///< 0: no fingerprint, nothing is checked

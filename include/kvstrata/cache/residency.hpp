@@ -74,6 +74,14 @@ class residency
     e.lower.tokens = all;
   }
 
+  /// Takes back what add_lower_tokens has said since the entry had `had`: the bytes will not come.
+  void retract_lower_tokens(entry_type& e, token_interval had)
+  {
+    if (is_live(e)) lower_count_.resident -= e.lower.tokens.size() - had.size();
+    e.lower.tokens = had;
+    below_.settle(e);
+  }
+
   /// The entry is used by a batch: the policies of both levels learn of it.
   void touch(entry_type& e)
   {

@@ -18,6 +18,8 @@
 // t.offload(list, ready, after)          device -> lower tier; layer l starts after `after` and, where `ready` is not
 //   -> ticket                            empty, after ready[l]
 //
+// When onload or offload throws, none of its copies is under way any more.
+//
 // The ticket's event l comes to pass when layer l has arrived. Events of one ticket lie on one stream and ascend.
 // Not synchronised: the cache holds a lock. Models: coalesced_copy, per_page_copy; layerwise_transfer,
 // immediate_transfer.

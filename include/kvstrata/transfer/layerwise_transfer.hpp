@@ -42,13 +42,26 @@ struct layerwise_transfer
       if (list.empty()) return done;
       done.bytes = list.bytes();
       done.layers.reserve(list.layers);
-      wait_for(*device_, stream, after);
-      for (layer_index layer = 0; layer < list.layers; ++layer) {
-        if (!ready.empty()) device_->wait(stream, ready[layer]);
-        done.copies += engine_.copy(stream, direction, list, layer);
-        done.layers.push_back(device_->record(stream));
+      try {
+        wait_for(*device_, stream, after);
+        for (layer_index layer = 0; layer < list.layers; ++layer) {
+          if (!ready.empty()) device_->wait(stream, ready[layer]);
+          done.copies += engine_.copy(stream, direction, list, layer);
+          done.layers.push_back(device_->record(stream));
+        }
+      } catch (...) {
+        drain_sync(stream);  // nobody gets a ticket for the copies that are queued already
+        throw;
       }
       return done;
+    }
+
+    void drain_sync(stream_id stream) noexcept
+    {
+      try {
+        device_->wait_sync(device_->record(stream));
+      } catch (...) {  // a failed device runs nothing any more
+      }
     }
 
     Device* device_;

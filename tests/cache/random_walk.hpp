@@ -1,0 +1,43 @@
+// Long random operation sequences on a cache, checked against naive_cache after every step.
+#pragma once
+
+#include "cache/subject.hpp"
+
+#include <kvstrata/device/emulated_device.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace kvstrata_test {
+
+struct walk
+{
+  std::uint64_t seed = 1;
+  int steps = 100;
+  unsigned users = 9;
+  kvstrata::token_count longest = 64;  ///< of a history
+  std::size_t leases = 4;              ///< open at once, at most
+  int look_every = 1;                  ///< steps between two looks at stats(): looking lets the host learn of events
+};
+
+/// A virtual-time device on which every operation starts up to `jitter` late, checked, and for most seeds poisoned.
+[[nodiscard]] kvstrata::emulated_device_config adversary(std::uint64_t seed);
+/// In real time, checked and poisoned.
+[[nodiscard]] kvstrata::emulated_device_config real_adversary();
+
+/// Walks, looks at everything after each step, and ends with no lease open and all losses accounted for.
+void random_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
+
+/// Sizes at which something is evicted all the time.
+inline constexpr kvstrata::page_count walk_device_pages = 22;
+inline constexpr kvstrata::page_count walk_lower_pages = 40;
+
+/// A walk on a fresh cache on a fresh device.
+void walk_point(const point& where, const kvstrata::emulated_device_config& config, const walk& how,
+                kvstrata::page_count device_pages = walk_device_pages,
+                kvstrata::page_count lower_pages = walk_lower_pages);
+
+/// Several short walks at each point, in virtual and in real time.
+void walk_points(std::span<const point> points, std::uint64_t first_seed);
+
+}  // namespace kvstrata_test
