@@ -69,10 +69,12 @@ void compare_case(const char* what, std::size_t device_pages, std::size_t host_p
   std::uint64_t copies = 0;
   const auto copy = [&copies](std::uint32_t, std::int32_t) { ++copies; };
   bench::compare(what,
-                 {"default_cache", [&] {
+                 {"default_cache",
+                  [&] {
                     for (const auto& requests : stream) ours.serve(requests);
                   }},
-                 {"page by page", [&] {
+                 {"page by page",
+                  [&] {
                     for (const auto& requests : stream) {
                       for (const request& r : requests) naive.prepare(to_number(r.user), r.history_tokens, copy);
                     }
@@ -128,8 +130,7 @@ int main()
   const std::filesystem::path trace = data_folder() / "kuairand-pure-2w";
   if (std::filesystem::exists(trace)) {
     compare_case("a session stream: KuaiRand-Pure, 25,156 users", 256, 200'000, sessions(trace));
-  }
-  else {
+  } else {
     std::printf("SKIPPED: a session stream, because the trace kuairand-pure-2w is not on this machine\n");
   }
 }

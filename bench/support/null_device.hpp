@@ -31,10 +31,7 @@ class null_device
     streams_.push_back(0);
     return static_cast<kvstrata::stream_id>(streams_.size() - 1);
   }
-  kvstrata::event record(kvstrata::stream_id stream)
-  {
-    return {stream, ++streams_[static_cast<std::size_t>(stream)]};
-  }
+  kvstrata::event record(kvstrata::stream_id stream) { return {stream, ++streams_[static_cast<std::size_t>(stream)]}; }
   void wait(kvstrata::stream_id, kvstrata::event) {}
   bool query(kvstrata::event) { return true; }
   void wait_sync(kvstrata::event) {}

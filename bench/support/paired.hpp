@@ -57,7 +57,8 @@ inline void compare(const std::string& what, const timed& subject, const timed& 
   line(subject.name, spread_of(mine));
   line(baseline.name + " (baseline)", spread_of(theirs));
   const spread r = spread_of(ratio);
-  std::printf("  %-44s %10.2f x     (%.2f to %.2f, %d pairs)\n\n", "baseline / subject", r.median, r.low, r.high, rounds);
+  std::printf("  %-44s %10.2f x     (%.2f to %.2f, %d pairs)\n\n", "baseline / subject", r.median, r.low, r.high,
+              rounds);
 }
 
 }  // namespace bench

@@ -46,7 +46,7 @@ class cache
     typename Tiers::slab::config device = {};  ///< size of the device tier
     typename Tiers::lower::config host = {};   ///< size of the lower tier; empty without one
     Layout layout = {};
-    epoch_id epoch{};                          ///< the model version that is served first
+    epoch_id epoch{};  ///< the model version that is served first
   };
 
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
@@ -61,8 +61,7 @@ class cache
     if (closed_) return;
     try {
       levels_.drain_sync();
-    }
-    catch (...) {  // a failed device runs nothing any more
+    } catch (...) {  // a failed device runs nothing any more
     }
   }
 
@@ -124,8 +123,8 @@ class cache
     require_open("advance_epoch");
     require_geometry(shape);
     if (epoch <= levels_.users().epoch()) {
-      throw usage_error("advance_epoch: epoch " + std::to_string(to_number(epoch)) + " is not newer than the cache's, " +
-                        std::to_string(to_number(levels_.users().epoch())));
+      throw usage_error("advance_epoch: epoch " + std::to_string(to_number(epoch)) +
+                        " is not newer than the cache's, " + std::to_string(to_number(levels_.users().epoch())));
     }
     levels_.advance(epoch);
   }
@@ -220,8 +219,7 @@ class cache
     event last_use;
     try {
       last_use = device().record(s.compute);
-    }
-    catch (...) {  // the device failed: keep the books right all the same
+    } catch (...) {  // the device failed: keep the books right all the same
       leases_.let_go(s, {});
       throw;
     }

@@ -18,8 +18,7 @@ void refuses(const std::function<void()>& call, std::initializer_list<const char
 {
   try {
     call();
-  }
-  catch (const Error& e) {
+  } catch (const Error& e) {
     const std::string sentence = e.what();
     CAPTURE(sentence);
     for (const char* word : words) {
@@ -107,8 +106,7 @@ void construct(const std::function<void(config&)>& spoil)
   spoil(c);
   try {
     const default_scene_cache never(device, c);
-  }
-  catch (...) {
+  } catch (...) {
     CHECK(device.device_bytes_used() == 0);
     CHECK(device.pinned_bytes_used() == 0);
     throw;
@@ -148,8 +146,8 @@ TEST_CASE("sizes that are zero or do not fit", "[cache][errors]")
 
 TEST_CASE("a medium that has not the memory", "[cache][errors]")
 {
-  emulated_device device({.device_bytes = 4 * tiny_page_bytes, .pinned_bytes = 4 * tiny_page_bytes,
-                          .time = time_mode::virtual_time});
+  emulated_device device(
+      {.device_bytes = 4 * tiny_page_bytes, .pinned_bytes = 4 * tiny_page_bytes, .time = time_mode::virtual_time});
   refuses<capacity_error>([&] { const default_scene_cache c(device, tiny_config<default_scene_cache>(5, 1)); },
                           {"slab", std::to_string(5 * tiny_page_bytes).c_str()});
   refuses<capacity_error>([&] { const default_scene_cache c(device, tiny_config<default_scene_cache>(1, 5)); },
@@ -287,7 +285,8 @@ TEST_CASE("commit with a layer that is not done", "[cache][errors]")
   auto lease = s.hold({{1, 16}});
   lease.layer_done(0);
   lease.layer_done(2);
-  s.refuses_and_stays<usage_error>([&] { lease.commit(); }, {"commit", "layer 1 of 3", "not marked done", "layer_done"});
+  s.refuses_and_stays<usage_error>([&] { lease.commit(); },
+                                   {"commit", "layer 1 of 3", "not marked done", "layer_done"});
   lease.layer_done(1);
   CHECK_NOTHROW(lease.commit());
 }

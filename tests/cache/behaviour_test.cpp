@@ -46,8 +46,8 @@ TEST_CASE("who was pushed off the device comes back from the lower tier", "[cach
 TEST_CASE("a victim loses its front, and only the front comes from the lower tier", "[cache]")
 {
   scene<default_scene_cache> s(8, 64);
-  s.serve(1, 24);                       // 6 pages
-  s.serve(2, 16);                       // 4 pages: two of user 1 go
+  s.serve(1, 24);  // 6 pages
+  s.serve(2, 16);  // 4 pages: two of user 1 go
   const request_plan plan = s.look(1, 24);
   CHECK(plan.device_hit == token_interval{8, 24});
   CHECK(plan.lower_hits[0] == token_interval{0, 8});
@@ -294,7 +294,7 @@ TEST_CASE("a history that ends before what the device kept moves the device's in
 TEST_CASE("what a user has beyond a shorter request makes room in the end", "[cache]")
 {
   scene<default_scene_cache> s(8, 64);
-  s.serve(1, 32);  // the whole device
+  s.serve(1, 32);                          // the whole device
   auto lease = s.hold({{1, 4}, {2, 28}});  // which fit together
   CHECK(is(lease.split(0), 4, 0, 0));
   CHECK(is(lease.split(1), 0, 0, 28));
@@ -351,8 +351,7 @@ TEST_CASE("pressure tells the pages, and a release relieves it", "[cache]")
   CHECK(second.why().pages_free == 2);
   CHECK(second.why().pages_evictable == 1);
   CHECK(second.why().pages_held == 5);
-  CHECK(to_string(second.why()) ==
-        "4 pages are needed, but only 2 are free and 1 can be evicted; leases hold 5");
+  CHECK(to_string(second.why()) == "4 pages are needed, but only 2 are free and 1 can be evicted; leases hold 5");
   CHECK(s.look(2, 4).device_hit.size() == 4);  // nobody was evicted in vain
   first.release();
   CHECK(s.cache.prepare(s.batch({{3, 16}}), s.compute).has_value());

@@ -91,8 +91,7 @@ class naive_cache
       if (times[t] == 1) {
         if (known == tokens.end()) FAIL("token " << t << " of user " << to_number(r.user) << " was never committed");
         if (known->second.lost) FAIL("token " << t << " of user " << to_number(r.user) << " had vanished already");
-      }
-      else if (known != tokens.end() && !known->second.lost) {
+      } else if (known != tokens.end() && !known->second.lost) {
         known->second.lost = true;
         ++vanished_;
       }

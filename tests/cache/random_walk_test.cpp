@@ -68,8 +68,10 @@ class walker
     REQUIRE(s.lower.in_flight_bytes == 0);
     for (const stream_id stream : streams_) device_.wait_sync(device_.record(stream));
     const auto violations = device_.violations();
-    if (!violations.empty()) FAIL(violations.size() << " orderings are missing, the first: " << to_string(violations[0]));
-    if (model_.found().count() != 0) FAIL(model_.found().count() << " wrong reads, the first: " << model_.found().first());
+    if (!violations.empty())
+      FAIL(violations.size() << " orderings are missing, the first: " << to_string(violations[0]));
+    if (model_.found().count() != 0)
+      FAIL(model_.found().count() << " wrong reads, the first: " << model_.found().first());
     cache_.close();
   }
 
@@ -550,8 +552,7 @@ class walker
     if (!about_.coalesces) {
       REQUIRE(counted.onload_copies * tiny_page_bytes == counted.onload_bytes * tiny.layers);
       REQUIRE(counted.offload_copies * tiny_page_bytes == counted.offload_bytes * tiny.layers);
-    }
-    else {
+    } else {
       REQUIRE(counted.onload_copies * tiny_page_bytes <= counted.onload_bytes * tiny.layers);
       REQUIRE(counted.offload_copies * tiny_page_bytes <= counted.offload_bytes * tiny.layers);
     }
@@ -579,7 +580,8 @@ class walker
   std::vector<stream_id> streams_;
   naive_cache naive_;
   epoch_id epoch_{};
-  std::map<user_id, std::uint64_t> generation_;  ///< counts how often a user was forgotten: what follows is a new history
+  std::map<user_id, std::uint64_t>
+      generation_;  ///< counts how often a user was forgotten: what follows is a new history
   std::vector<std::vector<std::uint64_t>> hashes_;
   std::vector<open_lease> open_;
   std::uint64_t drafts_ = 0;

@@ -45,10 +45,7 @@ struct scene
         cache(device, tiny_config<Cache>(device_pages, lower_pages))
   {
   }
-  ~scene()
-  {
-    CHECK(device.violations().empty());
-  }
+  ~scene() { CHECK(device.violations().empty()); }
 
   [[nodiscard]] kvstrata::request asks(unsigned user, kvstrata::token_count history) const
   {
@@ -62,10 +59,7 @@ struct scene
   }
 
   /// A lease that must be given.
-  [[nodiscard]] lease hold(std::initializer_list<turn> turns)
-  {
-    return cache.prepare(batch(turns), compute).value();
-  }
+  [[nodiscard]] lease hold(std::initializer_list<turn> turns) { return cache.prepare(batch(turns), compute).value(); }
 
   /// Marks all layers done: a model whose kernels write what the lease leaves to it.
   void run_model(lease& l)

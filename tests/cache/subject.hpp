@@ -176,11 +176,11 @@ struct combination
   static std::unique_ptr<any_cache> make(kvstrata::emulated_device& d, kvstrata::page_count device_pages,
                                          kvstrata::page_count lower_pages)
   {
-    return std::make_unique<some_cache<type>>(
-        d, typename type::config{.shape = tiny,
-                                 .device = {.bytes = device_pages * tiny_page_bytes},
-                                 .host = {.bytes = lower_pages * tiny_page_bytes},
-                                 .layout = detail::tiny_layout<Layout>()});
+    return std::make_unique<some_cache<type>>(d,
+                                              typename type::config{.shape = tiny,
+                                                                    .device = {.bytes = device_pages * tiny_page_bytes},
+                                                                    .host = {.bytes = lower_pages * tiny_page_bytes},
+                                                                    .layout = detail::tiny_layout<Layout>()});
   }
   static facts about(kvstrata::page_count device_pages, kvstrata::page_count lower_pages)
   {
@@ -199,15 +199,15 @@ struct combination<Above, void, Layout, Transfer>
   using layout = Layout;
   using transfer = Transfer;
   using slab = kvstrata::device_slab<kvstrata::emulated_device, Above>;
-  using type =
-      kvstrata::cache<kvstrata::tier_stack<slab>, Layout, Transfer, kvstrata::lru, kvstrata::counters>;
+  using type = kvstrata::cache<kvstrata::tier_stack<slab>, Layout, Transfer, kvstrata::lru, kvstrata::counters>;
 
   static std::unique_ptr<any_cache> make(kvstrata::emulated_device& d, kvstrata::page_count device_pages,
                                          kvstrata::page_count)
   {
-    return std::make_unique<some_cache<type>>(d, typename type::config{.shape = tiny,
-                                                                       .device = {.bytes = device_pages * tiny_page_bytes},
-                                                                       .layout = detail::tiny_layout<Layout>()});
+    return std::make_unique<some_cache<type>>(d,
+                                              typename type::config{.shape = tiny,
+                                                                    .device = {.bytes = device_pages * tiny_page_bytes},
+                                                                    .layout = detail::tiny_layout<Layout>()});
   }
   static facts about(kvstrata::page_count device_pages, kvstrata::page_count)
   {

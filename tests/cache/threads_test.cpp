@@ -23,7 +23,11 @@ class client
 {
  public:
   client(cache_type& cache, emulated_device& device, unsigned number)
-      : cache_(cache), device_(device), stream_(device.create_stream("compute")), model_(device, 0), number_(number),
+      : cache_(cache),
+        device_(device),
+        stream_(device.create_stream("compute")),
+        model_(device, 0),
+        number_(number),
         random_(number)
   {
   }
@@ -83,8 +87,7 @@ class client
     if (random_() % 8 == 0) {  // dropped: what was recomputed of it is not kept
       for (token_count t = 0; t < r.history_tokens && t < drafts.size(); ++t) now[t] = drafts[t];
       now.resize(std::min<std::size_t>(now.size(), drafts.size()));
-    }
-    else {
+    } else {
       lease.commit();
     }
     if (now.size() >= drafts.size()) drafts = now;

@@ -9,8 +9,8 @@ using namespace kvstrata_test;
 namespace {
 
 template <class Layout, class Engine>
-using cache_with = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, Layout, layerwise_transfer<Engine>, lru,
-                         counters>;
+using cache_with =
+    cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, Layout, layerwise_transfer<Engine>, lru, counters>;
 
 template <class Cache>
 void check_counts(std::uint64_t offloaded, std::uint64_t onloaded)
@@ -43,14 +43,14 @@ TEST_CASE("one copy a page and layer, or one a run and extent", "[transfer][copi
 TEST_CASE("on a fragmented slab there is a copy for every run and extent in common", "[transfer][copies]")
 {
   scene<cache_with<hybrid_layout, coalesced_copy>> s(24, 200);
-  s.serve(50, 32);                                                   // chunks [0, 4) and [4, 8) of pages
-  for (unsigned user = 1; user <= 16; ++user) s.serve(user, 4);      // a page each: the rest of the slab
-  s.serve(51, 32);                                                   // user 50's pages go
+  s.serve(50, 32);                                               // chunks [0, 4) and [4, 8) of pages
+  for (unsigned user = 1; user <= 16; ++user) s.serve(user, 4);  // a page each: the rest of the slab
+  s.serve(51, 32);                                               // user 50's pages go
   s.cache.erase(user_id{51});
   for (unsigned user = 2; user <= 16; user += 2) s.cache.erase(user_id{user});
   s.hold({{52, 8}}).release();
   const auto before = s.cache.watcher().read();
-  auto first = s.hold({{60, 28}});                                   // takes the long run but one page
+  auto first = s.hold({{60, 28}});  // takes the long run but one page
   auto lease = s.hold({{50, 32}});
   REQUIRE(is(lease.split(0), 0, 32, 0));
   const auto ids = lease.view().page_ids;
@@ -71,7 +71,7 @@ TEST_CASE("only the pages that are wanted are copied", "[transfer][copies]")
   CHECK(s.cache.watcher().read().offload_bytes == 7 * tiny_page_bytes);
   s.serve(1, 32);
   CHECK(s.cache.watcher().read().offload_bytes == 8 * tiny_page_bytes);
-  s.serve(2, 8);                                                         // the first two pages go
+  s.serve(2, 8);  // the first two pages go
   s.serve(1, 32);
   CHECK(s.cache.watcher().read().onload_bytes == 2 * tiny_page_bytes);
 }

@@ -129,7 +129,8 @@ TEST_CASE("an onload that does not wait for the pages' last users is found", "[t
   }
 }
 
-TEST_CASE("an offload that does not wait for what it reads and for the extents' last users is found", "[transfer][ordering]")
+TEST_CASE("an offload that does not wait for what it reads and for the extents' last users is found",
+          "[transfer][ordering]")
 {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const outcome o = come_and_go<forgetful_transfer<coalesced_copy, true, false, true>>(seed);

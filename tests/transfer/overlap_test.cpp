@@ -16,7 +16,8 @@ constexpr geometry deep{.layers = 8, .kv_heads = 1, .head_dim = 4, .element = el
 constexpr std::size_t deep_page_bytes = tiny_page * deep.token_bytes();
 
 template <class Transfer>
-using cache_with = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout, Transfer, lru, counters>;
+using cache_with =
+    cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout, Transfer, lru, counters>;
 
 /// A cache of 16 pages over 64, chunks of 16 pages: a user's layer is one copy, which takes `copy_seconds`.
 template <class Transfer>
@@ -102,13 +103,15 @@ void push_down(pipeline<Transfer>& p)
 
 }  // namespace
 
-TEST_CASE("a layerwise onload overlaps: the time is that of the longer of copies and kernels, and one more", "[transfer][time]")
+TEST_CASE("a layerwise onload overlaps: the time is that of the longer of copies and kernels, and one more",
+          "[transfer][time]")
 {
   struct costs
   {
     double copy, kernel;
   };
-  for (const costs c : {costs{unit, unit}, costs{unit, 4 * unit}, costs{4 * unit, unit}, costs{unit, 0}, costs{0, unit}}) {
+  for (const costs c :
+       {costs{unit, unit}, costs{unit, 4 * unit}, costs{4 * unit, unit}, costs{unit, 0}, costs{0, unit}}) {
     CAPTURE(c.copy, c.kernel);
     pipeline<layerwise_transfer<>> ours(c.copy, c.kernel);
     push_down(ours);

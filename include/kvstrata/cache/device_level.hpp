@@ -74,8 +74,7 @@ class device_level
     copy& mine = e.device;
     if (mine.listed) {
       policy_.touch(mine, info(e));
-    }
-    else if (!mine.pages.empty()) {
+    } else if (!mine.pages.empty()) {
       policy_.insert(mine, info(e));
       mine.listed = true;
     }

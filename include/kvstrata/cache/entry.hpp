@@ -19,11 +19,11 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
   struct device_copy : DeviceHook
   {
     entry* owner = nullptr;
-    token_interval tokens;        ///< valid; begins at a page
-    page_count first_page = 0;    ///< history page of pages[0]
-    std::vector<page_id> pages;   ///< cover `tokens`, and all of the history while under a lease
-    fence last_use;               ///< everything queued that reads or writes the pages
-    bool listed = false;          ///< known to the replacement policy
+    token_interval tokens;       ///< valid; begins at a page
+    page_count first_page = 0;   ///< history page of pages[0]
+    std::vector<page_id> pages;  ///< cover `tokens`, and all of the history while under a lease
+    fence last_use;              ///< everything queued that reads or writes the pages
+    bool listed = false;         ///< known to the replacement policy
 
     [[nodiscard]] page_interval covered() const noexcept
     {

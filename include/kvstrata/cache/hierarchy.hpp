@@ -59,8 +59,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         --v.who->holds;
         this->discard_if_empty(*v.who);
       }
-    }
-    catch (...) {
+    } catch (...) {
       for (const victim& v : victims.subspan(ended)) {
         --v.who->holds;
         this->discard_if_empty(*v.who);
@@ -86,8 +85,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
       mark_used(moved.last());
       tell(this->watcher(), bytes_onloaded{moved.bytes, moved.copies});
       return moved;
-    }
-    else {
+    } else {
       return {};
     }
   }
@@ -103,14 +101,13 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
       try {
         for (entry_type* e : committed) {
           const token_interval here = e->device.tokens;
-          const token_count end = Transfer::writes::flushed_end(here.end, this->layout().page_tokens,
-                                                                this->layout().chunk_tokens());
+          const token_count end =
+              Transfer::writes::flushed_end(here.end, this->layout().page_tokens, this->layout().chunk_tokens());
           if (ready.empty()) add_last_uses(after, *e);  // else the model has waited for them, and ready follows it
           refused += write_down(*e, intersect(here, {0, end}), after);
         }
         offload(ready, after);
-      }
-      catch (...) {
+      } catch (...) {
         retract(after);
         throw;
       }
@@ -135,8 +132,7 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         write_down(*v.who, apart ? intersect(v.who->device.tokens, hull(lost, v.who->lower.tokens)) : lost, after);
       }
       offload({}, after);
-    }
-    catch (...) {
+    } catch (...) {
       retract(after);
       throw;
     }
@@ -177,9 +173,8 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     const token_count page_tokens = this->layout().page_tokens;
     const page_interval wanted = this->pages(piece);
     if (this->below().tier().free() < wanted.size()) reclaim_stale(wanted.size());
-    const page_interval room =
-        this->below().reserve(e, wanted, after,
-                              [this](entry_type& other, token_interval lost) { this->left_lower(other, lost); });
+    const page_interval room = this->below().reserve(
+        e, wanted, after, [this](entry_type& other, token_interval lost) { this->left_lower(other, lost); });
     return intersect(piece, {room.begin * page_tokens, room.end * page_tokens});
   }
 

@@ -26,16 +26,16 @@ template <class Entry>
 struct lease_state
 {
   batch_plan plan;
-  std::vector<Entry*> entries;      ///< the first `held` of them are held
+  std::vector<Entry*> entries;  ///< the first `held` of them are held
   std::size_t held = 0;
   std::vector<typename Entry::vouched_prefix> vouched;  ///< takes effect at commit
   std::vector<page_id> page_ids;
   std::vector<std::int32_t> indptr;
   std::vector<std::int32_t> last_page_len;
-  ticket arriving;                  ///< the onload
+  ticket arriving;  ///< the onload
   enum class progress : std::uint8_t { untouched, waited, done };
-  std::vector<progress> layers;     ///< how far the model is in each layer
-  std::vector<event> done;          ///< by layer: the point from which its new KV may be read
+  std::vector<progress> layers;  ///< how far the model is in each layer
+  std::vector<event> done;       ///< by layer: the point from which its new KV may be read
   stream_id compute{};
   bool committed = false;
 };
@@ -180,8 +180,7 @@ class basic_lease
     if (state_ == nullptr) return;
     try {
       release();
-    }
-    catch (...) {  // the device has failed: its error shows at the next call that reports
+    } catch (...) {  // the device has failed: its error shows at the next call that reports
     }
   }
 

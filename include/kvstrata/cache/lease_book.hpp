@@ -38,8 +38,7 @@ class lease_book
       s.arriving = bring_up(planned, s);
       wait_for(levels_->device(), compute, earlier_);
       write_page_table(s);
-    }
-    catch (...) {
+    } catch (...) {
       abandon(s);
       throw;
     }
@@ -53,8 +52,7 @@ class lease_book
     try {
       hold(planned, {&r, 1}, s);
       static_cast<void>(bring_up(planned, s));
-    }
-    catch (...) {
+    } catch (...) {
       abandon(s);
       throw;
     }

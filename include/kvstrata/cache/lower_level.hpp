@@ -50,8 +50,7 @@ class lower_level
     }
     if (wanted.end > have.end) {
       make_room(wanted.end - have.end, false, left);
-      const page_count reached =
-          fill(mine.extents, mine.extents.size(), have.end, wanted.end, ~page_count{0}, after);
+      const page_count reached = fill(mine.extents, mine.extents.size(), have.end, wanted.end, ~page_count{0}, after);
       return {wanted.begin, (std::min)(wanted.end, reached)};
     }
     return wanted;
@@ -84,8 +83,7 @@ class lower_level
     copy& mine = e.lower;
     if (mine.listed) {
       policy_.touch(mine, info(e));
-    }
-    else if (!mine.extents.empty()) {
+    } else if (!mine.extents.empty()) {
       policy_.insert(mine, info(e));
       mine.listed = true;
     }
@@ -136,8 +134,7 @@ class lower_level
         from += taken->run.count;
       }
       into.insert(into.begin() + static_cast<std::ptrdiff_t>(at), fresh_.begin(), fresh_.end());
-    }
-    catch (...) {
+    } catch (...) {
       for (const placed_extent& extent : fresh_) tier_.give_back({extent.frame, extent.pages}, after);
       throw;
     }

@@ -23,7 +23,7 @@ using mtserve_cache = cache<tier_stack<device_slab<Device, evict_whole>, pinned_
 
 /// Without a tier below: what is evicted is computed again.
 template <device Device, replacement_policy Replacement = lru, tracker Tracker = no_tracker>
-using device_only_cache = cache<tier_stack<device_slab<Device, evict_front>>, paged_layout, layerwise_transfer<>,
-                                Replacement, Tracker>;
+using device_only_cache =
+    cache<tier_stack<device_slab<Device, evict_front>>, paged_layout, layerwise_transfer<>, Replacement, Tracker>;
 
 }  // namespace kvstrata

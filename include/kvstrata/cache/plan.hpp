@@ -14,12 +14,12 @@ struct request_plan
 {
   user_id user{};
   token_count history = 0;
-  token_count first_token = 0;       ///< the device needs [first_token, history): all, but for a prefetch
-  token_interval device_hit;         ///< lie in device pages already
-  token_interval lower_hits[2] = {}; ///< to be onloaded: before and behind device_hit; either may be empty
-  std::uint32_t compute_begin = 0;   ///< batch_plan::compute[compute_begin, compute_end) is left to the model
+  token_count first_token = 0;        ///< the device needs [first_token, history): all, but for a prefetch
+  token_interval device_hit;          ///< lie in device pages already
+  token_interval lower_hits[2] = {};  ///< to be onloaded: before and behind device_hit; either may be empty
+  std::uint32_t compute_begin = 0;    ///< batch_plan::compute[compute_begin, compute_end) is left to the model
   std::uint32_t compute_end = 0;
-  page_count pages_taken = 0;        ///< pages beyond those that the user has
+  page_count pages_taken = 0;  ///< pages beyond those that the user has
 
   [[nodiscard]] token_count lower_tokens() const noexcept { return lower_hits[0].size() + lower_hits[1].size(); }
   [[nodiscard]] token_count computed_tokens() const noexcept { return history - device_hit.size() - lower_tokens(); }

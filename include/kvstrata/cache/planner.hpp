@@ -192,8 +192,7 @@ class planner
     if (found != nullptr && !joinable(all, found->device.tokens)) {
       add_victim(out, *found, have.size());
       have = {};
-    }
-    else if (const page_count last = wanted > have.begin ? wanted : have.begin; !keep_surplus && have.end > last) {
+    } else if (const page_count last = wanted > have.begin ? wanted : have.begin; !keep_surplus && have.end > last) {
       add_victim(out, *found, have.end - last, true);
       have.end = last;
     }
@@ -234,9 +233,8 @@ class planner
 
   [[nodiscard]] pressure too_much_held(const batch& out) const
   {
-    pressure why{.why = pressure::reason::held,
-                 .pages_needed = out.plan.pages_needed,
-                 .pages_free = out.plan.pages_free};
+    pressure why{
+        .why = pressure::reason::held, .pages_needed = out.plan.pages_needed, .pages_free = out.plan.pages_free};
     for (const auto& v : out.victims) why.pages_evictable += v.pages;
     levels_->users().all([&why](const entry_type& e) {
       if (e.holds != 0) why.pages_held += e.device.pages.size();

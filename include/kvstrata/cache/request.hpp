@@ -14,8 +14,8 @@ namespace kvstrata {
 /// that is shorter than that prefix, or whose stride does not hit its end, is served unchecked.
 struct history_fingerprint
 {
-  token_count stride = 0;                         ///< 0: no fingerprint, nothing is checked
-  std::span<const std::uint64_t> prefix_hashes;   ///< at least history_tokens / stride; must live during the call
+  token_count stride = 0;                        ///< 0: no fingerprint, nothing is checked
+  std::span<const std::uint64_t> prefix_hashes;  ///< at least history_tokens / stride; must live during the call
 };
 
 /// One user's turn in a batch.

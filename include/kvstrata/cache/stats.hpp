@@ -20,9 +20,9 @@ struct tier_stats
 struct cache_stats
 {
   tier_stats device;
-  tier_stats lower;           ///< all 0 without a lower tier
-  std::uint64_t users = 0;    ///< with anything cached, in the current epoch
-  std::uint64_t leases = 0;   ///< not yet released
+  tier_stats lower;          ///< all 0 without a lower tier
+  std::uint64_t users = 0;   ///< with anything cached, in the current epoch
+  std::uint64_t leases = 0;  ///< not yet released
 };
 
 }  // namespace kvstrata

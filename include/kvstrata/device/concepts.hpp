@@ -74,13 +74,12 @@ concept reports_completion = requires(D& d, event point) {
 };
 
 template <class D>
-concept queues_copies =
-    requires(D& d, stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src,
-             std::size_t bytes) { d.copy(stream, direction, dst, src, bytes); };
+concept queues_copies = requires(D& d, stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src,
+                                 std::size_t bytes) { d.copy(stream, direction, dst, src, bytes); };
 
 template <class D>
-concept device = allocates_memory<D> && creates_streams<D> && orders_streams<D> && reports_completion<D> &&
-                 queues_copies<D>;
+concept device =
+    allocates_memory<D> && creates_streams<D> && orders_streams<D> && reports_completion<D> && queues_copies<D>;
 
 /// Makes `stream` wait for every point of `points`. Points on the stream itself cost nothing.
 template <device Device>

@@ -15,7 +15,7 @@ struct placed_extent
 {
   page_count first_page = 0;  ///< page of the history
   page_count pages = 0;
-  page_count frame = 0;       ///< the tier's first page frame; the extent begins frame * page_bytes into the tier
+  page_count frame = 0;  ///< the tier's first page frame; the extent begins frame * page_bytes into the tier
 };
 
 /// Pages that follow each other in the history, on the device (consecutive ids) and in one extent. One list serves

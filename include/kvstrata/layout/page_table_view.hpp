@@ -27,13 +27,13 @@ struct placement
 /// The pages of a batch of `size()` requests. Trivially copyable; valid while its lease lives.
 struct page_table_view
 {
-  std::span<const page_id> page_ids;           ///< [indptr[size()]] pages of all requests, each in history order
-  std::span<const std::int32_t> indptr;        ///< [size() + 1] request r has page_ids[indptr[r] .. indptr[r + 1])
-  std::span<const std::int32_t> last_page_len; ///< [size()] tokens in a request's last page; 0 when it has no page
-  std::byte* base = nullptr;                   ///< device address of layer 0, page 0
-  placement where;                             ///< byte offset of a page from base
+  std::span<const page_id> page_ids;            ///< [indptr[size()]] pages of all requests, each in history order
+  std::span<const std::int32_t> indptr;         ///< [size() + 1] request r has page_ids[indptr[r] .. indptr[r + 1])
+  std::span<const std::int32_t> last_page_len;  ///< [size()] tokens in a request's last page; 0 when it has no page
+  std::byte* base = nullptr;                    ///< device address of layer 0, page 0
+  placement where;                              ///< byte offset of a page from base
   geometry shape;
-  token_count page_tokens = 0;                 ///< tokens a page
+  token_count page_tokens = 0;  ///< tokens a page
 
   [[nodiscard]] std::size_t size() const noexcept { return last_page_len.size(); }
 

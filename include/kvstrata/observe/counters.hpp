@@ -27,9 +27,9 @@ class counters
     std::uint64_t device_evicted_tokens = 0;
     std::uint64_t device_dropped_tokens = 0;  ///< evicted from the device and nowhere else
     std::uint64_t lower_evicted_tokens = 0;
-    std::uint64_t lower_dropped_tokens = 0;   ///< evicted from the lower tier and nowhere else
-    std::uint64_t refused_tokens = 0;         ///< the lower tier had no room
-    std::uint64_t pressure = 0;               ///< calls turned away
+    std::uint64_t lower_dropped_tokens = 0;  ///< evicted from the lower tier and nowhere else
+    std::uint64_t refused_tokens = 0;        ///< the lower tier had no room
+    std::uint64_t pressure = 0;              ///< calls turned away
   };
 
   void on(const batch_prepared& e) noexcept

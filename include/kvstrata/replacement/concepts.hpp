@@ -37,9 +37,9 @@ namespace kvstrata {
 struct object_info
 {
   user_id user{};
-  std::uint64_t bytes = 0;         ///< what evicting the whole object frees
-  token_count tokens = 0;          ///< tokens of the user that the tier holds
-  token_count dirty_tokens = 0;    ///< of these, how many no other tier has
+  std::uint64_t bytes = 0;       ///< what evicting the whole object frees
+  token_count tokens = 0;        ///< tokens of the user that the tier holds
+  token_count dirty_tokens = 0;  ///< of these, how many no other tier has
 };
 
 template <class P>
@@ -47,12 +47,11 @@ concept has_replacement_hook = std::is_class_v<typename P::hook> && !std::is_fin
                                std::default_initializable<typename P::hook>;
 
 template <class P>
-concept tracks_objects =
-    has_replacement_hook<P> && requires(P& p, typename P::hook& hook, const object_info& info) {
-      p.insert(hook, info);
-      p.touch(hook, info);
-      p.remove(hook);
-    };
+concept tracks_objects = has_replacement_hook<P> && requires(P& p, typename P::hook& hook, const object_info& info) {
+  p.insert(hook, info);
+  p.touch(hook, info);
+  p.remove(hook);
+};
 
 namespace detail {
 
@@ -65,13 +64,11 @@ struct visit_archetype
 }  // namespace detail
 
 template <class P>
-concept orders_victims = has_replacement_hook<P> && requires(P& p, detail::visit_archetype<typename P::hook> visit) {
-  p.victims(visit);
-};
+concept orders_victims =
+    has_replacement_hook<P> && requires(P& p, detail::visit_archetype<typename P::hook> visit) { p.victims(visit); };
 
 template <class P>
-concept constructible_for_capacity =
-    std::default_initializable<P> || std::constructible_from<P, std::uint64_t>;
+concept constructible_for_capacity = std::default_initializable<P> || std::constructible_from<P, std::uint64_t>;
 
 template <class P>
 concept replacement_policy = tracks_objects<P> && orders_victims<P> && constructible_for_capacity<P>;

@@ -67,8 +67,8 @@ concept bound_tier = hands_out_frames<B> && accounts_for_frames<B> && addressabl
 
 template <class T, class Device>
 concept binds_to =
-    device<Device> && std::constructible_from<typename T::template on<Device>, Device&, const typename T::config&,
-                                              std::size_t>;
+    device<Device> &&
+    std::constructible_from<typename T::template on<Device>, Device&, const typename T::config&, std::size_t>;
 
 template <class T, class Device>
 concept lower_tier = tier_recipe<T> && binds_to<T, Device> && bound_tier<typename T::template on<Device>>;

@@ -24,9 +24,9 @@ namespace kvstrata {
   }
   constexpr std::size_t most = (std::numeric_limits<std::int32_t>::max)();
   if (frames > most) {
-    throw config_error(field, bytes,
-                       "it may hold at most " + std::to_string(most) + " pages of " + std::to_string(frame_bytes) +
-                           " bytes each");
+    throw config_error(
+        field, bytes,
+        "it may hold at most " + std::to_string(most) + " pages of " + std::to_string(frame_bytes) + " bytes each");
   }
   return static_cast<page_count>(frames);
 }

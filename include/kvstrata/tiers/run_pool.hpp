@@ -64,8 +64,7 @@ class run_pool
     taken_run taken{{whole.first, count}, found.last_use};
     if (count == whole.count) {
       remove(found);
-    }
-    else {  // the front goes, the rest stays with the fence it had
+    } else {  // the front goes, the rest stays with the fence it had
       fence rest = found.last_use;
       remove(found);
       insert({whole.first + count, whole.count - count}, std::move(rest));
@@ -81,8 +80,8 @@ class run_pool
     free_ += run.count;
     if (run.first != 0) {
       const page_count before = run.first - 1;
-      if (const page_count start = nodes_[before].start_of_run; start != none && nodes_[start].count != 0 &&
-                                                               start + nodes_[start].count == run.first) {
+      if (const page_count start = nodes_[before].start_of_run;
+          start != none && nodes_[start].count != 0 && start + nodes_[start].count == run.first) {
         node& left = nodes_[start];
         last_use.add(left.last_use);
         run = {start, left.count + run.count};

@@ -51,10 +51,9 @@ concept onloads = requires(C& channel, const copy_list& list, const fence& after
 };
 
 template <class C>
-concept offloads =
-    requires(C& channel, const copy_list& list, std::span<const event> ready, const fence& after) {
-      { channel.offload(list, ready, after) } -> std::same_as<ticket>;
-    };
+concept offloads = requires(C& channel, const copy_list& list, std::span<const event> ready, const fence& after) {
+  { channel.offload(list, ready, after) } -> std::same_as<ticket>;
+};
 
 template <class T>
 concept names_write_policy = write_policy<typename T::writes>;

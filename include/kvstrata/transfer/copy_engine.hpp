@@ -29,8 +29,7 @@ std::uint64_t issue_copies(Device& d, stream_id stream, copy_direction direction
       std::byte* const lower_side = below + run.lower_place.offset(0, page);
       if (direction == copy_direction::to_device) {
         d.copy(stream, direction, device_side, lower_side, step * list.piece_bytes);
-      }
-      else {
+      } else {
         d.copy(stream, direction, lower_side, device_side, step * list.piece_bytes);
       }
     }
