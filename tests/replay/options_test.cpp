@@ -1,0 +1,151 @@
+#include "replay/options.hpp"
+
+#include "support/catch.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct outcome
+{
+  std::optional<int> code;
+  replay::options options;
+  std::string out;
+  std::string err;
+};
+
+outcome parse(std::vector<const char*> arguments)
+{
+  arguments.insert(arguments.begin(), "replay");
+  outcome o;
+  std::ostringstream out;
+  std::ostringstream err;
+  o.code = replay::parse(static_cast<int>(arguments.size()), arguments.data(), o.options, out, err);
+  o.out = out.str();
+  o.err = err.str();
+  return o;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("no arguments are a complete run", "[options]")
+{
+  const outcome o = parse({});
+  CHECK_FALSE(o.code);
+  CHECK(replay::is_synthetic(o.options));
+  CHECK(o.options.cases == replay::all_cases());
+  CHECK(o.options.verify == 0);
+  CHECK_NOTHROW(replay::check(o.options));
+}
+
+TEST_CASE("arguments are read", "[options]")
+{
+  const outcome o = parse({"--trace",
+                           "folder",
+                           "--stream",
+                           "interaction",
+                           "--history-scale",
+                           "2.5",
+                           "--requests",
+                           "10",
+                           "--batch",
+                           "2",
+                           "--layers",
+                           "3",
+                           "--time-bias",
+                           "--device-mib",
+                           "64",
+                           "--link-gbps",
+                           "0",
+                           "--cases",
+                           "default,none,none",
+                           "--json",
+                           "a.json",
+                           "--report",
+                           "b.html",
+                           "--quiet"});
+  INFO(o.err);
+  REQUIRE_FALSE(o.code);
+  CHECK(o.options.trace == "folder");
+  CHECK(o.options.stream == "interaction");
+  CHECK(o.options.history_scale == 2.5);
+  CHECK(o.options.requests == 10);
+  CHECK(o.options.batch == 2);
+  CHECK(o.options.layers == 3);
+  CHECK(o.options.time_bias);
+  CHECK_FALSE(o.options.position_bias);
+  CHECK(o.options.device_mib == 64u);
+  CHECK_FALSE(o.options.host_mib);
+  CHECK(o.options.link_gbps == 0);
+  CHECK(o.options.cases == std::vector<std::string>{"none", "default"});  // their order, each once
+  CHECK(o.options.json == "a.json");
+  CHECK(o.options.report == "b.html");
+  CHECK(o.options.quiet);
+}
+
+TEST_CASE("--verify may come with a share or without", "[options]")
+{
+  CHECK(parse({"--verify"}).options.verify == 0.05);
+  CHECK(parse({"--verify", "0.5"}).options.verify == 0.5);
+  CHECK(parse({"--verify=1"}).options.verify == 1);
+  const outcome o = parse({"--verify", "--quiet"});
+  CHECK(o.options.verify == 0.05);
+  CHECK(o.options.quiet);
+}
+
+TEST_CASE("bad arguments end with 2 and a sentence that names option, value and limit", "[options]")
+{
+  struct bad
+  {
+    std::vector<const char*> arguments;
+    std::vector<std::string> said;
+  };
+  const std::vector<bad> all{
+      {{"--batch", "0"}, {"--batch is 0", "at least 1"}},
+      {{"--batch", "5000"}, {"--batch is 5000", "at most 4096"}},
+      {{"--batch", "two"}, {"--batch", "'two' is not a whole number"}},
+      {{"--batch", "-1"}, {"--batch", "'-1' is not a whole number"}},
+      {{"--batch", "99999999999999999999"}, {"--batch", "out of range"}},
+      {{"--device-mib", "0"}, {"--device-mib is 0", "at least 1"}},
+      {{"--device-mib", "x"}, {"--device-mib", "'x' is not a whole number"}},
+      {{"--history-scale", "nan"}, {"--history-scale is nan", "between 0 and 1000"}},
+      {{"--host-share", "0"}, {"--host-share is 0", "above 0"}},
+      {{"--link-gbps", "-1"}, {"--link-gbps is -1", "between 0"}},
+      {{"--chunk-tokens", "100"}, {"--chunk-tokens is 100", "multiple of --page-tokens (32)"}},
+      {{"--page-tokens", "0"}, {"--page-tokens is 0", "at least 1"}},
+      {{"--stream", "minute"}, {"--stream is 'minute'", "session or interaction"}},
+      {{"--cases", "none,best"}, {"--cases is 'best'", "none, device, synchronous, mtserve, default"}},
+      {{"--verify", "2"}, {"--verify is 2", "between 0 and 1"}},
+      {{"--verify", "much"}, {"--verify", "'much' is not a number"}},
+      {{"--json"}, {"--json"}},
+      {{"--fast"}, {"--fast"}},
+      {{"trace.tsv"}, {"trace.tsv"}},
+  };
+  for (const bad& b : all) {
+    const outcome o = parse(b.arguments);
+    INFO(b.arguments.front() << ": " << o.err);
+    CHECK(o.code == 2);
+    CHECK(o.out.empty());
+    for (const std::string& part : b.said) CHECK(contains(o.err, part));
+  }
+}
+
+TEST_CASE("--help ends with 0 and knows every option of the report's settings", "[options]")
+{
+  const outcome o = parse({"--help"});
+  CHECK(o.code == 0);
+  CHECK(o.err.empty());
+  for (const replay::setting& s : replay::describe(replay::options{})) {
+    INFO(s.name);
+    CHECK(contains(o.out, s.name));
+    CHECK_FALSE(s.value.empty());
+    CHECK_FALSE(s.meaning.empty());
+  }
+}

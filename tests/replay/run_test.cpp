@@ -1,0 +1,217 @@
+#include "replay/run.hpp"
+
+#include "replay/cases.hpp"
+#include "replay/json.hpp"
+#include "replay/report.hpp"
+#include "replay/table.hpp"
+#include "replay/verify.hpp"
+#include "support/catch.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+/// Everything small: seconds in a debug build.
+replay::options small_options()
+{
+  replay::options o;
+  o.users = 10;
+  o.requests = 48;
+  o.batch = 3;
+  o.candidates = 4;
+  o.layers = 2;
+  o.hidden = 32;
+  o.heads = 2;
+  o.head_dim = 16;
+  o.page_tokens = 8;
+  o.history_scale = 0.01;
+  o.device_share = 0.6;
+  o.host_share = 0.5;
+  o.link_gbps = 0;
+  o.link_latency_us = 0;
+  o.rounds = 3;
+  o.verify = 1;
+  return o;
+}
+
+replay::results run(const replay::options& o)
+{
+  std::ostringstream nowhere;
+  replay::progress silent(nowhere, replay::progress::kind::silent);
+  return replay::run(o, silent);
+}
+
+replay::served_request request_of(std::uint64_t user, std::uint64_t number)
+{
+  replay::served_request r;
+  r.user = kvstrata::user_id{user};
+  r.number = number;
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("a whole small run: every case serves the same requests, every score equals recomputation", "[run]")
+{
+  const replay::options o = small_options();
+  const replay::results r = run(o);
+  REQUIRE(r.cases.size() == 5);
+  std::uint64_t tokens = 0;
+  for (const replay::case_result& c : r.cases) {
+    INFO(c.name);
+    CHECK(c.requests == o.requests);
+    CHECK(c.latency.count == o.requests);
+    CHECK(c.batches == r.cases.front().batches);
+    if (tokens == 0) tokens = c.tokens.total();
+    CHECK(c.tokens.total() == tokens);
+    CHECK(c.speed_up > 0);
+    replay::token_split sum;
+    std::uint64_t requests = 0;
+    for (const replay::split_bucket& b : c.over_time) {
+      CHECK(b.first_request == requests);
+      requests += b.requests;
+      sum += b.tokens;
+    }
+    CHECK(requests == o.requests);
+    CHECK(sum == c.tokens);
+    REQUIRE(c.batch);
+    CHECK(c.batch->batch == r.cases.front().batch->batch);
+    CHECK_FALSE(c.batch->spans.empty());
+    for (const replay::span_of_work& s : c.batch->spans) {
+      CHECK(s.begin >= 0);
+      CHECK(s.end >= s.begin);
+    }
+    CHECK(c.capacity.empty() == (c.name == "no cache"));
+  }
+  const auto& none = r.cases[0];
+  const auto& device_only = r.cases[1];
+  const auto& synchronous = r.cases[2];
+  const auto& mtserve = r.cases[3];
+  const auto& ours = r.cases[4];
+  CHECK(none.tokens.computed == tokens);
+  CHECK(none.onload_bytes + none.offload_bytes == 0);
+  CHECK(none.speed_up == 1);
+  CHECK(device_only.tokens.device > 0);
+  CHECK(device_only.tokens.host == 0);
+  CHECK(device_only.onload_bytes + device_only.offload_bytes == 0);
+  CHECK(device_only.dropped_tokens > 0);
+  CHECK(synchronous.tokens == ours.tokens);  // they differ in when they copy, not in what
+  CHECK(ours.tokens.host > 0);
+  CHECK(ours.tokens.computed < mtserve.tokens.computed);
+  CHECK(mtserve.dropped_tokens > 0);  // unwritten tails
+  // A token fetched is a token copied, in whole pages.
+  const std::uint64_t token_bytes = 2ULL * o.layers * o.heads * o.head_dim * sizeof(float);
+  CHECK(ours.onload_bytes >= ours.tokens.host * token_bytes);
+  CHECK(ours.onload_bytes % (token_bytes * o.page_tokens) == 0);
+
+  REQUIRE(r.verified);
+  CHECK(r.verified->mismatches == 0);
+  CHECK(r.verified->requests >= 5 * r.cases.front().batches);
+  CHECK(r.verified->scores == r.verified->requests * o.candidates * 4);
+  CHECK(r.verified->max_difference < r.verified->tolerance);
+  CHECK(r.balance.flops_per_second > 0);
+  CHECK(r.balance.link_bytes_per_second > 0);
+
+  CHECK(replay::from_json(replay::to_json(r)) == r);
+  CHECK(replay::report(r).size() > 10'000);
+  CHECK(replay::summary(r).find("default_cache") != std::string::npos);
+}
+
+TEST_CASE("one case after the other serves as the cases in turns do", "[run]")
+{
+  replay::options o = small_options();
+  o.verify = 0;
+  o.cases = {"mtserve", "default"};
+  const replay::results turns = run(o);
+  o.rounds = 1;
+  const replay::results row = run(o);
+  REQUIRE(turns.cases.size() == 2);
+  REQUIRE(row.cases.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(turns.cases[i].tokens == row.cases[i].tokens);
+    CHECK(turns.cases[i].onload_bytes == row.cases[i].onload_bytes);
+    CHECK(turns.cases[i].speed_up == 0);  // nothing to compare with
+  }
+  CHECK_FALSE(row.verified);
+}
+
+TEST_CASE("what is simulated without data is what is served with it", "[run]")
+{
+  replay::options o = small_options();
+  o.verify = 0;
+  o.cases = {"device", "synchronous", "mtserve", "default"};
+  const replay::results r = run(o);
+  replay::workload w = replay::make_workload(o);
+  hstu::config c;
+  c.layers = o.layers;
+  c.heads = o.heads;
+  c.head_dim = o.head_dim;
+  const replay::cache_sizes s = replay::choose_sizes(o, w, hstu::geometry_of(c), 0);
+  for (std::size_t i = 0; i < o.cases.size(); ++i) {
+    replay::token_split sum;
+    for (const replay::token_split& split : replay::simulate_case(o.cases[i], w, s)) sum += split;
+    CHECK(sum == r.cases[i].tokens);
+  }
+}
+
+TEST_CASE("relative biases and a slow link change no answer", "[run]")
+{
+  replay::options o = small_options();
+  o.requests = 24;
+  o.position_bias = true;
+  o.time_bias = true;
+  o.link_gbps = 0.5;
+  o.link_latency_us = 20;
+  o.cases = {"synchronous", "default"};
+  const replay::results r = run(o);
+  REQUIRE(r.verified);
+  CHECK(r.verified->scores > 0);
+  CHECK(r.verified->mismatches == 0);
+}
+
+TEST_CASE("options that contradict the workload are refused before anything is served", "[run]")
+{
+  replay::options o = small_options();
+  o.batch = 0;
+  CHECK_THROWS_AS(run(o), kvstrata::config_error);
+  o = small_options();
+  o.trace = "/nowhere";
+  CHECK_THROWS_AS(run(o), kvstrata::data_error);
+}
+
+TEST_CASE("a score that differs is counted, and the first one is kept in full", "[verify]")
+{
+  replay::verification v;
+  v.tolerance = 1e-3;
+  const std::vector<float> recomputed{1.0F, 2.0F, 3.0F, 4.0F, -5.0F, 6000.0F};
+  replay::compare_scores(v, "a", request_of(9, 0), recomputed, recomputed, 2);
+  CHECK(v.mismatches == 0);
+  CHECK(v.scores == 6);
+
+  std::vector<float> served = recomputed;
+  served[5] += 1.0F;     // within the relative tolerance
+  served[3] += 0.0005F;  // within the absolute one
+  replay::compare_scores(v, "a", request_of(9, 1), served, recomputed, 2);
+  CHECK(v.mismatches == 0);
+
+  served[3] = 4.25F;
+  served[4] = -4.0F;
+  replay::compare_scores(v, "b", request_of(7, 12), served, recomputed, 2);
+  CHECK(v.mismatches == 2);
+  CHECK(v.requests == 3);
+  REQUIRE(v.first);
+  CHECK(*v.first == replay::score_difference{"b", 7, 12, 1, 1, 4.25, 4.0});
+
+  served = recomputed;
+  served[0] = std::numeric_limits<float>::quiet_NaN();
+  replay::compare_scores(v, "c", request_of(7, 13), served, recomputed, 2);
+  CHECK(v.mismatches == 3);
+  CHECK(v.first->case_name == "b");
+  served.pop_back();
+  CHECK_THROWS_AS(replay::compare_scores(v, "c", request_of(7, 13), served, recomputed, 2), kvstrata::usage_error);
+}
