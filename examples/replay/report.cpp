@@ -1,0 +1,198 @@
+#include "replay/report.hpp"
+
+#include "replay/format.hpp"
+#include "replay/json.hpp"
+#include "replay/report_parts.hpp"
+#include "replay/sentences.hpp"
+#include "replay/write_file.hpp"
+
+#include <cstddef>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+namespace replay {
+namespace {
+
+/// Puts values where the template says {{name}}. One pass: what a value contains is never looked at again.
+std::string fill(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& values)
+{
+  std::string out;
+  for (std::size_t at = 0; at < page.size();) {
+    const std::size_t open = page.find("{{", at);
+    const std::size_t close = open == std::string_view::npos ? open : page.find("}}", open);
+    if (close == std::string_view::npos) {
+      out.append(page.substr(at));
+      break;
+    }
+    out.append(page.substr(at, open - at));
+    const std::string_view name = page.substr(open + 2, close - open - 2);
+    for (const auto& value : values) {
+      if (value.first == name) out.append(value.second);
+    }
+    at = close + 2;
+  }
+  return out;
+}
+
+/// JSON that cannot end the script element it stands in.
+std::string script_json(const results& r)
+{
+  const std::string text = to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (c == '<') out += "\\u003c";
+    else out += c;
+  }
+  return out;
+}
+
+std::string element(std::string_view name, const std::string& text, std::string_view attributes = {})
+{
+  std::ostringstream out;
+  out << '<' << name << (attributes.empty() ? "" : " ") << attributes << '>' << escape_html(text) << "</" << name
+      << '>';
+  return out.str();
+}
+
+void figure_box(std::ostringstream& out, const std::string& value, const std::string& what)
+{
+  out << "<li>" << element("strong", value) << element("span", what) << "</li>\n";
+}
+
+std::string key_figures(const results& r)
+{
+  std::ostringstream out;
+  const case_result* best = highlighted(r);
+  if (best == nullptr) return {};
+  const case_result* none = find_case(r, "no cache");
+  if (best->speed_up > 0) figure_box(out, times(best->speed_up), "as fast as no cache");
+  figure_box(out, percent(best->tokens.hit_share()), "of all tokens came from the cache");
+  figure_box(out, seconds_text(best->latency.p99),
+             none == nullptr || none == best ? std::string("p99 latency")
+                                             : "p99 latency, " + seconds_text(none->latency.p99) + " with no cache");
+  if (r.verified && r.verified->scores != 0) {
+    const verification& v = *r.verified;
+    figure_box(out, with_commas(v.mismatches), "wrong of " + with_commas(v.scores) + " scores recomputed");
+  } else {
+    figure_box(out, "-", "answers were not verified in this run");
+  }
+  return out.str();
+}
+
+/// A bar whose segments are as wide as their shares, with the text that says the same.
+std::string split_bar(const token_split& t)
+{
+  std::ostringstream out;
+  out << "<span class=\"bar\" role=\"img\" aria-label=\"device " << percent(t.device_share()) << ", host "
+      << percent(t.host_share()) << ", computed " << percent(t.computed_share()) << "\">";
+  const auto part = [&](std::string_view name, double share) {
+    if (share > 0) out << "<i class=\"" << name << "\" style=\"width:" << fixed(share * 100, 2) << "%\"></i>";
+  };
+  part("device", t.device_share());
+  part("host", t.host_share());
+  part("computed", t.computed_share());
+  out << "</span>";
+  return out.str();
+}
+
+std::string overview_rows(const results& r)
+{
+  std::ostringstream out;
+  const case_result* best = highlighted(r);
+  for (const case_result& c : r.cases) {
+    out << (&c == best ? "<tr class=\"best\">" : "<tr>") << "<th scope=\"row\">" << escape_html(c.name) << "<small>"
+        << escape_html(c.description) << "</small></th>" << element("td", c.speed_up > 0 ? times(c.speed_up) : "-")
+        << element("td", seconds_text(c.latency.mean)) << element("td", seconds_text(c.latency.p99))
+        << "<td class=\"wide\">" << split_bar(c.tokens) << element("small", percent(c.tokens.hit_share()) + " hit")
+        << "</td></tr>\n";
+  }
+  return out.str();
+}
+
+std::string full_table(const results& r)
+{
+  std::ostringstream out;
+  out << "<thead><tr><td></td>";
+  for (const case_result& c : r.cases) out << element("th", c.name, "scope=\"col\"");
+  out << "</tr></thead>\n<tbody>\n";
+  for (const metric& m : metrics(r)) {
+    out << "<tr><th scope=\"row\">" << escape_html(m.name) << element("small", m.meaning) << "</th>";
+    for (const std::string& value : m.values) out << element("td", value);
+    out << "</tr>\n";
+  }
+  out << "</tbody>";
+  return out.str();
+}
+
+std::string settings_lists(const results& r)
+{
+  std::ostringstream out;
+  std::string group;
+  for (const setting& s : r.settings) {
+    if (s.group != group || group.empty()) {
+      if (!group.empty()) out << "</dl></div>\n";
+      group = s.group;
+      out << "<div>" << element("h3", group) << "<dl>\n";
+    }
+    out << "<dt>" << escape_html(s.name) << "</dt><dd>" << escape_html(s.value) << element("small", s.meaning)
+        << "</dd>\n";
+  }
+  if (!group.empty()) out << "</dl></div>\n";
+  return out.str();
+}
+
+std::string notes(const results& r)
+{
+  std::ostringstream out;
+  out << element("li", workload_sentence(r.workload)) << '\n';
+  for (const std::string& note : r.workload.notes) out << element("li", note) << '\n';
+  out << element("li", "Taken on " + machine_sentence(r.machine) + ".") << '\n';
+  return out.str();
+}
+
+std::string verdict_box(const results& r)
+{
+  const bool failed = r.verified && r.verified->mismatches != 0;
+  return element("p", verdict(r), failed ? "class=\"verdict failed\"" : "class=\"verdict\"");
+}
+
+}  // namespace
+
+std::string escape_html(std::string_view text)
+{
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+std::string report(const results& r)
+{
+  return fill(parts::report_html, {{"css", std::string(parts::report_css)},
+                                   {"js", std::string(parts::report_js)},
+                                   {"headline", escape_html(headline(r))},
+                                   {"description", escape_html(r.workload.description)},
+                                   {"verdict", verdict_box(r)},
+                                   {"figures", key_figures(r)},
+                                   {"overview", overview_rows(r)},
+                                   {"table", full_table(r)},
+                                   {"notes", notes(r)},
+                                   {"break_even", escape_html(break_even_sentence(r.balance))},
+                                   {"settings", settings_lists(r)},
+                                   {"data", script_json(r)}});
+}
+
+void write_report(const results& r, const std::string& path) { write_file(path, report(r)); }
+
+}  // namespace replay

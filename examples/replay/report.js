@@ -1,0 +1,297 @@
+"use strict";
+// Draws the charts of the page from the JSON it carries. No library: a few helpers, then one function a chart.
+(() => {
+const data = JSON.parse(document.getElementById("data").textContent);
+const colour = i => `var(--case${i % 5})`;
+const dashes = ["2 3", "7 3", "1 0", "9 3 2 3", "1 0"];
+const parts = [["device", "device memory"], ["host", "host memory"], ["computed", "computed again"]];
+
+// --- helpers ---------------------------------------------------------------------------------------------------
+function svg(name, attributes, parent, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const key in attributes) element.setAttribute(key, attributes[key]);
+  if (text !== undefined) element.textContent = text;
+  if (parent) parent.appendChild(element);
+  return element;
+}
+function html(name, attributes, parent, text) {
+  const element = document.createElement(name);
+  for (const key in attributes) element.setAttribute(key, attributes[key]);
+  if (text !== undefined) element.textContent = text;
+  if (parent) parent.appendChild(element);
+  return element;
+}
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+const digits = value => value.toFixed(Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0);
+function seconds(value) {
+  if (value === 0) return "0 s";
+  if (value < 0.9995e-3) return digits(value * 1e6) + " µs";
+  return value < 0.9995 ? digits(value * 1e3) + " ms" : digits(value) + " s";
+}
+const tickSeconds = value => seconds(value).replace(/\.0+(?= )/, "").replace(/(\.\d*?)0+(?= )/, "$1");
+const percent = share => (share * 100).toFixed(1) + " %";
+const count = value => Math.round(value).toLocaleString("en");
+const total = tokens => tokens.device + tokens.host + tokens.computed || 1;
+const hits = tokens => (tokens.device + tokens.host) / total(tokens);
+
+function linear(from, to, left, right) {
+  const scale = value => left + (value - from) / (to - from || 1) * (right - left);
+  scale.back = x => from + (x - left) / (right - left) * (to - from);
+  return scale;
+}
+function logarithmic(from, to, left, right) {
+  const inner = linear(Math.log10(from), Math.log10(to), left, right);
+  const scale = value => inner(Math.log10(value));
+  scale.back = x => 10 ** inner.back(x);
+  return scale;
+}
+function niceTicks(most, wanted) {
+  const rough = most / wanted, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(m => m * power).find(s => s >= rough);
+  const out = [];
+  for (let v = 0; v <= most * 1.0001; v += step) out.push(v);
+  return out;
+}
+// 1, 2, 5 times powers of ten, thinned until they fit.
+function logTicks(from, to, wanted) {
+  for (const steps of [[1, 2, 5], [1, 3], [1]]) {
+    const out = [];
+    for (let e = Math.floor(Math.log10(from)); e <= Math.ceil(Math.log10(to)); e++)
+      for (const s of steps) { const v = s * 10 ** e; if (v >= from * 0.999 && v <= to * 1.001) out.push(v); }
+    if (out.length <= wanted || steps.length === 1) return out;
+  }
+}
+const path = points => points.map((p, i) => (i ? "L" : "M") + p[0].toFixed(1) + " " + p[1].toFixed(1)).join("");
+
+function canvas(holder, width, height, label) {
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, holder);
+}
+function nothing(holder) { html("p", { class: "empty" }, holder, "This run did not record it."); }
+
+// A vertical hair line that follows the pointer, and a line of text below that says what is there.
+function follow(picture, box, readout, idle, say) {
+  const hair = svg("line", { class: "hair", y1: box.top, y2: box.bottom }, picture);
+  const area = svg("rect", { x: box.left, y: box.top, width: Math.max(0, box.right - box.left), height: box.bottom - box.top,
+    fill: "transparent" }, picture);
+  area.style.touchAction = "pan-y";
+  const show = event => {
+    const frame = picture.getBoundingClientRect();
+    const x = clamp((event.clientX - frame.left) * (picture.viewBox.baseVal.width / frame.width), box.left, box.right);
+    hair.setAttribute("x1", x); hair.setAttribute("x2", x); hair.style.visibility = "visible";
+    readout.replaceChildren(...say(x).map(piece => {
+      const node = document.createElement(piece[1] ? "b" : "span");
+      node.textContent = piece[0];
+      return node;
+    }));
+  };
+  area.addEventListener("pointermove", show);
+  area.addEventListener("pointerdown", show);
+  area.addEventListener("pointerleave", () => { hair.style.visibility = "hidden"; readout.textContent = idle; });
+}
+// Labels beside line ends, pushed apart so that they don't cover each other.
+function spread(labels, gap, top, bottom) {
+  labels.sort((a, b) => a.y - b.y);
+  for (let i = 1; i < labels.length; i++) labels[i].y = Math.max(labels[i].y, labels[i - 1].y + gap);
+  const over = labels.length ? labels[labels.length - 1].y - bottom : 0;
+  if (over > 0) {
+    labels[labels.length - 1].y -= over;
+    for (let i = labels.length - 2; i >= 0; i--) labels[i].y = Math.min(labels[i].y, labels[i + 1].y - gap);
+  }
+  return labels;
+}
+function lineLegend(holder, cases) {
+  const box = html("p", { class: "legend" }, holder);
+  for (const c of cases) {
+    const item = html("span", {}, box);
+    const key = svg("svg", { width: 26, height: 10, viewBox: "0 0 26 10", style: "display:inline-block;width:26px;margin-right:.45rem" }, item);
+    svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, "stroke-width": 2.5, style: `stroke:${colour(c.index)}`, "stroke-dasharray": dashes[c.index % 5] }, key);
+    item.append(c.name);
+  }
+}
+const cases = data.cases.map((c, index) => Object.assign({ index }, c));
+
+// --- where the tokens came from, over time -----------------------------------------------------------------------
+function drawOverTime(holder) {
+  const shown = cases.filter(c => c.over_time.length > 1 && c.tokens.device + c.tokens.host > 0);
+  if (!shown.length) return nothing(holder);
+  const legend = html("p", { class: "legend" }, holder);
+  for (const [key, name] of parts) { const item = html("span", {}, legend); html("i", { class: key }, item); item.append(name); }
+  const width = holder.clientWidth, across = width >= 700 ? 2 : 1, gapX = 36;
+  const panel = (width - gapX * (across - 1)) / across, plot = 120, row = plot + 62;
+  const picture = canvas(holder, width, Math.ceil(shown.length / across) * row, "Share of tokens from device, host and computed, per case, over the run");
+  const idle = "Point at a chart, or touch it, to read its values.";
+  const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, idle);
+  shown.forEach((c, i) => {
+    const left = (i % across) * (panel + gapX), top = Math.floor(i / across) * row + 26;
+    const box = { left: left + 38, right: left + panel, top, bottom: top + plot };
+    const last = c.over_time[c.over_time.length - 1];
+    const x = linear(0, last.first_request + last.requests, box.left, box.right), y = linear(0, 1, box.bottom, box.top);
+    svg("text", { class: "name", x: left, y: top - 10 }, picture, c.name);
+    svg("text", { x: box.right, y: top - 10, "text-anchor": "end" }, picture, percent(hits(c.tokens)) + " hit overall");
+    let below = c.over_time.map(() => 0);
+    for (const [key] of parts) {
+      const upper = c.over_time.map((b, k) => below[k] + b.tokens[key] / total(b.tokens));
+      const edge = values => c.over_time.flatMap((b, k) => [[x(b.first_request), y(values[k])], [x(b.first_request + b.requests), y(values[k])]]);
+      svg("path", { d: path(edge(upper).concat(edge(below).reverse())) + "Z", style: `fill:var(--${key})` }, picture);
+      below = upper;
+    }
+    for (const v of [0, 0.5, 1]) svg("text", { x: box.left - 6, y: y(v) + 4, "text-anchor": "end" }, picture, v * 100 + " %");
+    for (const v of niceTicks(last.first_request + last.requests, panel < 420 ? 3 : 5))
+      svg("text", { x: x(v), y: box.bottom + 16, "text-anchor": x(v) > box.right - 12 ? "end" : "middle" }, picture, count(v));
+    if (i >= shown.length - across) svg("text", { x: box.right, y: box.bottom + 31, "text-anchor": "end" }, picture, "requests served");
+    follow(picture, box, readout, idle, at => {
+      const r = x.back(at), b = c.over_time.find(q => r < q.first_request + q.requests) || last;
+      return [[`${c.name}, from request ${count(b.first_request)}: `], [percent(b.tokens.device / total(b.tokens)), 1], [" device, "],
+        [percent(b.tokens.host / total(b.tokens)), 1], [" host, "], [percent(b.tokens.computed / total(b.tokens)), 1], [" computed"]];
+    });
+  });
+}
+
+// --- latency -------------------------------------------------------------------------------------------------
+function drawLatency(holder) {
+  const shown = cases.filter(c => c.latency.cdf.length > 1);
+  if (!shown.length) return nothing(holder);
+  lineLegend(holder, shown);
+  const width = holder.clientWidth, height = width < 500 ? 290 : 340;
+  const box = { left: 44, right: width - 12, top: 14, bottom: height - 44 };
+  const picture = canvas(holder, width, height, "Cumulative distribution of request latency per case");
+  const least = Math.min(...shown.map(c => c.latency.cdf[0][0])), most = Math.max(...shown.map(c => c.latency.max));
+  const low = Math.max(least, 1e-9) * 0.9, high = Math.max(most, low * 1.5) * 1.05;
+  const x = logarithmic(low, high, box.left, box.right), y = linear(0, 1, box.bottom, box.top);
+  for (const [v, name] of [[0, "0 %"], [0.25, "25 %"], [0.5, "p50"], [0.75, "75 %"], [0.95, "p95"], [1, ""]]) {
+    svg("line", { class: "rule", x1: box.left, x2: box.right, y1: y(v), y2: y(v) }, picture);
+    svg("text", { x: box.left - 6, y: y(v) + 4, "text-anchor": "end" }, picture, name);
+  }
+  for (const v of logTicks(low, high, width / 75)) {
+    svg("line", { class: "rule", x1: x(v), x2: x(v), y1: box.bottom, y2: box.bottom + 5 }, picture);
+    svg("text", { x: x(v), y: box.bottom + 19, "text-anchor": "middle" }, picture, tickSeconds(v));
+  }
+  svg("text", { x: box.right, y: box.bottom + 37, "text-anchor": "end" }, picture, "latency of a request");
+  for (const c of shown) {
+    svg("path", { d: path(c.latency.cdf.map(p => [x(Math.max(p[0], low)), y(p[1])])), fill: "none", "stroke-width": c.name === "default_cache" ? 3 : 2,
+      "stroke-dasharray": dashes[c.index % 5], "stroke-linejoin": "round", style: `stroke:${colour(c.index)}` }, picture);
+    svg("circle", { cx: x(c.latency.p50), cy: y(0.5), r: 3.5, style: `fill:${colour(c.index)}` }, picture);
+  }
+  const idle = "Dots mark the medians: " + shown.map(c => `${c.name} ${seconds(c.latency.p50)}`).join(", ") + ".";
+  const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, idle);
+  follow(picture, box, readout, idle, at => {
+    const t = x.back(at);
+    return [["Within "], [seconds(t), 1], [": "]].concat(shown.flatMap((c, i) => {
+      const below = c.latency.cdf.filter(p => p[0] <= t);
+      return [[(i ? ", " : "") + c.name + " "], [Math.round((below.length ? below[below.length - 1][1] : 0) * 100) + " %", 1]];
+    }));
+  });
+}
+
+// --- hit ratio against capacity ------------------------------------------------------------------------------
+function drawCapacity(holder) {
+  const shown = cases.filter(c => c.capacity.length > 1);
+  if (!shown.length) return nothing(holder);
+  lineLegend(holder, shown);
+  const width = holder.clientWidth, across = width >= 700 ? 2 : 1, gapX = 40;
+  const panel = (width - gapX * (across - 1)) / across, plot = 210, row = plot + 72;
+  const picture = canvas(holder, width, row * (2 / across), "Share of tokens served from the cache against device capacity, per case");
+  const shares = shown.flatMap(c => c.capacity.map(p => p.share_of_working_set)).filter(s => s > 0);
+  const low = Math.min(...shares), high = Math.max(...shares);
+  const idle = "Point at a chart, or touch it, to read its values.";
+  const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, idle);
+  [["served from the device", t => t.device / total(t)], ["served from device or host", hits]].forEach(([title, value], i) => {
+    const left = (i % across) * (panel + gapX), top = Math.floor(i / across) * row + 28;
+    const box = { left: left + 40, right: left + panel - 6, top, bottom: top + plot };
+    const x = logarithmic(low, Math.max(high, low * 1.01), box.left, box.right), y = linear(0, 1, box.bottom, box.top);
+    svg("text", { class: "name", x: left, y: top - 12 }, picture, title);
+    for (const v of [0, 0.25, 0.5, 0.75, 1]) {
+      svg("line", { class: "rule", x1: box.left, x2: box.right, y1: y(v), y2: y(v) }, picture);
+      svg("text", { x: box.left - 6, y: y(v) + 4, "text-anchor": "end" }, picture, v * 100 + " %");
+    }
+    for (const v of logTicks(low, high, panel / 55))
+      svg("text", { x: x(v), y: box.bottom + 18, "text-anchor": x(v) > box.right - 10 ? "end" : "middle" }, picture, +(v * 100).toPrecision(2) + " %");
+    svg("text", { x: box.right, y: box.bottom + 35, "text-anchor": "end" }, picture, "device memory, share of all tokens");
+    for (const c of shown) {
+      const points = c.capacity.map(p => [x(p.share_of_working_set), y(value(p.tokens))]);
+      svg("path", { d: path(points), fill: "none", "stroke-width": c.name === "default_cache" ? 3 : 2, "stroke-linejoin": "round",
+        "stroke-dasharray": dashes[c.index % 5], style: `stroke:${colour(c.index)}` }, picture);
+      for (const p of points) svg("circle", { cx: p[0], cy: p[1], r: 2.6, style: `fill:${colour(c.index)}` }, picture);
+    }
+    follow(picture, box, readout, idle, at => {
+      const want = Math.log(x.back(at)), near = c => c.capacity.reduce((a, b) =>
+        Math.abs(Math.log(a.share_of_working_set) - want) <= Math.abs(Math.log(b.share_of_working_set) - want) ? a : b);
+      return [[`${title}, device memory for `], [percent(near(shown[0]).share_of_working_set), 1], [": "]].concat(
+        shown.flatMap((c, k) => [[(k ? ", " : "") + c.name + " "], [percent(value(near(c).tokens)), 1]]));
+    });
+  });
+}
+
+// --- one batch on its streams --------------------------------------------------------------------------------
+function laneColour(lane) {
+  if (/on-?load/i.test(lane)) return ["var(--host)", "var(--paper)"];
+  if (/off-?load/i.test(lane)) return ["var(--case2)", "var(--paper)"];
+  if (/compute/i.test(lane)) return ["var(--device)", "var(--paper)"];
+  return ["var(--soft)", "var(--paper)"];
+}
+function drawTimeline(holder) {
+  const shown = cases.filter(c => c.batch && c.batch.spans.length);
+  if (!shown.length) return nothing(holder);
+  const same = document.getElementById("same_scale").checked;
+  const width = holder.clientWidth, side = width < 500 ? 58 : 74, bar = 20, gap = 5;
+  const lanesOf = c => [...new Set(c.batch.spans.map(s => s.lane))].sort((a, b) => order(a) - order(b));
+  const order = lane => [/host/i, /on-?load/i, /compute/i, /off-?load/i].findIndex(r => r.test(lane));
+  const ends = shown.map(c => Math.max(...c.batch.spans.map(s => s.end)));
+  const heights = shown.map(c => 30 + lanesOf(c).length * (bar + gap) + 44);
+  const picture = canvas(holder, width, heights.reduce((a, b) => a + b, 0), "Transfers and compute of one batch, per case");
+  const idle = "Point at a block, or touch it, to read what it is.";
+  const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, idle);
+  let top = 0;
+  shown.forEach((c, i) => {
+    const lanes = lanesOf(c), longest = same ? Math.max(...ends) : ends[i];
+    const x = linear(0, longest, side, width - 2), first = top + 30, bottom = first + lanes.length * (bar + gap);
+    svg("text", { class: "name", x: 0, y: top + 18 }, picture, c.name);
+    svg("text", { x: width, y: top + 18, "text-anchor": "end" }, picture,
+      (width < 500 ? "" : `${c.batch.requests} requests, ${count(c.batch.tokens.computed)} tokens computed, `) + seconds(ends[i]));
+    lanes.forEach((lane, k) => {
+      const y = first + k * (bar + gap);
+      svg("rect", { x: side, y, width: width - 2 - side, height: bar, style: "fill:var(--wash)" }, picture);
+      svg("text", { x: 0, y: y + bar / 2 + 4 }, picture, lane);
+    });
+    const seen = {};
+    for (const s of c.batch.spans) {
+      const y = first + lanes.indexOf(s.lane) * (bar + gap), from = x(s.begin), wide = Math.max(0.6, x(s.end) - from);
+      seen[s.lane] = (seen[s.lane] || 0) + 1;
+      const [fill, ink] = laneColour(s.lane);
+      const block = svg("rect", { x: from, y, width: wide > 3 ? wide - 0.8 : wide, height: bar, rx: wide > 6 ? 1.5 : 0,
+        style: `fill:${fill};opacity:${seen[s.lane] % 2 ? 1 : 0.78}` }, picture);
+      const words = `${s.label}: ${seconds(s.begin)} to ${seconds(s.end)}, ${seconds(s.end - s.begin)}`;
+      svg("title", {}, block, words);
+      const show = () => { readout.textContent = `${c.name}, ${s.lane}, ${words}`; };
+      block.addEventListener("pointerenter", show);
+      block.addEventListener("pointerdown", show);
+      if (wide > s.label.length * 6.2 + 8)
+        svg("text", { class: "inside", x: from + wide / 2, y: y + bar / 2 + 4, "text-anchor": "middle", style: `fill:${ink}` }, picture, s.label);
+    }
+    for (const v of niceTicks(longest, width < 500 ? 3 : 6)) {
+      if (x(v) > width - 16) continue;
+      svg("line", { class: "rule", x1: x(v), x2: x(v), y1: bottom, y2: bottom + 4 }, picture);
+      svg("text", { x: x(v), y: bottom + 17, "text-anchor": "middle" }, picture, v === 0 ? "0" : tickSeconds(v));
+    }
+    top += heights[i];
+  });
+}
+
+// --- draw, and draw again when the width changes -----------------------------------------------------------------
+const charts = { over_time: drawOverTime, latency: drawLatency, capacity: drawCapacity, timeline: drawTimeline };
+function draw() {
+  for (const id in charts) {
+    const holder = document.getElementById(id);
+    holder.replaceChildren();
+    charts[id](holder);
+  }
+}
+let drawn = 0;
+function redraw() {
+  const width = document.querySelector("main").clientWidth;
+  if (width !== drawn) { drawn = width; draw(); }
+}
+redraw();
+window.addEventListener("resize", redraw);
+document.getElementById("same_scale").addEventListener("change", draw);
+})();

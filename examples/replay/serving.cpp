@@ -1,0 +1,126 @@
+#include "replay/serving.hpp"
+
+#include "replay/format.hpp"
+
+#include <kvstrata/simulate/random.hpp>
+
+#include <time.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace replay {
+namespace {
+
+constexpr std::size_t most_buckets = 24;
+
+bool is_copy(const kvstrata::op_span& s)
+{
+  return s.kind == kvstrata::operation_kind::copy_to_device || s.kind == kvstrata::operation_kind::copy_from_device;
+}
+
+/// Layers follow one another in a lane's copies, each with as many, when one transfer made them all.
+std::string copy_label(std::size_t copies, std::size_t bytes, std::string_view layer)
+{
+  return std::string(layer) + (layer.empty() ? "" : ": ") + std::to_string(copies) +
+         (copies == 1 ? " copy, " : " copies, ") + bytes_text(bytes);
+}
+
+void add_copies(timeline& t, std::vector<const kvstrata::op_span*>& copies, double begin, std::uint32_t layers,
+                bool one_transfer)
+{
+  constexpr double apart = 50e-6;
+  std::sort(copies.begin(), copies.end(),
+            [](const kvstrata::op_span* a, const kvstrata::op_span* b) { return a->begin < b->begin; });
+  const bool by_layer = one_transfer && layers != 0 && copies.size() % layers == 0;
+  const std::size_t a_layer = by_layer ? copies.size() / layers : copies.size();
+  for (std::size_t from = 0; from < copies.size();) {
+    std::size_t to = from + 1;
+    std::size_t bytes = copies[from]->bytes;
+    while (to < copies.size() &&
+           (by_layer ? to / a_layer == from / a_layer : copies[to]->begin - copies[to - 1]->end < apart)) {
+      bytes += copies[to++]->bytes;
+    }
+    t.spans.push_back({copies[from]->stream_name,
+                       copy_label(to - from, bytes, by_layer ? "layer " + std::to_string(from / a_layer) : ""),
+                       copies[from]->begin - begin, copies[to - 1]->end - begin});
+    from = to;
+  }
+}
+
+}  // namespace
+
+std::vector<sampled_request> draw_sample(const workload& w, double share, std::uint64_t seed)
+{
+  std::vector<sampled_request> out;
+  for (std::size_t b = 0; b < w.batches.size(); ++b) {
+    for (std::size_t r = 0; r < w.batches[b].requests.size(); ++r) {
+      kvstrata::random_source random(kvstrata::derive_seed(seed, w.batches[b].requests[r].number + (1u << 20)));
+      if (random.uniform() < share) out.push_back({b, r});
+    }
+  }
+  // A share of few requests may be none: asked to verify, verify something.
+  if (out.empty() && share > 0 && !w.batches.empty()) out.push_back({w.batches.size() - 1, 0});
+  return out;
+}
+
+void recorder::batch(std::size_t number, double seconds, const token_split& tokens)
+{
+  batches_.push_back({number, tokens});
+  for (const served_request& r : load_->batches[number].requests) {
+    latencies_.insert(latencies_.end(), r.answers, seconds);
+  }
+}
+
+case_result recorder::result() const
+{
+  case_result c;
+  c.batches = batches_.size();
+  c.requests = latencies_.size();
+  c.latency = summarize(latencies_);
+  c.seconds = seconds_;
+  c.requests_per_second = seconds_ > 0 ? static_cast<double>(c.requests) / seconds_ : 0;
+  c.control_seconds = control_seconds_;
+  const std::vector<std::size_t> cuts = even_cuts(batches_.size(), most_buckets);
+  for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+    const served_batch& first = load_->batches[batches_[cuts[i]].number];
+    const served_batch& last = load_->batches[batches_[cuts[i + 1] - 1].number];
+    split_bucket bucket{first.first, last.last - first.first, {}};
+    for (std::size_t b = cuts[i]; b < cuts[i + 1]; ++b) bucket.tokens += batches_[b].tokens;
+    c.tokens += bucket.tokens;
+    c.over_time.push_back(bucket);
+  }
+  c.batch = picture_;
+  return c;
+}
+
+timeline make_timeline(const workload& w, std::size_t batch, const token_split& tokens,
+                       const std::vector<kvstrata::op_span>& spans, double begin, std::uint32_t layers)
+{
+  timeline t;
+  t.batch = batch;
+  t.requests = w.batches[batch].requests.size();
+  t.tokens = tokens;
+  std::vector<const kvstrata::op_span*> in;
+  std::vector<const kvstrata::op_span*> out;
+  for (const kvstrata::op_span& s : spans) {
+    if (s.kind == kvstrata::operation_kind::kernel)
+      t.spans.push_back({s.stream_name, s.label, s.begin - begin, s.end - begin});
+    else if (is_copy(s)) (s.kind == kvstrata::operation_kind::copy_to_device ? in : out).push_back(&s);
+  }
+  add_copies(t, in, begin, layers, true);
+  add_copies(t, out, begin, layers, false);
+  std::stable_sort(t.spans.begin(), t.spans.end(),
+                   [](const span_of_work& a, const span_of_work& b) { return a.begin < b.begin; });
+  return t;
+}
+
+double thread_seconds() noexcept
+{
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+}  // namespace replay

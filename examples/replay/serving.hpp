@@ -1,0 +1,92 @@
+// What all cases have in common: what they are given, how they are told to serve, what is written down of them.
+#pragma once
+
+#include "replay/sizes.hpp"
+#include "replay/workload.hpp"
+
+#include <kvstrata/device/emulated_device.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace replay {
+
+/// A request whose scores are kept, to be compared with recomputation.
+struct sampled_request
+{
+  std::size_t batch = 0;
+  std::size_t request = 0;  ///< in the batch
+};
+
+/// Drawn by the seed; every case is asked for the same ones.
+[[nodiscard]] std::vector<sampled_request> draw_sample(const workload& w, double share, std::uint64_t seed);
+
+/// The same for all cases. Outlives them.
+struct serving_context
+{
+  const workload& load;
+  const hstu::model& model;
+  cache_sizes sizes;
+  kvstrata::link_model link;
+  std::size_t pictured = 0;             ///< the batch whose spans are kept
+  std::vector<sampled_request> sample;  ///< ascending
+};
+
+/// One cache configuration, ready to serve. Batches are served once each, in order.
+class served_case
+{
+ public:
+  virtual ~served_case() = default;
+
+  /// Serves the batches [begin, end) and waits until everything they queued is done. `served` is called after each.
+  virtual void serve(std::size_t begin, std::size_t end, const std::function<void()>& served) = 0;
+
+  /// What was measured by now.
+  [[nodiscard]] virtual case_result result() const = 0;
+
+  /// Scores of the sampled requests served by now, [sample][candidate x task].
+  [[nodiscard]] virtual const std::vector<std::vector<float>>& scores() const = 0;
+};
+
+/// Writes down what a case does, batch by batch.
+class recorder
+{
+ public:
+  explicit recorder(const workload& w) : load_(&w) {}
+
+  void batch(std::size_t number, double seconds, const token_split& tokens);
+  void elapsed(double seconds) noexcept { seconds_ += seconds; }
+  void control(double seconds) noexcept { control_seconds_ += seconds; }
+  void picture(timeline t) { picture_ = std::move(t); }
+
+  /// Everything but bytes, stalls, drops, names and capacity.
+  [[nodiscard]] case_result result() const;
+
+ private:
+  struct served
+  {
+    std::size_t number;
+    token_split tokens;
+  };
+
+  const workload* load_;
+  std::vector<served> batches_;
+  std::vector<double> latencies_;  // of requests
+  double seconds_ = 0;
+  double control_seconds_ = 0;
+  std::optional<timeline> picture_;
+};
+
+/// The spans of a device's trace as a picture whose time begins at `begin`. Copies that belong together become one.
+[[nodiscard]] timeline make_timeline(const workload& w, std::size_t batch, const token_split& tokens,
+                                     const std::vector<kvstrata::op_span>& spans, double begin, std::uint32_t layers);
+
+/// Processor seconds of the calling thread: what it decided, without what it slept.
+[[nodiscard]] double thread_seconds() noexcept;
+
+}  // namespace replay

@@ -1,0 +1,30 @@
+// Compares answers from a cache with answers recomputed without one.
+#pragma once
+
+#include "replay/serving.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace replay {
+
+/// Scores may differ by this much: relative where they are large, absolute where they are small. Sums of thousands of
+/// float terms in another order differ by far less; a single wrong token by far more.
+inline constexpr double score_tolerance = 2e-4;
+
+/// Adds one answer, [candidates][tasks], of a case to the account. A value that is not finite is a mismatch.
+void compare_scores(verification& v, const std::string& case_name, const served_request& r,
+                    std::span<const float> served, std::span<const float> recomputed, std::uint32_t tasks);
+
+struct scored_case
+{
+  std::string name;
+  const std::vector<std::vector<float>>* scores;  ///< [sample][candidates x tasks]
+};
+
+/// Recomputes the sampled requests one by one and compares every case's scores. `checked` is called after each.
+[[nodiscard]] verification verify(const serving_context& context, std::span<const scored_case> cases, double share,
+                                  const std::function<void()>& checked);
+
+}  // namespace replay
