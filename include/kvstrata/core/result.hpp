@@ -72,7 +72,9 @@ class [[nodiscard]] result
 
   [[nodiscard]] T& operator*() & { return value(); }
   [[nodiscard]] T operator*() && { return std::move(*this).value(); }
+  [[nodiscard]] const T& operator*() const& { return value(); }
   [[nodiscard]] T* operator->() { return &value(); }
+  [[nodiscard]] const T* operator->() const { return &value(); }
 
   /// Why there is no value. Only when has_value() is false.
   [[nodiscard]] const pressure& why() const { return std::get<1>(state_); }

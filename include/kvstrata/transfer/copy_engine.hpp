@@ -37,9 +37,9 @@ std::uint64_t issue_copies(Device& d, stream_id stream, copy_direction direction
   return copies;
 }
 
-}  // namespace detail
-
-struct per_page_copy
+/// The engines that copy straight from place to place.
+template <bool Coalesce>
+struct direct_copy
 {
   template <device Device>
   class on
@@ -48,7 +48,7 @@ struct per_page_copy
     explicit on(Device& d) : device_(&d) {}
     std::uint64_t copy(stream_id stream, copy_direction direction, const copy_list& list, layer_index layer)
     {
-      return detail::issue_copies(*device_, stream, direction, list, layer, false);
+      return issue_copies(*device_, stream, direction, list, layer, Coalesce);
     }
 
    private:
@@ -56,21 +56,14 @@ struct per_page_copy
   };
 };
 
-struct coalesced_copy
-{
-  template <device Device>
-  class on
-  {
-   public:
-    explicit on(Device& d) : device_(&d) {}
-    std::uint64_t copy(stream_id stream, copy_direction direction, const copy_list& list, layer_index layer)
-    {
-      return detail::issue_copies(*device_, stream, direction, list, layer, true);
-    }
+}  // namespace detail
 
-   private:
-    Device* device_;
-  };
+struct per_page_copy : detail::direct_copy<false>
+{
+};
+
+struct coalesced_copy : detail::direct_copy<true>
+{
 };
 
 }  // namespace kvstrata
