@@ -64,7 +64,8 @@ struct config_error : error
 struct data_error : error
 {
   data_error(std::string_view file, std::uint64_t line, std::string_view reason)
-      : error(std::string(file) + (line != 0 ? std::string(1, ':').append(std::to_string(line)) : std::string()) + ": " + std::string(reason))
+      : error(std::string(file) + (line != 0 ? std::string(1, ':').append(std::to_string(line)) : std::string()) +
+              ": " + std::string(reason))
   {
   }
 };
