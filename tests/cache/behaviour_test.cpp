@@ -377,3 +377,24 @@ TEST_CASE("what both tiers lost is computed: a front and an end", "[cache]")
   lease.release();
   CHECK(is(s.serve(1, 28), 28, 0, 0));
 }
+
+TEST_CASE("a gap between what the tiers hold is still the model's after a lease that was dropped", "[cache]")
+{
+  using kept_rear = kvstrata::cache<
+      kvstrata::tier_stack<kvstrata::device_slab<emulated_device, kvstrata::evict_front>, kvstrata::pinned_arena<>>,
+      kvstrata::hybrid_layout, kvstrata::layerwise_transfer<kvstrata::coalesced_copy, kvstrata::chunk_write_through>,
+      kvstrata::lru, kvstrata::counters>;
+  scene<kept_rear> s(8, 16);
+  s.serve(1, 24);  // 6 pages; one chunk, [0, 16), goes down
+  s.serve(2, 28);  // 7 pages: user 1 keeps [20, 24), and [16, 20) is lost
+  CHECK(s.cache.stats().device.dropped_tokens == 4);
+  s.cache.erase(kvstrata::user_id{2});
+  for (int round = 0; round < 2; ++round) {
+    const auto l = s.hold({{1, 24}});  // dropped without commit
+    CHECK(is(l.split(0), 4, 16, 4));
+    REQUIRE(l.compute(0).size() == 1);
+    CHECK(l.compute(0)[0] == kvstrata::token_interval{16, 20});
+  }
+  s.serve(1, 24);
+  CHECK(is(s.serve(1, 24), 24, 0, 0));
+}
