@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -36,7 +37,17 @@ class null_device
   bool query(kvstrata::event) { return true; }
   void wait_sync(kvstrata::event) {}
   void copy(kvstrata::stream_id, kvstrata::copy_direction, std::byte*, const std::byte*, std::size_t) { ++copies_; }
+  void copy_batch(kvstrata::stream_id, kvstrata::copy_direction, std::span<const kvstrata::copy_piece> pieces)
+  {
+    if (!pieces.empty()) ++copies_;
+  }
+  void copy_kernel_launch(kvstrata::stream_id, const kvstrata::copy_kernel&,
+                          std::span<const kvstrata::copy_piece> pieces)
+  {
+    if (!pieces.empty()) ++copies_;
+  }
 
+  /// Calls that copy, whatever they are made of.
   [[nodiscard]] std::uint64_t copies() const noexcept { return copies_; }
 
  private:
@@ -45,5 +56,6 @@ class null_device
 };
 
 static_assert(kvstrata::device<null_device>);
+static_assert(kvstrata::batches_copies<null_device> && kvstrata::runs_copy_kernels<null_device>);
 
 }  // namespace bench

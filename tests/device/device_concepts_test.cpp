@@ -4,8 +4,11 @@
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 
+#include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -134,6 +137,65 @@ struct copies_into_nothing : immediate_device
   void copy(stream_id, copy_direction, std::byte* dst, std::byte* src, std::size_t bytes);
 };
 static_assert(!queues_copies<copies_into_nothing> && !device<copies_into_nothing>);
+
+// What a device may have beyond that.
+static_assert(!batches_copies<immediate_device> && !runs_copy_kernels<immediate_device> &&
+              !keeps_spans<immediate_device>);
+static_assert(batches_copies<emulated_device> && runs_copy_kernels<emulated_device> && keeps_spans<emulated_device>);
+
+struct batching_device : immediate_device
+{
+  void copy_batch(stream_id, copy_direction, std::span<const copy_piece>);
+};
+static_assert(device<batching_device> && batches_copies<batching_device> && !runs_copy_kernels<batching_device>);
+
+struct batches_into_nothing : immediate_device
+{
+  void copy_batch(stream_id, copy_direction, std::span<copy_piece>);  // wants to change the list
+};
+static_assert(!batches_copies<batches_into_nothing>);
+
+struct batches_without_direction : immediate_device
+{
+  void copy_batch(stream_id, std::span<const copy_piece>);
+};
+static_assert(!batches_copies<batches_without_direction>);
+
+struct copies_by_kernel : immediate_device
+{
+  void copy_kernel_launch(stream_id, const copy_kernel&, std::span<const copy_piece>);
+};
+static_assert(device<copies_by_kernel> && runs_copy_kernels<copies_by_kernel> && !batches_copies<copies_by_kernel>);
+
+struct kernels_without_pieces : immediate_device
+{
+  void copy_kernel_launch(stream_id, const copy_kernel&);
+};
+static_assert(!runs_copy_kernels<kernels_without_pieces>);
+
+struct traced_device : immediate_device
+{
+  [[nodiscard]] std::vector<op_span> trace() const;
+};
+static_assert(keeps_spans<traced_device>);
+
+struct spans_of_something_else : immediate_device
+{
+  [[nodiscard]] std::vector<int> trace() const;
+};
+static_assert(!keeps_spans<spans_of_something_else>);
+
+struct one_span : immediate_device
+{
+  [[nodiscard]] op_span trace() const;
+};
+static_assert(!keeps_spans<one_span>);
+
+struct trace_that_changes_the_device : immediate_device
+{
+  [[nodiscard]] std::vector<op_span> trace();
+};
+static_assert(!keeps_spans<trace_that_changes_the_device>);
 
 }  // namespace
 

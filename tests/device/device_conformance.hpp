@@ -3,9 +3,12 @@
 //   struct my_subject { static std::unique_ptr<my_device> make(); };
 //   TEST_CASE("my device") { kvstrata_test::device_conformance<my_subject>(); }
 //
-// make() gives a fresh device each time, with room for at least 4 MiB of either memory.
+// make() gives a fresh device each time, with room for at least 4 MiB of either memory. What a device need not have
+// (batches of copies, copy kernels) is checked where it has it.
 #pragma once
 
+#include "device/copy_conformance.hpp"
+#include "device/pattern.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/device/concepts.hpp>
@@ -19,18 +22,6 @@
 #include <vector>
 
 namespace kvstrata_test {
-
-/// Bytes that tell a seed and a place.
-inline void write_pattern(std::byte* data, std::size_t bytes, unsigned seed)
-{
-  for (std::size_t i = 0; i < bytes; ++i) data[i] = static_cast<std::byte>((i * 31 + i / 251 + seed * 97) & 0xFF);
-}
-[[nodiscard]] inline bool has_pattern(const std::byte* data, std::size_t bytes, unsigned seed)
-{
-  std::vector<std::byte> expected(bytes);
-  write_pattern(expected.data(), bytes, seed);
-  return std::memcmp(data, expected.data(), bytes) == 0;
-}
 
 template <class Subject>
 void device_conformance()
@@ -242,6 +233,9 @@ void device_conformance()
     for (std::thread& thread : crowd) thread.join();
     for (const char all : right) REQUIRE(all != 0);
   }
+
+  if constexpr (batches_copies<device_type>) batch_conformance(d);
+  if constexpr (runs_copy_kernels<device_type>) copy_kernel_conformance(d);
 }
 
 }  // namespace kvstrata_test

@@ -47,12 +47,27 @@ TEST_CASE("a configuration that makes no sense is turned down by field, value an
           "emulated_device.from_device.bytes_per_second is inf, but it must be a finite number, at least 0");
   REQUIRE(config_sentence([](auto& c) { c.from_device.latency_seconds = -0.5; }) ==
           "emulated_device.from_device.latency_seconds is -0.5, but it must be a finite number, at least 0");
+  const std::string limit = ", but it must be a finite number, at least 0";
+  REQUIRE(config_sentence([](auto& c) { c.to_device.piece_seconds = -1; }) ==
+          "emulated_device.to_device.piece_seconds is -1" + limit);
+  REQUIRE(config_sentence([](auto& c) { c.from_device.piece_seconds = -1; }) ==
+          "emulated_device.from_device.piece_seconds is -1" + limit);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.latency_seconds = -3; }) ==
+          "emulated_device.copy_kernels.latency_seconds is -3" + limit);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.sm_bytes_per_second = std::nan(""); }) ==
+          "emulated_device.copy_kernels.sm_bytes_per_second is nan" + limit);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.device_bytes_per_second = -4; }) ==
+          "emulated_device.copy_kernels.device_bytes_per_second is -4" + limit);
   REQUIRE(config_sentence([](auto& c) { c.jitter_seconds = -2; }) ==
           "emulated_device.jitter_seconds is -2, but it must be a finite number, at least 0");
   REQUIRE(config_sentence([](auto& c) {
             c.time = time_mode::real;
             c.jitter_seconds = 0.25;
           }) == "emulated_device.jitter_seconds is 0.25, but delays are only drawn in virtual time");
+  REQUIRE(config_sentence([](auto& c) {
+            c.time = time_mode::real;
+            c.reorder_copies = true;
+          }) == "emulated_device.reorder_copies is true, but links only serve out of turn in virtual time");
   REQUIRE(config_sentence([](auto& c) {
             c.time = time_mode::real;
             c.data = false;
@@ -144,6 +159,10 @@ TEST_CASE("calls that are never right")
           "memory");
   REQUIRE(usage([&] { d.launch(s, {"k", -1}, [] {}); }) ==
           "kernel 'k' was given -1.000000 seconds, but it must be at least 0");
+  REQUIRE(usage([&] { d.launch(s, {"k", std::numeric_limits<double>::infinity()}, [] {}); }) ==
+          "kernel 'k' was given inf seconds, but it must be finite");
+  REQUIRE(usage([&] { d.delay_next_copy(-1); }) ==
+          "delay_next_copy was given -1.000000 seconds, but it must be at least 0");
   if (time == time_mode::real) {
     REQUIRE(usage([&] { d.advance_host(1); }) == "advance_host was called, but real time passes by itself");
   } else {

@@ -208,8 +208,8 @@ TEST_CASE("counters tell copies and bytes each way, kernels and fills")
   t.d.fill(t.a, t.device.data(), std::byte{1}, 5);
   t.d.poison(t.a, t.device.data(), 5);  // off by default
   const auto s = t.d.stats();
-  REQUIRE(s.to_device == device_counters::traffic{2, 128});
-  REQUIRE(s.from_device == device_counters::traffic{1, 64});
+  REQUIRE(s.to_device == device_counters::traffic{2, 128, 2});
+  REQUIRE(s.from_device == device_counters::traffic{1, 64, 1});
   REQUIRE(s.kernels == 1);
   REQUIRE(s.fills == 1);
   REQUIRE(s.launches() == 5);

@@ -23,6 +23,17 @@
 //
 // d.poison_freed() -> bool                       shall memory that is given back be overwritten?
 // d.poison(stream, dst, bytes)                   queues overwriting it; does not block
+// d.copy_batch(stream, direction, pieces)        queues many copies in one call, as one operation of the stream; an
+//                                                empty list queues nothing; does not block
+// d.copy_kernel_launch(stream, kernel, pieces)   queues one kernel that moves all pieces along kernel.route and reads
+//                                                or writes pinned memory directly; an empty list queues nothing; does
+//                                                not block
+// d.trace() -> a range of op_span                when each operation ran (device/span.hpp); a device may have to be
+//                                                asked to keep it
+//
+// `pieces` is a std::span<const copy_piece> that is read during the call only. Pieces of one call may be moved in any
+// order and at once: no destination may overlap another piece's destination or any source. The host ends of a copy
+// kernel's pieces lie in memory of allocate_pinned.
 //
 // Models: emulated_device (device/emulated_device.hpp). A CUDA backend satisfies the same table. The smallest model,
 // and types that miss by one thing, are in tests/device/device_concepts_test.cpp; tests/device/device_conformance.hpp
@@ -30,10 +41,12 @@
 #pragma once
 
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/span.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace kvstrata {
@@ -41,6 +54,31 @@ namespace kvstrata {
 enum class copy_direction : std::uint8_t {
   to_device,    ///< onload
   from_device,  ///< offload
+};
+
+/// One of the copies of a batch or of a copy kernel.
+struct copy_piece
+{
+  std::byte* dst = nullptr;
+  const std::byte* src = nullptr;
+  std::size_t bytes = 0;
+
+  friend constexpr bool operator==(const copy_piece&, const copy_piece&) = default;
+};
+
+/// Which way a copy kernel moves bytes.
+enum class copy_route : std::uint8_t {
+  to_device,    ///< out of pinned memory
+  from_device,  ///< into pinned memory
+  on_device,    ///< from device memory to device memory
+};
+
+/// What a copy kernel is called, where it goes, and how much of the device it may take.
+struct copy_kernel
+{
+  std::string_view label;
+  copy_route route = copy_route::on_device;
+  std::uint32_t sms = 0;  ///< multiprocessors it may take; 0: all
 };
 
 template <class M>
@@ -80,6 +118,29 @@ concept queues_copies = requires(D& d, stream_id stream, copy_direction directio
 template <class D>
 concept device =
     allocates_memory<D> && creates_streams<D> && orders_streams<D> && reports_completion<D> && queues_copies<D>;
+
+// --- used where a device has it ---
+
+template <class D>
+concept batches_copies = requires(D& d, stream_id stream, copy_direction direction,
+                                  std::span<const copy_piece> pieces) { d.copy_batch(stream, direction, pieces); };
+
+template <class D>
+concept runs_copy_kernels =
+    requires(D& d, stream_id stream, const copy_kernel& what, std::span<const copy_piece> pieces) {
+      d.copy_kernel_launch(stream, what, pieces);
+    };
+
+template <class R>
+concept range_of_spans = requires(const R& range) {
+  { *range.begin() } -> std::convertible_to<const op_span&>;
+  { range.begin() != range.end() } -> std::convertible_to<bool>;
+};
+
+template <class D>
+concept keeps_spans = requires(const D& d) {
+  { d.trace() } -> range_of_spans;
+};
 
 /// Makes `stream` wait for every point of `points`. Points on the stream itself cost nothing.
 template <device Device>

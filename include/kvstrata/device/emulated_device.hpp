@@ -8,6 +8,7 @@
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/device/emulated/checked_queues.hpp>
 #include <kvstrata/device/emulated/config.hpp>
+#include <kvstrata/device/emulated/copies.hpp>
 #include <kvstrata/device/emulated/memory.hpp>
 #include <kvstrata/device/emulated/misuse.hpp>
 #include <kvstrata/device/emulated/operation.hpp>
@@ -15,7 +16,6 @@
 #include <kvstrata/device/emulated/real_time.hpp>
 #include <kvstrata/device/emulated/virtual_time.hpp>
 
-#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +31,8 @@
 
 namespace kvstrata {
 
-/// All calls may come from several threads. Misuse (an unknown stream, an event that was never recorded, null or empty
-/// copies, a copy whose device end is no device memory) throws usage_error and changes nothing.
+/// All calls may come from several threads. Misuse (an unknown stream, an event that was never recorded, null, empty or
+/// overlapping copies, a copy whose device end is no device memory) throws usage_error and changes nothing.
 class emulated_device
 {
  public:
@@ -124,28 +124,21 @@ class emulated_device
   /// The device's end must lie within one device allocation; the host's end may be any memory.
   void copy(stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src, std::size_t bytes)
   {
-    require(scheduler_, stream);
-    const bool inwards = direction == copy_direction::to_device;
-    emulated::operation work;
-    work.kind = inwards ? operation_kind::copy_to_device : operation_kind::copy_from_device;
-    work.dst = dst;
-    work.src = src;
-    work.bytes = bytes;
-    require_bytes(scheduler_, name_of(work.kind), stream, dst != nullptr && src != nullptr, bytes);
-    if (!pool_->holds(emulated::memory_place::device, inwards ? dst : src, bytes)) {
-      throw usage_error(std::string(name_of(work.kind)) + " of " + std::to_string(bytes) + " bytes on stream '" +
-                        scheduler_.stream_name(stream) + "': its " + (inwards ? "destination" : "source") +
-                        " does not lie within one allocation of device memory");
-    }
-    work.fails = is_to_fail();
-    count([&](counters& all) {
-      counters::traffic& mine = inwards ? all.to_device : all.from_device;
-      ++mine.copies;
-      mine.bytes += bytes;
-    });
-    const memory_range reads[] = {{src, bytes}};
-    const memory_range writes[] = {{dst, bytes}};
-    queues_.enqueue(stream, std::move(work), reads, writes);
+    const copy_piece piece{dst, src, bytes};
+    queue_copy(stream, {emulated::kind_of(direction), emulated::route_of(direction), {}, 0, true}, {&piece, 1});
+  }
+
+  /// Many copies as one: the batch holds its link once, for link_model::batch_cost. Every piece as in copy; O(pieces).
+  void copy_batch(stream_id stream, copy_direction direction, std::span<const copy_piece> pieces)
+  {
+    queue_copy(stream, {emulated::kind_of(direction), emulated::route_of(direction), {}, 0, false}, pieces);
+  }
+
+  /// A kernel that moves all pieces; it costs copy_kernel_model::cost. Device ends must lie within one device
+  /// allocation each, host ends within one pinned allocation each. O(pieces).
+  void copy_kernel_launch(stream_id stream, const copy_kernel& what, std::span<const copy_piece> pieces)
+  {
+    queue_copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
   }
 
   // --- kernels ----------------------------------------------------------------------------------------------------
@@ -219,7 +212,8 @@ class emulated_device
     return out;
   }
 
-  /// Spans of the operations that are over, in the order of ending, when `trace` is on. Waits leave none.
+  /// Spans of the operations that are over, in the order of ending, when `trace` is on. A wait leaves one, of kind
+  /// wait, only where it stalled its stream; it stands before the span of the operation that was held up.
   [[nodiscard]] std::vector<op_span> trace() const { return scheduler_.spans(); }
   void clear_trace() { scheduler_.clear_spans(); }
 
@@ -227,8 +221,20 @@ class emulated_device
   [[nodiscard]] std::size_t device_bytes_used() const { return pool_->used(emulated::memory_place::device); }
   [[nodiscard]] std::size_t pinned_bytes_used() const { return pool_->used(emulated::memory_place::pinned); }
 
-  /// Lets the next copy but `after` fail: it has no effect and breaks the device for good.
-  void fail_next_copy(std::uint64_t after = 0) { copies_until_failure_.store(after + 1); }
+  /// Lets the next copy, batch or copy kernel but `after` fail: it has no effect and breaks the device for good.
+  void fail_next_copy(std::uint64_t after = 0)
+  {
+    const std::lock_guard lock(counting_);
+    faults_.fail(after);
+  }
+  /// Lets the next copy, batch or copy kernel but `after` take so much longer; its link is held as long. A second call
+  /// replaces one that has not struck yet.
+  void delay_next_copy(double seconds, std::uint64_t after = 0)
+  {
+    emulated::require_seconds("delay_next_copy", "", seconds);
+    const std::lock_guard lock(counting_);
+    faults_.delay(seconds, after);
+  }
 
   [[nodiscard]] const emulated_device_config& config() const noexcept { return config_; }
 
@@ -238,6 +244,20 @@ class emulated_device
     check(config);
     if (config.time == time_mode::real) return std::make_unique<emulated::real_time>(config);
     return std::make_unique<emulated::virtual_time>(config);
+  }
+
+  void queue_copy(stream_id stream, const emulated::copy_call& call, std::span<const copy_piece> pieces)
+  {
+    require(scheduler_, stream);
+    if (pieces.empty()) return;
+    require_pieces(scheduler_, *pool_, call, stream, pieces);
+    emulated::operation work = make_copy(config_, call, pieces);
+    const emulated::piece_footprint touched(config_.check_ordering ? pieces : std::span<const copy_piece>());
+    count([&](counters& all) {
+      add_copy(all, work);
+      faults_.strike(work);
+    });
+    queues_.enqueue(stream, std::move(work), touched.reads, touched.writes);
   }
 
   void set(stream_id stream, operation_kind kind, std::byte* dst, std::byte value, std::size_t bytes)
@@ -261,21 +281,16 @@ class emulated_device
     change(counters_);
   }
 
-  bool is_to_fail() noexcept
-  {
-    if (copies_until_failure_.load(std::memory_order_relaxed) == 0) return false;
-    return copies_until_failure_.fetch_sub(1) == 1;
-  }
-
   emulated_device_config config_;
   emulated::checked_queues queues_;
   emulated::scheduler& scheduler_;
-  mutable std::mutex counting_;
+  mutable std::mutex counting_;  // counters_, faults_
   counters counters_;
-  std::atomic<std::uint64_t> copies_until_failure_{0};
+  emulated::fault_plan faults_;
   std::shared_ptr<emulated::memory_pool> pool_;
 };
 
 static_assert(device<emulated_device>);
+static_assert(batches_copies<emulated_device> && runs_copy_kernels<emulated_device> && keeps_spans<emulated_device>);
 
 }  // namespace kvstrata

@@ -5,6 +5,7 @@
 #include <kvstrata/device/event.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <queue>
 
 namespace kvstrata::emulated {
@@ -12,13 +13,14 @@ namespace kvstrata::emulated {
 enum class step_kind : std::uint8_t {
   ready,  ///< the stream's front has all it waits for
   over,   ///< the stream's front has run
+  serve,  ///< a link chooses whom to serve; it has the stream's place
 };
 
 struct appointment
 {
   double time = 0;
   std::uint64_t tie = 0;
-  stream_id stream{};
+  stream_id stream{};  ///< serve: the link's number
   step_kind kind = step_kind::ready;
 
   /// A priority queue serves the largest: the earliest here.
@@ -39,6 +41,11 @@ class agenda
   void add(double time, stream_id stream, std::uint64_t sequence, step_kind kind)
   {
     queue_.push({time, draw(seed_, stream, sequence, kind == step_kind::ready ? 1 : 2), stream, kind});
+  }
+  /// As add, behind all else that is known to fall on that instant.
+  void add_last(double time, stream_id stream, step_kind kind)
+  {
+    queue_.push({time, (std::numeric_limits<std::uint64_t>::max)(), stream, kind});
   }
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   /// The earliest. Not to be called when empty.

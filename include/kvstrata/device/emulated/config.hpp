@@ -17,11 +17,13 @@ enum class time_mode : std::uint8_t {
   virtual_time,  ///< no threads: a deterministic discrete-event simulation that moves when the host asks
 };
 
-/// What a copy costs on a link. All streams share the link of a direction; a copy holds it for cost(bytes).
+/// What a copy costs on a link. All streams share the link of a direction; a copy holds it for cost(bytes), a batch
+/// once for batch_cost(bytes, pieces).
 struct link_model
 {
   double bytes_per_second = 0;  ///< 0: unlimited
-  double latency_seconds = 0;   ///< per copy call
+  double latency_seconds = 0;   ///< per copy call, or batch
+  double piece_seconds = 0;     ///< per piece of a batch
 
   /// Seconds one copy of `bytes` holds the link.
   [[nodiscard]] double cost(std::size_t bytes) const noexcept
@@ -29,7 +31,30 @@ struct link_model
     const double travel = bytes_per_second > 0 ? static_cast<double>(bytes) / bytes_per_second : 0;
     return latency_seconds + travel;
   }
-  [[nodiscard]] bool is_free() const noexcept { return bytes_per_second <= 0 && latency_seconds <= 0; }
+  /// Seconds a batch of `pieces` pieces, `bytes` together, holds the link.
+  [[nodiscard]] double batch_cost(std::size_t bytes, std::size_t pieces) const noexcept
+  {
+    return cost(bytes) + static_cast<double>(pieces) * piece_seconds;
+  }
+};
+
+/// What a kernel that copies costs. One to or from the device holds the link of that direction.
+struct copy_kernel_model
+{
+  double latency_seconds = 0;             ///< per kernel; the link's own latency is not added
+  double sm_bytes_per_second = 0;         ///< what one multiprocessor moves to or from pinned memory; 0: unlimited
+  double device_bytes_per_second = 0;     ///< what device memory gives, for kernels on the device; 0: unlimited
+  double sm_device_bytes_per_second = 0;  ///< what one multiprocessor moves on the device; 0: as of pinned memory
+
+  /// Seconds a kernel on `sms` multiprocessors (0: all), of `per_sm` each, needs for `bytes` through something that
+  /// passes `bytes_per_second`.
+  [[nodiscard]] double cost(std::size_t bytes, std::uint32_t sms, double per_sm, double bytes_per_second) const noexcept
+  {
+    const double ours = static_cast<double>(sms) * per_sm;
+    const bool ours_is_less = ours > 0 && (bytes_per_second <= 0 || ours < bytes_per_second);
+    const double rate = ours_is_less ? ours : bytes_per_second;
+    return latency_seconds + (rate > 0 ? static_cast<double>(bytes) / rate : 0);
+  }
 };
 
 struct emulated_device_config
@@ -39,14 +64,17 @@ struct emulated_device_config
   time_mode time = time_mode::real;
   link_model to_device{};
   link_model from_device{};
-  std::uint64_t seed = 0;       ///< virtual time: breaks ties and draws delays
+  copy_kernel_model copy_kernels{};
+  std::uint64_t seed = 0;       ///< virtual time: breaks ties, draws delays and orders
   double jitter_seconds = 0;    ///< virtual time: each operation starts up to this much late, so that seeds explore
                                 ///< legal interleavings
+  bool reorder_copies = false;  ///< virtual time: a link serves what waits for it in an order drawn from the seed, not
+                                ///< first come, first served; copies of one stream keep their order
   bool data = true;             ///< false (virtual time only): memory is reserved but not backed; copies and kernels
                                 ///< cost time and have no effect
   bool check_ordering = false;  ///< report unordered conflicting accesses: violations()
   bool poison_freed = false;    ///< poison() fills with 0xFF (NaN in every floating-point type), and so does freeing
-  bool trace = false;           ///< keep the span of every operation: trace()
+  bool trace = false;           ///< keep the span of every operation and every stall: trace()
 };
 
 /// Throws config_error when a field is nonsense or contradicts another.
@@ -62,12 +90,22 @@ inline void check(const emulated_device_config& config)
   };
   at_least_zero("emulated_device.to_device.bytes_per_second", config.to_device.bytes_per_second);
   at_least_zero("emulated_device.to_device.latency_seconds", config.to_device.latency_seconds);
+  at_least_zero("emulated_device.to_device.piece_seconds", config.to_device.piece_seconds);
   at_least_zero("emulated_device.from_device.bytes_per_second", config.from_device.bytes_per_second);
   at_least_zero("emulated_device.from_device.latency_seconds", config.from_device.latency_seconds);
+  at_least_zero("emulated_device.from_device.piece_seconds", config.from_device.piece_seconds);
+  at_least_zero("emulated_device.copy_kernels.latency_seconds", config.copy_kernels.latency_seconds);
+  at_least_zero("emulated_device.copy_kernels.sm_bytes_per_second", config.copy_kernels.sm_bytes_per_second);
+  at_least_zero("emulated_device.copy_kernels.sm_device_bytes_per_second",
+                config.copy_kernels.sm_device_bytes_per_second);
+  at_least_zero("emulated_device.copy_kernels.device_bytes_per_second", config.copy_kernels.device_bytes_per_second);
   at_least_zero("emulated_device.jitter_seconds", config.jitter_seconds);
   if (config.time != time_mode::real) return;
   if (config.jitter_seconds > 0) {
     turn_down("emulated_device.jitter_seconds", config.jitter_seconds, "delays are only drawn in virtual time");
+  }
+  if (config.reorder_copies) {
+    throw config_error("emulated_device.reorder_copies", "true", "links only serve out of turn in virtual time");
   }
   if (!config.data) {
     throw config_error("emulated_device.data", "false", "data can only be switched off in virtual time");

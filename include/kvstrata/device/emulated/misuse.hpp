@@ -4,6 +4,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -40,12 +41,12 @@ inline void require_bytes(const scheduler& queues, std::string_view what, stream
                     queues.stream_name(stream) + "': " + (addressed ? "it has no bytes" : "an address is null"));
 }
 
-/// Throws usage_error when a time is negative or no number. `what` is called `name`, unless that is empty.
+/// Throws usage_error when a time is negative or not finite. `what` is called `name`, unless that is empty.
 inline void require_seconds(std::string_view what, std::string_view name, double seconds)
 {
-  if (seconds >= 0) return;
+  if (seconds >= 0 && std::isfinite(seconds)) return;
   throw usage_error(std::string(what) + (name.empty() ? "" : " '" + std::string(name) + "'") + " was given " +
-                    std::to_string(seconds) + " seconds, but it must be at least 0");
+                    std::to_string(seconds) + " seconds, but it must be " + (seconds > 0 ? "finite" : "at least 0"));
 }
 
 }  // namespace kvstrata::emulated

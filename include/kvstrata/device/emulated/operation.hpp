@@ -1,7 +1,9 @@
-// The work a stream carries out, and what is kept of it: counters and spans.
+// The work a stream carries out, and what is counted of it.
 #pragma once
 
+#include <kvstrata/device/concepts.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/span.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,43 +16,14 @@
 
 namespace kvstrata {
 
-enum class operation_kind : std::uint8_t { copy_to_device, copy_from_device, kernel, fill, poison, wait };
-
-/// What an operation is called where it has no label of its own.
-[[nodiscard]] constexpr std::string_view name_of(operation_kind kind) noexcept
-{
-  switch (kind) {
-    case operation_kind::copy_to_device: return "copy to device";
-    case operation_kind::copy_from_device: return "copy from device";
-    case operation_kind::kernel: return "kernel";
-    case operation_kind::fill: return "fill";
-    case operation_kind::poison: return "poison";
-    case operation_kind::wait: return "wait";
-  }
-  return "unknown";
-}
-
-/// When one operation ran. Times are seconds of emulated_device::now().
-struct op_span
-{
-  stream_id stream{};
-  std::string stream_name;
-  std::string label;
-  operation_kind kind = operation_kind::kernel;
-  double begin = 0;
-  double end = 0;
-  std::size_t bytes = 0;
-
-  friend bool operator==(const op_span&, const op_span&) = default;
-};
-
 /// What a device has been asked for since its construction.
 struct device_counters
 {
   struct traffic
   {
-    std::uint64_t copies = 0;
+    std::uint64_t copies = 0;  ///< calls: a batch is one, a copy kernel none
     std::uint64_t bytes = 0;
+    std::uint64_t pieces = 0;  ///< a plain copy is one
     friend bool operator==(const traffic&, const traffic&) = default;
   };
   struct stream
@@ -60,14 +33,19 @@ struct device_counters
     double stall_seconds = 0;  ///< time spent in wait() on another stream's event with further work behind it
     friend bool operator==(const stream&, const stream&) = default;
   };
-  traffic to_device;
+  traffic to_device;  ///< by copies, batches and copy kernels
   traffic from_device;
-  std::uint64_t kernels = 0;
+  traffic on_device;             ///< by copy kernels
+  std::uint64_t kernels = 0;     ///< copy kernels are among them
   std::uint64_t fills = 0;       ///< fill and poison
   std::uint64_t host_waits = 0;  ///< wait_sync calls that found their event not yet complete
   double host_wait_seconds = 0;  ///< time the host spent in them
   std::vector<stream> streams;   ///< [number of the stream]
 
+  [[nodiscard]] traffic& by(copy_route route) noexcept
+  {
+    return route == copy_route::to_device ? to_device : route == copy_route::from_device ? from_device : on_device;
+  }
   /// Operations queued, waits left out.
   [[nodiscard]] std::uint64_t launches() const noexcept
   {
@@ -106,29 +84,33 @@ class task_of final : public task
 struct operation
 {
   operation_kind kind = operation_kind::kernel;
-  bool fails = false;        ///< an injected failure: has no effect and breaks the device
-  std::byte value{};         ///< fill, poison
-  event awaited;             ///< wait
-  std::byte* dst = nullptr;  ///< copy, fill, poison
+  copy_route link = copy_route::on_device;  ///< the link it holds while it runs; on_device: none
+  bool fails = false;                       ///< an injected failure: has no effect and breaks the device
+  std::byte value{};                        ///< fill, poison
+  event awaited;                            ///< wait
+  std::byte* dst = nullptr;                 ///< a single copy, fill, poison
   const std::byte* src = nullptr;
   std::size_t bytes = 0;
-  double seconds = 0;          ///< kernel: its cost in virtual time
+  std::size_t pieces = 0;      ///< copies and copy kernels
+  double seconds = 0;          ///< how long it runs; a kernel's counts in virtual time only
+  double delay = 0;            ///< injected: the share of `seconds` that passes before anything happens
   double queued_at = 0;        ///< set by the scheduler
   std::uint64_t sequence = 0;  ///< set by the scheduler
-  std::unique_ptr<task> work;  ///< kernel
+  std::unique_ptr<task> work;  ///< kernel, copies of several pieces
 
   [[nodiscard]] bool is_copy() const noexcept
   {
     return kind == operation_kind::copy_to_device || kind == operation_kind::copy_from_device;
   }
+  [[nodiscard]] bool holds_link() const noexcept { return link != copy_route::on_device; }
   [[nodiscard]] std::string_view label() const noexcept { return work ? work->label : name_of(kind); }
 
   void carry_out() const
   {
-    if (is_copy()) std::memcpy(dst, src, bytes);
+    if (work) work->run();
+    else if (is_copy()) std::memcpy(dst, src, bytes);
     else if (kind == operation_kind::fill || kind == operation_kind::poison)
       std::memset(dst, std::to_integer<int>(value), bytes);
-    else if (work) work->run();
   }
 };
 
@@ -137,25 +119,48 @@ struct operation
 class stall_meter
 {
  public:
-  void held(double from, double until) noexcept
+  struct stall
+  {
+    double begin = 0;
+    double end = 0;
+    stream_id cause{};  ///< the stream that was waited for last
+    [[nodiscard]] double seconds() const noexcept { return end > begin ? end - begin : 0; }
+  };
+
+  void held(double from, double until, stream_id cause) noexcept
   {
     if (!any_) from_ = from;
     until_ = until;
+    cause_ = cause;
     any_ = true;
   }
-  /// Seconds the next operation was stalled; starts anew.
-  [[nodiscard]] double released(double queued_at) noexcept
+  /// How the next operation was stalled; starts anew.
+  [[nodiscard]] stall released(double queued_at) noexcept
   {
-    if (!any_) return 0;
+    if (!any_) return {};
     any_ = false;
-    const double from = from_ < queued_at ? queued_at : from_;
-    return until_ > from ? until_ - from : 0;
+    return {from_ < queued_at ? queued_at : from_, until_, cause_};
   }
 
  private:
   bool any_ = false;
   double from_ = 0;
   double until_ = 0;
+  stream_id cause_{};
 };
+
+/// A stall as the trace keeps it.
+[[nodiscard]] inline op_span span_of(const stall_meter::stall& s, stream_id stream, std::string_view stream_name,
+                                     std::string_view cause)
+{
+  return {stream,
+          std::string(stream_name),
+          "stall: waits for " + std::string(cause),
+          operation_kind::wait,
+          s.begin,
+          s.end,
+          0,
+          0};
+}
 
 }  // namespace kvstrata::emulated

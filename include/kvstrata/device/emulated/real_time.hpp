@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/device/emulated/config.hpp>
+#include <kvstrata/device/emulated/link.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
 
 #include <array>
@@ -14,38 +15,12 @@
 
 namespace kvstrata::emulated {
 
-/// The time account of one link. It runs ahead of or behind the clock; what it says on average is right even though
-/// a thread cannot sleep for a few microseconds.
-class link_account
-{
- public:
-  explicit link_account(link_model model) : model_(model) {}
-
-  [[nodiscard]] bool is_free() const noexcept { return model_.is_free(); }
-
-  /// Books a copy that is ready at `ready`; the time at which it is over.
-  [[nodiscard]] double book(double ready, std::size_t bytes)
-  {
-    const std::lock_guard lock(mutex_);
-    free_at_ = (ready > free_at_ ? ready : free_at_) + model_.cost(bytes);
-    return free_at_;
-  }
-
- private:
-  link_model model_;
-  std::mutex mutex_;
-  double free_at_ = 0;
-};
-
 /// A copy is carried out at once and then sleeps until its link would be done with it. Queueing costs one lock and no
 /// allocation once the queue has grown.
 class real_time final : public scheduler
 {
  public:
-  explicit real_time(const emulated_device_config& config)
-      : trace_(config.trace), links_{link_account(config.to_device), link_account(config.from_device)}
-  {
-  }
+  explicit real_time(const emulated_device_config& config) : trace_(config.trace) {}
 
   ~real_time() override { real_time::drain(); }
 
@@ -195,15 +170,18 @@ class real_time final : public scheduler
           if (!has_passed(next.awaited)) {
             await(next.awaited);
             on_schedule = now();
-            stalls.held(begin, on_schedule);
+            stalls.held(begin, on_schedule, next.awaited.stream);
           }
         } else {
           const std::string label(trace_ ? next.label() : std::string_view());
+          const stall_meter::stall held = stalls.released(next.queued_at);
+          if (next.delay > 0) std::this_thread::sleep_for(std::chrono::duration<double>(next.delay));
           carry_out(next, s.name, true);
           const double end = settle(next, on_schedule);
-          add(s.stalled, stalls.released(next.queued_at));
+          add(s.stalled, held.seconds());
           add(s.busy, end - begin);
-          if (trace_) keep({id, s.name, label, next.kind, begin, end, next.bytes});
+          if (trace_ && held.seconds() > 0) keep(span_of(held, id, s.name, stream_name(held.cause)));
+          if (trace_) keep({id, s.name, label, next.kind, begin, end, next.bytes, next.pieces});
         }
         publish(s, next.sequence);
       }
@@ -211,23 +189,24 @@ class real_time final : public scheduler
     }
   }
 
-  /// Sleeps for as long as the link needs. A copy is ready when it was queued and its predecessor was over on
-  /// schedule: having slept too long, or been kept off the processor, is made up for by the copies behind.
+  /// Sleeps for as long as the link, or a kernel that copies, needs. A copy is ready when it was queued and its
+  /// predecessor was over on schedule: having slept too long, or been kept off the processor, is made up for by the
+  /// copies behind.
   double settle(const operation& done, double& on_schedule)
   {
     constexpr double shortest_sleep = 50e-6;
-    double time = now();
-    link_account* const link = done.is_copy() ? &links_[done.kind == operation_kind::copy_to_device ? 0 : 1] : nullptr;
-    if (link == nullptr || link->is_free()) {
+    const double time = now();
+    const double ready = done.queued_at > on_schedule ? done.queued_at : on_schedule;
+    link_account* const link = done.holds_link() ? &links_[link_number(done.link)] : nullptr;
+    const bool paced = done.is_copy() || done.kind == operation_kind::copy_kernel;
+    if (!paced || (link != nullptr ? link->is_free(ready, done.seconds) : done.seconds <= 0)) {
       on_schedule = time;
       return time;
     }
-    on_schedule = link->book(done.queued_at > on_schedule ? done.queued_at : on_schedule, done.bytes);
-    if (on_schedule - time > shortest_sleep) {
-      std::this_thread::sleep_for(std::chrono::duration<double>(on_schedule - time));
-      time = now();
-    }
-    return time;
+    on_schedule = link != nullptr ? link->book(ready, done.seconds) : ready + done.seconds;
+    if (on_schedule - time <= shortest_sleep) return time;
+    std::this_thread::sleep_for(std::chrono::duration<double>(on_schedule - time));
+    return now();
   }
 
   void publish(lane& s, std::uint64_t sequence)

@@ -84,8 +84,10 @@ class scheduler
   {
     try {
       if (work.fails) {
-        failure.set(std::string(name_of(work.kind)) + " of " + std::to_string(work.bytes) + " bytes on stream '" +
-                    std::string(stream_name) + "' failed: the failure was injected");
+        const bool named = work.kind == operation_kind::copy_kernel && work.label() != name_of(work.kind);
+        failure.set(std::string(name_of(work.kind)) + (named ? " '" + std::string(work.label()) + "'" : "") + " of " +
+                    std::to_string(work.bytes) + " bytes on stream '" + std::string(stream_name) +
+                    "' failed: the failure was injected");
       } else if (data && !failure.any()) {
         work.carry_out();
       }

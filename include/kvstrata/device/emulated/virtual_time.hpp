@@ -1,13 +1,14 @@
-// Virtual time: a discrete-event simulation of streams and links. No threads, no clocks, the same run for the same seed.
+// Virtual time: a discrete-event simulation of streams and links. No threads, no clocks, the same run for a seed.
 #pragma once
 
 #include <kvstrata/device/emulated/agenda.hpp>
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/draw.hpp>
+#include <kvstrata/device/emulated/link.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
+#include <kvstrata/device/emulated/virtual_lane.hpp>
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,19 +21,16 @@
 namespace kvstrata::emulated {
 
 // The algorithm. An operation is ready when it was queued (on the host's clock), its predecessor on the stream is over
-// and the awaited events have come to pass; a seeded delay of up to `jitter_seconds` is added. Then a copy asks for
-// the link of its direction, which serves in the order of asking, and holds it for link_model::cost(bytes); a kernel
+// and the awaited events have come to pass; a seeded delay of up to `jitter_seconds` is added. Then what copies to or
+// from the device asks for the link of that direction, which serves in the order of asking (or, with `reorder_copies`,
+// in an order drawn from the seed among those that wait when it is free), and holds it for as long as it runs; a kernel
 // runs for its own seconds beside whatever else runs; a fill takes no time. An operation has its effect when it ends.
 // What falls on one instant happens in an order drawn from the seed. Nothing happens beyond the host's clock, except
 // while the host itself waits: wait_sync lets time pass up to the event and no further.
 class virtual_time final : public scheduler
 {
  public:
-  explicit virtual_time(const emulated_device_config& config) : config_(config), agenda_(config.seed)
-  {
-    links_[0].model = config.to_device;
-    links_[1].model = config.from_device;
-  }
+  explicit virtual_time(const emulated_device_config& config) : config_(config), agenda_(config.seed) {}
 
   ~virtual_time() override { virtual_time::drain(); }
 
@@ -45,7 +43,7 @@ class virtual_time final : public scheduler
   stream_id create_stream(std::string_view name) override
   {
     const auto lock = enter();
-    lanes_.push_back(std::make_unique<lane>());
+    lanes_.push_back(std::make_unique<virtual_lane>());
     lanes_.back()->name = name;
     return static_cast<stream_id>(lanes_.size() - 1);
   }
@@ -63,7 +61,7 @@ class virtual_time final : public scheduler
   std::uint64_t enqueue(stream_id stream, operation work) override
   {
     const auto lock = enter();
-    lane& s = at(stream);
+    virtual_lane& s = at(stream);
     work.queued_at = host_now_;
     const std::uint64_t sequence = work.sequence = ++s.enqueued;
     s.queue.push_back(std::move(work));
@@ -131,31 +129,6 @@ class virtual_time final : public scheduler
   }
 
  private:
-  struct waiter
-  {
-    std::uint64_t sequence;
-    stream_id stream;
-  };
-  struct lane
-  {
-    std::string name;
-    std::deque<operation> queue;  // the front runs, or waits to
-    std::uint64_t enqueued = 0;
-    std::uint64_t completed = 0;
-    double free_at = 0;           // when the last completed operation was over
-    double began = 0;             // when the front got what it needs
-    std::vector<waiter> blocked;  // streams whose front waits for a place on this one
-    stall_meter stalls;
-    double busy = 0;
-    double stalled = 0;
-  };
-  struct link
-  {
-    link_model model;
-    bool taken = false;
-    std::deque<stream_id> line;
-  };
-
   /// The lock. A kernel that calls its device would wait for itself: it is told so instead.
   [[nodiscard]] std::unique_lock<std::mutex> enter() const
   {
@@ -165,7 +138,7 @@ class virtual_time final : public scheduler
     return std::unique_lock(mutex_);
   }
 
-  [[nodiscard]] lane& at(stream_id stream) const { return *lanes_[static_cast<std::size_t>(stream)]; }
+  [[nodiscard]] virtual_lane& at(stream_id stream) const { return *lanes_[static_cast<std::size_t>(stream)]; }
   [[nodiscard]] bool passed(event point) const noexcept
   {
     return point.sequence == 0 || at(point.stream).completed >= point.sequence;
@@ -174,12 +147,12 @@ class virtual_time final : public scheduler
   /// The stream's front has become the front: waits that have nothing to wait for are over, the rest takes its place.
   void start_next(stream_id stream)
   {
-    lane& s = at(stream);
+    virtual_lane& s = at(stream);
     while (!s.queue.empty()) {
       const operation& front = s.queue.front();
-      const double free_at = front.queued_at > s.free_at ? front.queued_at : s.free_at;
+      const double since = s.front_since();
       if (front.kind != operation_kind::wait) {
-        agenda_.add(free_at + config_.jitter_seconds * fraction(draw(config_.seed, stream, front.sequence, 0)), stream,
+        agenda_.add(since + config_.jitter_seconds * fraction(draw(config_.seed, stream, front.sequence, 0)), stream,
                     front.sequence, step_kind::ready);
         return;
       }
@@ -187,7 +160,7 @@ class virtual_time final : public scheduler
         at(front.awaited.stream).blocked.push_back({front.awaited.sequence, stream});
         return;
       }
-      finish_front(stream, free_at);
+      finish_front(stream, since);
     }
   }
 
@@ -196,74 +169,89 @@ class virtual_time final : public scheduler
   {
     const appointment next = agenda_.take();
     clock_ = next.time;
-    lane& s = at(next.stream);
-    operation& front = s.queue.front();
-    if (next.kind == step_kind::ready) {
-      s.stalled += s.stalls.released(front.queued_at);
-      if (front.is_copy()) {
-        link& road = link_of(front);
-        road.line.push_back(next.stream);
-        if (!road.taken) take(road);
-      } else {
-        s.began = clock_;
-        agenda_.add(clock_ + front.seconds, next.stream, front.sequence, step_kind::over);
-      }
+    switch (next.kind) {
+      case step_kind::ready: begin_front(next.stream); break;
+      case step_kind::over: end_front(next.stream); break;
+      case step_kind::serve: serve(static_cast<std::size_t>(next.stream)); break;
+    }
+  }
+
+  /// The stream's front has all it waits for: it starts, or stands in line for its link.
+  void begin_front(stream_id stream)
+  {
+    virtual_lane& s = at(stream);
+    const operation& front = s.queue.front();
+    const stall_meter::stall held = s.stalls.released(front.queued_at);
+    s.stalled += held.seconds();
+    if (config_.trace && held.seconds() > 0) spans_.push_back(span_of(held, stream, s.name, at(held.cause).name));
+    if (!front.holds_link()) {
+      start(stream);
       return;
     }
+    const std::size_t road = link_number(front.link);
+    links_[road].stand({stream, front.sequence});
+    hand_over(road);
+  }
+
+  void start(stream_id stream)
+  {
+    virtual_lane& s = at(stream);
+    const operation& front = s.queue.front();
+    s.began = clock_;
+    agenda_.add(clock_ + front.seconds, stream, front.sequence, step_kind::over);
+  }
+
+  /// The stream's front has run.
+  void end_front(stream_id stream)
+  {
+    virtual_lane& s = at(stream);
+    operation& front = s.queue.front();
     std::string label(config_.trace ? front.label() : std::string_view());
-    const bool was_copy = front.is_copy();
-    link* const road = was_copy ? &link_of(front) : nullptr;
+    const bool had_link = front.holds_link();
+    const std::size_t road = link_number(front.link);
     busy_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     carry_out(front, s.name, config_.data);
     busy_.store(std::thread::id(), std::memory_order_relaxed);
     s.busy += clock_ - s.began;
     if (config_.trace) {
-      spans_.push_back({next.stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes});
+      spans_.push_back({stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces});
     }
-    finish_front(next.stream, clock_);
-    start_next(next.stream);
-    if (road != nullptr) {
-      road->taken = false;
-      if (!road->line.empty()) take(*road);
+    finish_front(stream, clock_);
+    start_next(stream);
+    if (!had_link) return;
+    links_[road].taken = false;
+    hand_over(road);
+  }
+
+  /// Somebody came to the link or left it: whoever is next takes it. Who that is, is drawn at the end of this instant,
+  /// where it is drawn at all: streams that get here at the same time then stand an equal chance.
+  void hand_over(std::size_t road)
+  {
+    link_queue& line = links_[road];
+    if (line.taken || line.empty()) return;
+    if (!config_.reorder_copies) {
+      line.taken = true;
+      start(line.first().stream);
+    } else if (!std::exchange(line.called, true)) {
+      agenda_.add_last(clock_, static_cast<stream_id>(road), step_kind::serve);
     }
   }
 
-  [[nodiscard]] link& link_of(const operation& copy)
+  void serve(std::size_t road)
   {
-    return links_[copy.kind == operation_kind::copy_to_device ? 0 : 1];
-  }
-
-  void take(link& road)
-  {
-    const stream_id stream = road.line.front();
-    road.line.pop_front();
-    road.taken = true;
-    lane& s = at(stream);
-    const operation& copy = s.queue.front();
-    s.began = clock_;
-    agenda_.add(clock_ + road.model.cost(copy.bytes), stream, copy.sequence, step_kind::over);
+    link_queue& line = links_[road];
+    line.called = false;
+    if (line.taken || line.empty()) return;
+    line.taken = true;
+    start(line.drawn(config_.seed).stream);
   }
 
   /// The stream's front is over at `time`; so are the waits of other streams for it.
   void finish_front(stream_id stream, double time)
   {
-    lane& s = at(stream);
-    s.completed = s.queue.front().sequence;
-    s.free_at = time;
-    s.queue.pop_front();
-    std::vector<stream_id> released;
-    for (std::size_t i = 0; i < s.blocked.size();) {
-      if (s.blocked[i].sequence <= s.completed) {
-        released.push_back(s.blocked[i].stream);
-        s.blocked.erase(s.blocked.begin() + static_cast<std::ptrdiff_t>(i));
-      } else {
-        ++i;
-      }
-    }
-    for (const stream_id other : released) {
-      lane& o = at(other);
-      const double from = o.queue.front().queued_at > o.free_at ? o.queue.front().queued_at : o.free_at;
-      o.stalls.held(from, time);
+    for (const stream_id other : at(stream).pop_front(time)) {
+      virtual_lane& o = at(other);
+      o.stalls.held(o.front_since(), time, stream);
       finish_front(other, time);
       start_next(other);
     }
@@ -278,8 +266,8 @@ class virtual_time final : public scheduler
   mutable std::mutex mutex_;
   std::atomic<std::thread::id> busy_{};  // who is inside a kernel
   emulated_device_config config_;
-  std::vector<std::unique_ptr<lane>> lanes_;
-  link links_[2];
+  std::vector<std::unique_ptr<virtual_lane>> lanes_;
+  link_queue links_[2];
   agenda agenda_;
   double clock_ = 0;  // how far the simulation has come; never beyond host_now_ between calls
   double host_now_ = 0;
