@@ -1,11 +1,14 @@
 // Layouts and views: where a token lies, what a kernel sees, and what must be copied.
 //
-// A layout is arithmetic. On the device: [layer][page][K then V][token][head][dim]. The page table that a lease gives to
-// the model's kernels follows FlashInfer's convention: page_ids, indptr, last_page_len.
+// A layout is arithmetic. On the device: [layer][page][K then V][token][head][dim]. Below it, each layout has an order
+// of its own. The page table that a lease gives to the model's kernels follows FlashInfer's convention: page_ids,
+// indptr, last_page_len.
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/layout/contiguous_layout.hpp>
 
 #include <cstdio>
+#include <string>
 #include <vector>
 
 using namespace kvstrata;
@@ -46,41 +49,65 @@ bool show_view()
          by_hand == view.key(1, 2, 5);
 }
 
-// --- what one user's layer costs to move ----------------------------------------------------------------------------------
-// A history of 40 pages, whose device pages are two runs, stored below as the layout likes it.
+// --- where a history lies below, and what a layer of it costs to move -----------------------------------------------------
+// A user's 6 pages, in a tier of 12 frames. On the device they are two runs of 3, unless the layout reserves a range.
 template <layout_policy Layout>
-std::size_t runs_of(const char* name, const Layout& layout)
+page_count draw(const char* name, const Layout& layout)
 {
-  std::vector<page_id> pages;
-  for (std::uint32_t id = 100; id < 120; ++id) pages.push_back(to_page(id));
-  for (std::uint32_t id = 300; id < 320; ++id) pages.push_back(to_page(id));
+  constexpr page_count history = 6;
+  constexpr page_count tier_pages = 12;
+  const std::size_t piece = page_layer_bytes(kv_shape, layout.page_tokens);
 
-  std::vector<placed_extent> extents;
-  page_count frame = 0;
-  for (page_count from = 0; from < 40;) {
-    const page_count room = layout.extent_pages(from, 40 - from);
-    extents.push_back({.first_page = from, .pages = room, .frame = frame});
-    from += room;
-    frame += room;
+  std::vector<page_id> ids;
+  for (page_count page = 0; page < history; ++page) {
+    const bool second_run = layout.granule_pages() == 1 && page >= 3;
+    ids.push_back(to_page(page + (second_run ? 30 : 10)));
   }
 
-  std::vector<copy_run> runs;  // a run is dense on both sides: one copy a layer
-  append_copy_runs(runs, layout, kv_shape, layout.device_place(kv_shape, 1000), std::span<const page_id>(pages), 0,
-                   std::span<const placed_extent>(extents), {0, 40});
-  std::printf("  %-14s %2zu extents, %2zu copies a layer:", name, extents.size(), runs.size());
-  for (std::size_t r = 0; r < runs.size() && r < 4; ++r) std::printf(" %u pages", runs[r].pages);
-  std::puts(runs.size() > 4 ? " ..." : "");
-  return runs.size();
+  // Extents as the layout likes them. Each slot of the picture is a page in one layer: a for layer 0, b for layer 1.
+  std::vector<placed_extent> extents;
+  std::string picture(std::size_t{3} * tier_pages * kv_shape.layers, ' ');
+  for (page_count first = 0, frame = 2; first < history;) {
+    const page_count pages = layout.extent_pages(first, history - first);
+    const extent_place place = layout.lower_place(kv_shape, frame, pages, tier_pages);
+    for (layer_index layer = 0; layer < kv_shape.layers; ++layer) {
+      for (page_count page = 0; page < pages; ++page) {
+        const std::size_t slot = 3 * (place.offset + place.where.offset(layer, page)) / piece;
+        const bool used = first + page < history;
+        picture[slot] = used ? static_cast<char>('a' + layer) : '_';  // _: reserved for what may come
+        picture[slot + 1] = used ? static_cast<char>('0' + first + page) : '_';
+      }
+    }
+    extents.push_back({.first_page = first, .pages = pages, .frame = frame});
+    first += pages;
+    frame += pages;
+  }
+
+  // What must be copied, once for all layers. A run that is dense on both sides is one copy; else each page is.
+  std::vector<copy_run> runs;
+  append_copy_runs(runs, layout, kv_shape, layout.device_place(kv_shape, 100), std::span<const page_id>(ids), 0,
+                   std::span<const placed_extent>(extents), tier_pages, {0, history});
+  page_count copies = 0;
+  for (const copy_run& run : runs) {
+    const bool dense = run.device_place.page_stride == piece && run.lower_place.page_stride == piece;
+    copies += dense ? 1 : run.pages;
+  }
+  std::printf("  %-19s %u copies a layer |%s|\n", name, copies, picture.c_str());
+  return copies;
 }
 
 int main()
 {
   bool right = show_view();
 
-  std::puts("a history of 40 pages, on the device in two runs of 20:");
-  const std::size_t paged = runs_of("paged_layout", paged_layout{});
-  const std::size_t hybrid = runs_of("hybrid_layout", hybrid_layout{});  // chunks of 1,024 tokens: 32 pages
-  right = right && paged == 40 && hybrid == 3;                           // 20, then 12 and 8 around the chunk's end
+  std::puts("a history of 6 pages in a tier of 12 frames:");
+  constexpr page_order layers = page_order::layer_first;
+  constexpr page_order pages = page_order::page_first;
+  right = draw("paged, page_first", paged_layout{.page_tokens = 4, .host_order = pages}) == 6 && right;
+  right = draw("paged, layer_first", paged_layout{.page_tokens = 4, .host_order = layers}) == 2 && right;
+  right = draw("hybrid, page_first", hybrid_layout{.page_tokens = 4, .chunk = 16, .host_order = pages}) == 6 && right;
+  right = draw("hybrid, layer_first", hybrid_layout{.page_tokens = 4, .chunk = 16, .host_order = layers}) == 3 && right;
+  right = draw("contiguous", contiguous_layout{.page_tokens = 4, .longest = 32}) == 1 && right;
 
   // Sizes that contradict each other are refused with the field, the value and the limit.
   try {

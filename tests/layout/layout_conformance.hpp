@@ -27,22 +27,26 @@ inline kvstrata::page_count draw(random_bits& random, kvstrata::page_count n)
   return static_cast<kvstrata::page_count>(random() % n);
 }
 
-/// Does every (layer, page) have `piece` bytes of its own within `bytes`?
-[[nodiscard]] inline bool lie_apart(kvstrata::placement where, std::uint32_t layers, kvstrata::page_count pages,
-                                    std::uint64_t piece, std::uint64_t bytes)
+/// Do pieces of `piece` bytes that begin at these offsets keep clear of each other, and end by `bytes`?
+[[nodiscard]] inline bool lie_apart(std::vector<std::uint64_t> begins, std::uint64_t piece, std::uint64_t bytes)
 {
-  std::vector<std::uint64_t> begins;
-  for (std::uint32_t layer = 0; layer < layers; ++layer) {
-    for (kvstrata::page_count page = 0; page < pages; ++page) begins.push_back(where.offset(layer, page));
-  }
   std::sort(begins.begin(), begins.end());
   for (std::size_t i = 1; i < begins.size(); ++i) {
     if (begins[i] - begins[i - 1] < piece) return false;
   }
-  return begins.back() + piece <= bytes;
+  return begins.empty() || begins.back() + piece <= bytes;
 }
 
-/// The ids [0, count) in runs of random length, the runs in random order: partly consecutive, as a used slab gives them.
+inline void append_begins(std::vector<std::uint64_t>& begins, std::uint64_t offset, kvstrata::placement where,
+                          std::uint32_t layers, kvstrata::page_count pages)
+{
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    for (kvstrata::page_count page = 0; page < pages; ++page) begins.push_back(offset + where.offset(layer, page));
+  }
+}
+
+/// The ids [0, count) in runs of random length, the runs in random order: partly consecutive, as a used slab gives
+/// them.
 [[nodiscard]] inline std::vector<kvstrata::page_id> partly_consecutive(random_bits& random, kvstrata::page_count count,
                                                                        kvstrata::page_count longest)
 {
@@ -58,31 +62,55 @@ inline kvstrata::page_count draw(random_bits& random, kvstrata::page_count n)
   return ids;
 }
 
-/// Extents for pages [first, end) of a history that grew step by step, in frames that lie anywhere. A tier that is
-/// short of consecutive frames gives less than the layout asks for.
+/// The same, where a layout takes pages in granules: whole granules of consecutive ids.
+[[nodiscard]] inline std::vector<kvstrata::page_id> partly_consecutive(random_bits& random, kvstrata::page_count count,
+                                                                       kvstrata::page_count longest,
+                                                                       kvstrata::page_count granule)
+{
+  std::vector<kvstrata::page_id> ids;
+  for (const kvstrata::page_id group : partly_consecutive(random, count / granule, longest)) {
+    for (kvstrata::page_count i = 0; i < granule; ++i) {
+      ids.push_back(kvstrata::to_page(kvstrata::to_number(group) * granule + i));
+    }
+  }
+  return ids;
+}
+
+/// Extents for pages [first, end) of a history that grew step by step, in frames that lie anywhere; `first` is a
+/// multiple of the layout's granule. A tier that is short of consecutive frames gives less than the layout asks for.
 template <kvstrata::layout_policy Layout>
 std::vector<kvstrata::placed_extent> grown_extents(random_bits& random, const Layout& layout,
                                                    kvstrata::page_count first, kvstrata::page_count end)
 {
+  const kvstrata::page_count granule = layout.granule_pages();
   std::vector<kvstrata::placed_extent> extents;
   for (kvstrata::page_count page = first; page < end;) {
     const kvstrata::page_count wanted = 1 + draw(random, end - page);
     const kvstrata::page_count asked = layout.extent_pages(page, wanted);
     REQUIRE(asked >= 1);
-    const kvstrata::page_count got = draw(random, 4) == 0 ? 1 + draw(random, asked) : asked;
+    REQUIRE(asked % granule == 0);
+    const kvstrata::page_count got = draw(random, 4) == 0 ? granule * (1 + draw(random, asked / granule)) : asked;
     extents.push_back({.first_page = page, .pages = got, .frame = 0});
     page += got;
   }
   std::vector<std::size_t> order(extents.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::shuffle(order.begin(), order.end(), random);
+  if (draw(random, 3) != 0) std::shuffle(order.begin(), order.end(), random);  // or neighbours stay neighbours
   kvstrata::page_count frame = 0;
   for (const std::size_t i : order) {
-    frame += draw(random, 3);
+    if (draw(random, 2) == 0) frame += draw(random, 3);
     extents[i].frame = frame;
     frame += extents[i].pages;
   }
   return extents;
+}
+
+/// Frames that a tier must have for these extents.
+[[nodiscard]] inline kvstrata::page_count frames_of(std::span<const kvstrata::placed_extent> extents)
+{
+  kvstrata::page_count frames = 0;
+  for (const kvstrata::placed_extent& e : extents) frames = (std::max)(frames, e.frame + e.pages);
+  return frames;
 }
 
 /// Where one page of one layer lies on both sides of a copy.
@@ -111,34 +139,73 @@ void layout_conformance(const Layout& layout)
     const Layout copy = layout;
     REQUIRE(copy.page_tokens == layout.page_tokens);
     REQUIRE(copy.chunk_tokens() == layout.chunk_tokens());
+    REQUIRE(layout.granule_pages() >= 1);
+    REQUIRE(copy.granule_pages() == layout.granule_pages());
+    REQUIRE(layout.longest_history() >= layout.page_tokens);
+    REQUIRE(layout.longest_history() <= no_longest(layout.page_tokens));  // or rounding up to a page would wrap around
+    REQUIRE(copy.longest_history() == layout.longest_history());
   }
 
-  SECTION("an extent has at least a page, however long the history is")
+  SECTION("an extent has at least a page, in whole granules, however long the history is")
   {
-    for (page_count first = 0; first < 3000; first += 1 + first / 7) {
+    const page_count granule = layout.granule_pages();
+    for (page_count first = 0; first < 3000; first += granule * (1 + first / granule / 7)) {
       for (page_count wanted = 1; wanted < 3000; wanted += 1 + wanted / 5) {
         REQUIRE(layout.extent_pages(first, wanted) >= 1);
+        REQUIRE(layout.extent_pages(first, wanted) % granule == 0);
       }
     }
-    REQUIRE(layout.extent_pages(1U << 31U, 1U << 31U) >= 1);
+    REQUIRE(layout.extent_pages((1U << 31U) / granule * granule, 1U << 31U) >= 1);
   }
 
-  SECTION("pieces lie apart and within their tier")
+  SECTION("pieces lie apart and within the slab")
   {
     for (const geometry& shape : shapes) {
       const std::uint64_t piece = page_layer_bytes(shape, layout.page_tokens);
       for (const page_count pages : {1U, 2U, 3U, 7U, 64U, 257U}) {
         CAPTURE(to_string(shape), pages);
-        const std::uint64_t bytes = pages * std::uint64_t{page_bytes(shape, layout.page_tokens)};
-        REQUIRE(lie_apart(layout.device_place(shape, pages), shape.layers, pages, piece, bytes));
-        REQUIRE(lie_apart(layout.lower_place(shape, pages), shape.layers, pages, piece, bytes));
+        std::vector<std::uint64_t> begins;
+        append_begins(begins, 0, layout.device_place(shape, pages), shape.layers, pages);
+        REQUIRE(lie_apart(begins, piece, pages * std::uint64_t{page_bytes(shape, layout.page_tokens)}));
       }
     }
   }
 
-  SECTION("no offset wraps around in a large slab")
+  SECTION("pieces of all extents lie apart and within the tier, however its frames are shared out")
+  {
+    const page_count granule = layout.granule_pages();
+    for (const geometry& shape : shapes) {
+      for (int round = 0; round < 20; ++round) {
+        const page_count tier_pages = granule * (1 + draw(random, 400 / granule + 1));
+        std::vector<std::uint64_t> begins;
+        for (page_count frame = 0; frame < tier_pages;) {
+          const page_count left = (tier_pages - frame) / granule;
+          const page_count pages = granule * (1 + draw(random, (std::min)(left, page_count{40})));
+          const extent_place at = layout.lower_place(shape, frame, pages, tier_pages);
+          append_begins(begins, at.offset, at.where, shape.layers, pages);
+          frame += pages;
+        }
+        CAPTURE(to_string(shape), tier_pages);
+        REQUIRE(begins.size() == std::size_t{tier_pages} * shape.layers);
+        REQUIRE(lie_apart(begins, page_layer_bytes(shape, layout.page_tokens),
+                          tier_pages * std::uint64_t{page_bytes(shape, layout.page_tokens)}));
+      }
+    }
+  }
+
+  SECTION("no offset wraps around in a large slab or tier")
   {
     constexpr page_count pages = 1U << 24U;
+    const page_count granule = layout.granule_pages();
+    const page_count last = pages / granule * granule - granule;
+    std::uint64_t farthest = 0;
+    for (const page_count frame : {page_count{0}, last}) {
+      const extent_place at = layout.lower_place(shapes[2], frame, granule, pages);
+      farthest = (std::max)(farthest, at.offset + at.where.offset(shapes[2].layers - 1, granule - 1));
+    }
+    REQUIRE(farthest + page_layer_bytes(shapes[2], layout.page_tokens) <=
+            pages * std::uint64_t{page_bytes(shapes[2], layout.page_tokens)});
+    REQUIRE(farthest > std::uint64_t{last} * layout.page_tokens);
     const placement where = layout.device_place(shapes[2], pages);
     REQUIRE(where.offset(shapes[2].layers - 1, pages - 1) + page_layer_bytes(shapes[2], layout.page_tokens) <=
             pages * std::uint64_t{page_bytes(shapes[2], layout.page_tokens)});
@@ -147,44 +214,63 @@ void layout_conformance(const Layout& layout)
 
   SECTION("copy lists say what a page-by-page list says, in as few runs as there are breaks")
   {
+    const page_count granule = layout.granule_pages();
+    const page_count longest = layout.longest_history() / layout.page_tokens;
     for (int round = 0; round < 300; ++round) {
       const geometry& shape = shapes[draw(random, 2)];
-      const page_count slab_pages = 1 + draw(random, 120);
+      const page_count slab_pages = granule * (1 + draw(random, 120 / granule + 1));
       const placement device_place = layout.device_place(shape, slab_pages);
-      std::vector<page_id> pages = partly_consecutive(random, slab_pages, 1 + draw(random, 40));
-      pages.resize(1 + draw(random, slab_pages));
+      std::vector<page_id> pages = partly_consecutive(random, slab_pages, 1 + draw(random, 40), granule);
+      pages.resize(1 + draw(random, (std::min)(slab_pages, longest)));
 
       // The history's pages [first, first + pages) are on the device, and extents cover another part of it.
-      const page_count first = draw(random, 50);
+      const page_count spare = longest - static_cast<page_count>(pages.size());
+      const page_count first = granule * draw(random, (std::min)(spare, 50U) / granule + 1);
       const page_count device_end = first + static_cast<page_count>(pages.size());
-      const page_count lower_first = draw(random, device_end);
-      const page_count lower_end = lower_first + 1 + draw(random, device_end + 10 - lower_first);
+      const page_count lower_first = draw(random, device_end) / granule * granule;
+      const page_count lower_end = (std::min)(longest, lower_first + 1 + draw(random, device_end + 10 - lower_first));
       const std::vector<placed_extent> extents = grown_extents(random, layout, lower_first, lower_end);
+      const page_count tier_pages = frames_of(extents) + draw(random, 3);
       page_interval wanted{(std::max)(first, lower_first), (std::min)(device_end, lower_end)};
       if (!wanted.empty()) wanted.begin += draw(random, wanted.size() + 1);
       if (!wanted.empty()) wanted.end -= draw(random, wanted.size());
 
+      // Page by page: a page goes on with the run before it when each of its layers lies where the run's strides say.
       std::vector<moved_piece> naive;
       page_count runs = 0;
-      const std::uint64_t frame_bytes = page_bytes(shape, layout.page_tokens);
+      moved_piece begin;
+      extent_place begin_place;
+      page_count begin_page = 0;
       for (page_count page = wanted.begin; page < wanted.end; ++page) {
         const auto holder = std::find_if(extents.begin(), extents.end(), [page](const placed_extent& e) {
           return page >= e.first_page && page < e.first_page + e.pages;
         });
-        const placement lower_place = layout.lower_place(shape, holder->pages);
-        const page_id id = pages[page - first];
+        const extent_place place = layout.lower_place(shape, holder->frame, holder->pages, tier_pages);
+        bool follows = page != wanted.begin && place.where == begin_place.where;
         for (layer_index layer = 0; layer < shape.layers; ++layer) {
-          naive.push_back({device_place.offset(layer, to_number(id)),
-                           holder->frame * frame_bytes + lower_place.offset(layer, page - holder->first_page)});
+          naive.push_back({device_place.offset(layer, to_number(pages[page - first])),
+                           place.offset + place.where.offset(layer, page - holder->first_page)});
+          follows = follows && naive.back().device == begin.device + device_place.offset(layer, page - begin_page) &&
+                    naive.back().lower == begin.lower + begin_place.where.offset(layer, page - begin_page);
         }
-        const bool follows = page != wanted.begin && page != holder->first_page &&
-                             to_number(pages[page - 1 - first]) + 1 == to_number(id);
-        if (!follows) ++runs;
+        if (follows) continue;
+        ++runs;
+        begin = naive[naive.size() - shape.layers];
+        begin_place = place;
+        begin_page = page;
       }
 
-      std::vector<copy_run> list(1);  // it appends
+      // It appends, and leaves alone what was there, even if that could go on.
+      std::vector<copy_run> list(1);
+      if (!naive.empty()) {
+        list.front() = {.device_offset = naive.front().device - device_place.page_stride,
+                        .lower_offset = naive.front().lower - begin_place.where.page_stride,
+                        .device_place = device_place,
+                        .lower_place = begin_place.where,
+                        .pages = 1};
+      }
       append_copy_runs(list, layout, shape, device_place, std::span<const page_id>(pages), first,
-                       std::span<const placed_extent>(extents), wanted);
+                       std::span<const placed_extent>(extents), tier_pages, wanted);
       std::vector<moved_piece> listed;
       for (std::size_t r = 1; r < list.size(); ++r) {
         const copy_run& run = list[r];
@@ -195,8 +281,9 @@ void layout_conformance(const Layout& layout)
           }
         }
       }
-      CAPTURE(round, wanted.begin, wanted.end, extents.size());
+      CAPTURE(round, wanted.begin, wanted.end, extents.size(), granule);
       REQUIRE(listed == naive);
+      REQUIRE(list.front().pages == (naive.empty() ? 0U : 1U));
       REQUIRE(list.size() == 1 + runs);
       copy_list whole{.piece_bytes = page_layer_bytes(shape, layout.page_tokens), .layers = shape.layers, .runs = {}};
       REQUIRE(whole.empty());

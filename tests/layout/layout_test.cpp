@@ -1,12 +1,15 @@
 // What the shipped layouts promise beyond the concept, and the page table view.
 #include "support/catch.hpp"
 
+#include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
 
 #include <cstdint>
+#include <initializer_list>
+#include <ostream>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -26,11 +29,60 @@ std::string refusal(const Layout& layout)
   return {};
 }
 
+constexpr geometry shape_of_runs{.layers = 3, .kv_heads = 2, .head_dim = 8, .element = element_type::f16};
+
+struct cost
+{
+  std::size_t runs = 0;
+  page_count copies = 0;  ///< of a layer, when what is dense on both sides is one copy
+
+  friend bool operator==(cost, cost) = default;
+  friend std::ostream& operator<<(std::ostream& out, cost c)
+  {
+    return out << c.runs << " runs, " << c.copies << " copies";
+  }
+};
+
+/// What it costs to move a history of the pages `ids`, whose extents lie in frames one after the other from `frame` on
+/// with `gap` frames between them.
+template <class Layout>
+cost cost_of(const Layout& layout, const std::vector<page_id>& ids, page_count frame = 0, page_count gap = 0)
+{
+  const auto count = static_cast<page_count>(ids.size());
+  std::vector<placed_extent> extents;
+  for (page_count from = 0; from < count;) {
+    const page_count room = layout.extent_pages(from, count - from);
+    extents.push_back({.first_page = from, .pages = room, .frame = frame});
+    from += room;
+    frame += room + gap;
+  }
+  std::vector<copy_run> runs;
+  append_copy_runs(runs, layout, shape_of_runs, layout.device_place(shape_of_runs, 1000), std::span<const page_id>(ids),
+                   0, std::span<const placed_extent>(extents), frame, {0, count});
+  cost sum{.runs = runs.size()};
+  const std::uint64_t piece = page_layer_bytes(shape_of_runs, layout.page_tokens);
+  for (const copy_run& run : runs) {
+    const bool dense = run.device_place.page_stride == piece && run.lower_place.page_stride == piece;
+    sum.copies += dense ? 1 : run.pages;
+  }
+  return sum;
+}
+
+std::vector<page_id> ids(std::initializer_list<page_interval> runs)
+{
+  std::vector<page_id> all;
+  for (const page_interval run : runs) {
+    for (page_count id = run.begin; id < run.end; ++id) all.push_back(to_page(id));
+  }
+  return all;
+}
+
 }  // namespace
 
 static_assert(std::is_trivially_copyable_v<page_table_view> && std::is_trivially_copyable_v<placement>);
 static_assert(std::is_trivially_copyable_v<copy_run> && std::is_trivially_copyable_v<placed_extent>);
 static_assert(std::is_trivially_copyable_v<paged_layout> && std::is_trivially_copyable_v<hybrid_layout>);
+static_assert(std::is_trivially_copyable_v<contiguous_layout> && std::is_trivially_copyable_v<extent_place>);
 
 TEST_CASE("layouts refuse sizes that contradict each other, with field, value and limit")
 {
@@ -42,6 +94,14 @@ TEST_CASE("layouts refuse sizes that contradict each other, with field, value an
   REQUIRE(refusal(hybrid_layout{.page_tokens = 32, .chunk = 0}) ==
           "layout.chunk is 0, but it must be a positive multiple of layout.page_tokens, 32");
   REQUIRE(refusal(hybrid_layout{.page_tokens = 32, .chunk = 32}).empty());
+  REQUIRE(refusal(contiguous_layout{.page_tokens = 0}) == "layout.page_tokens is 0, but it must be at least 1");
+  REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 0}) ==
+          "layout.longest is 0, but it must be a positive multiple of layout.page_tokens, 32");
+  REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 33}) ==
+          "layout.longest is 33, but it must be a positive multiple of layout.page_tokens, 32");
+  REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 4294967264}) ==
+          "layout.longest is 4294967264, but it may be at most 4294967263");
+  REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 4294967232}).empty());
 }
 
 TEST_CASE("the paged layout has extents of one page")
@@ -75,6 +135,87 @@ TEST_CASE("a history that grows page by page gets few extents and wastes no more
     REQUIRE(reserved - used < 32);
   }
   REQUIRE(extents == 57);  // it would be 1,250 with extents of a page, and 40 with whole chunks
+}
+
+TEST_CASE("the contiguous layout reserves the longest history at once, on both sides")
+{
+  const contiguous_layout layout{.page_tokens = 16, .longest = 1600};
+  REQUIRE(layout.granule_pages() == 100);
+  REQUIRE(layout.extent_pages(0, 1) == 100);
+  REQUIRE(layout.extent_pages(0, 100) == 100);
+  REQUIRE(layout.longest_history() == 1600);
+  REQUIRE(layout.chunk_tokens() == 16);
+}
+
+TEST_CASE("only the contiguous layout takes pages by the range and limits a history")
+{
+  for (const page_order order : {page_order::layer_first, page_order::page_first}) {
+    REQUIRE(paged_layout{.host_order = order}.granule_pages() == 1);
+    REQUIRE(hybrid_layout{.host_order = order}.granule_pages() == 1);
+    REQUIRE(paged_layout{.page_tokens = 32, .host_order = order}.longest_history() == 4294967263);
+    REQUIRE(hybrid_layout{.page_tokens = 16, .host_order = order}.longest_history() == 4294967279);
+  }
+}
+
+TEST_CASE("page orders say where a tier keeps its pages")
+{
+  // 3 layers; a page of 4 tokens is 2 * 4 * 2 * 8 * 2 = 256 bytes a layer, 768 in all. A tier of 10 frames.
+  const geometry& shape = shape_of_runs;
+  const page_order layer_outermost = page_order::layer_first;
+  const page_order page_outermost = page_order::page_first;
+  const hybrid_layout chunks{.page_tokens = 4, .chunk = 16, .host_order = layer_outermost};
+  REQUIRE(chunks.lower_place(shape, 5, 2, 10) == extent_place{5 * 768, {.layer_stride = 512, .page_stride = 256}});
+  const hybrid_layout whole_pages{.page_tokens = 4, .chunk = 16, .host_order = page_outermost};
+  REQUIRE(whole_pages.lower_place(shape, 5, 2, 10) == extent_place{5 * 768, {.layer_stride = 256, .page_stride = 768}});
+  const paged_layout one_by_one{.page_tokens = 4, .host_order = page_outermost};
+  REQUIRE(one_by_one.lower_place(shape, 5, 1, 10) == extent_place{5 * 768, {.layer_stride = 256, .page_stride = 768}});
+  const paged_layout like_the_slab{.page_tokens = 4, .host_order = layer_outermost};
+  REQUIRE(like_the_slab.lower_place(shape, 5, 1, 10) == extent_place{5 * 256, like_the_slab.device_place(shape, 10)});
+  const contiguous_layout range{.page_tokens = 4, .longest = 20};
+  REQUIRE(range.lower_place(shape, 5, 5, 10) == extent_place{5 * 768, {.layer_stride = 1280, .page_stride = 256}});
+
+  REQUIRE(paged_layout{}.host_order == page_outermost);
+  REQUIRE(hybrid_layout{}.host_order == layer_outermost);
+  REQUIRE(name_of(layer_outermost) == "layer_first");
+  REQUIRE(name_of(page_outermost) == "page_first");
+}
+
+TEST_CASE("what it costs to move one user's layer, by layout and page order")
+{
+  const std::vector<page_id> whole = ids({{100, 140}});
+  const std::vector<page_id> broken = ids({{100, 120}, {300, 320}});
+  const std::vector<page_id> scattered = ids({{7, 8}, {3, 4}, {9, 10}, {1, 2}});
+  const paged_layout paged_by_page;
+  const paged_layout paged_by_layer{.host_order = page_order::layer_first};
+  const hybrid_layout hybrid_by_page{.host_order = page_order::page_first};  // chunks of 32 pages
+  const hybrid_layout hybrid_by_layer;
+  const contiguous_layout contiguous;
+
+  // Page by page a copy each; runs are joined over the ends of extents as long as frames follow each other.
+  REQUIRE(cost_of(paged_by_page, whole) == cost{1, 40});
+  REQUIRE(cost_of(paged_by_page, broken) == cost{2, 40});
+  REQUIRE(cost_of(paged_by_page, broken, 3, 1) == cost{40, 40});
+  REQUIRE(cost_of(paged_by_page, scattered) == cost{4, 4});
+
+  // The tier is one array like the slab: what follows on both sides is one copy.
+  REQUIRE(cost_of(paged_by_layer, whole) == cost{1, 1});
+  REQUIRE(cost_of(paged_by_layer, broken) == cost{2, 2});
+  REQUIRE(cost_of(paged_by_layer, broken, 3, 1) == cost{40, 40});
+  REQUIRE(cost_of(paged_by_layer, scattered) == cost{4, 4});
+
+  // Chunks of 32 and 8 pages have layer strides of their own: a run ends with its chunk, wherever the next one lies.
+  REQUIRE(cost_of(hybrid_by_layer, whole) == cost{2, 2});
+  REQUIRE(cost_of(hybrid_by_layer, broken) == cost{3, 3});
+  REQUIRE(cost_of(hybrid_by_layer, broken, 3, 1) == cost{3, 3});
+  REQUIRE(cost_of(hybrid_by_layer, scattered) == cost{4, 4});
+
+  // Page by page all strides are the same: chunks that follow each other are one run, yet each page is a copy.
+  REQUIRE(cost_of(hybrid_by_page, whole) == cost{1, 40});
+  REQUIRE(cost_of(hybrid_by_page, broken) == cost{2, 40});
+  REQUIRE(cost_of(hybrid_by_page, broken, 3, 1) == cost{3, 40});
+
+  // A user's pages follow each other on both sides.
+  REQUIRE(cost_of(contiguous, whole) == cost{1, 1});
 }
 
 TEST_CASE("a page is where the arithmetic of the documentation puts it")

@@ -3,27 +3,42 @@
 // expression                             meaning
 // -------------------------------------- ------------------------------------------------------------------------
 // l.page_tokens -> token_count           tokens a page; a layout is an aggregate with this member
-// l.chunk_tokens() -> token_count        the layout's preferred extent in tokens, a multiple of page_tokens
+// l.chunk_tokens() -> token_count        what a write policy by chunks writes at once, a multiple of page_tokens
+// l.granule_pages() -> page_count        device pages and frames are taken and given back in multiples of this,
+//                                        beginning at multiples of it in the history; 1 unless it reserves ranges
+// l.longest_history() -> token_count     the longest history it can place; no_longest(page_tokens) without a limit
 // l.extent_pages(first, wanted)          pages to make room for when `wanted` >= 1 pages of a user's history, from
-//   -> page_count                        page `first` on, need a new extent: at least 1, and more than `wanted` only
-//                                        to leave the history room to grow
+//   -> page_count                        page `first` on, need a new extent: a multiple of granule_pages(), at least
+//                                        one, and more than `wanted` only to leave the history room to grow
 // l.device_place(shape, pages)           where (layer, page id) lies in a slab of so many pages
 //   -> placement
-// l.lower_place(shape, pages)            where (layer, page of the extent) lies in an extent of so many pages
-//   -> placement
+// l.lower_place(shape, frame, pages,     where (layer, page of the extent) lies in a tier of tier_pages frames, for an
+//   tier_pages) -> extent_place          extent of `pages` pages that has the frames [frame, frame + pages)
 // check(l)                               throws config_error when the sizes contradict each other
 //
 // In every tier a page is [K,V][token][head][dim] in one layer; only the strides between pages and layers differ.
-// Minimum model: layout/paged_layout.hpp. Models: paged_layout, hybrid_layout.
+// Different extents of one tier never overlap, and all of them lie within its tier_pages * page_bytes bytes.
+// Minimum model: layout/paged_layout.hpp. Models: paged_layout, contiguous_layout, hybrid_layout.
 #pragma once
 
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
 #include <concepts>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 namespace kvstrata {
+
+/// Where an extent lies in a lower tier.
+struct extent_place
+{
+  std::uint64_t offset = 0;  ///< bytes from the tier's base to the extent's first page in layer 0
+  placement where;           ///< bytes from there to (layer, page of the extent)
+
+  friend constexpr bool operator==(extent_place, extent_place) = default;
+};
 
 template <class L>
 concept sizes_pages = std::copyable<L> && requires(const L& l) {
@@ -38,13 +53,25 @@ concept sizes_extents = requires(const L& l, page_count pages) {
 };
 
 template <class L>
-concept places_pages = requires(const L& l, const geometry& shape, page_count pages) {
-  { l.device_place(shape, pages) } -> std::same_as<placement>;
-  { l.lower_place(shape, pages) } -> std::same_as<placement>;
+concept bounds_histories = requires(const L& l) {
+  { l.granule_pages() } -> std::same_as<page_count>;
+  { l.longest_history() } -> std::same_as<token_count>;
 };
 
 template <class L>
-concept layout_policy = sizes_pages<L> && sizes_extents<L> && places_pages<L>;
+concept places_pages = requires(const L& l, const geometry& shape, page_count pages) {
+  { l.device_place(shape, pages) } -> std::same_as<placement>;
+  { l.lower_place(shape, pages, pages, pages) } -> std::same_as<extent_place>;
+};
+
+template <class L>
+concept layout_policy = sizes_pages<L> && sizes_extents<L> && bounds_histories<L> && places_pages<L>;
+
+/// longest_history() of a layout without a limit: what a token_count can count, less a page for rounding up.
+[[nodiscard]] constexpr token_count no_longest(token_count page_tokens) noexcept
+{
+  return (std::numeric_limits<token_count>::max)() - page_tokens;
+}
 
 /// Bytes of one page in one layer: the piece that lies contiguously everywhere.
 [[nodiscard]] constexpr std::size_t page_layer_bytes(const geometry& shape, token_count page_tokens) noexcept

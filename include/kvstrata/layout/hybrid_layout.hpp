@@ -4,9 +4,13 @@
 // what a run of device pages and an extent have in common. The paper stores whole chunks only; here an extent may be
 // smaller: it is as large as what is written at once, plus room for a quarter of the history before it. So a user who
 // grows page by page gets few extents, and never wastes more than a quarter.
+//
+// layer_first (the default, and the paper's way): an extent is contiguous per layer. page_first: per page, which a
+// tier may want that reads and writes whole pages, but then a layer is as many copies as pages.
 #pragma once
 
 #include <kvstrata/layout/concepts.hpp>
+#include <kvstrata/layout/page_order.hpp>
 
 #include <string>
 
@@ -16,6 +20,7 @@ struct hybrid_layout
 {
   token_count page_tokens = 32;
   token_count chunk = 1024;  ///< largest extent in tokens, a multiple of page_tokens
+  page_order host_order = page_order::layer_first;
 
   [[nodiscard]] constexpr token_count chunk_tokens() const noexcept { return chunk; }
   [[nodiscard]] constexpr page_count extent_pages(page_count first, page_count wanted) const noexcept
@@ -24,13 +29,16 @@ struct hybrid_layout
     const page_count room = first / 4 > wanted ? first / 4 : wanted;
     return room < most ? room : most;
   }
+  [[nodiscard]] constexpr page_count granule_pages() const noexcept { return 1; }
+  [[nodiscard]] constexpr token_count longest_history() const noexcept { return no_longest(page_tokens); }
   [[nodiscard]] constexpr placement device_place(const geometry& shape, page_count pages) const noexcept
   {
     return layer_first(shape, page_tokens, pages);
   }
-  [[nodiscard]] constexpr placement lower_place(const geometry& shape, page_count pages) const noexcept
+  [[nodiscard]] constexpr extent_place lower_place(const geometry& shape, page_count frame, page_count pages,
+                                                   page_count) const noexcept
   {
-    return layer_first(shape, page_tokens, pages);
+    return place_in_frames(host_order, shape, page_tokens, frame, pages);
   }
 
   friend void check(const hybrid_layout& l)
