@@ -1,6 +1,8 @@
 // How many copies an engine makes: exact counts, on a whole slab and on a fragmented one.
 #include "cache/scene.hpp"
 
+#include <kvstrata/transfer/engines/batched_copy.hpp>
+
 #include <vector>
 
 using namespace kvstrata;
@@ -31,11 +33,14 @@ void check_counts(std::uint64_t offloaded, std::uint64_t onloaded)
 
 }  // namespace
 
-TEST_CASE("one copy a page and layer, or one a run and extent", "[transfer][copies]")
+TEST_CASE("one copy a page and layer, one a run and extent, or one a batch", "[transfer][copies]")
 {
   // 8 pages of 3 layers; a hybrid extent is a chunk of 4 pages, a paged one a page.
   check_counts<cache_with<hybrid_layout, coalesced_copy>>(2 * 3, 2 * 3);
   check_counts<cache_with<hybrid_layout, per_page_copy>>(8 * 3, 8 * 3);
+  check_counts<cache_with<hybrid_layout, batched_copy<>>>(3, 3);
+  check_counts<cache_with<paged_layout, batched_copy<>>>(3, 3);
+  check_counts<cache_with<paged_layout, batched_copy<3>>>(3 * 3, 3 * 3);
   check_counts<cache_with<paged_layout, coalesced_copy>>(8 * 3, 8 * 3);
   check_counts<cache_with<paged_layout, per_page_copy>>(8 * 3, 8 * 3);
 }

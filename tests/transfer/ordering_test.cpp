@@ -2,6 +2,11 @@
 // where it is missing, whatever order things happened to run in, and nothing where all are there.
 #include "cache/scene.hpp"
 
+#include <kvstrata/transfer/engines/batched_copy.hpp>
+#include <kvstrata/transfer/engines/kernel_copy.hpp>
+#include <kvstrata/transfer/engines/staged_copy.hpp>
+#include <kvstrata/transfer/engines/window_copy.hpp>
+
 #include <string>
 #include <vector>
 
@@ -15,6 +20,8 @@ template <class Engine, bool onload_after, bool offload_after, bool offload_read
 struct forgetful_transfer
 {
   using writes = page_write_through;
+  using split = always_fetch;
+  static constexpr bool lands_in_window = false;
 
   template <device Device>
   class on
@@ -34,6 +41,8 @@ struct forgetful_transfer
     typename layerwise_transfer<Engine, writes>::template on<Device> copies_;
   };
 };
+
+constexpr std::size_t piece_bytes = page_layer_bytes(tiny, tiny_page);
 
 template <class Transfer, class Layout>
 using cache_with = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, Layout, Transfer, lru, counters>;
@@ -60,7 +69,9 @@ outcome come_and_go(std::uint64_t seed, bool waits = true)
                           .poison_freed = seed % 2 == 0});
   const stream_id streams[] = {device.create_stream("compute a"), device.create_stream("compute b")};
   {
-    cache_type cache(device, tiny_config<cache_type>(12, 12));
+    auto config = tiny_config<cache_type>(12, 15);
+    if constexpr (Transfer::lands_in_window) config.device.window_bytes = 6 * tiny_page_bytes;
+    cache_type cache(device, config);
     for (unsigned i = 0; i < 50; ++i) {
       const bool brief = i % 5 == 4;
       const request r{.user = user_id{brief ? 100 + i : i % 4}, .history_tokens = brief ? 3 : 18 + i % 5};
@@ -87,6 +98,7 @@ outcome come_and_go(std::uint64_t seed, bool waits = true)
     REQUIRE(counted.lower_tokens > 0);
     REQUIRE(counted.device_evicted_tokens > 0);
     REQUIRE(counted.lower_evicted_tokens > 0);
+    if constexpr (Transfer::lands_in_window) REQUIRE(counted.promoted_bytes > 0);
   }
   const auto found = device.violations();
   return {found.size(), found.empty() ? "" : to_string(found.front())};
@@ -106,14 +118,17 @@ void check_clean()
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("no transfer and no engine leaves an ordering out", "[transfer][ordering]",
-                   (layerwise_transfer<coalesced_copy, page_write_through>),
-                   (layerwise_transfer<per_page_copy, page_write_through>),
-                   (layerwise_transfer<coalesced_copy, chunk_write_through>),
-                   (immediate_transfer<coalesced_copy, page_write_through>),
-                   (immediate_transfer<per_page_copy, page_write_through>),
-                   (immediate_transfer<per_page_copy, chunk_write_through>),
-                   (forgetful_transfer<coalesced_copy, true, true, true>))
+TEMPLATE_TEST_CASE(
+    "no transfer and no engine leaves an ordering out", "[transfer][ordering]",
+    (layerwise_transfer<coalesced_copy, page_write_through>), (layerwise_transfer<per_page_copy, page_write_through>),
+    (layerwise_transfer<coalesced_copy, chunk_write_through>),
+    (layerwise_transfer<batched_copy<3>, page_write_through>),
+    (layerwise_transfer<staged_copy<4 * piece_bytes, 2>, page_write_through>),
+    (layerwise_transfer<staged_copy<piece_bytes, 1>, write_back>),
+    (layerwise_transfer<kernel_copy<>, token_write_through>), (layerwise_transfer<window_copy<>, page_write_through>),
+    (layerwise_transfer<onload_by<staged_copy<2 * piece_bytes, 3>>, offload_by<kernel_copy<>>>),
+    (immediate_transfer<coalesced_copy, page_write_through>), (immediate_transfer<per_page_copy, page_write_through>),
+    (immediate_transfer<per_page_copy, chunk_write_through>), (forgetful_transfer<coalesced_copy, true, true, true>))
 {
   check_clean<TestType, hybrid_layout>();
   check_clean<TestType, paged_layout>();
@@ -162,7 +177,7 @@ TEST_CASE("an onload waits for the extents' last copies, whatever pages it lands
   s.hold({{5, 4}}).release();
   REQUIRE(s.look(1, 16).lower_tokens() == 16);
   s.cache.erase(user_id{4});
-  REQUIRE(s.cache.prefetch(s.asks(1, 16)).value() == 16);
+  REQUIRE(s.cache.prefetch(s.asks(1, 16)).value().tokens == 16);
   auto lease = s.hold({{1, 16}});
   CHECK(to_number(lease.view().page_ids[0]) == 0);  // the pages that fit best: those of user 4
   CHECK(s.device.stats().host_waits == 0);

@@ -1,98 +1,90 @@
 // The shipped engines, transfers and write policies, and engines of a third party.
 #include "transfer/transfer_conformance.hpp"
 
+#include <kvstrata/transfer/engines/batched_copy.hpp>
+#include <kvstrata/transfer/engines/kernel_copy.hpp>
+#include <kvstrata/transfer/engines/staged_copy.hpp>
+#include <kvstrata/transfer/engines/window_copy.hpp>
 #include <kvstrata/transfer/immediate_transfer.hpp>
 #include <kvstrata/transfer/layerwise_transfer.hpp>
-
-#include <optional>
 
 namespace {
 
 using namespace kvstrata;
 using namespace kvstrata_test;
 
-/// A third party's engine, with a stream of its own: odd pages go there, and it comes back to the caller's stream.
+/// A third party's engine with two streams: odd pages go the other way, and meet the rest in front of the event.
 struct two_lane_copy
 {
+  using option_kind = copy_engine_option;
+
   template <device Device>
   class on
   {
    public:
-    explicit on(Device& d) : device_(&d), own_(d.create_stream("lane")) {}
-    std::uint64_t copy(stream_id stream, copy_direction direction, const copy_list& list, layer_index layer)
+    on(Device& d, copy_direction direction)
+        : device_(&d), direction_(direction), lanes_{d.create_stream("lane 0"), d.create_stream("lane 1")}
     {
-      if (list.empty()) return 0;
-      device_->wait(own_, device_->record(stream));
-      std::uint64_t copies = 0;
-      for (const copy_run& run : list.runs) {
-        for (page_count page = 0; page < run.pages; ++page, ++copies) {
-          std::byte* const above = list.device_base + run.device_offset + run.device_place.offset(layer, page);
-          std::byte* const below = list.lower_base + run.lower_offset + run.lower_place.offset(layer, page);
-          const bool inwards = direction == copy_direction::to_device;
-          device_->copy(copies % 2 == 0 ? stream : own_, direction, inwards ? above : below, inwards ? below : above,
-                        list.piece_bytes);
-        }
-      }
-      device_->wait(stream, device_->record(own_));
-      return copies;
+    }
+    copied copy(const copy_list& list, layer_index layer, const fence& after)
+    {
+      if (list.empty()) return {};
+      for (const stream_id lane : lanes_) wait_for(*device_, lane, after);
+      copied out;
+      each_piece(list, direction_, layer, false, [&](const copy_piece& p) {
+        device_->copy(lanes_[out.calls++ % 2], direction_, p.dst, p.src, p.bytes);
+      });
+      device_->wait(lanes_[0], device_->record(lanes_[1]));
+      out.pieces = out.calls;
+      out.done = device_->record(lanes_[0]);
+      return out;
+    }
+    void drain_sync() noexcept
+    {
+      for (const stream_id lane : lanes_) drain_stream_sync(*device_, lane);
     }
 
    private:
     Device* device_;
-    stream_id own_;
+    copy_direction direction_;
+    stream_id lanes_[2];
   };
 };
 
-template <class Engine>
-std::uint64_t copies_of(transfer_rig& r)
-{
-  typename Engine::template on<emulated_device> engine(r.d);
-  return engine.copy(r.compute, copy_direction::to_device, r.list, 0);
-}
+// Rings and batches so small that the rig's lists go round and over them.
+using tiny_staged_copy = staged_copy<2048, 2>;
+using one_page_staged_copy = staged_copy<512, 1>;
+using tiny_batched_copy = batched_copy<3>;
 
 }  // namespace
 
 TEST_CASE("per-page copy: conformance") { copy_engine_conformance<per_page_copy>(); }
 TEST_CASE("coalesced copy: conformance") { copy_engine_conformance<coalesced_copy>(); }
+TEST_CASE("batched copy: conformance") { copy_engine_conformance<batched_copy<>>(); }
+TEST_CASE("batched copy in small batches: conformance") { copy_engine_conformance<tiny_batched_copy>(); }
+TEST_CASE("staged copy: conformance") { copy_engine_conformance<staged_copy<>>(); }
+TEST_CASE("staged copy through a small ring: conformance") { copy_engine_conformance<tiny_staged_copy>(); }
+TEST_CASE("staged copy through one slot of one page: conformance") { copy_engine_conformance<one_page_staged_copy>(); }
+TEST_CASE("kernel copy: conformance") { copy_engine_conformance<kernel_copy<>>(); }
+TEST_CASE("kernel copy without a budget: conformance") { copy_engine_conformance<kernel_copy<0>>(); }
+TEST_CASE("window copy: conformance") { copy_engine_conformance<window_copy<>>(); }
+TEST_CASE("window copy by staging: conformance") { copy_engine_conformance<window_copy<tiny_staged_copy>>(); }
 TEST_CASE("a third party's engine: conformance") { copy_engine_conformance<two_lane_copy>(); }
 
-TEST_CASE("layerwise transfer: conformance") { transfer_conformance<layerwise_transfer<>>(); }
-TEST_CASE("layerwise transfer page by page: conformance") { transfer_conformance<layerwise_transfer<per_page_copy>>(); }
-TEST_CASE("layerwise transfer with a third party's engine: conformance")
+TEMPLATE_TEST_CASE("transfers: conformance", "[transfer]", (layerwise_transfer<>), (layerwise_transfer<per_page_copy>),
+                   (layerwise_transfer<tiny_batched_copy>), (layerwise_transfer<tiny_staged_copy>),
+                   (layerwise_transfer<kernel_copy<>>), (layerwise_transfer<window_copy<>>),
+                   (layerwise_transfer<window_copy<tiny_staged_copy>>), (layerwise_transfer<two_lane_copy>),
+                   (layerwise_transfer<onload_by<tiny_staged_copy>, offload_by<kernel_copy<>>>), (immediate_transfer<>),
+                   (immediate_transfer<per_page_copy>), (immediate_transfer<batched_copy<>>),
+                   (immediate_transfer<staged_copy<>>), (immediate_transfer<kernel_copy<>>),
+                   (immediate_transfer<window_copy<>>), (immediate_transfer<two_lane_copy>))
 {
-  transfer_conformance<layerwise_transfer<two_lane_copy>>();
-}
-TEST_CASE("immediate transfer: conformance") { transfer_conformance<immediate_transfer<>>(); }
-TEST_CASE("immediate transfer page by page: conformance") { transfer_conformance<immediate_transfer<per_page_copy>>(); }
-
-TEST_CASE("page write-through: conformance") { write_policy_conformance<page_write_through>(); }
-TEST_CASE("chunk write-through: conformance") { write_policy_conformance<chunk_write_through>(); }
-
-TEST_CASE("write policies ask for whole pages or whole chunks")
-{
-  REQUIRE(page_write_through::flushed_end(1000, 32, 1024) == 992);
-  REQUIRE(chunk_write_through::flushed_end(1000, 32, 1024) == 0);
-  REQUIRE(chunk_write_through::flushed_end(2048, 32, 1024) == 2048);
+  transfer_conformance<TestType>();
 }
 
-TEST_CASE("per-page copy makes a call a page, coalesced copy one a run that is dense on both sides")
+TEMPLATE_TEST_CASE("write policies: conformance", "[transfer]", page_write_through, token_write_through,
+                   chunk_write_through, write_back, (selective_write<>), (selective_write<4, chunk_write_through>))
 {
-  for (std::uint32_t seed = 0; seed < 12; ++seed) {
-    transfer_rig r(seed);
-    REQUIRE(copies_of<per_page_copy>(r) == r.pages());
-    const bool dense = seed % 3 != 2;  // the third layout keeps a page's layers together
-    REQUIRE(copies_of<coalesced_copy>(r) == (dense ? r.list.runs.size() : r.pages()));
-  }
-}
-
-TEST_CASE("copies a ticket counts are the copies the device was asked for")
-{
-  transfer_rig r(1);
-  layerwise_transfer<>::on<emulated_device> channel(r.d);
-  const ticket came = channel.onload(r.list, {});
-  const ticket went = channel.offload(r.list, {}, {});
-  const device_counters all = r.d.stats();
-  REQUIRE(all.to_device == device_counters::traffic{came.copies, came.bytes});
-  REQUIRE(all.from_device == device_counters::traffic{went.copies, went.bytes});
-  r.d.wait_sync(went.last());
+  write_policy_conformance<TestType>();
 }

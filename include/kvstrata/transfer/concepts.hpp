@@ -1,32 +1,49 @@
 // How a copy list is carried out, and when.
 //
-// A copy engine E is a recipe; E::on<Device> is the engine, bound to a device:
+// A copy engine E is a recipe; E::on<Device> is the engine, bound to a device and a direction:
 //
 // expression                             meaning
 // -------------------------------------- ------------------------------------------------------------------------
-// E::on<D> e(device)                     streams, rings or kernels it needs, if any
-// e.copy(stream, direction, list, layer) queues the copies of one layer on the stream; does not block. Returns how
-//   -> std::uint64_t                     many copy calls it made
+// typename E::option_kind                copy_engine_option
+// E::on<D> e(device, direction)          creates its streams ("onload" or "offload" the first), and takes what device
+//                                        memory it needs; throws as the device does
+// e.copy(list, layer, after) -> copied   queues one layer after `after`; does not block. Work of later calls starts
+//                                        after `after`, too: a fence is told once. `done` of all calls lie on one
+//                                        stream and ascend. An empty list queues nothing and gives copied{}
+// e.drain_sync()                         blocks until all it queued is done; noexcept, for a failed device too
+//
+// An engine whose onload lands elsewhere than on the pages (window_copy) says so, and can bring it there:
+//
+// E::lands_in_window -> bool             absent: false
+// e.promote(list, layer, after)          queues one layer of a promotion after `after`, on a stream of its own
+//   -> copied                            ("promote"); as copy otherwise
 //
 // A transfer policy T is a recipe; T::on<Device> is the channel:
 //
 // expression                             meaning
 // -------------------------------------- ------------------------------------------------------------------------
 // typename T::writes                     when tokens go down (transfer/write_policy.hpp)
+// typename T::split                      what is computed again rather than fetched (transfer/split_policy.hpp)
+// T::lands_in_window -> bool             does the onload land in a window and want promote()?
 // T::on<D> t(device)                     creates its streams
 // t.onload(list, after) -> ticket        lower tier -> device, all layers, ascending; each layer starts after `after`
 // t.offload(list, ready, after)          device -> lower tier; layer l starts after `after` and, where `ready` is not
 //   -> ticket                            empty, after ready[l]
+// t.promote(list, landed, after)         window -> pages, only where it lands in a window; layer l starts after
+//   -> ticket                            landed.layer(l) and after `after`
 //
-// When onload or offload throws, none of its copies is under way any more.
+// When onload, offload or promote throws, none of its copies is under way any more.
 //
 // The ticket's event l comes to pass when layer l has arrived. Events of one ticket lie on one stream and ascend.
-// Not synchronised: the cache holds a lock. Models: coalesced_copy, per_page_copy; layerwise_transfer,
-// immediate_transfer.
+// Not synchronised: the cache holds a lock. Models: per_page_copy, coalesced_copy, batched_copy, staged_copy,
+// kernel_copy, window_copy (transfer/engines/); layerwise_transfer, immediate_transfer.
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/copy_run.hpp>
+#include <kvstrata/layout/promotion_list.hpp>
+#include <kvstrata/transfer/copy_engine.hpp>
+#include <kvstrata/transfer/split_policy.hpp>
 #include <kvstrata/transfer/ticket.hpp>
 #include <kvstrata/transfer/write_policy.hpp>
 
@@ -36,14 +53,55 @@
 namespace kvstrata {
 
 template <class E>
-concept carries_copy_lists =
-    requires(E& engine, stream_id stream, copy_direction direction, const copy_list& list, layer_index layer) {
-      { engine.copy(stream, direction, list, layer) } -> std::same_as<std::uint64_t>;
-    };
+concept carries_copy_lists = requires(E& engine, const copy_list& list, layer_index layer, const fence& after) {
+  { engine.copy(list, layer, after) } -> std::same_as<copied>;
+};
+
+template <class E>
+concept drains_all_queued = requires(E& engine) {
+  { engine.drain_sync() } noexcept;
+};
+
+template <class E>
+concept promotes_layers = requires(E& engine, const promotion_list& list, layer_index layer, const fence& after) {
+  { engine.promote(list, layer, after) } -> std::same_as<copied>;
+};
+
+/// A recipe of a copy engine; whether it is one on a given device says copy_engine.
+template <class E>
+concept engine_recipe = option<E> && std::same_as<typename E::option_kind, copy_engine_option>;
+
+namespace detail {
+
+template <class E>
+struct window_of
+{
+  static constexpr bool lands = false;
+};
+
+template <class E>
+  requires requires { E::lands_in_window; }
+struct window_of<E>
+{
+  static constexpr bool lands = E::lands_in_window;
+};
+
+}  // namespace detail
+
+/// Does the engine's onload land in a window, to be promoted from there?
+template <class E>
+inline constexpr bool lands_in_window = detail::window_of<E>::lands;
 
 template <class E, class Device>
-concept copy_engine = device<Device> && std::constructible_from<typename E::template on<Device>, Device&> &&
-                      carries_copy_lists<typename E::template on<Device>>;
+concept promotes_if_window = !lands_in_window<E> || promotes_layers<typename E::template on<Device>>;
+
+template <class E, class Device>
+concept binds_a_direction = std::constructible_from<typename E::template on<Device>, Device&, copy_direction>;
+
+template <class E, class Device>
+concept copy_engine = device<Device> && engine_recipe<E> && binds_a_direction<E, Device> &&
+                      carries_copy_lists<typename E::template on<Device>> &&
+                      drains_all_queued<typename E::template on<Device>> && promotes_if_window<E, Device>;
 
 template <class C>
 concept onloads = requires(C& channel, const copy_list& list, const fence& after) {
@@ -55,12 +113,29 @@ concept offloads = requires(C& channel, const copy_list& list, std::span<const e
   { channel.offload(list, ready, after) } -> std::same_as<ticket>;
 };
 
+template <class C>
+concept promotes = requires(C& channel, const promotion_list& list, const ticket& landed, const fence& after) {
+  { channel.promote(list, landed, after) } -> std::same_as<ticket>;
+};
+
 template <class T>
 concept names_write_policy = write_policy<typename T::writes>;
 
+template <class T>
+concept names_split_policy = split_policy<typename T::split>;
+
+template <class T>
+concept tells_where_it_lands = requires {
+  { T::lands_in_window } -> std::convertible_to<bool>;
+};
+
+template <class T, class Device>
+concept promotes_where_it_lands = !T::lands_in_window || promotes<typename T::template on<Device>>;
+
 template <class T, class Device>
 concept transfer_policy =
-    device<Device> && names_write_policy<T> && std::constructible_from<typename T::template on<Device>, Device&> &&
-    onloads<typename T::template on<Device>> && offloads<typename T::template on<Device>>;
+    device<Device> && names_write_policy<T> && names_split_policy<T> && tells_where_it_lands<T> &&
+    std::constructible_from<typename T::template on<Device>, Device&> && onloads<typename T::template on<Device>> &&
+    offloads<typename T::template on<Device>> && promotes_where_it_lands<T, Device>;
 
 }  // namespace kvstrata

@@ -1,69 +1,81 @@
-// Copy engines: how the copies of one layer are issued.
-//
-//   per_page_copy    one copy a page: the naive baseline, bound by the cost of a call
-//   coalesced_copy   one copy for all pages that are dense on both sides, straight to their final place
+// What copy engines share: what they report, their streams, and the pieces of one layer of a copy list.
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 namespace kvstrata {
 
-namespace detail {
+struct copy_engine_option;
 
-template <device Device>
-std::uint64_t issue_copies(Device& d, stream_id stream, copy_direction direction, const copy_list& list,
-                           layer_index layer, bool coalesce)
+/// One layer that an engine has queued. Nothing, and an event that is always complete, for an empty list.
+struct copied
 {
-  std::uint64_t copies = 0;
+  std::uint64_t calls = 0;   ///< calls to the device: copies, batches, copy kernels
+  std::uint64_t pieces = 0;  ///< contiguous parts that these calls named
+  event done;                ///< when all of the layer has arrived
+};
+
+/// What an engine calls the stream that its copies of a direction run on.
+[[nodiscard]] constexpr std::string_view copy_stream_name(copy_direction direction) noexcept
+{
+  return direction == copy_direction::to_device ? "onload" : "offload";
+}
+
+/// Calls each(copy_piece) for the parts of one layer: one a run where the run is dense on both sides and `join_pages`,
+/// else one a page. O(pages).
+template <class Each>
+void each_piece(const copy_list& list, copy_direction direction, layer_index layer, bool join_pages, Each&& each)
+{
   for (const copy_run& run : list.runs) {
     std::byte* const on_device = list.device_base + run.device_offset + run.device_place.offset(layer, 0);
     std::byte* const below = list.lower_base + run.lower_offset + run.lower_place.offset(layer, 0);
     const bool dense =
         run.device_place.page_stride == list.piece_bytes && run.lower_place.page_stride == list.piece_bytes;
-    const page_count step = coalesce && dense ? run.pages : 1;
-    for (page_count page = 0; page < run.pages; page += step, ++copies) {
+    const page_count step = join_pages && dense ? run.pages : 1;
+    for (page_count page = 0; page < run.pages; page += step) {
       std::byte* const device_side = on_device + run.device_place.offset(0, page);
       std::byte* const lower_side = below + run.lower_place.offset(0, page);
-      if (direction == copy_direction::to_device) {
-        d.copy(stream, direction, device_side, lower_side, step * list.piece_bytes);
-      } else {
-        d.copy(stream, direction, lower_side, device_side, step * list.piece_bytes);
-      }
+      const bool inwards = direction == copy_direction::to_device;
+      each(copy_piece{inwards ? device_side : lower_side, inwards ? lower_side : device_side, step * list.piece_bytes});
     }
   }
-  return copies;
 }
 
-/// The engines that copy straight from place to place.
-template <bool Coalesce>
-struct direct_copy
+/// Appends a piece, or lengthens the last one where the piece goes on from it on both sides.
+inline void append_joined(std::vector<copy_piece>& pieces, const copy_piece& next)
 {
-  template <device Device>
-  class on
-  {
-   public:
-    explicit on(Device& d) : device_(&d) {}
-    std::uint64_t copy(stream_id stream, copy_direction direction, const copy_list& list, layer_index layer)
-    {
-      return issue_copies(*device_, stream, direction, list, layer, Coalesce);
+  if (!pieces.empty()) {
+    copy_piece& last = pieces.back();
+    if (last.dst + last.bytes == next.dst && last.src + last.bytes == next.src) {
+      last.bytes += next.bytes;
+      return;
     }
+  }
+  pieces.push_back(next);
+}
 
-   private:
-    Device* device_;
-  };
-};
-
-}  // namespace detail
-
-struct per_page_copy : detail::direct_copy<false>
+/// Puts the parts of one layer into `pieces`, as few and as large as they can be.
+inline void list_pieces(std::vector<copy_piece>& pieces, const copy_list& list, copy_direction direction,
+                        layer_index layer)
 {
-};
+  pieces.clear();
+  each_piece(list, direction, layer, true, [&](const copy_piece& piece) { append_joined(pieces, piece); });
+}
 
-struct coalesced_copy : detail::direct_copy<true>
+/// Blocks the host until everything queued on the stream is done; a failed device runs nothing any more.
+template <device Device>
+void drain_stream_sync(Device& d, stream_id stream) noexcept
 {
-};
+  try {
+    d.wait_sync(d.record(stream));
+  } catch (...) {
+  }
+}
 
 }  // namespace kvstrata

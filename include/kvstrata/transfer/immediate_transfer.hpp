@@ -1,18 +1,26 @@
-// Copies and waits: the baseline that everyone must beat. Onload and offload both block the host until the bytes are
-// where they belong.
+// Copies and waits: the baseline that everyone must beat. Onload, offload and promotion block the host until the bytes
+// are where they belong.
+//
+//   immediate_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [WritePolicy], [SplitPolicy]>
 #pragma once
 
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
 namespace kvstrata {
 
-template <class Engine = coalesced_copy, write_policy WritePolicy = page_write_through>
+/// Defaults: coalesced_copy both ways, page_write_through, always_fetch.
+template <transfer_option... Options>
+  requires one_of_each_kind<Options...>
 struct immediate_transfer
 {
-  using writes = WritePolicy;
+  using onload_engine = typename transfer_choice<Options...>::onload_engine;
+  using offload_engine = typename transfer_choice<Options...>::offload_engine;
+  using writes = typename transfer_choice<Options...>::writes;
+  using split = typename transfer_choice<Options...>::split;
+  static constexpr bool lands_in_window = kvstrata::lands_in_window<onload_engine>;
 
   template <device Device>
-    requires copy_engine<Engine, Device>
+    requires copy_engine<onload_engine, Device> && copy_engine<offload_engine, Device>
   class on
   {
    public:
@@ -26,6 +34,11 @@ struct immediate_transfer
     {
       return finish_sync(copies_.offload(list, ready, after));
     }
+    [[nodiscard]] ticket promote(const promotion_list& list, const ticket& landed, const fence& after)
+      requires lands_in_window
+    {
+      return finish_sync(copies_.promote(list, landed, after));
+    }
 
    private:
     ticket finish_sync(ticket queued)
@@ -35,8 +48,11 @@ struct immediate_transfer
     }
 
     Device* device_;
-    typename layerwise_transfer<Engine, WritePolicy>::template on<Device> copies_;
+    typename layerwise_transfer<Options...>::template on<Device> copies_;
   };
 };
+
+static_assert(names_write_policy<immediate_transfer<>> && names_split_policy<immediate_transfer<>> &&
+              tells_where_it_lands<immediate_transfer<>>);
 
 }  // namespace kvstrata

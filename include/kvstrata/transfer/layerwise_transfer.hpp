@@ -1,74 +1,92 @@
-// Layer by layer, on a stream for each direction: the model computes layer l while layer l + 1 travels.
+// Layer by layer, on streams for each direction: the model computes layer l while layer l + 1 travels.
 //
-// Asynchronous transfer pipeline after MTServe (arXiv 2604.22881), without its staging buffers: copies go straight to
-// their final place, and what orders them are events alone. The host never blocks.
+//   layerwise_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [WritePolicy], [SplitPolicy]>
+//
+// Asynchronous transfer pipeline after MTServe (arXiv 2604.22881); how bytes travel is the engine's matter, and what
+// orders them are events alone. The host never blocks.
 #pragma once
 
 #include <kvstrata/transfer/concepts.hpp>
-#include <kvstrata/transfer/copy_engine.hpp>
+#include <kvstrata/transfer/options.hpp>
 
 namespace kvstrata {
 
-template <class Engine = coalesced_copy, write_policy WritePolicy = page_write_through>
+/// Defaults: coalesced_copy both ways, page_write_through, always_fetch.
+template <transfer_option... Options>
+  requires one_of_each_kind<Options...>
 struct layerwise_transfer
 {
-  using writes = WritePolicy;
+  using onload_engine = typename transfer_choice<Options...>::onload_engine;
+  using offload_engine = typename transfer_choice<Options...>::offload_engine;
+  using writes = typename transfer_choice<Options...>::writes;
+  using split = typename transfer_choice<Options...>::split;
+  static constexpr bool lands_in_window = kvstrata::lands_in_window<onload_engine>;
 
   template <device Device>
-    requires copy_engine<Engine, Device>
+    requires copy_engine<onload_engine, Device> && copy_engine<offload_engine, Device>
   class on
   {
    public:
-    explicit on(Device& d)
-        : device_(&d), engine_(d), onload_(d.create_stream("onload")), offload_(d.create_stream("offload"))
-    {
-    }
+    explicit on(Device& d) : onload_(d, copy_direction::to_device), offload_(d, copy_direction::from_device) {}
 
     [[nodiscard]] ticket onload(const copy_list& list, const fence& after)
     {
-      return move(onload_, copy_direction::to_device, list, {}, after);
+      const fence nothing;  // the first layer's wait holds for the others
+      const auto layer = [&](layer_index l) { return onload_.copy(list, l, l == 0 ? after : nothing); };
+      return queue(onload_, list, layer);
     }
 
     [[nodiscard]] ticket offload(const copy_list& list, std::span<const event> ready, const fence& after)
     {
-      return move(offload_, copy_direction::from_device, list, ready, after);
+      const auto layer = [&](layer_index l) {
+        fence start;
+        if (l == 0) start = after;
+        if (!ready.empty()) start.add(ready[l]);
+        return offload_.copy(list, l, start);
+      };
+      return queue(offload_, list, layer);
+    }
+
+    [[nodiscard]] ticket promote(const promotion_list& list, const ticket& landed, const fence& after)
+      requires lands_in_window
+    {
+      const auto layer = [&](layer_index l) {
+        fence start;
+        if (l == 0) start = after;
+        start.add(landed.layer(l));
+        return onload_.promote(list, l, start);
+      };
+      return queue(onload_, list, layer);
     }
 
    private:
-    ticket move(stream_id stream, copy_direction direction, const copy_list& list, std::span<const event> ready,
-                const fence& after)
+    template <class Engine, class List, class Layer>
+    static ticket queue(Engine& engine, const List& list, Layer&& layer)
     {
       ticket done;
       if (list.empty()) return done;
       done.bytes = list.bytes();
       done.layers.reserve(list.layers);
       try {
-        wait_for(*device_, stream, after);
-        for (layer_index layer = 0; layer < list.layers; ++layer) {
-          if (!ready.empty()) device_->wait(stream, ready[layer]);
-          done.copies += engine_.copy(stream, direction, list, layer);
-          done.layers.push_back(device_->record(stream));
+        for (layer_index l = 0; l < list.layers; ++l) {
+          const copied moved = layer(l);
+          done.copies += moved.calls;
+          done.pieces += moved.pieces;
+          done.layers.push_back(moved.done);
         }
       } catch (...) {
-        drain_sync(stream);  // nobody gets a ticket for the copies that are queued already
+        engine.drain_sync();  // nobody gets a ticket for the copies that are queued already
         throw;
       }
       return done;
     }
 
-    void drain_sync(stream_id stream) noexcept
-    {
-      try {
-        device_->wait_sync(device_->record(stream));
-      } catch (...) {  // a failed device runs nothing any more
-      }
-    }
-
-    Device* device_;
-    typename Engine::template on<Device> engine_;
-    stream_id onload_;
-    stream_id offload_;
+    typename onload_engine::template on<Device> onload_;
+    typename offload_engine::template on<Device> offload_;
   };
 };
+
+static_assert(names_write_policy<layerwise_transfer<>> && names_split_policy<layerwise_transfer<>> &&
+              tells_where_it_lands<layerwise_transfer<>>);
 
 }  // namespace kvstrata

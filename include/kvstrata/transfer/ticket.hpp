@@ -14,7 +14,8 @@ struct ticket
 {
   std::vector<event> layers;
   std::uint64_t bytes = 0;   ///< moved in all layers together
-  std::uint64_t copies = 0;  ///< copy calls that took
+  std::uint64_t copies = 0;  ///< calls to the device that took: copies, batches, copy kernels
+  std::uint64_t pieces = 0;  ///< contiguous parts that these calls named, each with an address at both ends
 
   [[nodiscard]] bool empty() const noexcept { return layers.empty(); }
   [[nodiscard]] event layer(layer_index l) const { return layers.empty() ? event{} : layers[l]; }

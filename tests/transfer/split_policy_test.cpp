@@ -1,0 +1,287 @@
+// The cost model against FIELD's arithmetic, and split policies against trying every cut.
+#include "support/catch.hpp"
+
+#include <kvstrata/transfer/split_policy.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace kvstrata;
+
+namespace {
+
+// MTServe's HSTU: 8 layers, hidden 1,024, 4 heads x 128, bf16.
+constexpr std::uint32_t hidden = 1024;
+constexpr geometry field_shape{.layers = 8, .kv_heads = 4, .head_dim = 128, .element = element_type::bf16};
+
+// Effective figures, which the field's break-even lengths L* = 2 F / B - 5 d imply. B is what large pinned copies reach
+// over PCIe x16: 25 GB/s for generation 4, 55 GB/s for generation 5. F then is 67 %, 57 %, 43 % and 28 % of the dense
+// bf16 peaks in NVIDIA's data sheets: 119.5, 312, 989 and 2,250 TFLOP/s.
+constexpr machine l20{.flops_per_second = 79e12, .link_bytes_per_second = 25e9};
+constexpr machine a100{.flops_per_second = 177e12, .link_bytes_per_second = 25e9};
+constexpr machine h200{.flops_per_second = 424e12, .link_bytes_per_second = 55e9};
+constexpr machine b200{.flops_per_second = 636e12, .link_bytes_per_second = 55e9};
+
+[[nodiscard]] cost_model on(const machine& m, const geometry& shape = field_shape)
+{
+  return cost_model::of(m, hidden, shape);
+}
+
+/// What a cut at `until` takes, written out.
+[[nodiscard]] double seconds_of(const cost_model& cost, const split_question& q, token_count until)
+{
+  const auto compute = [&](token_count begin, token_count end) {
+    double sum = 0;
+    for (token_count t = begin; t < end; ++t) sum += cost.seconds_per_token + cost.seconds_per_pair * (t + 1.0);
+    return sum;
+  };
+  double front = compute(q.lower_hits[0].begin, until);
+  double rest = 0;
+  for (const token_interval piece : q.compute) {
+    (piece.begin < q.lower_hits[0].begin ? front : rest) += compute(piece.begin, piece.end);
+  }
+  const token_count fetched = q.lower_hits[0].end - until + q.lower_hits[1].size();
+  const double fetch = fetched == 0 ? 0 : cost.fetch_latency_seconds + cost.fetch_seconds_per_token * fetched;
+  double now = 0;
+  for (std::uint32_t layer = 0; layer < cost.layers; ++layer) {
+    now = (std::max)(now + front, (layer + 1) * fetch) + rest;  // the front meanwhile, the rest when all is there
+  }
+  return now;
+}
+
+[[nodiscard]] token_count begin_or(token_count until, const split_question& q)
+{
+  return (std::max)(until, q.lower_hits[0].begin);
+}
+
+/// A question whose intervals may lie in all ways that a cache's may.
+struct asked
+{
+  explicit asked(std::mt19937& random)
+  {
+    const auto upto = [&](token_count n) { return static_cast<token_count>(random() % (n + 1)); };
+    q.page_tokens = 1 + upto(40);
+    q.history = 1 + upto(3000);
+    const token_count lower_begin = upto(3) == 0 ? upto(q.history / q.page_tokens) * q.page_tokens : 0;
+    const token_count lower_end = lower_begin + upto(q.history - lower_begin);
+    const token_interval below{lower_begin, lower_end};
+    if (upto(1) == 0 && q.history > 1) {
+      const token_count begin = upto(q.history / q.page_tokens) * q.page_tokens;
+      q.device_hit = {begin, begin + upto(q.history - begin)};
+    }
+    q.lower_hits[0] = q.device_hit.empty() ? below : intersect(below, {0, q.device_hit.begin});
+    if (!q.device_hit.empty()) q.lower_hits[1] = intersect(below, {q.device_hit.end, q.history});
+    compute = uncovered({0, q.history}, below, q.device_hit);
+    q.compute = compute;
+  }
+  split_question q;
+  interval_list compute;
+};
+
+[[nodiscard]] cost_model any_costs(std::mt19937& random)
+{
+  const auto about = [&](double scale) {
+    return random() % 6 == 0 ? 0 : scale * std::exp2(static_cast<double>(random() % 1000) / 100 - 5);
+  };
+  return {.seconds_per_token = about(1e-6),
+          .seconds_per_pair = about(1e-9),
+          .fetch_seconds_per_token = about(1e-6),
+          .fetch_latency_seconds = about(1e-5),
+          .layers = 1 + static_cast<std::uint32_t>(random() % 9)};
+}
+
+[[nodiscard]] split_question lone_hit(token_count tokens)
+{
+  return {.history = tokens, .lower_hits = {{0, tokens}, {}}, .page_tokens = 32};
+}
+
+}  // namespace
+
+TEST_CASE("fetching wins above the lengths that the field reports", "[transfer][cost]")
+{
+  CHECK(on(l20).break_even_tokens() == Approx(1'200).epsilon(0.05));
+  CHECK(on(a100).break_even_tokens() == Approx(9'000).epsilon(0.05));
+  CHECK(on(h200).break_even_tokens() == Approx(10'000).epsilon(0.05));
+  CHECK(on(b200).break_even_tokens() == Approx(18'000).epsilon(0.05));
+  geometry half = field_shape;
+  half.element = element_type::int8;  // a 2:1 codec
+  CHECK(on(h200, half).break_even_tokens() == Approx(2'600).epsilon(0.05));
+}
+
+TEST_CASE("a cost model by arithmetic is 10 L d D + 2 L^2 D FLOP and 4 L D bytes a layer", "[transfer][cost]")
+{
+  const cost_model cost = on(h200);
+  const double width = 4 * 128;
+  for (const double length : {1'000.0, 10'000.0, 40'000.0}) {
+    const auto tokens = static_cast<token_count>(length);
+    const double flops = 10 * length * hidden * width + 2 * length * length * width;
+    CHECK(cost.compute_seconds(token_interval{0, tokens}) == Approx(flops / h200.flops_per_second).epsilon(2e-4));
+    CHECK(cost.fetch_seconds(tokens) == Approx(4 * length * width / h200.link_bytes_per_second));
+  }
+  CHECK(cost.layers == 8);
+  // L* = 2 F / B - 5 d, whatever the width and the layers are; half a token because token t attends to t + 1.
+  const double expected = 2 * h200.flops_per_second / h200.link_bytes_per_second - 5.0 * hidden;
+  for (const geometry shape : {geometry{1, 1, 8, element_type::bf16}, geometry{30, 16, 64, element_type::bf16}}) {
+    CHECK(on(h200, shape).break_even_tokens() == Approx(expected).margin(1.5));
+  }
+}
+
+TEST_CASE("the costs of intervals add up, and nothing costs nothing", "[transfer][cost]")
+{
+  const cost_model cost{
+      .seconds_per_token = 3, .seconds_per_pair = 0.5, .fetch_seconds_per_token = 2, .fetch_latency_seconds = 7};
+  CHECK(cost.compute_seconds(token_interval{}) == 0);
+  CHECK(cost.compute_seconds(token_interval{0, 1}) == 3.5);
+  CHECK(cost.compute_seconds(token_interval{9, 10}) == 3 + 5);
+  CHECK(cost.compute_seconds(token_interval{0, 100}) ==
+        cost.compute_seconds(token_interval{0, 33}) + cost.compute_seconds(token_interval{33, 100}));
+  const token_interval list[] = {{0, 4}, {10, 12}};
+  CHECK(cost.compute_seconds(list) == 6 * 3 + 0.5 * (1 + 2 + 3 + 4 + 11 + 12));
+  CHECK(cost.fetch_seconds(0) == 0);
+  CHECK(cost.fetch_seconds(10) == 27);
+  CHECK(cost_model{.layers = 1}.pipeline_seconds(2, 0, 3) == 5);
+  CHECK(cost_model{.layers = 8}.pipeline_seconds(2, 0, 3) == 2 + 8 * 3);
+  CHECK(cost_model{.layers = 8}.pipeline_seconds(3, 0, 2) == 8 * 3 + 2);
+  CHECK(cost_model{.layers = 8}.pipeline_seconds(3, 4, 1) == 8 * 5);          // nothing is waited for
+  CHECK(cost_model{.layers = 8}.pipeline_seconds(3, 2, 1) == 3 + 7 * 3 + 1);  // the first layer is
+}
+
+TEST_CASE("break-even is where both costs meet", "[transfer][cost]")
+{
+  std::mt19937 random(5);
+  for (int i = 0; i < 500; ++i) {
+    const cost_model cost = any_costs(random);
+    const double tokens = cost.break_even_tokens();
+    CAPTURE(cost.seconds_per_token, cost.seconds_per_pair, cost.fetch_seconds_per_token, cost.fetch_latency_seconds);
+    CHECK(tokens >= 0);
+    const auto fetching_wins = [&](double length) {
+      const double compute = cost.seconds_per_token * length + cost.seconds_per_pair * length * (length + 1) / 2;
+      return cost.fetch_latency_seconds + cost.fetch_seconds_per_token * length < compute;
+    };
+    if (std::isfinite(tokens)) {
+      CHECK((fetching_wins(tokens * 1.001 + 1e-6) || fetching_wins(tokens * 1.001 + 1)));
+      if (tokens > 1e-3) CHECK_FALSE(fetching_wins(tokens * 0.999));
+    } else {
+      for (const double length : {1.0, 1e3, 1e9}) CHECK_FALSE(fetching_wins(length));
+    }
+  }
+  CHECK(cost_model{}.break_even_tokens() == std::numeric_limits<double>::infinity());
+  CHECK(cost_model{.seconds_per_token = 1}.break_even_tokens() == 0);
+}
+
+TEST_CASE("always_fetch fetches", "[transfer][split]")
+{
+  CHECK(always_fetch{}.recompute_until(lone_hit(100'000)) == 0);
+}
+
+TEST_CASE("split_by_cost finds a cut that no other page beats", "[transfer][split]")
+{
+  std::mt19937 random(1);
+  int cuts = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const asked a(random);
+    const split_by_cost split{any_costs(random)};
+    const token_count until = split.recompute_until(a.q);
+    CAPTURE(i, a.q.page_tokens, a.q.lower_hits[0].begin, a.q.lower_hits[0].end, until);
+    if (a.q.lower_hits[0].empty()) {
+      REQUIRE(until == 0);
+      continue;
+    }
+    REQUIRE(until <= a.q.lower_hits[0].end);
+    REQUIRE((until == 0 || until > a.q.lower_hits[0].begin));
+    REQUIRE((until % a.q.page_tokens == 0 || until == a.q.lower_hits[0].end));
+    double best = seconds_of(split.cost, a.q, a.q.lower_hits[0].begin);
+    for (token_count cut = a.q.lower_hits[0].begin + 1; cut <= a.q.lower_hits[0].end; ++cut) {
+      if (cut % a.q.page_tokens != 0 && cut != a.q.lower_hits[0].end) continue;
+      best = (std::min)(best, seconds_of(split.cost, a.q, cut));
+    }
+    REQUIRE(seconds_of(split.cost, a.q, begin_or(until, a.q)) == Approx(best).epsilon(1e-9));
+    cuts += until != 0 && until != a.q.lower_hits[0].end ? 1 : 0;
+  }
+  CHECK(cuts > 300);  // and not only at the ends
+}
+
+TEST_CASE("fetch_or_recompute takes whichever end takes less time", "[transfer][split]")
+{
+  std::mt19937 random(2);
+  int all = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const asked a(random);
+    const fetch_or_recompute split{any_costs(random)};
+    const token_interval hit = a.q.lower_hits[0];
+    const token_count until = split.recompute_until(a.q);
+    REQUIRE((until == 0 || until == hit.end));
+    if (hit.empty()) continue;
+    const double fetched = seconds_of(split.cost, a.q, hit.begin);
+    const double computed = seconds_of(split.cost, a.q, hit.end);
+    if (std::abs(fetched - computed) > 1e-9 * (fetched + computed)) REQUIRE((until != 0) == (computed < fetched));
+    all += until != 0 ? 1 : 0;
+  }
+  CHECK(all > 100);
+}
+
+TEST_CASE("without figures nothing is computed again, and where fetching is free neither", "[transfer][split]")
+{
+  CHECK(split_by_cost{}.recompute_until(lone_hit(5000)) == 0);
+  CHECK(fetch_or_recompute{}.recompute_until(lone_hit(5000)) == 0);
+  CHECK(split_by_cost{{.seconds_per_token = 1, .layers = 8}}.recompute_until(lone_hit(5000)) == 0);
+  CHECK(split_by_cost{{.fetch_seconds_per_token = 1, .layers = 8}}.recompute_until(lone_hit(5000)) == 5000);
+}
+
+TEST_CASE("the cost of waiting for a link weighs against fetching a little", "[transfer][split]")
+{
+  const cost_model cost{
+      .seconds_per_token = 1, .fetch_seconds_per_token = 0.5, .fetch_latency_seconds = 100, .layers = 4};
+  CHECK(split_by_cost{cost}.recompute_until(lone_hit(64)) == 64);
+  CHECK(fetch_or_recompute{cost}.recompute_until(lone_hit(64)) == 64);
+  CHECK(fetch_or_recompute{cost}.recompute_until(lone_hit(6400)) == 0);
+}
+
+TEST_CASE("on a lone hit the split shortens the pipeline, most around the break-even length", "[transfer][split]")
+{
+  const split_by_cost split{on(h200)};
+  for (const token_count tokens : {4'000U, 10'000U, 20'000U, 40'000U}) {
+    const split_question q = lone_hit(tokens);
+    const token_count until = split.recompute_until(q);
+    CAPTURE(tokens, until);
+    CHECK((until > 0 && until < tokens));
+    const double ours = seconds_of(split.cost, q, until);
+    CHECK(ours < 0.75 * seconds_of(split.cost, q, 0));
+    CHECK(ours < 0.75 * seconds_of(split.cost, q, tokens));
+  }
+}
+
+TEST_CASE("what the device has, and what must be computed anyway, move the cut", "[transfer][split]")
+{
+  const split_by_cost split{on(h200)};
+  const token_count alone = split.recompute_until(lone_hit(10'240));
+  split_question busy = lone_hit(10'240);
+  const token_interval more[] = {{10'240, 13'000}};
+  busy.history = 13'000;
+  busy.compute = more;
+  CHECK(split.recompute_until(busy) < alone);  // the model has enough to do
+  split_question loaded = lone_hit(10'240);
+  loaded.history = 20'480;
+  loaded.device_hit = {10'240, 15'000};
+  loaded.lower_hits[1] = {15'000, 20'480};
+  CHECK(split.recompute_until(loaded) > alone);  // the link has enough to do
+}
+
+TEST_CASE("figures that make no sense are refused in a sentence", "[transfer][cost]")
+{
+  CHECK_THROWS_WITH(check(cost_model{.seconds_per_token = -1}),
+                    "cost_model.seconds_per_token is -1.000000, but it must be a finite number, at least 0");
+  CHECK_THROWS_AS(check(cost_model{.seconds_per_pair = std::nan("")}), config_error);
+  CHECK_THROWS_AS(check(cost_model{.fetch_seconds_per_token = INFINITY}), config_error);
+  CHECK_THROWS_AS(check(cost_model{.fetch_latency_seconds = -1}), config_error);
+  CHECK_THROWS_AS(check(cost_model{.layers = 0}), config_error);
+  CHECK_NOTHROW(check(cost_model{}));
+  CHECK_THROWS_WITH(on({.flops_per_second = 0, .link_bytes_per_second = 1}),
+                    "machine.flops_per_second is 0.000000, but it must be more than 0");
+  CHECK_THROWS_AS(on({.flops_per_second = 1, .link_latency_seconds = -1}), config_error);
+  CHECK(on({.flops_per_second = 1}).fetch_seconds_per_token == 0);  // a link without limit
+}
