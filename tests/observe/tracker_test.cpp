@@ -31,6 +31,9 @@ static_assert(tracks<eviction_ear, tokens_evicted> && !tracks<eviction_ear, batc
 static_assert(tracks<counters, batch_prepared> && tracks<counters, batch_committed> &&
               tracks<counters, bytes_onloaded> && tracks<counters, bytes_offloaded> &&
               tracks<counters, tokens_evicted> && tracks<counters, offload_refused> && tracks<counters, pressure_met>);
+static_assert(tracks<counters, user_hit> && tracks<counters, bytes_promoted> && tracks<counters, write_delayed> &&
+              tracks<counters, tokens_cleaned> && tracks<counters, prefetch_queued> &&
+              tracks<counters, prefetch_undone> && tracks<counters, call_began>);
 static_assert(!tracks<no_tracker, pressure_met> && !tracks<silent, batch_prepared>);
 
 struct needs_a_file
@@ -63,25 +66,57 @@ static_assert(std::movable<lease> && !std::copyable<lease> && !std::default_init
 static_assert(std::is_nothrow_move_constructible_v<lease> && std::is_nothrow_move_assignable_v<lease>);
 static_assert(!std::movable<watched_cache<no_tracker>>);
 
+/// What a histogram of these ages has to say, from its definition.
+void compare(const log2_histogram& mine, const std::vector<std::uint64_t>& ages)
+{
+  std::vector<std::uint64_t> counts(log2_histogram::buckets, 0);
+  std::uint64_t sum = 0;
+  for (const std::uint64_t age : ages) {
+    std::size_t bucket = 0;
+    while (bucket + 1 < counts.size() && age >= (std::uint64_t{1} << bucket)) ++bucket;
+    ++counts[bucket];
+    sum += age;
+  }
+  REQUIRE(std::vector<std::uint64_t>(mine.counts.begin(), mine.counts.end()) == counts);
+  REQUIRE(mine.sum == sum);
+  REQUIRE(mine.total() == ages.size());
+}
+
 void compare(const counters& mine, const tally& seen)
 {
   const counters::snapshot s = mine.read();
+  using counts = std::vector<std::uint64_t>;
+  REQUIRE(counts(s.calls.begin(), s.calls.end()) == counts{seen.prepare_calls, seen.commit_calls, seen.release_calls,
+                                                           seen.prefetch_calls, seen.erase_calls, seen.clean_calls});
+  REQUIRE(s.pressure == seen.pressure);
   REQUIRE(s.batches == seen.batches);
   REQUIRE(s.requests == seen.requests);
   REQUIRE(s.device_tokens == seen.device_tokens);
   REQUIRE(s.lower_tokens == seen.lower_tokens);
   REQUIRE(s.computed_tokens == seen.computed_tokens);
+  REQUIRE(s.recomputed_tokens == seen.recomputed_tokens);
   REQUIRE(s.committed_tokens == seen.committed_tokens);
-  REQUIRE(s.onload_bytes == seen.onload_bytes);
-  REQUIRE(s.onload_copies == seen.onload_copies);
-  REQUIRE(s.offload_bytes == seen.offload_bytes);
-  REQUIRE(s.offload_copies == seen.offload_copies);
-  REQUIRE(s.device_evicted_tokens == seen.device_evicted);
-  REQUIRE(s.device_dropped_tokens == seen.device_dropped);
-  REQUIRE(s.lower_evicted_tokens == seen.lower_evicted);
-  REQUIRE(s.lower_dropped_tokens == seen.lower_dropped);
+  REQUIRE(counts{s.onload_bytes, s.onload_copies, s.onload_pieces} ==
+          counts{seen.onload_bytes, seen.onload_copies, seen.onload_pieces});
+  REQUIRE(counts{s.offload_bytes, s.offload_copies, s.offload_pieces} ==
+          counts{seen.offload_bytes, seen.offload_copies, seen.offload_pieces});
+  REQUIRE(counts{s.promoted_bytes, s.promoted_copies, s.promoted_pieces} ==
+          counts{seen.promoted_bytes, seen.promoted_copies, seen.promoted_pieces});
+  REQUIRE(counts{s.device_evicted_tokens, s.device_dropped_tokens, s.device_unread_tokens} ==
+          counts{seen.device_evicted, seen.device_dropped, seen.device_unread});
+  REQUIRE(counts{s.lower_evicted_tokens, s.lower_dropped_tokens, s.lower_unread_tokens} ==
+          counts{seen.lower_evicted, seen.lower_dropped, seen.lower_unread});
   REQUIRE(s.refused_tokens == seen.refused);
-  REQUIRE(s.pressure == seen.pressure);
+  REQUIRE(counts(s.refused_for.begin(), s.refused_for.end()) ==
+          counts{seen.refused_held, seen.refused_full, seen.refused_apart});
+  REQUIRE(s.delayed_tokens == seen.delayed);
+  REQUIRE(s.cleaned_tokens == seen.cleaned);
+  REQUIRE(counts{s.prefetched_tokens, s.displaced_tokens, s.undone_tokens, s.saved_tokens} ==
+          counts{seen.prefetched, seen.displaced, seen.undone, seen.prefetched_read});
+  compare(s.device_hit_ages, seen.device_hit_ages);
+  compare(s.lower_hit_ages, seen.lower_hit_ages);
+  compare(s.device_eviction_ages, seen.device_eviction_ages);
+  compare(s.lower_eviction_ages, seen.lower_eviction_ages);
 }
 
 /// Tells everybody the same event, drawn at random.
@@ -89,16 +124,26 @@ template <class... Trackers>
 void tell_all(std::mt19937& random, Trackers&... all)
 {
   const auto n = [&random] { return std::uint64_t{random() % 1000}; };
+  const auto age = [&random] { return (std::uint64_t{random()} << 8) >> random() % 41; };  // of any magnitude
   const auto one = [&](const auto& event) { (tell(all, event), ...); };
   const auto level = random() % 2 == 0 ? tier_level::device : tier_level::lower;
-  switch (random() % 7) {
-    case 0: one(batch_prepared{n(), n(), n(), n()}); break;
+  const auto call = static_cast<call_name>(random() % 6);
+  switch (random() % 15) {
+    case 0: one(batch_prepared{n(), n(), n(), n(), n(), n()}); break;
     case 1: one(batch_committed{n()}); break;
-    case 2: one(bytes_onloaded{n(), n()}); break;
-    case 3: one(bytes_offloaded{n(), n()}); break;
-    case 4: one(tokens_evicted{level, n(), n()}); break;
-    case 5: one(offload_refused{n()}); break;
+    case 2: one(bytes_onloaded{n(), n(), n()}); break;
+    case 3: one(bytes_offloaded{n(), n(), n()}); break;
+    case 4: one(tokens_evicted{level, n(), n(), n(), age()}); break;
+    case 5: one(offload_refused{n(), static_cast<refusal>(random() % 3)}); break;
     case 6: one(pressure_met{}); break;
+    case 7: one(user_hit{level, n(), age()}); break;
+    case 8: one(bytes_promoted{n(), n(), n()}); break;
+    case 9: one(write_delayed{n()}); break;
+    case 10: one(tokens_cleaned{n()}); break;
+    case 11: one(prefetch_queued{n(), n()}); break;
+    case 12: one(prefetch_undone{n()}); break;
+    case 13: one(call_began{call}); break;
+    case 14: one(call_ended{call}); break;
   }
 }
 
@@ -126,7 +171,7 @@ TEST_CASE("counters start at zero and count every member of every event")
   tally seen;
   silent deaf;
   compare(mine, seen);
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 2000; ++i) {
     tell_all(random, mine, seen, deaf);
     compare(mine, seen);
   }

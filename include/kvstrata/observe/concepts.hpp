@@ -3,68 +3,24 @@
 // expression            meaning
 // --------------------- ----------------------------------------------------------------------------------------
 // T t;                  a tracker that has seen nothing
-// t.on(event)           one of the events below. A tracker that lacks an overload is not told of that event, and what
-//                       it would cost to tell is not spent
+// t.on(event)           one of the events of observe/events.hpp. A tracker that lacks an overload is not told of that
+//                       event, and what it would cost to tell is not spent
 //
 // An empty tracker takes no room in the cache. It is called by whichever thread calls the cache; what other threads
-// read of it meanwhile is for it to protect. Minimum model: no_tracker. Models: no_tracker, counters.
+// read of it meanwhile is for it to protect. Minimum model: no_tracker.
+//
+//   no_tracker   watches nothing, costs nothing
+//   counters     counts, and can be read at any time (observe/counters.hpp); as text for Prometheus: observe/prometheus.hpp
+//   timeline     a picture of one run for Perfetto or Chrome (observe/timeline.hpp)
+//   nvtx         ranges and marks in NVIDIA's profilers, where CUDA is (observe/nvtx.hpp)
+//   trackers     several of them at once (observe/trackers.hpp)
 #pragma once
 
-#include <kvstrata/core/ids.hpp>
+#include <kvstrata/observe/events.hpp>
 
 #include <concepts>
-#include <cstdint>
 
 namespace kvstrata {
-
-/// Levels of the hierarchy, from the top.
-enum class tier_level : std::uint8_t { device, lower };
-
-/// A batch came under a lease. Tokens by where they come from; together they are the histories of the batch.
-struct batch_prepared
-{
-  std::uint64_t requests = 0;
-  std::uint64_t device_tokens = 0;
-  std::uint64_t lower_tokens = 0;
-  std::uint64_t computed_tokens = 0;
-};
-
-/// Tokens were committed: computed in a lease, valid from now on.
-struct batch_committed
-{
-  std::uint64_t tokens = 0;
-};
-
-/// A transfer was queued.
-struct bytes_onloaded
-{
-  std::uint64_t bytes = 0;
-  std::uint64_t copies = 0;
-};
-struct bytes_offloaded
-{
-  std::uint64_t bytes = 0;
-  std::uint64_t copies = 0;
-};
-
-/// Tokens left a tier under pressure. `dropped` of them were nowhere else.
-struct tokens_evicted
-{
-  tier_level from = tier_level::device;
-  std::uint64_t tokens = 0;
-  std::uint64_t dropped = 0;
-};
-
-/// The lower tier had no room for tokens that the write policy wanted there. They stay dirty on the device.
-struct offload_refused
-{
-  std::uint64_t tokens = 0;
-};
-
-/// A call was turned away; see result.hpp.
-struct pressure_met
-{
-};
 
 template <class T>
 concept tracker = std::default_initializable<T>;
@@ -78,6 +34,21 @@ constexpr void tell([[maybe_unused]] T& who, [[maybe_unused]] const Event& what)
 {
   if constexpr (tracks<T, Event>) who.on(what);
 }
+
+/// Tells a tracker when a call into the cache begins and when it ends, however it ends.
+template <tracker T>
+class call_scope
+{
+ public:
+  call_scope(T& who, call_name name) : who_(&who), name_(name) { tell(*who_, call_began{name_}); }
+  call_scope(const call_scope&) = delete;
+  call_scope& operator=(const call_scope&) = delete;
+  ~call_scope() { tell(*who_, call_ended{name_}); }
+
+ private:
+  T* who_;
+  call_name name_;
+};
 
 /// Watches nothing, costs nothing.
 struct no_tracker

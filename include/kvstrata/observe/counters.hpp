@@ -2,95 +2,192 @@
 #pragma once
 
 #include <kvstrata/observe/concepts.hpp>
+#include <kvstrata/observe/log2_histogram.hpp>
 
+#include <array>
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace kvstrata {
 
+/// Lock-free: an event costs a relaxed addition for each count that it changes.
 class counters
 {
  public:
+  static constexpr std::size_t call_names = static_cast<std::size_t>(call_name::clean) + 1;
+  static constexpr std::size_t refusals = static_cast<std::size_t>(refusal::apart) + 1;
+  static_assert(name_of(static_cast<call_name>(call_names)) == "unknown", "a call has been added: count it, too");
+
   /// A copy of all counts. Counts that belong together may be one event apart when read during a call.
   struct snapshot
   {
+    std::array<std::uint64_t, call_names> calls{};  ///< [number of the call_name], begun
+    std::uint64_t pressure = 0;                     ///< calls turned away
+
     std::uint64_t batches = 0;
     std::uint64_t requests = 0;
-    std::uint64_t device_tokens = 0;    ///< served from device pages
-    std::uint64_t lower_tokens = 0;     ///< served from the lower tier
-    std::uint64_t computed_tokens = 0;  ///< left to the model
+    std::uint64_t device_tokens = 0;      ///< served from device pages
+    std::uint64_t lower_tokens = 0;       ///< served from the lower tier
+    std::uint64_t computed_tokens = 0;    ///< left to the model
+    std::uint64_t recomputed_tokens = 0;  ///< of these: a tier has them, but computing them is quicker
     std::uint64_t committed_tokens = 0;
+
     std::uint64_t onload_bytes = 0;
-    std::uint64_t onload_copies = 0;
+    std::uint64_t onload_copies = 0;  ///< calls to the device
+    std::uint64_t onload_pieces = 0;  ///< descriptors in these calls
     std::uint64_t offload_bytes = 0;
     std::uint64_t offload_copies = 0;
+    std::uint64_t offload_pieces = 0;
+    std::uint64_t promoted_bytes = 0;  ///< from the onload window to pages
+    std::uint64_t promoted_copies = 0;
+    std::uint64_t promoted_pieces = 0;
+
     std::uint64_t device_evicted_tokens = 0;
     std::uint64_t device_dropped_tokens = 0;  ///< evicted from the device and nowhere else
+    std::uint64_t device_unread_tokens = 0;   ///< evicted from the device and never served there
     std::uint64_t lower_evicted_tokens = 0;
     std::uint64_t lower_dropped_tokens = 0;  ///< evicted from the lower tier and nowhere else
-    std::uint64_t refused_tokens = 0;        ///< the lower tier had no room
-    std::uint64_t pressure = 0;              ///< calls turned away
+    std::uint64_t lower_unread_tokens = 0;   ///< evicted from the lower tier and never served from there
+
+    std::uint64_t refused_tokens = 0;                   ///< the lower tier had no room
+    std::array<std::uint64_t, refusals> refused_for{};  ///< of these, [number of the refusal]
+    std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
+    std::uint64_t cleaned_tokens = 0;                   ///< written ahead of need
+
+    std::uint64_t prefetched_tokens = 0;  ///< queued ahead of their request
+    std::uint64_t displaced_tokens = 0;   ///< pushed off the device by prefetches
+    std::uint64_t undone_tokens = 0;      ///< prefetched, and taken back unread
+    std::uint64_t saved_tokens = 0;       ///< prefetched, and read by a batch later
+
+    // Ages in requests, one value an event.
+    log2_histogram device_hit_ages;
+    log2_histogram lower_hit_ages;
+    log2_histogram device_eviction_ages;
+    log2_histogram lower_eviction_ages;
+
+    friend bool operator==(const snapshot&, const snapshot&) = default;
   };
+
+  void on(const call_began& e) noexcept { add<&snapshot::calls>(1, static_cast<std::size_t>(e.call)); }
+  void on(const pressure_met&) noexcept { add<&snapshot::pressure>(1); }
 
   void on(const batch_prepared& e) noexcept
   {
-    add(batches_, 1);
-    add(requests_, e.requests);
-    add(device_tokens_, e.device_tokens);
-    add(lower_tokens_, e.lower_tokens);
-    add(computed_tokens_, e.computed_tokens);
+    add<&snapshot::batches>(1);
+    add<&snapshot::requests>(e.requests);
+    add<&snapshot::device_tokens>(e.device_tokens);
+    add<&snapshot::lower_tokens>(e.lower_tokens);
+    add<&snapshot::computed_tokens>(e.computed_tokens);
+    add<&snapshot::recomputed_tokens>(e.recomputed_tokens);
+    add<&snapshot::saved_tokens>(e.prefetched_tokens);
   }
-  void on(const batch_committed& e) noexcept { add(committed_tokens_, e.tokens); }
+  void on(const user_hit& e) noexcept
+  {
+    if (e.level == tier_level::device) add_value<&snapshot::device_hit_ages>(e.age);
+    else add_value<&snapshot::lower_hit_ages>(e.age);
+  }
+  void on(const batch_committed& e) noexcept { add<&snapshot::committed_tokens>(e.tokens); }
+
   void on(const bytes_onloaded& e) noexcept
   {
-    add(onload_bytes_, e.bytes);
-    add(onload_copies_, e.copies);
+    add<&snapshot::onload_bytes>(e.bytes);
+    add<&snapshot::onload_copies>(e.copies);
+    add<&snapshot::onload_pieces>(e.pieces);
   }
   void on(const bytes_offloaded& e) noexcept
   {
-    add(offload_bytes_, e.bytes);
-    add(offload_copies_, e.copies);
+    add<&snapshot::offload_bytes>(e.bytes);
+    add<&snapshot::offload_copies>(e.copies);
+    add<&snapshot::offload_pieces>(e.pieces);
   }
+  void on(const bytes_promoted& e) noexcept
+  {
+    add<&snapshot::promoted_bytes>(e.bytes);
+    add<&snapshot::promoted_copies>(e.copies);
+    add<&snapshot::promoted_pieces>(e.pieces);
+  }
+
   void on(const tokens_evicted& e) noexcept
   {
-    const bool device = e.from == tier_level::device;
-    add(device ? device_evicted_tokens_ : lower_evicted_tokens_, e.tokens);
-    add(device ? device_dropped_tokens_ : lower_dropped_tokens_, e.dropped);
+    if (e.from == tier_level::device) {
+      add<&snapshot::device_evicted_tokens>(e.tokens);
+      add<&snapshot::device_dropped_tokens>(e.dropped);
+      add<&snapshot::device_unread_tokens>(e.unread);
+      add_value<&snapshot::device_eviction_ages>(e.age);
+    } else {
+      add<&snapshot::lower_evicted_tokens>(e.tokens);
+      add<&snapshot::lower_dropped_tokens>(e.dropped);
+      add<&snapshot::lower_unread_tokens>(e.unread);
+      add_value<&snapshot::lower_eviction_ages>(e.age);
+    }
   }
-  void on(const offload_refused& e) noexcept { add(refused_tokens_, e.tokens); }
-  void on(const pressure_met&) noexcept { add(pressure_, 1); }
+  void on(const offload_refused& e) noexcept
+  {
+    add<&snapshot::refused_tokens>(e.tokens);
+    add<&snapshot::refused_for>(e.tokens, static_cast<std::size_t>(e.why));
+  }
+  void on(const write_delayed& e) noexcept { add<&snapshot::delayed_tokens>(e.tokens); }
+  void on(const tokens_cleaned& e) noexcept { add<&snapshot::cleaned_tokens>(e.tokens); }
+
+  void on(const prefetch_queued& e) noexcept
+  {
+    add<&snapshot::prefetched_tokens>(e.tokens);
+    add<&snapshot::displaced_tokens>(e.displaced);
+  }
+  void on(const prefetch_undone& e) noexcept { add<&snapshot::undone_tokens>(e.tokens); }
 
   [[nodiscard]] snapshot read() const noexcept
   {
-    return {.batches = get(batches_),
-            .requests = get(requests_),
-            .device_tokens = get(device_tokens_),
-            .lower_tokens = get(lower_tokens_),
-            .computed_tokens = get(computed_tokens_),
-            .committed_tokens = get(committed_tokens_),
-            .onload_bytes = get(onload_bytes_),
-            .onload_copies = get(onload_copies_),
-            .offload_bytes = get(offload_bytes_),
-            .offload_copies = get(offload_copies_),
-            .device_evicted_tokens = get(device_evicted_tokens_),
-            .device_dropped_tokens = get(device_dropped_tokens_),
-            .lower_evicted_tokens = get(lower_evicted_tokens_),
-            .lower_dropped_tokens = get(lower_dropped_tokens_),
-            .refused_tokens = get(refused_tokens_),
-            .pressure = get(pressure_)};
+    words now{};
+    for (std::size_t i = 0; i < now.size(); ++i) now[i] = counts_[i].load(std::memory_order_relaxed);
+    return std::bit_cast<snapshot>(now);
   }
 
  private:
-  using count = std::atomic<std::uint64_t>;
-  static void add(count& to, std::uint64_t n) noexcept { to.fetch_add(n, std::memory_order_relaxed); }
-  static std::uint64_t get(const count& from) noexcept { return from.load(std::memory_order_relaxed); }
+  // A snapshot is nothing but 64-bit counts. The live ones are an array of atomics in the same order, so that each is
+  // named once.
+  using words = std::array<std::uint64_t, sizeof(snapshot) / sizeof(std::uint64_t)>;
+  static_assert(std::has_unique_object_representations_v<snapshot> && std::is_trivially_copyable_v<snapshot>);
 
-  count batches_{0}, requests_{0}, device_tokens_{0}, lower_tokens_{0}, computed_tokens_{0}, committed_tokens_{0};
-  count onload_bytes_{0}, onload_copies_{0}, offload_bytes_{0}, offload_copies_{0};
-  count device_evicted_tokens_{0}, device_dropped_tokens_{0}, lower_evicted_tokens_{0}, lower_dropped_tokens_{0};
-  count refused_tokens_{0}, pressure_{0};
+  static constexpr void mark(std::uint64_t& first) { first = 1; }
+  template <std::size_t N>
+  static constexpr void mark(std::array<std::uint64_t, N>& all)
+  {
+    all[0] = 1;
+  }
+  static constexpr void mark(log2_histogram& h) { h.counts[0] = 1; }
+
+  /// Where a member of the snapshot begins, in words.
+  template <auto Member>
+  static constexpr std::size_t place_of() noexcept
+  {
+    snapshot probe;
+    mark(probe.*Member);
+    const words found = std::bit_cast<words>(probe);
+    std::size_t place = 0;
+    while (found[place] == 0) ++place;
+    return place;
+  }
+
+  template <auto Member>
+  void add(std::uint64_t n, std::size_t index = 0) noexcept
+  {
+    constexpr std::size_t place = place_of<Member>();
+    counts_[place + index].fetch_add(n, std::memory_order_relaxed);
+  }
+  template <auto Histogram>
+  void add_value(std::uint64_t value) noexcept
+  {
+    add<Histogram>(1, log2_histogram::bucket_of(value));
+    add<Histogram>(value, log2_histogram::buckets);  // the sum follows the buckets
+  }
+
+  std::array<std::atomic<std::uint64_t>, sizeof(snapshot) / sizeof(std::uint64_t)> counts_{};
 };
 
-static_assert(tracks<counters, batch_prepared> && tracks<counters, tokens_evicted>);
+static_assert(tracks<counters, batch_prepared> && tracks<counters, tokens_evicted> && tracks<counters, user_hit>);
 
 }  // namespace kvstrata

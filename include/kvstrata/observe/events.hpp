@@ -1,0 +1,144 @@
+// What a tracker is told. Plain data; token counts, bytes, and ages in requests.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace kvstrata {
+
+/// Levels of the hierarchy, from the top.
+enum class tier_level : std::uint8_t { device, lower };
+
+[[nodiscard]] constexpr std::string_view name_of(tier_level level) noexcept
+{
+  return level == tier_level::device ? "device" : "lower";
+}
+
+/// The calls that work on a cache.
+enum class call_name : std::uint8_t { prepare, commit, release, prefetch, erase, clean };
+
+[[nodiscard]] constexpr std::string_view name_of(call_name call) noexcept
+{
+  switch (call) {
+    case call_name::prepare: return "prepare";
+    case call_name::commit: return "commit";
+    case call_name::release: return "release";
+    case call_name::prefetch: return "prefetch";
+    case call_name::erase: return "erase";
+    case call_name::clean: return "clean";
+  }
+  return "unknown";
+}
+
+/// A call into the cache begins and ends; calls of one cache do not nest.
+struct call_began
+{
+  call_name call{};
+};
+struct call_ended
+{
+  call_name call{};
+};
+
+/// A batch came under a lease. Tokens by where they come from; together they are the histories of the batch.
+struct batch_prepared
+{
+  std::uint64_t requests = 0;
+  std::uint64_t device_tokens = 0;
+  std::uint64_t lower_tokens = 0;
+  std::uint64_t computed_tokens = 0;
+  std::uint64_t recomputed_tokens = 0;  ///< of the computed: a tier has them, but computing them is quicker
+  std::uint64_t prefetched_tokens = 0;  ///< of the device's: a prefetch brought them, and they are read first now
+};
+
+/// A user of a batch was found in a tier.
+struct user_hit
+{
+  tier_level level = tier_level::device;
+  std::uint64_t tokens = 0;
+  std::uint64_t age = 0;  ///< requests that the cache has served since the user's last one
+};
+
+/// Tokens were committed: computed in a lease, valid from now on.
+struct batch_committed
+{
+  std::uint64_t tokens = 0;
+};
+
+/// A transfer was queued.
+struct bytes_onloaded
+{
+  std::uint64_t bytes = 0;
+  std::uint64_t copies = 0;  ///< calls to the device
+  std::uint64_t pieces = 0;  ///< descriptors in these calls
+};
+struct bytes_offloaded
+{
+  std::uint64_t bytes = 0;
+  std::uint64_t copies = 0;
+  std::uint64_t pieces = 0;
+};
+/// Tokens that landed in the onload window go to their pages.
+struct bytes_promoted
+{
+  std::uint64_t bytes = 0;
+  std::uint64_t copies = 0;
+  std::uint64_t pieces = 0;
+};
+
+/// Tokens of one user left a tier under pressure. `dropped` of them were nowhere else.
+struct tokens_evicted
+{
+  tier_level from = tier_level::device;
+  std::uint64_t tokens = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t unread = 0;  ///< of `tokens`: never served to any request since they came into the tier
+  std::uint64_t age = 0;     ///< requests that the cache has served since the user's last one
+};
+
+/// Why the lower tier did not take tokens.
+enum class refusal : std::uint8_t {
+  held,   ///< leases hold what would have to go
+  full,   ///< the tier has not so many pages, whoever goes
+  apart,  ///< the tier holds another part of the user, and there is a gap between
+};
+
+/// The lower tier had no room for tokens that the write policy wanted there. They stay dirty on the device.
+struct offload_refused
+{
+  std::uint64_t tokens = 0;
+  refusal why = refusal::held;
+};
+
+/// The queue of writes is as long as it may be: these tokens keep their place and are written later.
+struct write_delayed
+{
+  std::uint64_t tokens = 0;
+};
+
+/// Dirty tokens were written ahead of need, by the cleaner.
+struct tokens_cleaned
+{
+  std::uint64_t tokens = 0;
+};
+
+/// A prefetch was queued.
+struct prefetch_queued
+{
+  std::uint64_t tokens = 0;
+  std::uint64_t displaced = 0;  ///< tokens of others that it pushed off the device
+};
+/// A prefetch was taken back: its tokens left the device unread.
+struct prefetch_undone
+{
+  std::uint64_t tokens = 0;
+};
+
+/// A call was turned away; see result.hpp.
+struct pressure_met
+{
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,204 @@
+// Prometheus text, read back by a reader of its own: names, escapes, buckets, and every count of a snapshot.
+#include "observe/prometheus_reader.hpp"
+#include "support/catch.hpp"
+
+#include <kvstrata/observe/prometheus.hpp>
+
+#include <cmath>
+#include <limits>
+#include <locale>
+#include <set>
+#include <sstream>
+
+namespace {
+
+using namespace kvstrata;
+using kvstrata_test::prometheus_reader;
+using kvstrata_test::prometheus_sample;
+using labels = std::map<std::string, std::string>;
+
+/// A snapshot in which no two counts are alike.
+counters::snapshot all_different()
+{
+  using words = std::array<std::uint64_t, sizeof(counters::snapshot) / sizeof(std::uint64_t)>;
+  words w{};
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = 1'000'003 + 7 * i;
+  return std::bit_cast<counters::snapshot>(w);
+}
+
+/// Group thousands and write a comma for the decimal point, as some countries do.
+struct elsewhere : std::numpunct<char>
+{
+  char do_thousands_sep() const override { return '.'; }
+  char do_decimal_point() const override { return ','; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+}  // namespace
+
+TEST_CASE("prometheus: every count of a snapshot is there, under its name")
+{
+  const counters::snapshot s = all_different();
+  const prometheus_reader text(to_prometheus(s));
+  const auto value = [&](const std::string& name, const labels& of = {}) {
+    return text.sample("kvstrata_" + name, of).value;
+  };
+  const auto is = [](std::uint64_t n) { return std::to_string(n); };
+  REQUIRE(value("batches_total") == is(s.batches));
+  REQUIRE(value("requests_total") == is(s.requests));
+  REQUIRE(value("history_tokens_total", {{"source", "device"}}) == is(s.device_tokens));
+  REQUIRE(value("history_tokens_total", {{"source", "lower"}}) == is(s.lower_tokens));
+  REQUIRE(value("history_tokens_total", {{"source", "computed"}}) == is(s.computed_tokens));
+  REQUIRE(value("recomputed_tokens_total") == is(s.recomputed_tokens));
+  REQUIRE(value("committed_tokens_total") == is(s.committed_tokens));
+  REQUIRE(value("moved_bytes_total", {{"move", "onload"}}) == is(s.onload_bytes));
+  REQUIRE(value("moved_bytes_total", {{"move", "offload"}}) == is(s.offload_bytes));
+  REQUIRE(value("moved_bytes_total", {{"move", "promotion"}}) == is(s.promoted_bytes));
+  REQUIRE(value("copies_total", {{"move", "onload"}}) == is(s.onload_copies));
+  REQUIRE(value("copies_total", {{"move", "offload"}}) == is(s.offload_copies));
+  REQUIRE(value("copies_total", {{"move", "promotion"}}) == is(s.promoted_copies));
+  REQUIRE(value("copy_pieces_total", {{"move", "onload"}}) == is(s.onload_pieces));
+  REQUIRE(value("copy_pieces_total", {{"move", "offload"}}) == is(s.offload_pieces));
+  REQUIRE(value("copy_pieces_total", {{"move", "promotion"}}) == is(s.promoted_pieces));
+  REQUIRE(value("evicted_tokens_total", {{"tier", "device"}}) == is(s.device_evicted_tokens));
+  REQUIRE(value("evicted_tokens_total", {{"tier", "lower"}}) == is(s.lower_evicted_tokens));
+  REQUIRE(value("dropped_tokens_total", {{"tier", "device"}}) == is(s.device_dropped_tokens));
+  REQUIRE(value("dropped_tokens_total", {{"tier", "lower"}}) == is(s.lower_dropped_tokens));
+  REQUIRE(value("unread_tokens_total", {{"tier", "device"}}) == is(s.device_unread_tokens));
+  REQUIRE(value("unread_tokens_total", {{"tier", "lower"}}) == is(s.lower_unread_tokens));
+  REQUIRE(value("refused_tokens_total", {{"reason", "held"}}) == is(s.refused_for[0]));
+  REQUIRE(value("refused_tokens_total", {{"reason", "full"}}) == is(s.refused_for[1]));
+  REQUIRE(value("refused_tokens_total", {{"reason", "apart"}}) == is(s.refused_for[2]));
+  REQUIRE(value("delayed_tokens_total") == is(s.delayed_tokens));
+  REQUIRE(value("cleaned_tokens_total") == is(s.cleaned_tokens));
+  REQUIRE(value("prefetched_tokens_total") == is(s.prefetched_tokens));
+  REQUIRE(value("prefetch_displaced_tokens_total") == is(s.displaced_tokens));
+  REQUIRE(value("prefetch_undone_tokens_total") == is(s.undone_tokens));
+  REQUIRE(value("prefetch_saved_tokens_total") == is(s.saved_tokens));
+  REQUIRE(value("calls_total", {{"call", "prepare"}}) == is(s.calls[0]));
+  REQUIRE(value("calls_total", {{"call", "clean"}}) == is(s.calls[5]));
+  REQUIRE(value("pressure_total") == is(s.pressure));
+  REQUIRE(value("hit_age_requests_sum", {{"tier", "device"}}) == is(s.device_hit_ages.sum));
+  REQUIRE(value("hit_age_requests_count", {{"tier", "lower"}}) == is(s.lower_hit_ages.total()));
+  REQUIRE(value("eviction_age_requests_sum", {{"tier", "device"}}) == is(s.device_eviction_ages.sum));
+  REQUIRE(value("eviction_age_requests_count", {{"tier", "lower"}}) == is(s.lower_eviction_ages.total()));
+
+  // Nothing is left out: each count of the snapshot but the sum of all refusals, and each sample is another one.
+  std::set<std::string> values;
+  std::size_t plain = 0;
+  for (const auto& [name, family] : text.families) {
+    REQUIRE(name.starts_with("kvstrata_"));
+    REQUIRE(!family.help.empty());
+    REQUIRE((family.type == "counter") == name.ends_with("_total"));
+    if (family.type != "counter") continue;
+    for (const prometheus_sample& sample : family.samples) values.insert(sample.value);
+    plain += family.samples.size();
+  }
+  const std::size_t histograms = 4 * sizeof(log2_histogram) / sizeof(std::uint64_t);
+  REQUIRE(plain == sizeof(counters::snapshot) / sizeof(std::uint64_t) - histograms - 1);
+  REQUIRE(values.size() == plain);
+}
+
+TEST_CASE("prometheus: buckets are cumulative, with exact limits, and end with all")
+{
+  log2_histogram h;
+  for (const std::uint64_t v : std::initializer_list<std::uint64_t>{0, 1, 1, 2, 3, 4, 1000}) h.add(v);
+  h.add(std::uint64_t{1} << 50);
+  std::ostringstream out;
+  prometheus_writer writer(out, {{"cache", "a"}});
+  writer.histogram("age", "Ages.", h, {{"tier", "device"}});
+  const prometheus_reader text(out.str());
+  const auto& samples = text.families.at("kvstrata_age").samples;
+  REQUIRE(samples.size() == log2_histogram::buckets + 2);
+  double last_limit = -1;
+  double last_count = 0;
+  for (std::size_t i = 0; i < log2_histogram::buckets; ++i) {
+    REQUIRE(samples[i].name == "kvstrata_age_bucket");
+    const double limit = std::strtod(samples[i].labels.at("le").c_str(), nullptr);
+    REQUIRE(limit > last_limit);
+    REQUIRE(samples[i].number() >= last_count);
+    last_limit = limit;
+    last_count = samples[i].number();
+  }
+  REQUIRE(samples[log2_histogram::buckets - 1].labels.at("le") == "+Inf");
+  const auto at = [&](const char* limit) {
+    return text.sample("kvstrata_age_bucket", {{"cache", "a"}, {"tier", "device"}, {"le", limit}}).number();
+  };
+  REQUIRE(at("0") == 1);
+  REQUIRE(at("1") == 3);
+  REQUIRE(at("3") == 5);
+  REQUIRE(at("7") == 6);
+  REQUIRE(at("511") == 6);
+  REQUIRE(at("1023") == 7);
+  REQUIRE(at("1073741823") == 7);
+  REQUIRE(at("+Inf") == 8);
+  REQUIRE(text.sample("kvstrata_age_count", {{"cache", "a"}, {"tier", "device"}}).number() == 8);
+  REQUIRE(text.sample("kvstrata_age_sum", {{"cache", "a"}, {"tier", "device"}}).value ==
+          std::to_string((std::uint64_t{1} << 50) + 1011));
+}
+
+TEST_CASE("prometheus: any text may be a label's value or a help")
+{
+  const std::string nasty = "a\"b\\c\nd\\n{,}= \xC3\xA4";
+  std::ostringstream out;
+  prometheus_writer writer(out, {{"cache", nasty}});
+  writer.gauge("level", nasty, std::uint64_t{18'446'744'073'709'551'615U}, {{"other", ""}});
+  const prometheus_reader text(out.str());
+  REQUIRE(text.families.at("kvstrata_level").help == nasty);
+  REQUIRE(text.families.at("kvstrata_level").type == "gauge");
+  const prometheus_sample& s = text.families.at("kvstrata_level").samples.at(0);
+  REQUIRE(s.labels == labels{{"cache", nasty}, {"other", ""}});
+  REQUIRE(s.value == "18446744073709551615");
+}
+
+TEST_CASE("prometheus: gauges keep every bit of a double, and know what is none")
+{
+  std::ostringstream out;
+  prometheus_writer writer(out);
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  const double values[] = {0.1, -3.25, 1e300, 5e-324, 1.0 / 3};
+  int i = 0;
+  for (const double v : values) writer.gauge("v", "V.", v, {{"i", std::to_string(i++)}});
+  writer.gauge("v", "V.", infinite, {{"i", "inf"}});
+  writer.gauge("v", "V.", -infinite, {{"i", "-inf"}});
+  writer.gauge("v", "V.", std::nan(""), {{"i", "nan"}});
+  const prometheus_reader text(out.str());
+  i = 0;
+  for (const double v : values) REQUIRE(text.sample("kvstrata_v", {{"i", std::to_string(i++)}}).number() == v);
+  REQUIRE(text.sample("kvstrata_v", {{"i", "inf"}}).value == "+Inf");
+  REQUIRE(text.sample("kvstrata_v", {{"i", "-inf"}}).value == "-Inf");
+  REQUIRE(text.sample("kvstrata_v", {{"i", "nan"}}).value == "NaN");
+}
+
+TEST_CASE("prometheus: a stream's locale changes nothing")
+{
+  std::ostringstream here;
+  std::ostringstream there;
+  there.imbue(std::locale(std::locale::classic(), new elsewhere));
+  write_prometheus(here, all_different(), {{"cache", "a"}});
+  write_prometheus(there, all_different(), {{"cache", "a"}});
+  REQUIRE(here.str() == there.str());
+}
+
+TEST_CASE("prometheus: what the format does not allow is refused before anything is written")
+{
+  std::ostringstream out;
+  REQUIRE_THROWS_AS(prometheus_writer(out, {{"not-a-name", "x"}}), usage_error);
+  REQUIRE_THROWS_AS(prometheus_writer(out, {{"a", "x"}, {"a", "y"}}), usage_error);
+  prometheus_writer writer(out, {{"cache", "a"}});
+  REQUIRE_THROWS_AS(writer.counter("", "Help.", 1), usage_error);
+  REQUIRE_THROWS_AS(writer.counter("two words", "Help.", 1), usage_error);
+  REQUIRE_THROWS_AS(writer.counter("n", "Help.", 1, {{"1st", "x"}}), usage_error);
+  REQUIRE_THROWS_AS(writer.counter("n", "Help.", 1, {{"", "x"}}), usage_error);
+  REQUIRE_THROWS_AS(writer.counter("n", "Help.", 1, {{"__mine", "x"}}), usage_error);
+  REQUIRE_THROWS_AS(writer.counter("n", "Help.", 1, {{"cache", "x"}}), usage_error);
+  REQUIRE_THROWS_AS(writer.histogram("n", "Help.", {}, {{"le", "x"}}), usage_error);
+  REQUIRE(out.str().empty());
+  writer.counter("n", "Help.", 1, {{"le", "fine in a counter"}});
+  writer.counter("n", "Help.", 2, {{"le", "another sample of the same metric"}});
+  writer.gauge("m", "Help.", 1.5);
+  const std::string so_far = out.str();
+  REQUIRE_THROWS_AS(writer.counter("n", "Help.", 3), usage_error);
+  REQUIRE(out.str() == so_far);
+  REQUIRE(prometheus_reader(so_far).families.size() == 2);
+}
