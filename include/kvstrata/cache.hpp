@@ -2,21 +2,19 @@
 //
 //   cache<tier_stack<device_slab<Device>, pinned_arena<>>, hybrid_layout, layerwise_transfer<>, lru>
 //
-// tiers        where KV lives           tiers/tier_stack.hpp
-// layout       where a token lies       layout/concepts.hpp
-// transfer     how and when it moves    transfer/concepts.hpp
-// replacement  who goes first           replacement/concepts.hpp
-// tracker      who watches              observe/concepts.hpp
-//
-// Well-known points of that space: cache/named_caches.hpp.
+// tiers/tier_stack.hpp: where KV lives. layout/concepts.hpp: where a token lies. transfer/concepts.hpp: how and when it
+// moves. replacement/concepts.hpp: who goes first. observe/concepts.hpp: who watches. Well-known points of that space:
+// cache/named_caches.hpp.
 #pragma once
 
 #include <kvstrata/cache/hierarchy.hpp>
 #include <kvstrata/cache/lease.hpp>
 #include <kvstrata/cache/lease_book.hpp>
 #include <kvstrata/cache/planner.hpp>
+#include <kvstrata/cache/prefetch_planner.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <span>
 #include <string>
@@ -37,6 +35,7 @@ class cache
 
  public:
   using device_type = typename Tiers::device_type;
+  using transfer_type = Transfer;
   using entry_type = typename levels::entry_type;
   using lease = basic_lease<cache>;
 
@@ -46,12 +45,23 @@ class cache
     typename Tiers::slab::config device = {};  ///< size of the device tier
     typename Tiers::lower::config host = {};   ///< size of the lower tier; empty without one
     Layout layout = {};
-    epoch_id epoch{};  ///< the model version that is served first
+    epoch_id epoch{};                     ///< the model version that is served first
+    typename Transfer::split split = {};  ///< who is computed although the lower tier has it
+    write_limits writes = {};             ///< bounds on what goes down
   };
 
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
-  cache(device_type& d, const config& c) : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch) {}
+  cache(device_type& d, const config& c)
+      : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes)
+  {
+    if constexpr (Transfer::lands_in_window) {
+      if (levels_.top().slab().window().capacity() == 0) {
+        throw config_error("device.window_bytes", c.device.window_bytes,
+                           "a transfer that lands in the onload window needs one");
+      }
+    }
+  }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
 
@@ -74,6 +84,7 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("prepare");
+    const call_scope call(levels_.watcher(), call_name::prepare);
     device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
     if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
     return lease(*this, leases_.open_lease(batch_, requests, compute));
@@ -89,16 +100,68 @@ class cache
     return batch_.plan;
   }
 
-  /// Queues the onload of what the lower tier has of a user, ahead of their request, and returns how many tokens that
-  /// are: 0 when there is nothing to bring up. The pages are not held: they may be evicted before the request comes.
-  /// Returns pressure and throws as prepare does.
-  [[nodiscard]] result<token_count> prefetch(const request& r)
+  /// Queues the onload of what the lower tier has of a user, ahead of their request, within the limit. The pages are
+  /// not held: they may be evicted before the request comes. A request that comes while they are under way waits for
+  /// them layer by layer. Returns pressure and throws as prepare does. cache/prefetcher.hpp does this for a queue of
+  /// requests.
+  [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {})
   {
     const std::lock_guard lock(mutex_);
     require_open("prefetch");
-    if (const auto why = planner_.plan_prefetch(r, batch_)) return turn_away(*why);
-    if (batch_.plan.requests.empty()) return token_count{0};
-    return leases_.prefetch(batch_, r);
+    const call_scope call(levels_.watcher(), call_name::prefetch);
+    token_count left = 0;
+    if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why);
+    prefetch_outcome out;
+    if (!batch_.plan.requests.empty()) out = leases_.prefetch(batch_, r);
+    out.left = left;
+    levels_.proceed();  // not before: what makes room below may be what the plan brings up
+    return out;
+  }
+
+  /// Takes back what prefetches brought of a user whom no request has read since. Copies under way finish, whoever
+  /// takes the pages waits for them, and what was displaced does not come back. Returns the tokens that left the
+  /// device: none when a lease holds the user or when the lower tier has lost them meanwhile.
+  token_count undo_prefetch(user_id user)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("undo_prefetch");
+    const call_scope call(levels_.watcher(), call_name::prefetch);
+    entry_type* const found = levels_.users().find(user);
+    return found == nullptr || found->holds != 0 ? 0 : levels_.undo_prefetch(*found);
+  }
+
+  /// Has all that prefetches have queued for a user arrived, or is there nothing? Never blocks.
+  [[nodiscard]] bool arrived(user_id user)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("arrived");
+    entry_type* const found = levels_.users().find(user);
+    return found == nullptr || found->prefetched.arriving.empty() || device().query(found->prefetched.arriving.back());
+  }
+
+  /// Blocks until that is so; other threads' calls go on meanwhile.
+  void wait_arrived_sync(user_id user)
+  {
+    event last;
+    {
+      const std::lock_guard lock(mutex_);
+      require_open("wait_arrived_sync");
+      entry_type* const found = levels_.users().find(user);
+      if (found != nullptr && !found->prefetched.arriving.empty()) last = found->prefetched.arriving.back();
+    }
+    device().wait_sync(last);
+  }
+
+  /// Writes down about so many tokens that only the device has, the coldest users first, partial last pages too: to be
+  /// called when the server is idle. Begins no more than `writes` allows to be under way; held users are left out.
+  /// Returns the tokens that are on their way. Does not block, unless the transfer policy does.
+  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("clean");
+    const call_scope call(levels_.watcher(), call_name::clean);
+    levels_.proceed();
+    return levels_.clean(tokens);
   }
 
   /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
@@ -107,6 +170,7 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("erase");
+    const call_scope call(levels_.watcher(), call_name::erase);
     entry_type* const found = levels_.users().find(user);
     if (found == nullptr) return false;
     if (found->holds != 0) levels_.doom(*found);
@@ -138,7 +202,7 @@ class cache
                          to_string(levels_.shape()) + "; build a new cache for it");
   }
 
-  /// Asks the device what is still in flight: throws device_error when it has failed. O(free runs).
+  /// Asks the device what is still in flight; throws device_error when that shows that it failed. O(free runs).
   [[nodiscard]] cache_stats stats()
   {
     const std::lock_guard lock(mutex_);
@@ -180,6 +244,7 @@ class cache
   {
     check(c.shape);
     check(c.layout);
+    check(c.writes);
     return c;
   }
 
@@ -194,8 +259,7 @@ class cache
     return why;
   }
 
-  // What a lease asks of its cache.
-
+  // What a lease asks of its cache:
   [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept
   {
     return {.page_ids = s.page_ids,
@@ -210,25 +274,22 @@ class cache
   void commit(lease_state_type& s)
   {
     const std::lock_guard lock(mutex_);
+    const call_scope call(levels_.watcher(), call_name::commit);
     leases_.commit(s);
   }
 
   void release(lease_state_type& s)
   {
     const std::lock_guard lock(mutex_);
-    event last_use;
-    try {
-      last_use = device().record(s.compute);
-    } catch (...) {  // the device failed: keep the books right all the same
-      leases_.let_go(s, {});
-      throw;
-    }
-    leases_.let_go(s, last_use);
+    const call_scope call(levels_.watcher(), call_name::release);
+    leases_.release(s);
   }
 
   std::mutex mutex_;
   levels levels_;
-  planner<levels> planner_{levels_};
+  room_finder<levels> room_{levels_};
+  planner<levels> planner_{levels_, room_};
+  prefetch_planner<levels> prefetches_{levels_, room_};
   lease_book<levels> leases_{levels_};
   planned_batch<levels> batch_;  // reused
   bool closed_ = false;

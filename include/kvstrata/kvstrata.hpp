@@ -2,6 +2,21 @@
 #pragma once
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/cache/prefetcher.hpp>
+#include <kvstrata/cache/prometheus.hpp>
+#include <kvstrata/cache/sharded.hpp>
 #include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/observe/counters.hpp>
+#include <kvstrata/observe/prometheus.hpp>
+#include <kvstrata/observe/timeline.hpp>
+#include <kvstrata/observe/trackers.hpp>
+#include <kvstrata/transfer/calibrate.hpp>
+#include <kvstrata/transfer/engines/batched_copy.hpp>
+#include <kvstrata/transfer/engines/direct_copy.hpp>
+#include <kvstrata/transfer/engines/kernel_copy.hpp>
+#include <kvstrata/transfer/engines/staged_copy.hpp>
+#include <kvstrata/transfer/engines/window_copy.hpp>
+#include <kvstrata/transfer/immediate_transfer.hpp>
+#include <kvstrata/transfer/layerwise_transfer.hpp>
 #include <kvstrata/version.hpp>

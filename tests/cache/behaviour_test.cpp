@@ -252,11 +252,11 @@ TEST_CASE("KV of an epoch that is over is never served, and its memory goes firs
 TEST_CASE("a prefetched user is a device hit", "[cache]")
 {
   scene<default_scene_cache> s(8, 64);
-  CHECK(s.cache.prefetch(s.asks(1, 20)).value() == 0);  // nobody knows them
+  CHECK(s.cache.prefetch(s.asks(1, 20)).value().tokens == 0);  // nobody knows them
   s.serve(1, 20);
-  CHECK(s.cache.prefetch(s.asks(1, 20)).value() == 0);  // on the device already
+  CHECK(s.cache.prefetch(s.asks(1, 20)).value().tokens == 0);  // on the device already
   s.serve(2, 32);
-  CHECK(s.cache.prefetch(s.asks(1, 20)).value() == 20);
+  CHECK(s.cache.prefetch(s.asks(1, 20)).value().tokens == 20);
   CHECK(s.cache.watcher().read().onload_bytes == 5 * tiny_page_bytes);
   CHECK(s.cache.stats().leases == 0);
   CHECK(is(s.serve(1, 22), 20, 0, 2));
@@ -267,7 +267,7 @@ TEST_CASE("a prefetch without a lower tier does nothing", "[cache]")
 {
   scene<lone_scene_cache> s(8);
   s.serve(1, 20);
-  CHECK(s.cache.prefetch(s.asks(1, 20)).value() == 0);
+  CHECK(s.cache.prefetch(s.asks(1, 20)).value().tokens == 0);
 }
 
 TEST_CASE("a history that is shorter than what is cached is served from it and changes nothing", "[cache]")

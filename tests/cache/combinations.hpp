@@ -1,51 +1,260 @@
-// All layouts, transfers, copy engines and write policies over one pair of shedding policies: what each of the files
-// evict_*_test.cpp walks through, so that no compiler has to take them all at once.
+// The axes of the policy space, and points of it as any_cache. The files pairs_*_test.cpp hold a covering set of points
+// between them: every two values of every two axes meet in at least one, which the last of them checks. So no compiler
+// has to take the whole product, nor all of the set at once.
 #pragma once
 
 #include "cache/random_walk.hpp"
-#include "support/catch.hpp"
+#include "cache/subject.hpp"
 
+#include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
+#include <kvstrata/transfer/engines/batched_copy.hpp>
+#include <kvstrata/transfer/engines/kernel_copy.hpp>
+#include <kvstrata/transfer/engines/staged_copy.hpp>
+#include <kvstrata/transfer/engines/window_copy.hpp>
 #include <kvstrata/transfer/immediate_transfer.hpp>
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
+#include <concepts>
+#include <type_traits>
+
 namespace kvstrata_test {
 
-/// `Below` is void for a device tier alone.
-template <class Above, class Below, class Layout, class Writes>
-void walk_all_transfers(std::uint64_t seed)
-{
-  using namespace kvstrata;
-  const point points[] = {
-      point_of<combination<Above, Below, Layout, layerwise_transfer<coalesced_copy, Writes>>>,
-      point_of<combination<Above, Below, Layout, layerwise_transfer<per_page_copy, Writes>>>,
-      point_of<combination<Above, Below, Layout, immediate_transfer<coalesced_copy, Writes>>>,
-      point_of<combination<Above, Below, Layout, immediate_transfer<per_page_copy, Writes>>>,
-  };
-  walk_points(points, seed);
-}
+// --- layouts ---
 
-template <class Above, class Below>
-void walk_all_combinations(std::uint64_t seed)
+struct paged_page_first
 {
-  using namespace kvstrata;
-  SECTION("paged_layout, page_write_through")
+  using type = kvstrata::paged_layout;
+  static constexpr const char* name = "paged_page_first";
+  static constexpr type value{.page_tokens = tiny_page, .host_order = kvstrata::page_order::page_first};
+};
+struct paged_layer_first
+{
+  using type = kvstrata::paged_layout;
+  static constexpr const char* name = "paged_layer_first";
+  static constexpr type value{.page_tokens = tiny_page, .host_order = kvstrata::page_order::layer_first};
+};
+struct hybrid_layer_first
+{
+  using type = kvstrata::hybrid_layout;
+  static constexpr const char* name = "hybrid_layer_first";
+  static constexpr type value{
+      .page_tokens = tiny_page, .chunk = tiny_chunk, .host_order = kvstrata::page_order::layer_first};
+};
+struct hybrid_page_first
+{
+  using type = kvstrata::hybrid_layout;
+  static constexpr const char* name = "hybrid_page_first";
+  static constexpr type value{
+      .page_tokens = tiny_page, .chunk = tiny_chunk, .host_order = kvstrata::page_order::page_first};
+};
+struct contiguous  // six pages a user
+{
+  using type = kvstrata::contiguous_layout;
+  static constexpr const char* name = "contiguous";
+  static constexpr type value{.page_tokens = tiny_page, .longest = 6 * tiny_page};
+};
+
+// --- copy engines: so small that batches are cut and staging slots come round ---
+
+inline constexpr std::size_t tiny_piece = tiny_page_bytes / tiny.layers;
+
+struct per_page
+{
+  using type = kvstrata::per_page_copy;
+  static constexpr const char* name = "per_page";
+};
+struct coalesced
+{
+  using type = kvstrata::coalesced_copy;
+  static constexpr const char* name = "coalesced";
+};
+struct batched
+{
+  using type = kvstrata::batched_copy<3>;
+  static constexpr const char* name = "batched";
+};
+struct staged
+{
+  using type = kvstrata::staged_copy<3 * tiny_piece, 2>;
+  static constexpr const char* name = "staged";
+};
+struct window
+{
+  using type = kvstrata::window_copy<>;
+  static constexpr const char* name = "window";
+};
+struct kernel
+{
+  using type = kvstrata::kernel_copy<>;
+  static constexpr const char* name = "kernel";
+};
+
+// --- transfers ---
+
+struct layerwise
+{
+  template <class... Options>
+  using with = kvstrata::layerwise_transfer<Options...>;
+  static constexpr const char* name = "layerwise";
+};
+struct immediate
+{
+  template <class... Options>
+  using with = kvstrata::immediate_transfer<Options...>;
+  static constexpr const char* name = "immediate";
+};
+
+// --- write policies ---
+
+struct page
+{
+  using type = kvstrata::page_write_through;
+  static constexpr const char* name = "page";
+};
+struct token
+{
+  using type = kvstrata::token_write_through;
+  static constexpr const char* name = "token";
+};
+struct chunk
+{
+  using type = kvstrata::chunk_write_through;
+  static constexpr const char* name = "chunk";
+};
+struct back
+{
+  using type = kvstrata::write_back;
+  static constexpr const char* name = "back";
+};
+struct selective
+{
+  using type = kvstrata::selective_write<2>;
+  static constexpr const char* name = "selective";
+};
+
+// --- split policies ---
+
+/// Cuts anywhere, as a hash of the question says.
+struct cut_anywhere
+{
+  using option_kind = kvstrata::split_policy_option;
+  [[nodiscard]] kvstrata::token_count recompute_until(const kvstrata::split_question& q) const noexcept
   {
-    walk_all_transfers<Above, Below, paged_layout, page_write_through>(seed);
+    const kvstrata::token_interval hit = q.lower_hits[0];
+    if (hit.empty()) return 0;
+    const kvstrata::token_count dice = (q.history * 7919U + hit.begin * 104729U + hit.end * 1299709U) >> 3U;
+    const kvstrata::token_count until = hit.begin + dice % (hit.size() + 1);
+    return dice % 5 == 0 ? hit.end : until - until % q.page_tokens;
   }
-  SECTION("paged_layout, chunk_write_through")
+};
+
+struct fetch
+{
+  using type = kvstrata::always_fetch;
+  static constexpr const char* name = "fetch";
+  static constexpr type value{};
+};
+struct anywhere
+{
+  using type = cut_anywhere;
+  static constexpr const char* name = "anywhere";
+  static constexpr type value{};
+};
+struct by_cost  // in the middle of tiny histories
+{
+  using type = kvstrata::split_by_cost;
+  static constexpr const char* name = "by_cost";
+  static constexpr type value{
+      .cost = {.seconds_per_token = 1, .seconds_per_pair = 0.1, .fetch_seconds_per_token = 2, .layers = tiny.layers}};
+};
+
+// --- shedding, above and below ---
+
+struct front
+{
+  using type = kvstrata::evict_front;
+  static constexpr const char* name = "front";
+};
+struct whole
+{
+  using type = kvstrata::evict_whole;
+  static constexpr const char* name = "whole";
+};
+struct none  // no lower tier
+{
+  using type = void;
+  static constexpr const char* name = "none";
+};
+
+// --- bounds on writes ---
+
+struct unbounded
+{
+  static constexpr const char* name = "unbounded";
+  static constexpr kvstrata::write_limits value{};
+};
+struct bounded  // a page or two under way, and a cleaner that has something to do
+{
+  static constexpr const char* name = "bounded";
+  static constexpr kvstrata::write_limits value{
+      .in_flight_bytes = tiny_page_bytes + 1, .clean_above = 0.4, .clean_below = 0.2};
+};
+
+/// One point of the policy space.
+template <class Device, class Layout, class Up, class Down, class Transfer, class Writes, class Split, class Above,
+          class Below, class Limits>
+struct combination
+{
+  using slab = kvstrata::device_slab<Device, typename Above::type>;
+  template <class Shedding>
+  struct over
   {
-    walk_all_transfers<Above, Below, paged_layout, chunk_write_through>(seed + 100);
-  }
-  SECTION("hybrid_layout, page_write_through")
+    using type = kvstrata::tier_stack<slab, kvstrata::pinned_arena<Shedding>>;
+  };
+  struct alone
   {
-    walk_all_transfers<Above, Below, hybrid_layout, page_write_through>(seed + 200);
-  }
-  SECTION("hybrid_layout, chunk_write_through")
+    using type = kvstrata::tier_stack<slab>;
+  };
+  static constexpr bool has_lower = !std::same_as<Below, none>;
+  using tiers = typename std::conditional_t<has_lower, over<typename Below::type>, alone>::type;
+  using transfer = typename Transfer::template with<kvstrata::onload_by<typename Up::type>,
+                                                    kvstrata::offload_by<typename Down::type>, typename Writes::type,
+                                                    typename Split::type>;
+  using type = kvstrata::cache<tiers, typename Layout::type, transfer, kvstrata::lru, kvstrata::counters>;
+
+  static std::unique_ptr<any_cache> make(Device& d, const sizes& s)
   {
-    walk_all_transfers<Above, Below, hybrid_layout, chunk_write_through>(seed + 300);
+    typename type::config c{.shape = tiny, .layout = Layout::value, .split = Split::value, .writes = Limits::value};
+    c.device.bytes = s.device * tiny_page_bytes;
+    if constexpr (has_lower) c.host.bytes = s.lower * tiny_page_bytes;
+    if constexpr (transfer::lands_in_window) c.device.window_bytes = s.window * tiny_page_bytes;
+    return std::make_unique<some_cache<type>>(d, c);
   }
-}
+
+  static facts about(const sizes& s)
+  {
+    facts f{.name = {},
+            .axes = {Layout::name, Up::name, Down::name, Transfer::name, Writes::name, Split::name, Above::name,
+                     Below::name, Limits::name},
+            .has_lower = has_lower,
+            .cuts = !std::same_as<Split, fetch>,
+            .bounded_writes = !std::same_as<Limits, unbounded>,
+            .window = transfer::lands_in_window,
+            .longest = Layout::value.longest_history(),
+            .granule = Layout::value.granule_pages(),
+            .slab_pages = s.device,
+            .device_pages = s.device - s.device % Layout::value.granule_pages(),
+            .lower_pages = has_lower ? s.lower - s.lower % Layout::value.granule_pages() : 0,
+            .window_pages = transfer::lands_in_window ? s.window : 0};
+    for (const std::string& value : f.axes) f.name += (f.name.empty() ? "" : " ") + value;
+    return f;
+  }
+};
+
+template <class... Values>
+inline constexpr point point_of{&combination<kvstrata::emulated_device, Values...>::about,
+                                &combination<kvstrata::emulated_device, Values...>::make};
 
 }  // namespace kvstrata_test

@@ -63,7 +63,8 @@ class naive_cache
   }
 
   /// A plan for [0, history) of a user: its pieces must partition it, what is served must be what was committed and has
-  /// not vanished, and what was committed and is not served has vanished.
+  /// not vanished, and so must what is computed again although it is there; what else was committed and is not served
+  /// has vanished.
   void see(const kvstrata::request_plan& r, std::span<const kvstrata::token_interval> compute)
   {
     std::vector<int> times(r.history, 0);
@@ -84,11 +85,15 @@ class naive_cache
       last = piece.end;
       count(piece, 2);
     }
+    for (auto t = r.recomputed.begin; t < r.recomputed.end; ++t) {
+      if (t >= r.history || times[t] != 2) FAIL("token " << t << " is computed again, but not on the compute list");
+      times[t] = 3;
+    }
     auto& tokens = users_[r.user];
     for (kvstrata::token_count t = 0; t < r.history; ++t) {
       const auto known = tokens.find(t);
       if (times[t] == 0) FAIL("token " << t << " of user " << to_number(r.user) << " is in no piece of the plan");
-      if (times[t] == 1) {
+      if (times[t] != 2) {
         if (known == tokens.end()) FAIL("token " << t << " of user " << to_number(r.user) << " was never committed");
         if (known->second.lost) FAIL("token " << t << " of user " << to_number(r.user) << " had vanished already");
       } else if (known != tokens.end() && !known->second.lost) {
@@ -98,10 +103,14 @@ class naive_cache
     }
   }
 
-  void commit(kvstrata::user_id user, std::span<const kvstrata::token_interval> computed, std::uint64_t draft)
+  /// What is computed again gives the same bytes: it keeps its draft.
+  void commit(kvstrata::user_id user, std::span<const kvstrata::token_interval> computed,
+              kvstrata::token_interval recomputed, std::uint64_t draft)
   {
     for (const kvstrata::token_interval piece : computed) {
-      for (auto t = piece.begin; t < piece.end; ++t) users_[user][t] = {draft, false};
+      for (auto t = piece.begin; t < piece.end; ++t) {
+        if (!recomputed.contains(t)) users_[user][t] = {draft, false};
+      }
     }
   }
 

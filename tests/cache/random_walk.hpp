@@ -20,7 +20,8 @@ struct walk
   int look_every = 1;                  ///< steps between two looks at stats(): looking lets the host learn of events
 };
 
-/// A virtual-time device on which every operation starts up to `jitter` late, checked, and for most seeds poisoned.
+/// A virtual-time device on which every operation starts late at random and, for half of the seeds, links serve out of
+/// turn; checked, and for most seeds poisoned.
 [[nodiscard]] kvstrata::emulated_device_config adversary(std::uint64_t seed);
 /// In real time, checked and poisoned.
 [[nodiscard]] kvstrata::emulated_device_config real_adversary();
@@ -28,14 +29,9 @@ struct walk
 /// Walks, looks at everything after each step, and ends with no lease open and all losses accounted for.
 void random_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
 
-/// Sizes at which something is evicted all the time.
-inline constexpr kvstrata::page_count walk_device_pages = 22;
-inline constexpr kvstrata::page_count walk_lower_pages = 40;
-
 /// A walk on a fresh cache on a fresh device.
 void walk_point(const point& where, const kvstrata::emulated_device_config& config, const walk& how,
-                kvstrata::page_count device_pages = walk_device_pages,
-                kvstrata::page_count lower_pages = walk_lower_pages);
+                const sizes& s = {});
 
 /// Several short walks at each point, in virtual and in real time.
 void walk_points(std::span<const point> points, std::uint64_t first_seed);

@@ -11,6 +11,7 @@
 namespace kvstrata_test {
 
 using kvstrata::emulated_device;
+using kvstrata::emulated_device_config;
 
 using default_scene_cache = kvstrata::default_cache<emulated_device, kvstrata::lru, kvstrata::counters>;
 using paper_scene_cache = kvstrata::mtserve_cache<emulated_device, kvstrata::counters>;
@@ -43,6 +44,10 @@ struct scene
       : device({.time = kvstrata::time_mode::virtual_time, .check_ordering = true, .poison_freed = poison_freed}),
         compute(device.create_stream("compute")),
         cache(device, tiny_config<Cache>(device_pages, lower_pages))
+  {
+  }
+  scene(const emulated_device_config& d, const typename Cache::config& c)
+      : device(d), compute(device.create_stream("compute")), cache(device, c)
   {
   }
   ~scene() { CHECK(device.violations().empty()); }

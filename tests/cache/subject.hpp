@@ -10,6 +10,8 @@
 #include <kvstrata/transfer/immediate_transfer.hpp>
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
+#include <array>
+#include <concepts>
 #include <memory>
 #include <span>
 #include <string>
@@ -47,7 +49,11 @@ class any_cache
   [[nodiscard]] virtual kvstrata::result<std::unique_ptr<any_lease>> prepare(std::span<const kvstrata::request> batch,
                                                                              kvstrata::stream_id compute) = 0;
   [[nodiscard]] virtual kvstrata::result<kvstrata::batch_plan> plan(std::span<const kvstrata::request> batch) = 0;
-  [[nodiscard]] virtual kvstrata::result<kvstrata::token_count> prefetch(const kvstrata::request& r) = 0;
+  [[nodiscard]] virtual kvstrata::result<kvstrata::prefetch_outcome> prefetch(
+      const kvstrata::request& r, const kvstrata::prefetch_limit& limit) = 0;
+  virtual kvstrata::token_count undo_prefetch(kvstrata::user_id user) = 0;
+  [[nodiscard]] virtual bool arrived(kvstrata::user_id user) = 0;
+  virtual std::uint64_t clean(std::uint64_t tokens) = 0;
   virtual bool erase(kvstrata::user_id user) = 0;
   virtual void advance_epoch(kvstrata::epoch_id epoch) = 0;
   [[nodiscard]] virtual kvstrata::cache_stats stats() = 0;
@@ -56,22 +62,46 @@ class any_cache
   [[nodiscard]] virtual kvstrata::counters::snapshot counted() = 0;
 };
 
+/// Sizes at which something is evicted all the time.
+struct sizes
+{
+  kvstrata::page_count device = 22;
+  kvstrata::page_count lower = 40;
+  kvstrata::page_count window = 6;  ///< where the transfer lands in one
+};
+
 /// What a test must know of a cache that it sees as any_cache.
 struct facts
 {
   std::string name;
+  std::array<std::string, 9> axes;  ///< its value on each axis (combinations.hpp)
   bool has_lower = false;
   bool loses_nothing = false;  ///< every dirty token is written down in time, and the lower tier has room for all
-  bool coalesces = false;
-  kvstrata::page_count device_pages = 0;
+  bool cuts = false;           ///< its split policy may compute again what the lower tier has
+  bool bounded_writes = false;
+  bool window = false;
+  kvstrata::token_count longest = ~kvstrata::token_count{0};  ///< history
+  kvstrata::page_count granule = 1;
+  kvstrata::page_count slab_pages = 0;    ///< of the device tier, before rounding to granules
+  kvstrata::page_count device_pages = 0;  ///< in whole granules
   kvstrata::page_count lower_pages = 0;
+  kvstrata::page_count window_pages = 0;
+
+  [[nodiscard]] const std::string& onload_engine() const { return axes[1]; }
+  [[nodiscard]] const std::string& offload_engine() const { return axes[2]; }
+  /// Pages that a history takes.
+  [[nodiscard]] kvstrata::page_count pages(kvstrata::token_count tokens) const
+  {
+    const kvstrata::page_count whole = (tokens + tiny_page - 1) / tiny_page;
+    return (whole + granule - 1) / granule * granule;
+  }
 };
 
 template <class Cache>
 class some_cache final : public any_cache
 {
  public:
-  some_cache(kvstrata::emulated_device& d, const typename Cache::config& c) : cache_(d, c) {}
+  some_cache(typename Cache::device_type& d, const typename Cache::config& c) : cache_(d, c) {}
 
   kvstrata::result<std::unique_ptr<any_lease>> prepare(std::span<const kvstrata::request> batch,
                                                        kvstrata::stream_id compute) override
@@ -84,7 +114,14 @@ class some_cache final : public any_cache
   {
     return cache_.plan(batch);
   }
-  kvstrata::result<kvstrata::token_count> prefetch(const kvstrata::request& r) override { return cache_.prefetch(r); }
+  kvstrata::result<kvstrata::prefetch_outcome> prefetch(const kvstrata::request& r,
+                                                        const kvstrata::prefetch_limit& limit) override
+  {
+    return cache_.prefetch(r, limit);
+  }
+  kvstrata::token_count undo_prefetch(kvstrata::user_id user) override { return cache_.undo_prefetch(user); }
+  bool arrived(kvstrata::user_id user) override { return cache_.arrived(user); }
+  std::uint64_t clean(std::uint64_t tokens) override { return cache_.clean(tokens); }
   bool erase(kvstrata::user_id user) override { return cache_.erase(user); }
   void advance_epoch(kvstrata::epoch_id epoch) override { cache_.advance_epoch(epoch); }
   kvstrata::cache_stats stats() override { return cache_.stats(); }
@@ -118,107 +155,13 @@ class some_cache final : public any_cache
   Cache cache_;
 };
 
-namespace detail {
-
-template <class Layout>
-[[nodiscard]] constexpr Layout tiny_layout()
+/// One point of the policy space, perhaps compiled elsewhere.
+template <class Device>
+struct point_on
 {
-  if constexpr (requires(Layout l) { l.chunk; }) return {.page_tokens = tiny_page, .chunk = tiny_chunk};
-  else return {.page_tokens = tiny_page};
-}
-
-inline const char* name_of(kvstrata::evict_front) { return "evict_front"; }
-inline const char* name_of(kvstrata::evict_whole) { return "evict_whole"; }
-inline const char* name_of(kvstrata::paged_layout) { return "paged"; }
-inline const char* name_of(kvstrata::hybrid_layout) { return "hybrid"; }
-inline const char* name_of(kvstrata::per_page_copy) { return "per_page"; }
-inline const char* name_of(kvstrata::coalesced_copy) { return "coalesced"; }
-inline const char* name_of(kvstrata::page_write_through) { return "page_write"; }
-inline const char* name_of(kvstrata::chunk_write_through) { return "chunk_write"; }
-template <class Engine, class Writes>
-std::string name_of(kvstrata::layerwise_transfer<Engine, Writes>)
-{
-  return std::string("layerwise ") + name_of(Engine{}) + " " + name_of(Writes{});
-}
-template <class Engine, class Writes>
-std::string name_of(kvstrata::immediate_transfer<Engine, Writes>)
-{
-  return std::string("immediate ") + name_of(Engine{}) + " " + name_of(Writes{});
-}
-
-template <class Transfer>
-inline constexpr bool coalesces = false;
-template <class Writes>
-inline constexpr bool coalesces<kvstrata::layerwise_transfer<kvstrata::coalesced_copy, Writes>> = true;
-template <class Writes>
-inline constexpr bool coalesces<kvstrata::immediate_transfer<kvstrata::coalesced_copy, Writes>> = true;
-
-}  // namespace detail
-
-/// One point of the policy space, compiled elsewhere.
-struct point
-{
-  facts (*about)(kvstrata::page_count device_pages, kvstrata::page_count lower_pages);
-  std::unique_ptr<any_cache> (*make)(kvstrata::emulated_device& d, kvstrata::page_count device_pages,
-                                     kvstrata::page_count lower_pages);
+  facts (*about)(const sizes& s) = nullptr;
+  std::unique_ptr<any_cache> (*make)(Device& d, const sizes& s) = nullptr;
 };
-
-/// One point of the policy space. `Below` is evict_front or evict_whole for a pinned arena, or void for none.
-template <class Above, class Below, class Layout, class Transfer>
-struct combination
-{
-  using layout = Layout;
-  using transfer = Transfer;
-  using slab = kvstrata::device_slab<kvstrata::emulated_device, Above>;
-  using type = kvstrata::cache<kvstrata::tier_stack<slab, kvstrata::pinned_arena<Below>>, Layout, Transfer,
-                               kvstrata::lru, kvstrata::counters>;
-
-  static std::unique_ptr<any_cache> make(kvstrata::emulated_device& d, kvstrata::page_count device_pages,
-                                         kvstrata::page_count lower_pages)
-  {
-    return std::make_unique<some_cache<type>>(d,
-                                              typename type::config{.shape = tiny,
-                                                                    .device = {.bytes = device_pages * tiny_page_bytes},
-                                                                    .host = {.bytes = lower_pages * tiny_page_bytes},
-                                                                    .layout = detail::tiny_layout<Layout>()});
-  }
-  static facts about(kvstrata::page_count device_pages, kvstrata::page_count lower_pages)
-  {
-    return {.name = std::string(detail::name_of(Above{})) + " over " + detail::name_of(Below{}) + ", " +
-                    detail::name_of(Layout{}) + ", " + detail::name_of(Transfer{}),
-            .has_lower = true,
-            .coalesces = detail::coalesces<Transfer>,
-            .device_pages = device_pages,
-            .lower_pages = lower_pages};
-  }
-};
-
-template <class Above, class Layout, class Transfer>
-struct combination<Above, void, Layout, Transfer>
-{
-  using layout = Layout;
-  using transfer = Transfer;
-  using slab = kvstrata::device_slab<kvstrata::emulated_device, Above>;
-  using type = kvstrata::cache<kvstrata::tier_stack<slab>, Layout, Transfer, kvstrata::lru, kvstrata::counters>;
-
-  static std::unique_ptr<any_cache> make(kvstrata::emulated_device& d, kvstrata::page_count device_pages,
-                                         kvstrata::page_count)
-  {
-    return std::make_unique<some_cache<type>>(d,
-                                              typename type::config{.shape = tiny,
-                                                                    .device = {.bytes = device_pages * tiny_page_bytes},
-                                                                    .layout = detail::tiny_layout<Layout>()});
-  }
-  static facts about(kvstrata::page_count device_pages, kvstrata::page_count)
-  {
-    return {.name = std::string(detail::name_of(Above{})) + " alone, " + detail::name_of(Layout{}) + ", " +
-                    detail::name_of(Transfer{}),
-            .coalesces = detail::coalesces<Transfer>,
-            .device_pages = device_pages};
-  }
-};
-
-template <class Combination>
-inline constexpr point point_of{&Combination::about, &Combination::make};
+using point = point_on<kvstrata::emulated_device>;
 
 }  // namespace kvstrata_test

@@ -66,6 +66,8 @@ class tiny_model
   tiny_model(kvstrata::emulated_device& d, double seconds_per_layer) : device_(&d), seconds_(seconds_per_layer) {}
 
   [[nodiscard]] const findings& found() const noexcept { return *found_; }
+  /// Kernels so far.
+  [[nodiscard]] std::uint64_t launched() const noexcept { return launched_; }
 
   /// Queues layer `layer` of a lease on its compute stream: checks all that is served, then writes what is computed.
   void launch(kvstrata::stream_id stream, kvstrata::layer_index layer, std::shared_ptr<const lease_work> work)
@@ -79,11 +81,12 @@ class tiny_model
         else ranges.push_back({at, tiny.key_bytes()});
       }
     }
+    ++launched_;
     device_->launch(stream, {.label = "layer", .seconds = seconds_, .reads = reads, .writes = writes},
                     [work, layer, found = found_] { run(*work, layer, *found); });
   }
 
- private:
+  /// What the kernel does, at once: for devices that have no kernels.
   static void run(const lease_work& work, kvstrata::layer_index layer, findings& found)
   {
     for (const cell& c : work.cells) {
@@ -105,8 +108,10 @@ class tiny_model
     }
   }
 
+ private:
   kvstrata::emulated_device* device_;
   double seconds_;
+  std::uint64_t launched_ = 0;
   std::shared_ptr<findings> found_ = std::make_shared<findings>();
 };
 

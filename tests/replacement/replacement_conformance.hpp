@@ -39,7 +39,11 @@ class replacement_rig
   {
     for (std::uint32_t id = 0; id < objects; ++id) {
       objects_[id].id = id;
-      objects_[id].info = {.user = kvstrata::user_id{id}, .bytes = 1024 + id, .tokens = 32, .dirty_tokens = id % 2};
+      objects_[id].info = {.user = kvstrata::user_id{id},
+                           .bytes = 1024 + id,
+                           .tokens = 32,
+                           .dirty_tokens = id % 2,
+                           .dirty_bytes = id % 2 * 16};
     }
   }
 
@@ -59,6 +63,7 @@ class replacement_rig
   {
     objects_[id].info.bytes = objects_[id].info.bytes / 2 + 1;
     objects_[id].info.dirty_tokens = 0;
+    objects_[id].info.dirty_bytes = 0;
     kvstrata::notify_changed(policy_, objects_[id], objects_[id].info);
   }
   void remove(std::uint32_t id)

@@ -1,6 +1,7 @@
 // The conformance suite on every policy, the example's too, and what each promises of its order.
 #include "replacement/replacement_conformance.hpp"
 
+#include "policies/clean_first.hpp"
 #include "policies/clock.hpp"
 
 #include <kvstrata/replacement/lru.hpp>
@@ -35,6 +36,7 @@ static_assert(replacement_policy<told_everything> && !std::default_initializable
 
 TEST_CASE("lru: conformance") { replacement_conformance<lru>(); }
 TEST_CASE("the example's clock: conformance") { replacement_conformance<example::clock>(); }
+TEST_CASE("the example's clean_first: conformance") { replacement_conformance<example::clean_first>(); }
 TEST_CASE("a policy with all that is optional: conformance") { replacement_conformance<told_everything>(); }
 
 TEST_CASE("a policy that wants to know gets the capacity and the changes")
@@ -89,4 +91,17 @@ TEST_CASE("shedding takes what is wanted from the front, or everything, and neve
       REQUIRE(evict_whole::pages_to_shed(resident, wanted) == resident);
     }
   }
+}
+
+TEST_CASE("clean_first: among the oldest, whoever costs no write goes first, and then who costs least")
+{
+  replacement_rig<example::clean_first> r(10);
+  const std::uint64_t dirty[] = {300, 0, 100, 0, 0, 0, 200, 0, 0, 500};
+  for (std::uint32_t id = 0; id < 10; ++id) {
+    r[id].info.dirty_bytes = dirty[id];
+    r.insert(id);
+  }
+  REQUIRE(r.victims(10) == ids{1, 3, 4, 5, 7, 2, 6, 0, 8, 9});  // the window is the oldest eight
+  r.touch(1);
+  REQUIRE(r.victims(10) == ids{3, 4, 5, 7, 8, 2, 6, 0, 9, 1});
 }

@@ -1,6 +1,7 @@
 // The top level: users' pages in the slab, and whose go first.
 #pragma once
 
+#include <kvstrata/cache/granules.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/tiers/device_slab.hpp>
@@ -23,17 +24,21 @@ class device_level
       : slab_(d, sizes, shape, layout),
         page_tokens_(layout.page_tokens),
         page_bytes_(page_bytes(shape, layout.page_tokens)),
-        policy_(make_replacement<Policy>(slab_.capacity() * page_bytes_))
+        unused_(take_remainder(slab_, layout.granule_pages(), "device.bytes")),
+        policy_(make_replacement<Policy>(capacity() * page_bytes_))
   {
   }
 
   [[nodiscard]] typename Slab::bound& slab() noexcept { return slab_; }
   [[nodiscard]] const typename Slab::bound& slab() const noexcept { return slab_; }
   [[nodiscard]] std::size_t bytes_per_page() const noexcept { return page_bytes_; }
+  /// Pages that users can have.
+  [[nodiscard]] page_count capacity() const noexcept { return slab_.capacity() - unused_; }
 
-  /// Takes pages until the entry has all of `wanted`, and adds to `after` what must come to pass before the new ones
-  /// are written. There must be enough free pages.
-  void take(Entry& e, page_interval wanted, fence& after)
+  /// Takes pages until the entry has all of `wanted`, and tells taken(pages, fence) of each run: which pages of the
+  /// history it holds, and what must come to pass before they are written. There must be enough free pages.
+  template <class Taken>
+  void take(Entry& e, page_interval wanted, Taken&& taken)
   {
     copy& mine = e.device;
     if (wanted.empty()) return;
@@ -43,11 +48,11 @@ class device_level
     if (wanted.begin < have.begin) {
       reserve(scratch_, have.begin - wanted.begin);
       scratch_.clear();
-      append(scratch_, have.begin - wanted.begin, after);
+      append(scratch_, {wanted.begin, have.begin}, taken);
       mine.pages.insert(mine.pages.begin(), scratch_.begin(), scratch_.end());
       mine.first_page = wanted.begin;
     }
-    if (wanted.end > have.end) append(mine.pages, wanted.end - have.end, after);
+    if (wanted.end > have.end) append(mine.pages, {have.end, wanted.end}, taken);
   }
 
   /// Gives back all pages outside `keep`.
@@ -100,7 +105,8 @@ class device_level
     return {.user = e.user,
             .bytes = e.device.pages.size() * page_bytes_,
             .tokens = e.device.tokens.size(),
-            .dirty_tokens = e.device.tokens.size() - both.size()};
+            .dirty_tokens = e.device.tokens.size() - both.size(),
+            .dirty_bytes = (e.device.tokens.size() - both.size()) * (page_bytes_ / page_tokens_)};
   }
 
   /// Room for so many pages, so that taking them cannot fail half-way. Grows as push_back does.
@@ -109,14 +115,16 @@ class device_level
     if (out.capacity() < pages) out.reserve((std::max)(pages, out.capacity() * 2));
   }
 
-  void append(std::vector<page_id>& out, page_count count, fence& after)
+  template <class Taken>
+  void append(std::vector<page_id>& out, page_interval wanted, Taken& taken)
   {
-    while (count != 0) {
-      const auto taken = slab_.try_take(count);
-      if (!taken) throw error("the slab ran out of pages that the plan had counted on");
-      after.add(taken->last_use);
-      for (page_count i = 0; i < taken->run.count; ++i) out.push_back(to_page(taken->run.first + i));
-      count -= taken->run.count;
+    while (!wanted.empty()) {
+      const auto run = slab_.try_take(wanted.size());
+      if (!run) throw error("the slab ran out of pages that the plan had counted on");
+      const page_count count = run->run.count;
+      for (page_count i = 0; i < count; ++i) out.push_back(to_page(run->run.first + i));
+      taken(page_interval{wanted.begin, wanted.begin + count}, run->last_use);
+      wanted.begin += count;
     }
   }
 
@@ -134,6 +142,7 @@ class device_level
   typename Slab::bound slab_;
   token_count page_tokens_;
   std::size_t page_bytes_;
+  page_count unused_;  // what no whole granule is left of
   Policy policy_;
   std::vector<page_id> scratch_;
 };

@@ -5,7 +5,7 @@
 #include <kvstrata/device/event.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 
-#include <boost/intrusive/list_hook.hpp>
+#include <boost/intrusive/list.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -16,6 +16,9 @@ namespace kvstrata {
 template <class DeviceHook, class LowerHook>
 struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>
 {
+  /// Leaves its line by itself when the entry goes.
+  using place_in_line = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
   struct device_copy : DeviceHook
   {
     entry* owner = nullptr;
@@ -24,6 +27,7 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     std::vector<page_id> pages;  ///< cover `tokens`, and all of the history while under a lease
     fence last_use;              ///< everything queued that reads or writes the pages
     bool listed = false;         ///< known to the replacement policy
+    token_interval read;         ///< of `tokens`: served to a request since they came
 
     [[nodiscard]] page_interval covered() const noexcept
     {
@@ -38,12 +42,21 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     std::vector<placed_extent> extents;  ///< ascending, without gaps; cover `tokens`
     fence last_use;                      ///< everything queued that reads or writes the extents
     bool listed = false;
+    token_interval read;  ///< of `tokens`: served to a request since they came
 
     [[nodiscard]] page_interval covered() const noexcept
     {
       if (extents.empty()) return {};
       return {extents.front().first_page, extents.back().first_page + extents.back().pages};
     }
+  };
+
+  /// A prefetch that no request has read yet.
+  struct prefetch_state
+  {
+    bool unread = false;
+    token_interval had;           ///< what the device had before: the rest was prefetched
+    std::vector<event> arriving;  ///< by layer: when the newest of it has arrived; one stream
   };
 
   /// The newest prefix that the user's fingerprint vouched for.
@@ -66,9 +79,22 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
   std::uint32_t holds = 0;       ///< while not 0, nothing of this entry is evicted
   bool doomed = false;           ///< erased while held: goes with its last hold
   std::uint64_t planned_in = 0;  ///< the last plan that had a request of this user
+  std::uint64_t uses = 0;        ///< requests so far
+  std::uint64_t asked_at = 0;    ///< the cache's count of requests when the last one came
+  token_count dirty = 0;         ///< tokens that only the device has, as counted last
+  std::uint64_t cleaned_in = 0;  ///< the cleaner's last walk that met the user
   vouched_prefix vouched;
+  prefetch_state prefetched;
   device_copy device;
   lower_copy lower;
+  place_in_line dirty_place;  ///< among the users with dirty tokens
+  place_in_line write_place;  ///< among the writes that wait
 };
+
+/// A line of entries, in the order of joining.
+template <class Entry, typename Entry::place_in_line Entry::* Place>
+using line_of =
+    boost::intrusive::list<Entry, boost::intrusive::member_hook<Entry, typename Entry::place_in_line, Place>,
+                           boost::intrusive::constant_time_size<false>>;
 
 }  // namespace kvstrata

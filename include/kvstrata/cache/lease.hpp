@@ -2,10 +2,12 @@
 #pragma once
 
 #include <kvstrata/cache/plan.hpp>
+#include <kvstrata/cache/window_stay.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
-#include <kvstrata/transfer/ticket.hpp>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -32,7 +34,9 @@ struct lease_state
   std::vector<page_id> page_ids;
   std::vector<std::int32_t> indptr;
   std::vector<std::int32_t> last_page_len;
-  ticket arriving;  ///< the onload
+  std::vector<fence> arrives;    ///< by layer: when all that comes up for the lease has arrived
+  window_stay stay;              ///< where it was put meanwhile
+  std::uint64_t prefetched = 0;  ///< tokens that a prefetch brought, read first by this lease
   enum class progress : std::uint8_t { untouched, waited, done };
   std::vector<progress> layers;  ///< how far the model is in each layer
   std::vector<event> done;       ///< by layer: the point from which its new KV may be read
@@ -83,6 +87,15 @@ class basic_lease
     return all.compute_of(request);
   }
 
+  /// Of these the tokens from the beginning of the history on, empty when it begins with what is served. They attend to
+  /// nothing that is on its way, so a model may queue their part of a layer before wait(layer): so the front is computed
+  /// while the rear travels.
+  [[nodiscard]] token_interval front(std::size_t request) const
+  {
+    const std::span<const token_interval> all = compute(request);
+    return all.empty() || all.front().begin != 0 ? token_interval{} : all.front();
+  }
+
   [[nodiscard]] token_split split(std::size_t request) const
   {
     const batch_plan& all = state("split").plan;
@@ -94,13 +107,14 @@ class basic_lease
   /// The whole plan, for those who want to see it.
   [[nodiscard]] const batch_plan& plan() const { return state("plan").plan; }
 
-  /// The compute stream's further work starts after layer `layer` has arrived. Stream-ordered; does not block.
+  /// The compute stream's further work starts after layer `layer` has arrived: to be called before anything that is
+  /// served of the layer is read, or written beside in a page. Stream-ordered; does not block.
   void wait(layer_index layer)
   {
     auto& s = state("wait");
     require_layer(s, layer, "wait");
     if (s.layers[layer] != state_type::progress::untouched) return;
-    if (!s.arriving.empty()) cache_->device().wait(s.compute, s.arriving.layer(layer));
+    wait_for(cache_->device(), s.compute, s.arrives[layer]);
     s.layers[layer] = state_type::progress::waited;
   }
 

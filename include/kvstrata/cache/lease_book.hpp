@@ -1,9 +1,11 @@
-// The life of a lease: hold the batch's users, bring their tokens up, take what was computed, let go.
+// The life of a lease: hold the batch's users, make room, bring their tokens up, take what was computed, let go.
 #pragma once
 
 #include <kvstrata/cache/lease.hpp>
-#include <kvstrata/cache/planner.hpp>
+#include <kvstrata/cache/prefetch.hpp>
 #include <kvstrata/cache/request.hpp>
+#include <kvstrata/cache/room_finder.hpp>
+#include <kvstrata/cache/window_stay.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
 #include <memory>
@@ -21,6 +23,7 @@ class lease_book
   using entry_type = typename Hierarchy::entry_type;
   using state = lease_state<entry_type>;
   using batch = planned_batch<Hierarchy>;
+  using watcher_type = typename Hierarchy::watcher_type;
 
   explicit lease_book(Hierarchy& h) : levels_(&h) {}
 
@@ -35,7 +38,10 @@ class lease_book
     s.compute = compute;
     try {
       hold(planned, requests, s);
-      s.arriving = bring_up(planned, s);
+      make_room(planned, s);
+      note_hits(s);
+      levels_->onload(wanted_, landing_, s.arrives, &s.stay);
+      note_arrivals(s, true);
       wait_for(levels_->device(), compute, earlier_);
       write_page_table(s);
     } catch (...) {
@@ -45,20 +51,35 @@ class lease_book
     return s;
   }
 
-  /// Carries a prefetch out; nobody holds its pages afterwards. Returns the tokens that are on their way.
-  [[nodiscard]] token_count prefetch(batch& planned, const request& r)
+  /// Carries a prefetch out; nobody holds its pages afterwards, and they do not land in the window.
+  [[nodiscard]] prefetch_outcome prefetch(batch& planned, const request& r)
   {
     state& s = fresh_state();
+    prefetch_outcome out;
     try {
       hold(planned, {&r, 1}, s);
-      static_cast<void>(bring_up(planned, s));
+      entry_type& e = *s.entries[0];
+      const token_interval had = e.device.tokens;
+      make_room(planned, s);
+      levels_->onload(wanted_, landing_, s.arrives, nullptr);
+      note_arrivals(s, false);
+      if (!e.prefetched.unread) e.prefetched.had = had;
+      e.prefetched.unread = true;
+      e.prefetched.arriving.clear();
+      for (const fence& layer : s.arrives) e.prefetched.arriving.push_back(*layer.begin());
     } catch (...) {
       abandon(s);
       throw;
     }
-    const token_count tokens = s.plan.requests.front().lower_tokens();
+    out.tokens = s.plan.requests.front().lower_tokens();
+    out.pages = s.plan.requests.front().pages_taken;
+    for (const victim_plan& v : s.plan.victims) {
+      out.displaced_pages += v.pages;
+      out.displaced_tokens += v.tokens;
+    }
     let_go(s, {});
-    return tokens;
+    tell(levels_->watcher(), prefetch_queued{out.tokens, out.displaced_tokens});
+    return out;
   }
 
   /// Makes the new tokens valid and writes through. Users who were erased meanwhile, and epochs that are over, get
@@ -81,6 +102,21 @@ class lease_book
     tell(levels_->watcher(), what);
   }
 
+  /// Ends a lease after all that is queued on its compute stream by now, and begins writes that have waited for that.
+  void release(state& s)
+  {
+    event last_use;
+    try {
+      last_use = levels_->device().record(s.compute);
+    } catch (...) {  // the device failed: keep the books right all the same
+      let_go(s, {});
+      throw;
+    }
+    let_go(s, last_use);
+    levels_->proceed();
+  }
+
+ private:
   /// Ends the holds; whoever writes the pages next waits for `last_use`. Pages without valid tokens go back.
   void let_go(state& s, event last_use)
   {
@@ -92,10 +128,10 @@ class lease_book
       else levels_->settle(e);
     }
     s.held = 0;
+    levels_->leave_window(s.stay, last_use);
     idle_.push_back(&s);
   }
 
- private:
   state& fresh_state()
   {
     if (idle_.empty()) {
@@ -106,8 +142,10 @@ class lease_book
     state& s = *idle_.back();
     const std::size_t layers = levels_->shape().layers;
     s.held = 0;
+    s.prefetched = 0;
     s.committed = false;
-    s.arriving = {};
+    s.arrives.resize(layers);
+    for (fence& layer : s.arrives) layer.clear();
     s.done.assign(layers, event{});
     s.layers.assign(layers, state::progress::untouched);
     idle_.pop_back();
@@ -139,38 +177,86 @@ class lease_book
     }
   }
 
-  /// Makes room, takes pages, queues the onload, and leaves in earlier_ what the model has to wait for before it
-  /// writes to any page.
-  [[nodiscard]] ticket bring_up(const batch& planned, state& s)
+  /// Makes room and takes pages. Leaves in earlier_ what the model has to wait for before it writes to any page, and in
+  /// landing_ what an onload has to wait for: they are not the same pages.
+  void make_room(const batch& planned, state& s)
   {
     taken_.clear();
     levels_->evict(planned.victims);
     earlier_.clear();
+    landing_.clear();
     wanted_.clear();
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
       const request_plan& r = s.plan.requests[i];
-      levels_->top().take(e, levels_->pages({r.first_token, r.history}), taken_);
-      earlier_.add(e.device.last_use);
+      note_earlier_uses(e, s);
+      levels_->top().take(e, levels_->room({r.first_token, r.history}), [&](page_interval pages, const fence& uses) {
+        taken_.add(uses);
+        const token_count page_tokens = levels_->layout().page_tokens;
+        const token_interval tokens{pages.begin * page_tokens, pages.end * page_tokens};
+        const bool lands = !intersect(tokens, r.lower_hits[0]).empty() || !intersect(tokens, r.lower_hits[1]).empty();
+        bool computed = false;
+        for (const token_interval piece : s.plan.compute_of(i)) computed |= !intersect(tokens, piece).empty();
+        if (lands) landing_.add(uses);
+        if (computed || !lands) earlier_.add(uses);
+        if (!computed && !lands) e.device.last_use.add(uses);  // room to grow: whoever writes there must know
+      });
       wanted_.push_back({&e, {r.lower_hits[0], r.lower_hits[1]}});
     }
-    earlier_.add(taken_);
-    ticket moved = levels_->onload(wanted_, taken_);
+  }
+
+  /// What still uses an entry's bytes. A prefetch that is under way is waited for layer by layer instead.
+  void note_earlier_uses(entry_type& e, state& s)
+  {
+    std::vector<event>& arriving = e.prefetched.arriving;
+    for (const fence* uses : {&e.device.last_use, &e.lower.last_use}) {
+      for (const event point : *uses) {
+        if (arriving.empty() || point != arriving.back()) earlier_.add(point);
+      }
+    }
+    for (std::size_t l = 0; l < arriving.size(); ++l) s.arrives[l].add(arriving[l]);
+    arriving.clear();
+  }
+
+  /// The lower tier's hits are on their way to the device.
+  void note_arrivals(state& s, bool read)
+  {
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
+      const request_plan& r = s.plan.requests[i];
       token_interval valid = e.device.tokens;
-      for (const token_interval hit : s.plan.requests[i].lower_hits) {
+      for (const token_interval hit : r.lower_hits) {
         if (joinable(valid, hit)) valid = hull(valid, hit);
+        if (read) e.lower.read = hull(e.lower.read, hit);
       }
       levels_->set_device_tokens(e, valid);
+      if (read) e.device.read = intersect(valid, {0, r.history});
       levels_->touch(e);
     }
-    return moved;
+  }
+
+  /// Counts the requests and tells what they found.
+  void note_hits(state& s)
+  {
+    for (std::size_t i = 0; i < s.held; ++i) {
+      entry_type& e = *s.entries[i];
+      const request_plan& r = s.plan.requests[i];
+      if constexpr (tracks<watcher_type, user_hit>) {
+        const std::uint64_t age = levels_->age(e);
+        if (!r.device_hit.empty()) levels_->watcher().on(user_hit{tier_level::device, r.device_hit.size(), age});
+        if (r.lower_tokens() != 0) levels_->watcher().on(user_hit{tier_level::lower, r.lower_tokens(), age});
+      }
+      if constexpr (tracks<watcher_type, batch_prepared>) {
+        if (e.prefetched.unread) s.prefetched += r.device_hit.size() - intersect(r.device_hit, e.prefetched.had).size();
+      }
+      e.prefetched.unread = false;
+      levels_->count_request(e);
+    }
   }
 
   void write_page_table(state& s)
   {
-    batch_prepared what{.requests = s.held};
+    batch_prepared what{.requests = s.held, .prefetched_tokens = s.prefetched};
     s.page_ids.clear();
     s.indptr.assign(1, 0);
     s.last_page_len.clear();
@@ -185,6 +271,11 @@ class lease_book
       what.device_tokens += r.device_hit.size();
       what.lower_tokens += r.lower_tokens();
       what.computed_tokens += r.computed_tokens();
+      what.recomputed_tokens += r.recomputed.size();
+    }
+    for (const window_stay::run& r : s.stay.runs) {
+      const auto from = static_cast<std::size_t>(s.indptr[r.request]) + r.page;
+      for (page_count i = 0; i < r.where.count; ++i) s.page_ids[from + i] = to_page(r.where.first + i);
     }
     tell(levels_->watcher(), what);
   }
@@ -194,8 +285,9 @@ class lease_book
   std::vector<state*> idle_;
   std::vector<typename Hierarchy::onload_request> wanted_;
   std::vector<entry_type*> committed_;
-  fence earlier_;
-  fence taken_;  // earlier uses of the pages that were just taken
+  fence taken_;    // earlier uses of the pages that were just taken
+  fence earlier_;  // of these and of the users' own pages: what the model waits for
+  fence landing_;  // of these: what the onload waits for
 };
 
 }  // namespace kvstrata

@@ -1,6 +1,7 @@
 // The level below the device: users' extents in a lower tier, and whose go first.
 #pragma once
 
+#include <kvstrata/cache/granules.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 #include <kvstrata/replacement/concepts.hpp>
@@ -24,13 +25,16 @@ class lower_level
       : frame_bytes_(page_bytes(shape, layout.page_tokens)),
         layout_(layout),
         tier_(d, sizes, frame_bytes_),
-        policy_(make_replacement<Policy>(tier_.capacity() * frame_bytes_))
+        unused_(take_remainder(tier_, layout.granule_pages(), "host.bytes")),
+        policy_(make_replacement<Policy>(capacity() * frame_bytes_))
   {
   }
 
   [[nodiscard]] typename Tier::template on<Device>& tier() noexcept { return tier_; }
   [[nodiscard]] const typename Tier::template on<Device>& tier() const noexcept { return tier_; }
   [[nodiscard]] std::size_t bytes_per_frame() const noexcept { return frame_bytes_; }
+  /// Frames that users can have.
+  [[nodiscard]] page_count capacity() const noexcept { return tier_.capacity() - unused_; }
 
   /// Gives the entry extents for `wanted`, which overlaps or touches what it has. Evicts others where room is missing,
   /// telling left(entry, tokens) of each, but none that is held. Returns what of `wanted` there is room for now: all,
@@ -72,7 +76,7 @@ class lower_level
     copy& mine = e.lower;
     if (mine.tokens.empty()) return drop(e);
     auto keep = mine.extents.begin();
-    for (; keep->first_page < mine.tokens.begin / layout_.page_tokens; ++keep) {
+    for (; keep->first_page + keep->pages <= mine.tokens.begin / layout_.page_tokens; ++keep) {
       tier_.give_back({keep->frame, keep->pages}, mine.last_use);
     }
     mine.extents.erase(mine.extents.begin(), keep);
@@ -105,7 +109,8 @@ class lower_level
     return {.user = e.user,
             .bytes = pages * frame_bytes_,
             .tokens = e.lower.tokens.size(),
-            .dirty_tokens = e.lower.tokens.size() - both.size()};
+            .dirty_tokens = e.lower.tokens.size() - both.size(),
+            .dirty_bytes = (e.lower.tokens.size() - both.size()) * (frame_bytes_ / layout_.page_tokens)};
   }
 
   void forget(copy& mine)
@@ -187,6 +192,7 @@ class lower_level
   std::size_t frame_bytes_;
   Layout layout_;
   typename Tier::template on<Device> tier_;
+  page_count unused_;  // what no whole granule is left of
   Policy policy_;
   std::vector<copy*> chosen_;
   extents fresh_;

@@ -17,6 +17,7 @@ struct request_plan
   token_count first_token = 0;        ///< the device needs [first_token, history): all, but for a prefetch
   token_interval device_hit;          ///< lie in device pages already
   token_interval lower_hits[2] = {};  ///< to be onloaded: before and behind device_hit; either may be empty
+  token_interval recomputed = {};     ///< the lower tier has them, but computing them is quicker: left to the model
   std::uint32_t compute_begin = 0;    ///< batch_plan::compute[compute_begin, compute_end) is left to the model
   std::uint32_t compute_end = 0;
   page_count pages_taken = 0;  ///< pages beyond those that the user has

@@ -1,9 +1,11 @@
 // Who has what in which level, and the books of it. Drops copies; moves no bytes.
 #pragma once
 
+#include <kvstrata/cache/accounts.hpp>
 #include <kvstrata/cache/directory.hpp>
+#include <kvstrata/cache/dirt_book.hpp>
+#include <kvstrata/cache/granules.hpp>
 #include <kvstrata/cache/levels.hpp>
-#include <kvstrata/cache/stats.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
 #include <cstdint>
@@ -21,6 +23,7 @@ class residency
   using device_type = typename Tiers::device_type;
   using device_shedding = typename Tiers::slab::shedding;
   using entry_type = typename parts::entry_type;
+  using watcher_type = Tracker;
 
   residency(device_type& d, const geometry& shape, const Layout& layout, const typename Tiers::slab::config& slab,
             const typename Tiers::lower::config& lower, epoch_id epoch)
@@ -50,6 +53,11 @@ class residency
   {
     return pages_of(tokens, layout_.page_tokens);
   }
+  /// The pages to take for `tokens`: whole granules.
+  [[nodiscard]] page_interval room(token_interval tokens) const noexcept
+  {
+    return whole_granules(pages(tokens), layout_.granule_pages());
+  }
 
   /// The tokens that leave the device with the first `pages` pages of an entry, or with the last.
   [[nodiscard]] token_interval shed_tokens(const entry_type& e, page_count pages, bool rear) const noexcept
@@ -65,6 +73,8 @@ class residency
   {
     if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
     e.device.tokens = tokens;
+    e.device.read = intersect(e.device.read, tokens);
+    dirt_.note(e, is_live(e));
   }
 
   void add_lower_tokens(entry_type& e, token_interval more) noexcept
@@ -72,6 +82,7 @@ class residency
     const token_interval all = hull(e.lower.tokens, more);
     if (is_live(e)) lower_count_.resident += all.size() - e.lower.tokens.size();
     e.lower.tokens = all;
+    dirt_.note(e, is_live(e));
   }
 
   /// Takes back what add_lower_tokens has said since the entry had `had`: the bytes will not come.
@@ -79,8 +90,25 @@ class residency
   {
     if (is_live(e)) lower_count_.resident -= e.lower.tokens.size() - had.size();
     e.lower.tokens = had;
+    e.lower.read = intersect(e.lower.read, had);
+    dirt_.note(e, is_live(e));
     below_.settle(e);
   }
+
+  // --- requests ---
+
+  /// Counts a request of the entry's user.
+  void count_request(entry_type& e) noexcept
+  {
+    ++e.uses;
+    e.asked_at = ++clock_;
+  }
+  /// Requests served since the entry's last one.
+  [[nodiscard]] std::uint64_t age(const entry_type& e) const noexcept { return clock_ - e.asked_at; }
+
+  [[nodiscard]] dirt_book<entry_type>& dirt() noexcept { return dirt_; }
+
+  // --- copies ---
 
   /// The entry is used by a batch: the policies of both levels learn of it.
   void touch(entry_type& e)
@@ -96,10 +124,12 @@ class residency
     const token_interval had = e.device.tokens;
     const page_interval have = e.device.covered();
     if (!lost.empty()) {
-      count_evicted(tier_level::device, lost.size(), lost.size() - intersect(lost, e.lower.tokens).size());
+      count_evicted(tier_level::device, e, lost, e.lower.tokens, e.device.read);
       set_device_tokens(e, rear ? token_interval{had.begin, lost.begin} : token_interval{lost.end, had.end});
     }
     top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end});
+    e.prefetched.had = intersect(e.prefetched.had, e.device.tokens);
+    if (e.device.tokens.empty()) forget_prefetch(e);
     top_.changed(e);
     if constexpr (has_lower) below_.changed(e);
   }
@@ -109,8 +139,10 @@ class residency
   {
     if (is_live(e)) {
       lower_count_.resident -= lost.size();
-      count_evicted(tier_level::lower, lost.size(), lost.size() - intersect(lost, e.device.tokens).size());
+      count_evicted(tier_level::lower, e, lost, e.device.tokens, e.lower.read);
     }
+    e.lower.read = intersect(e.lower.read, e.lower.tokens);
+    dirt_.note(e, is_live(e));
     top_.changed(e);
     discard_if_empty(e);
   }
@@ -118,9 +150,26 @@ class residency
   /// Gives back the pages that hold no valid token.
   void settle(entry_type& e)
   {
-    top_.trim(e, pages(e.device.tokens));
+    top_.trim(e, room(e.device.tokens));
     top_.changed(e);
     discard_if_empty(e);
+  }
+
+  /// Takes an unread prefetch back, unless the lower tier has lost its tokens since. Returns how many it took.
+  token_count undo_prefetch(entry_type& e)
+  {
+    const token_interval all = e.device.tokens;
+    const token_interval keep = intersect(all, e.prefetched.had);
+    const token_count gone = all.size() - keep.size();
+    const token_interval front{all.begin, keep.empty() ? all.end : keep.begin};
+    const token_interval rear{keep.empty() ? all.end : keep.end, all.end};
+    if (!e.prefetched.unread || gone == 0) return 0;
+    if (!e.lower.tokens.contains(front) || !e.lower.tokens.contains(rear)) return 0;
+    forget_prefetch(e);
+    set_device_tokens(e, keep);
+    settle(e);
+    tell(tracker_, prefetch_undone{gone});
+    return gone;
   }
 
   /// Drops all copies of an entry.
@@ -128,6 +177,8 @@ class residency
   {
     uncount(e);
     e.device.tokens = {};
+    e.device.read = e.lower.read = {};
+    forget_prefetch(e);
     top_.trim(e, {});
     if constexpr (has_lower) below_.drop(e);
   }
@@ -155,14 +206,20 @@ class residency
   {
     users_.advance(epoch);
     device_count_.resident = lower_count_.resident = 0;
+    dirt_.forget_all();
   }
 
   [[nodiscard]] cache_stats stats()
   {
     cache_stats s;
-    s.device = account(top_.slab(), top_.bytes_per_page(), device_count_);
-    if constexpr (has_lower) s.lower = account(below_.tier(), below_.bytes_per_frame(), lower_count_);
+    const auto complete = [this](event point) { return device_->query(point); };
+    s.device = account(top_.slab(), top_.capacity(), top_.bytes_per_page(), complete, device_count_);
+    s.window = account(top_.slab().window(), top_.slab().window().capacity(), top_.bytes_per_page(), complete);
+    if constexpr (has_lower) {
+      s.lower = account(below_.tier(), below_.capacity(), below_.bytes_per_frame(), complete, lower_count_);
+    }
     s.users = users_.users();
+    s.dirty_tokens = dirt_.tokens();
     return s;
   }
 
@@ -178,41 +235,35 @@ class residency
   }
 
  private:
-  struct level_count
-  {
-    std::uint64_t resident = 0;
-    std::uint64_t evicted = 0;
-    std::uint64_t dropped = 0;
-  };
-
   [[nodiscard]] bool is_live(const entry_type& e) const noexcept { return !e.doomed && !is_stale(e); }
 
-  void uncount(const entry_type& e) noexcept
+  static void forget_prefetch(entry_type& e) noexcept
+  {
+    e.prefetched.unread = false;
+    e.prefetched.arriving.clear();
+  }
+
+  void uncount(entry_type& e) noexcept
   {
     if (!is_live(e)) return;
     device_count_.resident -= e.device.tokens.size();
     lower_count_.resident -= e.lower.tokens.size();
+    dirt_.forget(e);
   }
 
-  void count_evicted(tier_level from, token_count tokens, token_count dropped)
+  /// `elsewhere`: what the other tier has; `read`: what of the tier was served before.
+  void count_evicted(tier_level from, const entry_type& e, token_interval lost, token_interval elsewhere,
+                     token_interval read)
   {
-    level_count& count = from == tier_level::device ? device_count_ : lower_count_;
-    count.evicted += tokens;
+    token_counts& count = from == tier_level::device ? device_count_ : lower_count_;
+    const token_count dropped = lost.size() - intersect(lost, elsewhere).size();
+    count.evicted += lost.size();
     count.dropped += dropped;
-    tell(tracker_, tokens_evicted{from, tokens, dropped});
-  }
-
-  template <class Tier>
-  [[nodiscard]] static tier_stats account(Tier& tier, std::uint64_t frame_bytes, const level_count& count)
-  {
-    const std::uint64_t in_flight = tier.in_flight();
-    return {.capacity_bytes = tier.capacity() * frame_bytes,
-            .free_bytes = (tier.free() - in_flight) * frame_bytes,
-            .resident_bytes = (tier.capacity() - tier.free()) * frame_bytes,
-            .in_flight_bytes = in_flight * frame_bytes,
-            .resident_tokens = count.resident,
-            .evicted_tokens = count.evicted,
-            .dropped_tokens = count.dropped};
+    tell(tracker_, tokens_evicted{.from = from,
+                                  .tokens = lost.size(),
+                                  .dropped = dropped,
+                                  .unread = lost.size() - intersect(lost, read).size(),
+                                  .age = age(e)});
   }
 
   device_type* device_;
@@ -222,7 +273,9 @@ class residency
   typename parts::top top_;
   [[no_unique_address]] typename parts::below below_;
   [[no_unique_address]] Tracker tracker_;
-  level_count device_count_, lower_count_;
+  token_counts device_count_, lower_count_;
+  dirt_book<entry_type> dirt_;
+  std::uint64_t clock_ = 0;  // requests
 };
 
 }  // namespace kvstrata

@@ -20,9 +20,12 @@ struct tier_stats
 struct cache_stats
 {
   tier_stats device;
-  tier_stats lower;          ///< all 0 without a lower tier
-  std::uint64_t users = 0;   ///< with anything cached, in the current epoch
-  std::uint64_t leases = 0;  ///< not yet released
+  tier_stats lower;                  ///< all 0 without a lower tier
+  tier_stats window;                 ///< the onload window; resident while leases read it; all 0 without one
+  std::uint64_t dirty_tokens = 0;    ///< that only the device has
+  std::uint64_t waiting_writes = 0;  ///< users whose write waits for its turn
+  std::uint64_t users = 0;           ///< with anything cached, in the current epoch
+  std::uint64_t leases = 0;          ///< not yet released
 };
 
 }  // namespace kvstrata

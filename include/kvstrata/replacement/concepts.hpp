@@ -37,9 +37,10 @@ namespace kvstrata {
 struct object_info
 {
   user_id user{};
-  std::uint64_t bytes = 0;       ///< what evicting the whole object frees
-  token_count tokens = 0;        ///< tokens of the user that the tier holds
-  token_count dirty_tokens = 0;  ///< of these, how many no other tier has
+  std::uint64_t bytes = 0;        ///< what evicting the whole object frees
+  token_count tokens = 0;         ///< tokens of the user that the tier holds
+  token_count dirty_tokens = 0;   ///< of these, how many no other tier has; 0: clean, and free to drop
+  std::uint64_t dirty_bytes = 0;  ///< what writing them back would move
 };
 
 template <class P>

@@ -6,8 +6,12 @@
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
+#include <kvstrata/tiers/onload_window.hpp>
 
-#include <string_view>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
 
 namespace kvstrata {
 
@@ -25,6 +29,34 @@ concept poisons = requires(D& d, stream_id stream, std::byte* at, std::size_t by
   d.poison(stream, at, bytes);
 };
 
+/// Pages [first, first + pages) of a reservation of `total` pages that somebody else owns and that outlives the slab:
+/// several slabs share one, so that one page table can speak of all their pages. The slab's own page ids count from
+/// `first`.
+struct slab_region
+{
+  std::byte* base = nullptr;  ///< of the whole reservation
+  page_count total = 0;       ///< 0: no region, the slab reserves its own
+  page_count first = 0;
+  page_count pages = 0;
+  page_count window = 0;  ///< of these, the last ones are the onload window
+};
+
+namespace detail {
+
+/// Device memory of one's own, or somebody else's.
+template <device_memory Memory>
+struct slab_memory
+{
+  std::optional<Memory> own;
+  std::byte* base = nullptr;
+  std::size_t bytes = 0;
+
+  [[nodiscard]] std::byte* data() const noexcept { return base; }
+  [[nodiscard]] std::size_t size() const noexcept { return bytes; }
+};
+
+}  // namespace detail
+
 template <device Device, option... Options>
 struct device_slab
 {
@@ -34,7 +66,9 @@ struct device_slab
 
   struct config
   {
-    std::size_t bytes = 0;  ///< device memory to reserve; rounded down to whole pages
+    std::size_t bytes = 0;         ///< device memory for users' pages; rounded down to whole pages
+    std::size_t window_bytes = 0;  ///< device memory for the onload window; only a window_copy uses it
+    slab_region region = {};       ///< with a total: carved out of it instead, and both sizes above must be 0
   };
 
   class bound;
@@ -43,56 +77,118 @@ struct device_slab
 /// Page p of layer l lies at base() + place().offset(l, p). try_take never waits: it returns the fence of the pages'
 /// last use. Not synchronised: the cache holds a lock.
 template <device Device, option... Options>
-class device_slab<Device, Options...>::bound : public frame_store<Device, typename Device::memory>
+class device_slab<Device, Options...>::bound : public frame_store<Device, detail::slab_memory<typename Device::memory>>
 {
-  using store = frame_store<Device, typename Device::memory>;
+  using memory_type = detail::slab_memory<typename Device::memory>;
+  using store = frame_store<Device, memory_type>;
 
  public:
   /// Reserves the slab. Throws config_error when not one page fits, capacity_error when the device has not the memory.
   template <layout_policy Layout>
   bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout)
-      : bound(d, shape, layout, frames_in("device.bytes", sizes.bytes, page_bytes(shape, layout.page_tokens)))
+      : bound(d, sizes, shape, layout, extent_of(sizes, page_bytes(shape, layout.page_tokens)))
   {
   }
 
   [[nodiscard]] const placement& place() const noexcept { return place_; }
+  [[nodiscard]] onload_window& window() noexcept { return window_; }
+  [[nodiscard]] const onload_window& window() const noexcept { return window_; }
 
   /// As frame_store's. Where the device poisons, the pages are overwritten once their fence has come to pass.
   void give_back(frame_run run, fence last_use)
   {
-    if constexpr (poisons<Device>) {
-      if (Device& d = store::device_in_use(); d.poison_freed() && run.count != 0) {
-        try {
-          wait_for(d, poison_stream_, last_use);
-          for (layer_index layer = 0; layer < layers_; ++layer) {
-            for (page_count page = run.first; page < run.first + run.count; ++page) {
-              d.poison(poison_stream_, store::base() + place_.offset(layer, page), piece_bytes_);
-            }
-          }
-          last_use.add(d.record(poison_stream_));
-        } catch (const device_error&) {  // nothing runs any more, but the books must be right
-        }
-      }
-    }
+    poison(run, last_use);
     store::give_back(run, std::move(last_use));
+  }
+  void give_back_window(frame_run run, fence last_use)
+  {
+    poison(run, last_use);
+    window_.give_back(run, std::move(last_use));
+  }
+
+  void drain_sync()
+  {
+    store::drain_sync();
+    wait_for_sync(store::device_in_use(), window_.all_uses());
   }
 
  private:
+  static slab_region extent_of(const config& sizes, std::size_t bytes_per_page)
+  {
+    const slab_region& r = sizes.region;
+    if (r.total == 0) {
+      const page_count pages = frames_in("device.bytes", sizes.bytes, bytes_per_page);
+      const page_count window =
+          sizes.window_bytes == 0 ? 0 : frames_in("device.window_bytes", sizes.window_bytes, bytes_per_page);
+      const page_count all =
+          frames_in("device.bytes and window_bytes", (std::size_t{pages} + window) * bytes_per_page, bytes_per_page);
+      return {.total = all, .pages = all, .window = window};
+    }
+    if (sizes.bytes != 0 || sizes.window_bytes != 0) {
+      throw config_error("device.bytes", sizes.bytes,
+                         "it must be 0, as device.window_bytes, where device.region is given");
+    }
+    if (r.pages == 0 || r.first > r.total || r.pages > r.total - r.first) {
+      throw config_error("device.region.pages", r.pages,
+                         "from page " + std::to_string(r.first) + " on, 1 to " +
+                             std::to_string(r.first > r.total ? 0 : r.total - r.first) +
+                             " pages lie in the reservation");
+    }
+    if (r.window >= r.pages) {
+      throw config_error("device.region.window", r.window,
+                         "it must leave users' pages at least one of the region's " + std::to_string(r.pages));
+    }
+    return r;
+  }
+
   template <layout_policy Layout>
-  bound(Device& d, const geometry& shape, const Layout& layout, page_count pages)
-      : store(d, d.allocate_device(pages * page_bytes(shape, layout.page_tokens), "slab"), pages),
-        place_(layout.device_place(shape, pages)),
+  static memory_type reserve(Device& d, const config& sizes, const geometry& shape, const Layout& layout,
+                             const slab_region& r)
+  {
+    const std::size_t bytes = std::size_t{r.total} * page_bytes(shape, layout.page_tokens);
+    if (sizes.region.total != 0) {
+      return {{}, r.base + layout.device_place(shape, r.total).offset(0, r.first), bytes};
+    }
+    typename Device::memory own = d.allocate_device(bytes, "slab");
+    std::byte* const base = own.data();
+    return {std::move(own), base, bytes};
+  }
+
+  template <layout_policy Layout>
+  bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout, const slab_region& r)
+      : store(d, reserve(d, sizes, shape, layout, r), r.pages - r.window),
+        place_(layout.device_place(shape, r.total)),
         piece_bytes_(page_layer_bytes(shape, layout.page_tokens)),
-        layers_(shape.layers)
+        layers_(shape.layers),
+        window_(r.pages - r.window, r.window)
   {
     if constexpr (poisons<Device>) {
       if (d.poison_freed()) poison_stream_ = d.create_stream("poison");
     }
   }
 
+  void poison([[maybe_unused]] frame_run run, [[maybe_unused]] fence& last_use)
+  {
+    if constexpr (poisons<Device>) {
+      Device& d = store::device_in_use();
+      if (!d.poison_freed() || run.count == 0) return;
+      try {
+        wait_for(d, poison_stream_, last_use);
+        for (layer_index layer = 0; layer < layers_; ++layer) {
+          for (page_count page = run.first; page < run.first + run.count; ++page) {
+            d.poison(poison_stream_, store::base() + place_.offset(layer, page), piece_bytes_);
+          }
+        }
+        last_use.add(d.record(poison_stream_));
+      } catch (const device_error&) {  // nothing runs any more, but the books must be right
+      }
+    }
+  }
+
   placement place_;
   std::size_t piece_bytes_;
   std::uint32_t layers_;
+  onload_window window_;
   stream_id poison_stream_{};
 };
 

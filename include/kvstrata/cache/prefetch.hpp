@@ -1,0 +1,27 @@
+// What is asked of a prefetch, and what came of it.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+
+#include <cstdint>
+#include <limits>
+
+namespace kvstrata {
+
+/// How far a prefetch may go. What lies beyond stays in the lower tier: the rear of the history comes first.
+struct prefetch_limit
+{
+  page_count pages = (std::numeric_limits<page_count>::max)();            ///< pages to bring up, at most
+  page_count displaced_pages = (std::numeric_limits<page_count>::max)();  ///< pages of others to push off the device
+};
+
+struct prefetch_outcome
+{
+  token_count tokens = 0;              ///< on their way to the device now
+  token_count left = 0;                ///< that the lower tier has and the device still lacks
+  page_count pages = 0;                ///< taken for them
+  page_count displaced_pages = 0;      ///< of others, that were pushed off for them
+  std::uint64_t displaced_tokens = 0;  ///< in these pages
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,109 @@
+// Decides what a prefetch brings up.
+#pragma once
+
+#include <kvstrata/cache/prefetch.hpp>
+#include <kvstrata/cache/request_checks.hpp>
+#include <kvstrata/cache/room_finder.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+namespace kvstrata {
+
+/// As planner. Not synchronised.
+template <class Hierarchy>
+class prefetch_planner
+{
+ public:
+  using entry_type = typename Hierarchy::entry_type;
+  using batch = planned_batch<Hierarchy>;
+
+  prefetch_planner(Hierarchy& h, room_finder<Hierarchy>& room) : levels_(&h), room_(&room), checks_(h) {}
+
+  /// Plans to bring up what the lower tier has of one user, within the limit; nothing is left to the model. `out.plan`
+  /// has no request when there is nothing to bring up, or no room for it within the limit. `left`: the tokens that the
+  /// device will still lack.
+  [[nodiscard]] std::optional<pressure> plan_prefetch(const request& r, const prefetch_limit& limit, batch& out,
+                                                      token_count& left)
+  {
+    room_->start(out);
+    left = 0;
+    checks_.require_epoch(r);
+    checks_.require_hashes(r);
+    entry_type* const found = levels_->users().find(r.user);
+    if (found == nullptr) return std::nullopt;
+    checks_.require_same_history(r, *found);
+    const token_interval below = intersect(found->lower.tokens, {0, r.history_tokens});
+    const token_interval here = found->device.tokens;
+    if (here.contains(below) || !joinable(below, here)) return std::nullopt;
+    if (found->holds != 0) return room_->held(r.user);
+    left = below.size() - intersect(below, here).size();
+    for (page_count most = limit.pages;;) {
+      const token_interval both = hull(here, within(below, here, most));
+      const page_interval wanted = levels_->room(both);
+      if (both == here) return std::nullopt;
+      const page_count taken = wanted.size() - found->device.covered().size();
+      if (taken > most && levels_->layout().granule_pages() > most) return std::nullopt;
+      const page_count allowed = limit.displaced_pages < taken ? limit.displaced_pages : taken;
+      if (const page_count room = out.plan.pages_free + allowed; taken > room) {
+        if (room == 0 || room >= most) return std::nullopt;
+        most = room;  // fewer, so that no more than allowed is displaced
+        continue;
+      }
+      checks_.require_fits(1, wanted.size());
+      out.entries.push_back(found);
+      request_plan p{.user = r.user, .history = both.end, .first_token = both.begin, .device_hit = here};
+      p.lower_hits[0] = here.empty() ? both : token_interval{both.begin, here.begin};
+      if (!here.empty()) p.lower_hits[1] = {here.end, both.end};
+      p.pages_taken = taken;
+      out.plan.pages_needed = p.pages_taken;
+      out.plan.requests.push_back(p);
+      if (!room_->find_room(out)) return room_->too_much_held(out);
+      if (displaced(out) <= limit.displaced_pages) {
+        left -= p.lower_tokens();
+        return std::nullopt;
+      }
+      most = out.plan.pages_free;  // victims go whole, or in granules: more than was missing; then nobody goes
+      room_->start(out);
+      if (most == 0) return std::nullopt;
+    }
+  }
+
+ private:
+  /// Pages that users of this epoch lose.
+  [[nodiscard]] static std::uint64_t displaced(const batch& out) noexcept
+  {
+    std::uint64_t pages = 0;
+    for (const victim_plan& v : out.plan.victims) pages += v.stale ? 0 : v.pages;
+    return pages;
+  }
+
+  /// What of `below` about `most` pages hold that the device lacks: what lies behind `here` first, then what lies
+  /// before it, or the rear when nothing is here.
+  [[nodiscard]] token_interval within(token_interval below, token_interval here, page_count most) const noexcept
+  {
+    const std::uint64_t tokens = std::uint64_t{most} * levels_->layout().page_tokens;
+    const auto front_cut = [&](token_interval piece, std::uint64_t room) {  // to whole pages, from the rear
+      if (piece.size() <= room) return piece;
+      const token_count page = levels_->layout().page_tokens;
+      const auto begin = static_cast<token_count>((piece.end - room + page - 1) / page * page);
+      return begin < piece.end ? token_interval{begin, piece.end} : token_interval{};
+    };
+    if (here.empty()) return front_cut(below, tokens);
+    token_interval rear = below.end > here.end ? token_interval{here.end, below.end} : token_interval{};
+    if (rear.size() > tokens) {
+      const auto end =
+          static_cast<token_count>(rear.begin + tokens) / levels_->layout().page_tokens * levels_->layout().page_tokens;
+      return end > here.end ? token_interval{here.end, end} : token_interval{};
+    }
+    const token_interval front = below.begin < here.begin ? token_interval{below.begin, here.begin} : token_interval{};
+    return hull(front_cut(front, tokens - rear.size()), rear.empty() ? here : rear);
+  }
+
+  Hierarchy* levels_;
+  room_finder<Hierarchy>* room_;
+  request_checks<Hierarchy> checks_;
+};
+
+}  // namespace kvstrata

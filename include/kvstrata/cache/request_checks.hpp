@@ -1,0 +1,94 @@
+// What is never right about a request: checked before anything is planned.
+#pragma once
+
+#include <kvstrata/cache/request.hpp>
+#include <kvstrata/core/error.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace kvstrata {
+
+/// Every check throws a sentence and changes nothing. Not synchronised.
+template <class Hierarchy>
+class request_checks
+{
+ public:
+  using entry_type = typename Hierarchy::entry_type;
+
+  explicit request_checks(Hierarchy& h) : levels_(&h) {}
+
+  void require_distinct_users(std::span<const request> requests)
+  {
+    sorted_.clear();
+    for (const request& r : requests) sorted_.push_back(r.user);
+    std::sort(sorted_.begin(), sorted_.end());
+    const auto twice = std::adjacent_find(sorted_.begin(), sorted_.end());
+    if (twice != sorted_.end()) {
+      throw usage_error("user " + std::to_string(to_number(*twice)) +
+                        " is twice in one batch; merge a user's requests into the one with the longest history");
+    }
+  }
+
+  void require_epoch(const request& r) const
+  {
+    const epoch_id now = levels_->users().epoch();
+    if (r.epoch == now) return;
+    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " names epoch " +
+                      std::to_string(to_number(r.epoch)) + ", but the cache is at epoch " +
+                      std::to_string(to_number(now)) +
+                      (r.epoch < now ? "; a model of an older epoch cannot be served any more"
+                                     : "; call advance_epoch before the first request of a new model"));
+  }
+
+  void require_fits(std::size_t users, std::uint64_t batch_pages) const
+  {
+    const page_count capacity = levels_->top().capacity();
+    if (batch_pages <= capacity) return;
+    throw capacity_error("the batch of " + std::to_string(users) + " users needs " + std::to_string(batch_pages) +
+                         " pages, but the device has " + std::to_string(capacity) +
+                         "; send a smaller batch or give the device tier more bytes");
+  }
+
+  /// The layout must have a place for every token.
+  void require_countable(const request& r) const
+  {
+    const token_count most = levels_->layout().longest_history();
+    if (r.history_tokens <= most) return;
+    throw capacity_error("the history of user " + std::to_string(to_number(r.user)) + " has " +
+                         std::to_string(r.history_tokens) + " tokens, but the layout has room for at most " +
+                         std::to_string(most));
+  }
+
+  static void require_hashes(const request& r)
+  {
+    const history_fingerprint& f = r.fingerprint;
+    if (f.stride == 0 || f.prefix_hashes.size() >= r.history_tokens / f.stride) return;
+    throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " +
+                      std::to_string(f.prefix_hashes.size()) + " hashes, but a history of " +
+                      std::to_string(r.history_tokens) + " tokens at stride " + std::to_string(f.stride) + " needs " +
+                      std::to_string(r.history_tokens / f.stride));
+  }
+
+  static void require_same_history(const request& r, const entry_type& e)
+  {
+    const history_fingerprint& f = r.fingerprint;
+    if (f.stride == 0) return;
+    const token_count tokens = e.vouched.tokens;
+    if (tokens == 0 || tokens > r.history_tokens || tokens % f.stride != 0) return;
+    if (f.prefix_hashes[tokens / f.stride - 1] == e.vouched.hash) return;
+    throw history_error("the request of user " + std::to_string(to_number(r.user)) +
+                        " contradicts the cached history: their first " + std::to_string(tokens) +
+                        " tokens have another fingerprint; histories are append-only, so erase the user before "
+                        "sending a rewritten one");
+  }
+
+ private:
+  Hierarchy* levels_;
+  std::vector<user_id> sorted_;
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,472 @@
+// What goes wrong on every path: calls that fail, copies that are late or out of turn, leases that are dropped half-way,
+// tiers that are full. After each: no wrong byte is served, nothing is held, the books balance.
+#include "cache/combinations.hpp"
+#include "cache/effort.hpp"
+#include "cache/faulty_device.hpp"
+#include "cache/tiny_model.hpp"
+#include "support/catch.hpp"
+
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace kvstrata_test {
+
+using namespace kvstrata;
+
+namespace {
+
+/// Two devices are looked at: one that stays broken, and one that recovers.
+template <class Device, class... Values>
+constexpr point_on<Device> at{&combination<Device, Values...>::about, &combination<Device, Values...>::make};
+
+template <class Device>
+constexpr point_on<Device> table[] = {
+    at<Device, hybrid_layer_first, coalesced, coalesced, layerwise, page, fetch, front, front, unbounded>,
+    at<Device, paged_layer_first, window, batched, layerwise, back, anywhere, front, whole, bounded>,
+    at<Device, contiguous, staged, staged, layerwise, token, fetch, whole, front, bounded>,
+    at<Device, paged_page_first, kernel, per_page, immediate, selective, by_cost, front, front, bounded>,
+    at<Device, hybrid_page_first, batched, kernel, layerwise, chunk, anywhere, whole, whole, unbounded>,
+    at<Device, paged_page_first, window, window, immediate, page, fetch, front, front, bounded>,
+};
+
+struct turn
+{
+  unsigned user = 0;
+  token_count history = 0;
+};
+
+/// Serves users with a model that checks every byte that is served. Knows what may be served: what a lease wrote that
+/// came as far as commit().
+class player
+{
+ public:
+  using kernel_runner = std::function<void(stream_id, layer_index, std::shared_ptr<const lease_work>)>;
+
+  player(any_cache& cache, stream_id compute, kernel_runner run)
+      : cache_(cache), compute_(compute), run_(std::move(run))
+  {
+  }
+
+  [[nodiscard]] static request asks(turn t) { return {.user = user_id{t.user}, .history_tokens = t.history}; }
+  [[nodiscard]] static std::vector<request> batch_of(std::initializer_list<turn> turns)
+  {
+    std::vector<request> out;
+    for (const turn t : turns) out.push_back(asks(t));
+    return out;
+  }
+
+  [[nodiscard]] result<std::unique_ptr<any_lease>> prepare(std::initializer_list<turn> turns)
+  {
+    return cache_.prepare(batch_of(turns), compute_);
+  }
+
+  /// The calls of a lease's life, in order: wait and layer_done for each layer, commit. Does the first `calls` of them.
+  void live(any_lease& lease, unsigned calls = ~0U)
+  {
+    const std::uint64_t draft = ++drafts_;
+    const auto work = work_of(lease, draft);
+    for (layer_index layer = 0; layer < tiny.layers; ++layer) {
+      if (calls-- == 0) return;
+      lease.wait(layer);
+      if (calls-- == 0) return;
+      run_(compute_, layer, work);
+      lease.layer_done(layer);
+    }
+    if (calls-- == 0) return;
+    for (std::size_t i = 0; i < lease.size(); ++i) {
+      const request_plan& r = lease.plan().requests[i];
+      for (const token_interval piece : lease.compute(i)) {
+        for (token_count t = piece.begin; t < piece.end; ++t) {
+          if (!r.recomputed.contains(t)) written_[r.user][t] = draft;
+        }
+      }
+    }
+    lease.commit();
+  }
+
+  void serve(std::initializer_list<turn> turns)
+  {
+    auto lease = prepare(turns);
+    REQUIRE(lease.has_value());
+    live(**lease);
+    (*lease)->release();
+  }
+
+  void erase(unsigned user)
+  {
+    written_.erase(user_id{user});
+    cache_.erase(user_id{user});
+  }
+
+ private:
+  std::shared_ptr<const lease_work> work_of(const any_lease& lease, std::uint64_t draft)
+  {
+    auto work = std::make_shared<lease_work>();
+    const page_table_view view = lease.view();
+    work->value_offset = view.value_offset();
+    work->layer_stride = view.where.layer_stride;
+    for (std::size_t i = 0; i < lease.size(); ++i) {
+      const request_plan& r = lease.plan().requests[i];
+      for (token_count t = 0; t < r.history; ++t) {
+        bool computed = false;
+        for (const token_interval piece : lease.compute(i)) computed |= piece.contains(t);
+        std::uint64_t shown = draft;
+        if (!computed || r.recomputed.contains(t)) {
+          const auto known = written_[r.user].find(t);
+          if (known == written_[r.user].end()) FAIL("token " << t << " of user " << to_number(r.user) << " is unknown");
+          shown = known->second;
+        }
+        work->cells.push_back({.key = view.key(0, i, t),
+                               .tag = token_tag(r.user, {}, shown, t),
+                               .user = r.user,
+                               .token = t,
+                               .writes = computed});
+      }
+    }
+    return work;
+  }
+
+  any_cache& cache_;
+  stream_id compute_;
+  kernel_runner run_;
+  std::map<user_id, std::map<token_count, std::uint64_t>> written_;
+  std::uint64_t drafts_ = 0;
+};
+
+/// Something of everything: hits, write-through, write-back, delayed writes, prefetch and its undoing, the cleaner.
+void play(player& p, any_cache& cache)
+{
+  const auto prefetch = [&](turn t, const prefetch_limit& limit = {}) {
+    static_cast<void>(cache.prefetch(player::asks(t), limit));
+  };
+  p.serve({{1, 24}, {2, 20}});
+  p.serve({{3, 23}});
+  p.serve({{2, 22}, {1, 24}});
+  p.serve({{4, 24}, {5, 21}});
+  prefetch({1, 24}, {.pages = 2});
+  p.serve({{1, 24}});
+  p.serve({{3, 24}, {4, 24}});
+  p.serve({{5, 24}});
+  prefetch({2, 22});
+  cache.undo_prefetch(user_id{2});
+  prefetch({2, 22});
+  p.serve({{2, 23}});
+  cache.clean(~std::uint64_t{0});
+  p.serve({{6, 17}});
+  p.serve({{6, 19}, {1, 24}});
+  cache.clean(10);
+  p.erase(4);
+  p.serve({{3, 24}, {4, 9}});
+  p.serve({{5, 24}, {6, 19}});
+  cache.drain_sync();
+  cache.clean(~std::uint64_t{0});
+  p.serve({{1, 24}, {2, 24}});
+  cache.drain_sync();
+}
+
+void check_sums(const cache_stats& s)
+{
+  for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+    CHECK(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
+    CHECK(tier.dropped_tokens <= tier.evicted_tokens);
+    CHECK(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
+  }
+  CHECK(s.leases == 0);
+  CHECK(s.dirty_tokens <= s.device.resident_tokens);
+  CHECK(s.window.resident_bytes == 0);
+}
+
+/// Nothing is held, and all that is cached can be given back.
+void check_given_back(any_cache& cache)
+{
+  for (int round = 0; cache.stats().waiting_writes != 0; ++round) {
+    REQUIRE(round < 10);
+    cache.drain_sync();
+    cache.clean(0);
+  }
+  cache.drain_sync();
+  check_sums(cache.stats());
+  for (unsigned user = 1; user <= 6; ++user) cache.erase(user_id{user});
+  const cache_stats s = cache.stats();
+  CHECK(s.users == 0);
+  CHECK(s.dirty_tokens == 0);
+  for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+    CHECK(tier.resident_tokens == 0);
+    CHECK(tier.resident_bytes == 0);
+  }
+  cache.close();
+}
+
+/// A cache on an emulated device, with its player.
+struct stage
+{
+  stage(const point& where, const emulated_device_config& config, const sizes& s = {})
+      : device(config),
+        compute(device.create_stream("compute")),
+        model(device, 2e-6),
+        cache(where.make(device, s)),
+        who(*cache, compute, [this](stream_id stream, layer_index layer, std::shared_ptr<const lease_work> work) {
+          model.launch(stream, layer, std::move(work));
+        })
+  {
+  }
+  ~stage() { check(); }
+
+  /// No wrong byte was served, no ordering was missing. Only once.
+  void check()
+  {
+    if (std::exchange(checked, true)) return;
+    CHECK(model.found().first().empty());
+    const auto violations = device.violations();
+    if (!violations.empty()) UNSCOPED_INFO(to_string(violations.front()));
+    CHECK(violations.empty());
+  }
+
+  emulated_device device;
+  stream_id compute;
+  tiny_model model;
+  std::unique_ptr<any_cache> cache;
+  player who;
+  bool checked = false;
+};
+
+[[nodiscard]] emulated_device_config adversary_of(std::uint64_t seed)
+{
+  return {.time = time_mode::virtual_time,
+          .to_device = {.bytes_per_second = 1e8, .latency_seconds = 1e-7},
+          .from_device = {.bytes_per_second = 1e8, .latency_seconds = 1e-7},
+          .seed = seed,
+          .jitter_seconds = 5e-6,
+          .reorder_copies = true,
+          .check_ordering = true,
+          .poison_freed = seed % 2 == 0};
+}
+
+[[nodiscard]] bool same(const cache_stats& a, const cache_stats& b)
+{
+  const auto tier = [](const tier_stats& x, const tier_stats& y) {
+    return x.resident_bytes == y.resident_bytes && x.resident_tokens == y.resident_tokens &&
+           x.evicted_tokens == y.evicted_tokens && x.dropped_tokens == y.dropped_tokens;
+  };
+  return tier(a.device, b.device) && tier(a.lower, b.lower) && tier(a.window, b.window) && a.users == b.users &&
+         a.leases == b.leases && a.dirty_tokens == b.dirty_tokens;
+}
+
+}  // namespace
+
+TEST_CASE("the play takes every path", "[cache][failure]")
+{
+  for (const point& where : table<emulated_device>) {
+    stage s(where, adversary_of(1));
+    play(s.who, *s.cache);
+    const facts f = where.about({});
+    const auto c = s.cache->counted();
+    CAPTURE(f.name);
+    CHECK(c.onload_bytes > 0);
+    CHECK(c.offload_bytes > 0);
+    CHECK(c.device_evicted_tokens > 0);
+    CHECK(c.prefetched_tokens > 0);
+    CHECK(c.undone_tokens > 0);
+    CHECK(c.saved_tokens > 0);
+    if (f.window) CHECK(c.promoted_bytes > 0);
+    if (f.cuts) CHECK(c.recomputed_tokens > 0);
+    if (f.bounded_writes && f.axes[3] == "layerwise" && f.axes[4] != "back") CHECK(c.delayed_tokens > 0);
+    if (f.axes[4] != "token") CHECK(c.cleaned_tokens > 0);
+    check_given_back(*s.cache);
+  }
+}
+
+TEST_CASE("any call of the device fails once", "[cache][failure]")
+{
+  for (const point_on<faulty_device>& where : table<faulty_device>) {
+    bool failed = true;
+    for (std::uint64_t calls = 0; failed; calls += effort == 1 ? 11 : 1) {
+      const facts f = where.about({});
+      CAPTURE(f.name, calls);
+      REQUIRE(calls < 20000);
+      findings found;
+      faulty_device device;
+      const stream_id compute = device.create_stream("compute");
+      const auto cache = where.make(device, {});
+      player who(*cache, compute, [&found](stream_id, layer_index layer, std::shared_ptr<const lease_work> work) {
+        tiny_model::run(*work, layer, found);
+      });
+      device.fail_after(calls);
+      try {
+        play(who, *cache);
+      } catch (const device_error&) {
+      }
+      failed = device.has_failed();
+      device.recover();
+      check_sums(cache->stats());
+      play(who, *cache);  // everybody is served, and rightly
+      CHECK(found.first().empty());
+      check_given_back(*cache);
+    }
+  }
+}
+
+TEST_CASE("any copy fails, and breaks the device for good", "[cache][failure]")
+{
+  for (const point& where : table<emulated_device>) {
+    bool failed = true;
+    for (std::uint64_t copies = 0; failed; copies += effort == 1 ? 7 : 1) {
+      const facts f = where.about({});
+      CAPTURE(f.name, copies);
+      REQUIRE(copies < 10000);
+      auto config = adversary_of(copies);
+      config.poison_freed = false;  // a broken device never runs what is queued then, in whatever order
+      stage s(where, config);
+      s.device.fail_next_copy(copies);
+      failed = false;
+      try {
+        play(s.who, *s.cache);
+      } catch (const device_error&) {
+        failed = true;
+      }
+      if (!failed) break;
+      s.check();
+      CHECK_THROWS_AS(s.who.serve({{1, 24}}), device_error);  // it says so from now on
+      try {
+        s.cache->close();
+      } catch (const device_error&) {  // not usage_error: no lease is out
+      }
+    }
+  }
+}
+
+TEST_CASE("copies are late and out of turn", "[cache][failure]")
+{
+  for (const point& where : table<emulated_device>) {
+    for (std::uint64_t seed = 1; seed <= 10U * effort; ++seed) {
+      const facts f = where.about({});
+      CAPTURE(f.name, seed);
+      stage s(where, adversary_of(seed));
+      s.device.delay_next_copy(1e-3, seed * 5);
+      play(s.who, *s.cache);
+      s.device.delay_next_copy(1e-3, seed);
+      play(s.who, *s.cache);
+      check_given_back(*s.cache);
+    }
+  }
+}
+
+TEST_CASE("a lease is dropped at any step of its life", "[cache][failure]")
+{
+  constexpr unsigned last = 2 * tiny.layers + 1;  // with the commit
+  for (const point& where : table<emulated_device>) {
+    for (unsigned calls = 0; calls <= last; ++calls) {
+      for (const bool by_release : {false, true}) {
+        const facts f = where.about({});
+        CAPTURE(f.name, calls, by_release);
+        stage s(where, adversary_of(calls));
+        play(s.who, *s.cache);
+        {
+          auto lease = s.who.prepare({{3, 24}, {7, 11}}).value();
+          s.who.live(*lease, calls);
+          if (by_release) lease->release();
+        }
+        check_sums(s.cache->stats());
+        const request r = player::asks({7, 11});
+        const batch_plan plan = s.cache->plan({&r, 1}).value();
+        CHECK(plan.requests[0].computed_tokens() == (calls == last ? 0U : 11U));
+        play(s.who, *s.cache);
+        s.who.erase(7);
+        check_given_back(*s.cache);
+      }
+    }
+  }
+}
+
+TEST_CASE("a lease holds the device: every call is turned away and changes nothing", "[cache][failure]")
+{
+  for (const point& where : table<emulated_device>) {
+    for (unsigned calls = 0; calls <= 2 * tiny.layers + 1; ++calls) {
+      const facts f = where.about({});
+      const token_count rest = f.granule == 1 ? 40 : 24;  // of the device, beside two users
+      CAPTURE(f.name, calls);
+      stage s(where, adversary_of(4));
+      s.who.serve({{1, 24}});
+      s.who.serve({{1, 24}});
+      s.who.serve({{2, 24}, {3, 24}});
+      auto lease = s.who.prepare({{2, 24}, {3, 24}, {4, rest}}).value();  // pushes user 1 down
+      s.who.live(*lease, calls);
+      s.cache->drain_sync();
+      const cache_stats before = s.cache->stats();
+      const auto turned_away = s.who.prepare({{1, 24}});
+      REQUIRE_FALSE(turned_away);
+      CHECK(turned_away.why().why == pressure::reason::held);
+      CHECK(turned_away.why().pages_needed == 6);
+      CHECK(turned_away.why().pages_free == 0);
+      CHECK(turned_away.why().pages_evictable == 0);
+      CHECK(turned_away.why().pages_held == f.device_pages);
+      const auto held = s.who.prepare({{3, 24}});
+      REQUIRE_FALSE(held);
+      CHECK(held.why().why == pressure::reason::user_held);
+      CHECK(held.why().user == 3);
+      CHECK_FALSE(s.cache->prefetch(player::asks({1, 24}), {}).has_value());
+      CHECK(s.cache->undo_prefetch(user_id{3}) == 0);
+      CHECK_THROWS_AS(s.cache->close(), usage_error);
+      CHECK(same(before, s.cache->stats()));
+      lease->release();
+      s.who.serve({{1, 24}});
+      check_given_back(*s.cache);
+    }
+  }
+}
+
+TEST_CASE("both tiers are full at every step", "[cache][failure]")
+{
+  for (const point& where : table<emulated_device>) {
+    for (const sizes& small : {sizes{12, 6, 1}, sizes{12, 12, 2}, sizes{13, 7, 6}}) {
+      for (std::uint64_t seed = 1; seed <= 2U * effort; ++seed) {
+        const facts f = where.about(small);
+        CAPTURE(f.name, small.device, small.lower, seed);
+        stage s(where, adversary_of(seed), small);
+        for (int round = 0; round < 3; ++round) play(s.who, *s.cache);
+        const cache_stats stats = s.cache->stats();
+        check_sums(stats);
+        CHECK(stats.device.dropped_tokens + stats.lower.dropped_tokens > 0);  // there is no room for all of them
+        check_given_back(*s.cache);
+      }
+    }
+  }
+}
+
+TEST_CASE("a lease holds the lower tier: what finds no room stays, is counted, and is served rightly",
+          "[cache][failure]")
+{
+  for (const point& where : table<emulated_device>) {
+    const sizes small{18, 6, 3};
+    const facts f = where.about(small);
+    CAPTURE(f.name);
+    stage s(where, adversary_of(3), small);
+    s.who.serve({{1, 24}});
+    s.who.serve({{1, 24}});
+    s.cache->clean(~std::uint64_t{0});
+    s.cache->drain_sync();
+    const cache_stats full = s.cache->stats();
+    REQUIRE(full.lower.free_bytes == 0);
+    const auto holder = s.who.prepare({{1, 24}});
+    REQUIRE(holder.has_value());
+    for (int round = 0; round < 2; ++round) {
+      s.who.serve({{2, 24}, {3, 24}});
+      s.cache->clean(~std::uint64_t{0});
+      s.who.serve({{4, 24}, {5, 13}});
+    }
+    s.cache->drain_sync();
+    const cache_stats after = s.cache->stats();
+    CHECK(after.lower.evicted_tokens == full.lower.evicted_tokens);
+    CHECK(after.lower.resident_tokens == full.lower.resident_tokens);
+    CHECK(after.device.evicted_tokens > 0);
+    CHECK(after.device.dropped_tokens == after.device.evicted_tokens);
+    (*holder)->release();
+    play(s.who, *s.cache);
+    check_given_back(*s.cache);
+  }
+}
+
+}  // namespace kvstrata_test
