@@ -28,7 +28,7 @@ void draw(const std::vector<op_span>& spans, double from, double to)
   for (const char* const stream : {"onload", "compute", "offload"}) {
     std::vector<op_span> mine;
     for (const op_span& s : spans) {
-      if (s.stream_name == stream) mine.push_back(s);
+      if (s.stream_name == stream && s.kind != operation_kind::wait) mine.push_back(s);  // a wait is a stall
     }
     std::string row(width, '.');
     for (std::size_t i = 0; i < mine.size(); ++i) {

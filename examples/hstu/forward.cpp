@@ -19,7 +19,7 @@ constexpr std::size_t most_block_rows = 96;  // of one product with a weight mat
 
 struct batch_forward::state
 {
-  state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table);
+  state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table, fronts how);
   ~state() { pool->put(std::move(work)); }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
@@ -29,6 +29,12 @@ struct batch_forward::state
                workspace::member& mine);
   void output(const layer_weights& w, std::size_t begin, std::size_t end, workspace::member& mine);
   void score(std::size_t begin, std::size_t end, workspace::member& mine);
+
+  void require_turn(kvstrata::layer_index l, const char* call) const;
+  void compute_front(kvstrata::layer_index l);
+  void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only);
+  void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
+  void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
 
   // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.
   template <class Body>
@@ -55,22 +61,26 @@ struct batch_forward::state
   std::vector<request> requests;
   kvstrata::page_table_view view;
   std::size_t width = 0;
+  const fronts how;
   kvstrata::layer_index next_layer = 0;
   bool embedded = false;
+  bool front_done = false;  // of next_layer
 };
 
-batch_forward::state::state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table)
+batch_forward::state::state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table,
+                            fronts treated)
     : options(m.config_),
       parameters(m.weights_),
       team(*m.crew_),
       pool(m.pool_),
       requests(batch.begin(), batch.end()),
       view(table),
-      width(width_of(options))
+      width(width_of(options)),
+      how(treated)
 {
   check_batch(options, requests, view);
   work = pool->take();
-  work->plan.assign(options, requests, team.size());
+  work->plan.assign(options, requests, how, team.size());
   const std::size_t rows = work->plan.rows;
   const std::size_t candidates = rows - work->plan.history_rows;
   work->x.reserve(rows * options.hidden);
@@ -166,8 +176,71 @@ void batch_forward::state::score(std::size_t begin, std::size_t end, workspace::
            {work->scores.data() + (begin - work->plan.history_rows) * options.tasks, options.tasks});
 }
 
-batch_forward::batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view)
-    : state_(std::make_unique<state>(m, requests, view))
+void batch_forward::state::require_turn(kvstrata::layer_index l, const char* call) const
+{
+  if (embedded && l == next_layer && l < options.layers) return;
+  throw kvstrata::usage_error(std::string(call) + "(" + std::to_string(l) + ") was called, but " +
+                              (!embedded                      ? std::string("embed() comes first")
+                               : next_layer == options.layers ? std::string("head() is next")
+                                                              : "layer " + std::to_string(next_layer) + " is next"));
+}
+
+// The fronts of all requests, which see nothing but themselves.
+void batch_forward::state::compute_front(kvstrata::layer_index l)
+{
+  const std::size_t rows = work->plan.front_rows;
+  const bool last = l + 1 == options.layers;
+  project_all(l, 0, rows, last);
+  if (last) return;
+  attend_all(l, work->plan.front_tiles);
+  output_all(l, 0, rows);
+}
+
+void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only)
+{
+  for_blocks(first, last, [&](std::size_t begin, std::size_t end, workspace::member& mine) {
+    project(parameters.layers[l], l, begin, end, keys_only, mine);
+  });
+}
+
+void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
+{
+  if (tiles.empty()) return;
+  const layer_weights& w = parameters.layers[l];
+  const row_plan& plan = work->plan;
+  attention_rows all;
+  all.queries = work->q.data();
+  all.outputs = work->attended.data();
+  all.candidate_keys = work->candidate_keys.data();
+  all.candidate_values = work->candidate_values.data();
+  all.first_candidate = plan.history_rows;
+  all.positions = plan.positions.data();
+  all.bucket_rows = plan.bucket_rows.data();
+  all.bucket_begins = plan.bucket_begins.data();
+  all.time_buckets = options.time_buckets;
+  all.factor = 1.0f / static_cast<float>(normaliser_of(options));
+  const std::size_t distances = options.position_buckets;
+  const std::size_t times = options.time_buckets;
+  team.each(tiles.size() * options.heads, [&](std::size_t item, std::size_t member) {
+    const query_tile& tile = tiles[item / options.heads];
+    const auto head = static_cast<std::uint32_t>(item % options.heads);
+    const head_bias bias(std::span(w.position_bias).subspan(head * distances, distances),
+                         std::span(w.time_bias).subspan(head * times, times));
+    attend(all, std::span(plan.tile_rows).subspan(tile.first, tile.count), view, l, tile.request, head, bias,
+           work->members[member].attention);
+  });
+}
+
+void batch_forward::state::output_all(kvstrata::layer_index l, std::size_t first, std::size_t last)
+{
+  for_blocks(first, last, [&](std::size_t begin, std::size_t end, workspace::member& mine) {
+    output(parameters.layers[l], begin, end, mine);
+  });
+}
+
+batch_forward::batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view,
+                             fronts how)
+    : state_(std::make_unique<state>(m, requests, view, how))
 {
 }
 batch_forward::~batch_forward() = default;
@@ -187,57 +260,40 @@ void batch_forward::embed()
   s.embedded = true;
 }
 
+void batch_forward::front(kvstrata::layer_index l)
+{
+  state& s = *state_;
+  s.require_turn(l, "front");
+  if (s.how != fronts::apart) {
+    throw kvstrata::usage_error("front(" + std::to_string(l) +
+                                ") was called, but this pass computes fronts together "
+                                "with the rest; construct it with fronts::apart");
+  }
+  if (s.front_done) throw kvstrata::usage_error("front(" + std::to_string(l) + ") was called a second time");
+  s.compute_front(l);
+  s.front_done = true;
+}
+
 void batch_forward::layer(kvstrata::layer_index l)
 {
   state& s = *state_;
-  if (!s.embedded || l != s.next_layer || l >= s.options.layers) {
-    throw kvstrata::usage_error("layer(" + std::to_string(l) + ") was called, but " +
-                                (!s.embedded ? std::string("embed() comes first")
-                                 : s.next_layer == s.options.layers
-                                     ? std::string("head() is next")
-                                     : "layer " + std::to_string(s.next_layer) + " is next"));
-  }
+  s.require_turn(l, "layer");
+  if (!s.front_done) s.compute_front(l);
   const row_plan& plan = s.work->plan;
-  const layer_weights& w = s.parameters.layers[l];
   const bool last = l + 1 == s.options.layers;
-  const auto project = [&](std::size_t from, std::size_t to, bool keys_only) {
-    s.for_blocks(from, to, [&](std::size_t begin, std::size_t end, workspace::member& mine) {
-      s.project(w, l, begin, end, keys_only, mine);
-    });
-  };
   if (last) {
-    project(0, plan.history_rows, true);
-    project(plan.history_rows, plan.rows, false);
+    s.project_all(l, plan.front_rows, plan.history_rows, true);
+    s.project_all(l, plan.history_rows, plan.rows, false);
   } else {
-    project(0, plan.rows, false);
+    s.project_all(l, plan.front_rows, plan.rows, false);
   }
-
-  const config& c = s.options;
-  attention_rows all;
-  all.queries = s.work->q.data();
-  all.outputs = s.work->attended.data();
-  all.candidate_keys = s.work->candidate_keys.data();
-  all.candidate_values = s.work->candidate_values.data();
-  all.first_candidate = plan.history_rows;
-  all.positions = plan.positions.data();
-  all.bucket_rows = plan.bucket_rows.data();
-  all.bucket_begins = plan.bucket_begins.data();
-  all.time_buckets = c.time_buckets;
-  all.factor = 1.0f / static_cast<float>(normaliser_of(c));
-  const std::vector<query_tile>& tiles = last ? plan.candidate_tiles : plan.tiles;
-  s.team.each(tiles.size() * c.heads, [&](std::size_t item, std::size_t member) {
-    const query_tile& tile = tiles[item / c.heads];
-    const auto head = static_cast<std::uint32_t>(item % c.heads);
-    const head_bias bias(std::span(w.position_bias).subspan(head * c.position_buckets, c.position_buckets),
-                         std::span(w.time_bias).subspan(head * c.time_buckets, c.time_buckets));
-    attend(all, std::span(plan.tile_rows).subspan(tile.first, tile.count), s.view, l, tile.request, head, bias,
-           s.work->members[member].attention);
-  });
-
-  s.for_blocks(last ? plan.history_rows : 0, plan.rows,
-               [&](std::size_t begin, std::size_t end, workspace::member& mine) { s.output(w, begin, end, mine); });
+  s.attend_all(l, last ? plan.candidate_tiles : plan.tiles);
+  s.output_all(l, last ? plan.history_rows : plan.front_rows, plan.rows);
+  s.front_done = false;
   ++s.next_layer;
 }
+
+bool batch_forward::has_front() const { return state_->work->plan.front_rows != 0; }
 
 void batch_forward::head()
 {

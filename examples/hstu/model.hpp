@@ -64,12 +64,20 @@ struct request
   std::int64_t time = 0;                              ///< seconds; when the candidates are shown
 };
 
+/// How a pass treats the front of a history: the tokens from its beginning on, where these are to be computed. They
+/// attend to nothing that was in the pages before.
+enum class fronts : std::uint8_t {
+  together,  ///< with the rest of a layer: fewer, larger products
+  apart,     ///< by themselves, so that front(l) can run while the rest of layer l is on its way to the pages
+};
+
 /// A forward pass of a batch, in steps that a caller can put onto a stream one by one:
-/// embed(), layer(0), ..., layer(layers - 1), head().
+/// embed(), layer(0), ..., layer(layers - 1), head(); and, where fronts are apart, front(l) before layer(l).
 ///
 /// layer(l) reads K and V of layer l of all tokens outside the compute lists from the pages, and writes those of the
 /// tokens in them; it touches no other layer and no other byte. Results do not depend on which tokens were in the pages
-/// already, within f32 rounding.
+/// already, within f32 rounding. front(l) reads and writes of layer l only the tokens of fronts; layer(l) then computes
+/// the rest. A layer whose front was not called for computes it, with the same results to the last bit.
 ///
 /// Movable. One thread at a time; every step blocks its caller until it is done and uses the model's crew.
 class batch_forward
@@ -79,12 +87,17 @@ class batch_forward
   /// Throws kvstrata::geometry_error when the view is of another shape, kvstrata::history_error when a request
   /// contradicts itself or the view, kvstrata::config_error when a history is longer than the model's positions.
   /// What the view points to must stay until head() has run.
-  batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view);
+  batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view,
+                fronts how = fronts::together);
   ~batch_forward();
   batch_forward(batch_forward&&) noexcept;
   batch_forward& operator=(batch_forward&&) noexcept;
 
+  /// Are there fronts to be computed apart?
+  [[nodiscard]] bool has_front() const;
+
   void embed();
+  void front(kvstrata::layer_index l);  ///< throws kvstrata::usage_error out of turn, and where fronts are together
   void layer(kvstrata::layer_index l);  ///< throws kvstrata::usage_error out of turn
   void head();                          ///< throws kvstrata::usage_error before the last layer
 

@@ -45,6 +45,15 @@ void check_request(const config& c, const request& r, std::size_t number, const 
   }
 }
 
+/// Tokens of a request's front, when it is apart.
+std::size_t front_tokens(const request& r, fronts how)
+{
+  for (const kvstrata::token_interval piece : r.compute) {
+    if (!piece.empty()) return how == fronts::apart && piece.begin == 0 ? piece.size() : 0;
+  }
+  return 0;
+}
+
 }  // namespace
 
 void check_batch(const config& c, std::span<const request> batch, const kvstrata::page_table_view& view)
@@ -60,20 +69,23 @@ void check_batch(const config& c, std::span<const request> batch, const kvstrata
   for (std::size_t i = 0; i < batch.size(); ++i) check_request(c, batch[i], i, view);
 }
 
-void row_plan::assign(const config& c, std::span<const request> batch, std::size_t crew_members)
+void row_plan::assign(const config& c, std::span<const request> batch, fronts how, std::size_t crew_members)
 {
-  assign_rows(c, batch);
+  assign_rows(c, batch, how);
   assign_tiles(c, batch.size(), crew_members);
 }
 
-void row_plan::assign_rows(const config& c, std::span<const request> batch)
+void row_plan::assign_rows(const config& c, std::span<const request> batch, fronts how)
 {
-  first_history_row.assign(1, 0);
+  first_front_row.assign(1, 0);
+  for (const request& r : batch) first_front_row.push_back(first_front_row.back() + front_tokens(r, how));
+  front_rows = first_front_row.back();
+  first_history_row.assign(1, front_rows);
   first_candidate.assign(1, 0);
   for (const request& r : batch) {
     std::size_t tokens = 0;
     for (const kvstrata::token_interval piece : r.compute) tokens += piece.size();
-    first_history_row.push_back(first_history_row.back() + tokens);
+    first_history_row.push_back(first_history_row.back() + tokens - front_tokens(r, how));
     first_candidate.push_back(first_candidate.back() + r.candidates.size());
   }
   history_rows = first_history_row.back();
@@ -84,8 +96,10 @@ void row_plan::assign_rows(const config& c, std::span<const request> batch)
   std::uint32_t times = 0;
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
     const request& r = batch[i];
-    std::size_t row = first_history_row[i];
+    std::size_t front_row = first_front_row[i];
+    std::size_t other_row = first_history_row[i];
     for (const kvstrata::token_interval piece : r.compute) {
+      std::size_t& row = front_row < first_front_row[i + 1] ? front_row : other_row;
       for (token_count token = piece.begin; token < piece.end; ++token, ++row) {
         // An item and its action share their time.
         if (token == piece.begin || token % 2 == 0) ++times;
@@ -95,7 +109,7 @@ void row_plan::assign_rows(const config& c, std::span<const request> batch)
       }
     }
     if (!r.candidates.empty()) ++times;
-    for (row = history_rows + first_candidate[i]; row < history_rows + first_candidate[i + 1]; ++row) {
+    for (std::size_t row = history_rows + first_candidate[i]; row < history_rows + first_candidate[i + 1]; ++row) {
       positions[row] = r.history;
       requests[row] = i;
       bucket_rows[row] = times - 1;
@@ -107,6 +121,7 @@ void row_plan::assign_rows(const config& c, std::span<const request> batch)
 void row_plan::assign_tiles(const config& c, std::size_t batch_size, std::size_t crew_members)
 {
   tile_rows.clear();
+  front_tiles.clear();
   tiles.clear();
   candidate_tiles.clear();
   // Narrower tiles when there would be too few to share.
@@ -114,6 +129,10 @@ void row_plan::assign_tiles(const config& c, std::size_t batch_size, std::size_t
   while (most_rows > 32 && rows * c.heads < 2 * crew_members * most_rows) most_rows /= 2;
   const auto here = [this] { return static_cast<std::uint32_t>(tile_rows.size()); };
   for (std::uint32_t i = 0; i < batch_size; ++i) {
+    const std::uint32_t front = here();
+    for (std::size_t row = first_front_row[i]; row < first_front_row[i + 1]; ++row) {
+      tile_rows.push_back(static_cast<std::uint32_t>(row));
+    }
     const std::uint32_t first = here();
     for (std::size_t row = first_history_row[i]; row < first_history_row[i + 1]; ++row) {
       tile_rows.push_back(static_cast<std::uint32_t>(row));
@@ -122,10 +141,12 @@ void row_plan::assign_tiles(const config& c, std::size_t batch_size, std::size_t
     for (std::size_t candidate = first_candidate[i]; candidate < first_candidate[i + 1]; ++candidate) {
       tile_rows.push_back(static_cast<std::uint32_t>(history_rows + candidate));
     }
+    add_tiles(front_tiles, i, front, first, most_rows);
     add_tiles(tiles, i, first, here(), most_rows);
     add_tiles(candidate_tiles, i, middle, here(), most_rows);
   }
   const auto costlier = [](const query_tile& a, const query_tile& b) { return a.cost > b.cost; };
+  std::sort(front_tiles.begin(), front_tiles.end(), costlier);
   std::sort(tiles.begin(), tiles.end(), costlier);
   std::sort(candidate_tiles.begin(), candidate_tiles.end(), costlier);
 }
@@ -151,10 +172,14 @@ void row_plan::find_time_buckets(const config& c, const request& r, std::size_t 
   const auto begins = [&](std::size_t row) {
     return std::span(bucket_begins).subspan(bucket_rows[row] * buckets, buckets);
   };
-  for (std::size_t row = first_history_row[number]; row < first_history_row[number + 1]; ++row) {
-    if (row > first_history_row[number] && bucket_rows[row] == bucket_rows[row - 1]) continue;
-    time_bucket_begins(begins(row), times, times[positions[row] / 2]);
-  }
+  const auto find = [&](std::size_t first, std::size_t last) {
+    for (std::size_t row = first; row < last; ++row) {
+      if (row > first && bucket_rows[row] == bucket_rows[row - 1]) continue;
+      time_bucket_begins(begins(row), times, times[positions[row] / 2]);
+    }
+  };
+  find(first_front_row[number], first_front_row[number + 1]);
+  find(first_history_row[number], first_history_row[number + 1]);
   if (first_candidate[number] < first_candidate[number + 1]) {
     time_bucket_begins(begins(history_rows + first_candidate[number]), times, r.time);
   }

@@ -22,12 +22,14 @@ struct query_tile
   std::uint64_t cost = 0;  ///< query-key pairs
 };
 
-/// Rows are the tokens a pass computes: the history tokens of all requests, then the candidates of all requests.
-/// Assigning keeps the vectors' memory.
+/// Rows are the tokens a pass computes: the history tokens of all requests, then the candidates of all requests. Where
+/// fronts are apart, those of all requests come first. Assigning keeps the vectors' memory.
 struct row_plan
 {
   std::size_t rows = 0;
+  std::size_t front_rows = 0;                  ///< rows in front are tokens of fronts; 0 where these are not apart
   std::size_t history_rows = 0;                ///< rows in front are history tokens, the others candidates
+  std::vector<std::size_t> first_front_row;    ///< [requests + 1]
   std::vector<std::size_t> first_history_row;  ///< [requests + 1]
   std::vector<std::size_t> first_candidate;    ///< [requests + 1], counted in candidates
 
@@ -37,11 +39,12 @@ struct row_plan
   std::vector<std::uint32_t> bucket_begins;  ///< [distinct times of queries][time_buckets], see bias.hpp
 
   std::vector<std::uint32_t> tile_rows;     ///< rows by request, ascending in position
-  std::vector<query_tile> tiles;            ///< history tokens and candidates, costly first
+  std::vector<query_tile> front_tiles;      ///< tokens of fronts that are apart, costly first
+  std::vector<query_tile> tiles;            ///< other history tokens and candidates, costly first
   std::vector<query_tile> candidate_tiles;  ///< candidates alone: the last layer's
 
   /// Plans all but bucket_begins, which is only sized.
-  void assign(const config& c, std::span<const request> batch, std::size_t crew_members);
+  void assign(const config& c, std::span<const request> batch, fronts how, std::size_t crew_members);
 
   /// Fills bucket_begins for one request.
   void find_time_buckets(const config& c, const request& r, std::size_t number);
@@ -50,7 +53,7 @@ struct row_plan
   [[nodiscard]] std::uint32_t seen(std::size_t row) const { return positions[row] + (row < history_rows ? 1 : 0); }
 
  private:
-  void assign_rows(const config& c, std::span<const request> batch);
+  void assign_rows(const config& c, std::span<const request> batch, fronts how);
   void assign_tiles(const config& c, std::size_t batch_size, std::size_t crew_members);
   void add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::uint32_t first, std::uint32_t last,
                  std::size_t most_rows) const;

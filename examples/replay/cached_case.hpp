@@ -2,57 +2,17 @@
 #pragma once
 
 #include "replay/serving.hpp"
+#include "replay/simulate.hpp"
 
 #include <kvstrata/cache.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <span>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace replay {
-
-/// A cache's layout with this run's sizes.
-template <class Layout>
-[[nodiscard]] Layout make_layout(const cache_sizes& s)
-{
-  Layout layout;
-  layout.page_tokens = s.page_tokens;
-  if constexpr (requires { layout.chunk; }) layout.chunk = s.chunk_tokens;
-  return layout;
-}
-
-template <class Cache>
-[[nodiscard]] typename Cache::config cache_config(const cache_sizes& s)
-{
-  typename Cache::config c;
-  c.shape = s.shape;
-  c.device = {.bytes = s.device_bytes};
-  if constexpr (requires { c.host.bytes; }) c.host = {.bytes = s.host_bytes};
-  c.layout = make_layout<decltype(c.layout)>(s);
-  return c;
-}
-
-[[nodiscard]] inline std::vector<kvstrata::request> cache_requests(const served_batch& b)
-{
-  std::vector<kvstrata::request> out;
-  for (const served_request& r : b.requests) out.push_back({.user = r.user, .history_tokens = r.tokens});
-  return out;
-}
-
-/// Where the tokens of a batch under a lease come from.
-template <class Lease>
-[[nodiscard]] token_split split_of(const Lease& lease)
-{
-  token_split sum;
-  for (std::size_t r = 0; r < lease.size(); ++r) {
-    const auto one = lease.split(r);
-    sum += token_split{one.device, one.lower, one.computed};
-  }
-  return sum;
-}
 
 template <class Cache>
 class cached_case final : public served_case
@@ -60,16 +20,17 @@ class cached_case final : public served_case
  public:
   using device_type = typename Cache::device_type;
 
-  /// `synchronous`: the model is waited for before anything is written down, as a tier without streams would do it.
-  cached_case(const serving_context& context, bool synchronous)
+  cached_case(const serving_context& context, const serving_style& style)
       : context_(context),
-        synchronous_(synchronous),
+        style_(style),
         device_({.to_device = context.link, .from_device = context.link, .trace = true}),
-        cache_(device_, cache_config<Cache>(context.sizes)),
+        cache_(device_, cache_config<Cache>(context.sizes, style)),
         compute_(device_.create_stream("compute")),
         record_(context.load)
   {
     for (std::uint32_t l = 0; l < context.sizes.shape.layers; ++l) labels_.push_back("layer " + std::to_string(l));
+    line().use_clock([this] { return device_.now(); });
+    line().limit(0);  // but for the pictured batch
   }
 
   void serve(std::size_t begin, std::size_t end, const std::function<void()>& served) override
@@ -81,14 +42,19 @@ class cached_case final : public served_case
       const double before = device_.now();
       if (pictured) cache_.drain_sync();  // so that the picture begins with nothing under way
       device_.clear_trace();
+      const account at_start = so_far();
+      if (pictured && context_.traced) start_trace();
       const double start = device_.now();
       const token_split tokens = serve_batch(b);
       const double stop = device_.now();
       record_.batch(b, stop - start, tokens);
       if (pictured) {
         cache_.drain_sync();
-        record_.picture(make_timeline(context_.load, b, tokens, device_.trace(), start, context_.sizes.shape.layers));
+        keep_picture(b, tokens, start, at_start);
         aside += (start - before) + (device_.now() - stop);
+      }
+      if (style_.cleans) {
+        controlled([&] { cache_.clean(clean_tokens(context_.sizes)); });
       }
       const double reported = device_.now();
       served();
@@ -102,18 +68,83 @@ class cached_case final : public served_case
   {
     case_result c = record_.result();
     const auto done = device_.stats();
+    const account moved = so_far();
     c.onload_bytes = done.to_device.bytes;
     c.offload_bytes = done.from_device.bytes;
-    c.exposed_transfer_seconds = blocked_seconds_ + done.streams[static_cast<std::size_t>(compute_)].stall_seconds;
+    c.onload_calls = moved.up.calls;
+    c.onload_pieces = moved.up.pieces;
+    c.offload_calls = moved.down.calls;
+    c.offload_pieces = moved.down.pieces;
+    c.exposed_transfer_seconds = moved.exposed;
     const kvstrata::cache_stats held = cache_.stats();
     c.dropped_tokens = held.device.dropped_tokens;
     c.host_lost_tokens = held.lower.dropped_tokens;
+    c.device_bytes = held.device.capacity_bytes + held.window.capacity_bytes;
+    const kvstrata::counters::snapshot seen = cache_.watcher().template get<kvstrata::counters>().read();
+    c.recomputed_tokens = seen.recomputed_tokens;
+    c.prefetched_tokens = seen.prefetched_tokens;
+    c.saved_tokens = seen.saved_tokens;
+    c.displaced_tokens = seen.displaced_tokens;
+    c.cleaned_tokens = seen.cleaned_tokens;
     return c;
   }
 
   [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return scores_; }
 
+  [[nodiscard]] const std::string& trace() const override { return trace_; }
+
  private:
+  /// What was moved and waited for since the beginning.
+  struct account
+  {
+    moved up, promoted, down;
+    double exposed = 0;
+  };
+
+  [[nodiscard]] kvstrata::timeline& line() const { return cache_.watcher().template get<kvstrata::timeline>(); }
+
+  [[nodiscard]] account so_far() const
+  {
+    const kvstrata::counters::snapshot s = cache_.watcher().template get<kvstrata::counters>().read();
+    return {{s.onload_bytes, s.onload_copies, s.onload_pieces},
+            {s.promoted_bytes, s.promoted_copies, s.promoted_pieces},
+            {s.offload_bytes, s.offload_copies, s.offload_pieces},
+            blocked_seconds_ + device_.stats().streams[static_cast<std::size_t>(compute_)].stall_seconds};
+  }
+
+  void start_trace()
+  {
+    line().clear();
+    line().limit(kvstrata::timeline::default_most_events);
+  }
+
+  void keep_trace(const std::vector<kvstrata::op_span>& spans)
+  {
+    line().add_spans(spans);
+    std::ostringstream text;
+    line().write(text);
+    trace_ = text.str();
+    line().clear();
+    line().limit(0);
+  }
+
+  void keep_picture(std::size_t number, const token_split& tokens, double start, const account& before)
+  {
+    const std::vector<kvstrata::op_span> spans = device_.trace();
+    if (context_.traced) keep_trace(spans);
+    timeline picture =
+        make_timeline(context_.load, number, tokens, spans, start, context_.sizes.shape.layers, !style_.prefetches);
+    const auto since = [](const moved& now, const moved& then) {
+      return moved{now.bytes - then.bytes, now.calls - then.calls, now.pieces - then.pieces};
+    };
+    const account now = so_far();
+    picture.up = since(now.up, before.up);
+    picture.promoted = since(now.promoted, before.promoted);
+    picture.down = since(now.down, before.down);
+    picture.exposed_seconds = now.exposed - before.exposed;
+    record_.picture(std::move(picture));
+  }
+
   token_split serve_batch(std::size_t number)
   {
     const served_batch& batch = context_.load.batches[number];
@@ -128,15 +159,22 @@ class cached_case final : public served_case
       wanted.push_back(model_request(context_.load, batch.requests[r]));
       wanted.back().compute = lease.compute(r);
     }
-    hstu::batch_forward pass(context_.model, wanted, lease.view());
+    hstu::batch_forward pass(context_.model, wanted, lease.view(),
+                             style_.splits ? hstu::fronts::apart : hstu::fronts::together);
     device_.launch(compute_, {.label = "embed"}, [&pass] { pass.embed(); });
     for (std::uint32_t l = 0; l < labels_.size(); ++l) {
+      if (pass.has_front()) {
+        device_.launch(compute_, {.label = labels_[l] + ", front"}, [&pass, l] { pass.front(l); });
+      }
       lease.wait(l);
       device_.launch(compute_, {.label = labels_[l]}, [&pass, l] { pass.layer(l); });
       lease.layer_done(l);
     }
     device_.launch(compute_, {.label = "head"}, [&pass] { pass.head(); });
-    if (synchronous_) device_.wait_sync(device_.record(compute_));
+    if (style_.prefetches) {
+      controlled([&] { prefetch_batch(cache_, context_.load, number + 1); });
+    }
+    if (style_.synchronous) device_.wait_sync(device_.record(compute_));
     controlled([&] { lease.commit(); });
     controlled([&] { lease.release(); });
     device_.wait_sync(device_.record(compute_));
@@ -148,12 +186,10 @@ class cached_case final : public served_case
   template <class Call>
   auto controlled(Call&& call)
   {
-    struct account
+    struct watch
     {
-      explicit account(cached_case& c) : owner(c), waited(c.device_.stats().host_wait_seconds), began(thread_seconds())
-      {
-      }
-      ~account()
+      explicit watch(cached_case& c) : owner(c), waited(c.device_.stats().host_wait_seconds), began(thread_seconds()) {}
+      ~watch()
       {
         owner.record_.control(thread_seconds() - began);
         owner.blocked_seconds_ += owner.device_.stats().host_wait_seconds - waited;
@@ -162,7 +198,7 @@ class cached_case final : public served_case
       double waited;
       double began;
     };
-    const account open(*this);
+    const watch open(*this);
     return call();
   }
 
@@ -175,7 +211,7 @@ class cached_case final : public served_case
   }
 
   const serving_context& context_;
-  bool synchronous_;
+  serving_style style_;
   mutable device_type device_;
   mutable Cache cache_;
   kvstrata::stream_id compute_;
@@ -183,6 +219,7 @@ class cached_case final : public served_case
   double blocked_seconds_ = 0;
   std::vector<std::string> labels_;
   std::vector<std::vector<float>> scores_;
+  std::string trace_;
 };
 
 }  // namespace replay

@@ -3,10 +3,13 @@
 #include "hstu/flops.hpp"
 #include "hstu/recompute.hpp"
 
+#include <kvstrata/transfer/calibrate.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace replay {
@@ -76,6 +79,38 @@ break_even calibrate(const workload& w, const hstu::model& m, const kvstrata::li
 {
   return {compute_rate(w, m), link_rate(link), static_cast<unsigned>(kvstrata::bytes_of(m.shape().element)),
           m.options().hidden};
+}
+
+kvstrata::cost_model measure_costs(const workload& w, const hstu::model& m, const kvstrata::link_model& link)
+{
+  // The longest history there is, cut at several lengths. Without candidates: they are computed either way.
+  const served_request* longest = nullptr;
+  for (const served_batch& b : w.batches) {
+    for (const served_request& r : b.requests) {
+      if (longest == nullptr || r.tokens > longest->tokens) longest = &r;
+    }
+  }
+  if (longest == nullptr || longest->tokens < 8) return {.layers = m.options().layers};
+  const kvstrata::token_count most = (std::min)(longest->tokens, kvstrata::token_count{2048});
+  const kvstrata::token_count lengths[] = {most / 4, most / 2, most};
+  hstu::scratch_pages memory;
+  const auto run = [&](kvstrata::token_count tokens) {
+    hstu::request asked = model_request(w, *longest);
+    asked.history = tokens;
+    asked.candidates = {};
+    const clock::time_point begin = clock::now();
+    static_cast<void>(hstu::recompute(m, std::span(&asked, 1), memory));
+    return since(begin);
+  };
+  kvstrata::emulated_device d({.to_device = link});
+  kvstrata::link_trials trials;
+  // A copy of a hundredth of a second where the link is slow.
+  const double bytes = link.bytes_per_second > 0 ? link.bytes_per_second / 100 : 1e8;
+  trials.large_bytes = static_cast<std::size_t>(std::clamp(bytes, 4.0 * static_cast<double>(trials.small_bytes), 8e6));
+  const auto seconds = [start = clock::now()] { return since(start); };
+  return kvstrata::cost_model::of(kvstrata::fit_compute(run, lengths, m.options().layers),
+                                  kvstrata::measure_link(d, kvstrata::copy_direction::to_device, seconds, trials),
+                                  m.shape());
 }
 
 }  // namespace replay

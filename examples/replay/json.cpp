@@ -62,13 +62,43 @@ latency_summary to_latency(const json& j)
   return l;
 }
 
+json of(const moved& m) { return {{"bytes", m.bytes}, {"calls", m.calls}, {"pieces", m.pieces}}; }
+
+/// Of keys that came later than version 1: absent, it is all 0.
+moved to_moved(const json& j, const char* key)
+{
+  if (!j.contains(key)) return {};
+  const json& m = j.at(key);
+  return {m.at("bytes").get<std::uint64_t>(), m.at("calls").get<std::uint64_t>(), m.at("pieces").get<std::uint64_t>()};
+}
+
+const char* name_of(work_kind kind)
+{
+  switch (kind) {
+    case work_kind::compute: return "compute";
+    case work_kind::copy: return "copy";
+    case work_kind::stall: return "stall";
+  }
+  return "compute";
+}
+
+work_kind to_kind(const std::string& name)
+{
+  return name == "copy" ? work_kind::copy : name == "stall" ? work_kind::stall : work_kind::compute;
+}
+
 json of(const timeline& t)
 {
   return {{"batch", t.batch},
           {"requests", t.requests},
           {"tokens", of(t.tokens)},
+          {"exposed_seconds", t.exposed_seconds},
+          {"up", of(t.up)},
+          {"promoted", of(t.promoted)},
+          {"down", of(t.down)},
           {"spans", list(t.spans, [](const span_of_work& s) {
-             return json{{"lane", s.lane}, {"label", s.label}, {"begin", s.begin}, {"end", s.end}};
+             return json{
+                 {"lane", s.lane}, {"label", s.label}, {"begin", s.begin}, {"end", s.end}, {"kind", name_of(s.kind)}};
            })}};
 }
 
@@ -78,16 +108,21 @@ timeline to_timeline(const json& j)
   t.batch = j.at("batch").get<std::uint64_t>();
   t.requests = j.at("requests").get<std::uint64_t>();
   t.tokens = to_split(j.at("tokens"));
+  t.exposed_seconds = j.value("exposed_seconds", 0.0);
+  t.up = to_moved(j, "up");
+  t.promoted = to_moved(j, "promoted");
+  t.down = to_moved(j, "down");
   t.spans = to_vector<span_of_work>(j.at("spans"), [](const json& s) {
     return span_of_work{s.at("lane").get<std::string>(), s.at("label").get<std::string>(), s.at("begin").get<double>(),
-                        s.at("end").get<double>()};
+                        s.at("end").get<double>(), to_kind(s.value("kind", std::string()))};
   });
   return t;
 }
 
 json of(const case_result& c)
 {
-  json out = {{"name", c.name},
+  json out = {{"key", c.key},
+              {"name", c.name},
               {"description", c.description},
               {"requests", c.requests},
               {"batches", c.batches},
@@ -101,7 +136,17 @@ json of(const case_result& c)
               {"exposed_transfer_seconds", c.exposed_transfer_seconds},
               {"dropped_tokens", c.dropped_tokens},
               {"host_lost_tokens", c.host_lost_tokens},
-              {"control_seconds", c.control_seconds}};
+              {"control_seconds", c.control_seconds},
+              {"onload_calls", c.onload_calls},
+              {"onload_pieces", c.onload_pieces},
+              {"offload_calls", c.offload_calls},
+              {"offload_pieces", c.offload_pieces},
+              {"recomputed_tokens", c.recomputed_tokens},
+              {"prefetched_tokens", c.prefetched_tokens},
+              {"saved_tokens", c.saved_tokens},
+              {"displaced_tokens", c.displaced_tokens},
+              {"cleaned_tokens", c.cleaned_tokens},
+              {"device_bytes", c.device_bytes}};
   out["over_time"] = list(c.over_time, [](const split_bucket& b) {
     return json{{"first_request", b.first_request}, {"requests", b.requests}, {"tokens", of(b.tokens)}};
   });
@@ -116,6 +161,7 @@ json of(const case_result& c)
 case_result to_case(const json& j)
 {
   case_result c;
+  c.key = j.value("key", std::string());
   c.name = j.at("name").get<std::string>();
   c.description = j.at("description").get<std::string>();
   c.requests = j.at("requests").get<std::uint64_t>();
@@ -131,6 +177,17 @@ case_result to_case(const json& j)
   c.dropped_tokens = j.at("dropped_tokens").get<std::uint64_t>();
   c.host_lost_tokens = j.at("host_lost_tokens").get<std::uint64_t>();
   c.control_seconds = j.at("control_seconds").get<double>();
+  const auto later = [&j](const char* key) { return j.value(key, std::uint64_t{0}); };  // keys newer than version 1
+  c.onload_calls = later("onload_calls");
+  c.onload_pieces = later("onload_pieces");
+  c.offload_calls = later("offload_calls");
+  c.offload_pieces = later("offload_pieces");
+  c.recomputed_tokens = later("recomputed_tokens");
+  c.prefetched_tokens = later("prefetched_tokens");
+  c.saved_tokens = later("saved_tokens");
+  c.displaced_tokens = later("displaced_tokens");
+  c.cleaned_tokens = later("cleaned_tokens");
+  c.device_bytes = later("device_bytes");
   c.over_time = to_vector<split_bucket>(j.at("over_time"), [](const json& b) {
     return split_bucket{b.at("first_request").get<std::uint64_t>(), b.at("requests").get<std::uint64_t>(),
                         to_split(b.at("tokens"))};

@@ -9,12 +9,16 @@
 //                         fetching_always_wins
 // cases [ ]               name, description, requests, batches, seconds, requests_per_second, speed_up (0: unknown),
 //                         tokens, latency, onload_bytes, offload_bytes, exposed_transfer_seconds, dropped_tokens,
-//                         host_lost_tokens, control_seconds, over_time [ ], capacity [ ], batch (or null)
+//                         host_lost_tokens, control_seconds, over_time [ ], capacity [ ], batch (or null), key,
+//                         onload_calls, onload_pieces, offload_calls, offload_pieces, recomputed_tokens,
+//                         prefetched_tokens, saved_tokens, displaced_tokens, cleaned_tokens, device_bytes
 //   tokens                device, host, computed: counts
 //   latency               count, mean, p50, p95, p99, max, cdf [[seconds, share]]
 //   over_time [ ]         first_request, requests, tokens
 //   capacity [ ]          device_pages, share_of_working_set, tokens
-//   batch                 batch, requests, tokens, spans [ ] of lane, label, begin, end
+//   batch                 batch, requests, tokens, exposed_seconds, up, promoted, down, spans [ ] of lane, label,
+//                         begin, end, kind ("compute", "copy", "stall")
+//   up, promoted, down    bytes, calls, pieces
 // verification            null, or share, requests, scores, mismatches, max_difference, tolerance, first (null, or
 //                         case, user, request, candidate, task, served, recomputed)
 //

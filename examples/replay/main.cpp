@@ -22,7 +22,7 @@ int main(int argc, char** argv)
   replay::options o;
   if (const std::optional<int> code = replay::parse(argc, argv, o, std::cout, std::cerr)) return *code;
   try {
-    for (const std::string& path : {o.json, o.report}) {
+    for (const std::string& path : {o.json, o.report, o.timeline}) {
       if (!path.empty()) replay::require_writable(path);
     }
     using kind = replay::progress::kind;
@@ -33,6 +33,8 @@ int main(int argc, char** argv)
     if (!o.json.empty()) replay::write_json(r, o.json);
     if (!o.report.empty()) replay::write_report(r, o.report);
     if (!o.report.empty() && !o.quiet) std::cout << "- The report is in " << o.report << ".\n";
+    if (!o.timeline.empty() && !o.quiet)
+      std::cout << "- The timeline is in " << o.timeline << ", for ui.perfetto.dev.\n";
     if (r.verified && r.verified->mismatches != 0) {
       if (o.quiet) std::cerr << "error: " << replay::verdict(r) << '\n';
       return 1;

@@ -1,6 +1,7 @@
 // The command line of the replay tool.
 #pragma once
 
+#include "replay/case_list.hpp"
 #include "replay/results.hpp"
 
 #include <cstdint>
@@ -10,10 +11,6 @@
 #include <vector>
 
 namespace replay {
-
-/// Every case by its key on the command line, in the order in which it runs: none, device, synchronous, mtserve,
-/// default. "none" comes first: the others are measured against it.
-[[nodiscard]] const std::vector<std::string>& all_cases();
 
 struct options
 {
@@ -44,11 +41,12 @@ struct options
   double link_gbps = 2.0;  ///< GB/s each way; 0: as fast as this machine copies
   double link_latency_us = 10.0;
   // run
-  std::vector<std::string> cases = all_cases();
+  std::vector<std::string> cases = plain_cases();  ///< keys; parse() resolves groups
   std::uint32_t rounds = 12;
   double verify = 0;  ///< share of the requests; 0: don't
   std::string json;
   std::string report;
+  std::string timeline;
   std::uint64_t seed = 1;
   bool quiet = false;
 };

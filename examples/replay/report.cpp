@@ -6,6 +6,7 @@
 #include "replay/sentences.hpp"
 #include "replay/write_file.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <sstream>
 #include <utility>
@@ -111,6 +112,60 @@ std::string overview_rows(const results& r)
   return out.str();
 }
 
+std::string moved_text(const moved& m)
+{
+  if (m.calls == 0) return "nothing";
+  std::string out = bytes_text(m.bytes) + " in " + with_commas(m.calls) + (m.calls == 1 ? " call" : " calls");
+  if (m.pieces != m.calls) out += ", " + with_commas(m.pieces) + (m.pieces == 1 ? " piece" : " pieces");
+  return out;
+}
+
+std::string anchor_of(const case_result& c, std::size_t number)
+{
+  return "batch_" + (c.key.empty() ? std::to_string(number) : c.key);
+}
+
+bool is_pictured(const case_result& c) { return c.batch && !c.batch->spans.empty(); }
+
+/// Links to the sections that batch_sections() makes.
+std::string batch_links(const results& r)
+{
+  std::ostringstream out;
+  for (std::size_t i = 0; i < r.cases.size(); ++i) {
+    if (!is_pictured(r.cases[i])) continue;
+    out << "\n<a class=\"minor\" href=\"#" << escape_html(anchor_of(r.cases[i], i)) << "\">"
+        << escape_html(r.cases[i].name) << "</a>";
+  }
+  return out.str();
+}
+
+/// A section for each case's picture of one batch, with what was moved and what it cost in figures.
+std::string batch_sections(const results& r)
+{
+  std::ostringstream out;
+  for (std::size_t i = 0; i < r.cases.size(); ++i) {
+    const case_result& c = r.cases[i];
+    if (!is_pictured(c)) continue;
+    const timeline& t = *c.batch;
+    double end = 0;
+    for (const span_of_work& s : t.spans) end = std::max(end, s.end);
+    out << "<section class=\"batch\" id=\"" << escape_html(anchor_of(c, i)) << "\">\n"
+        << element("h3", c.name) << element("p", c.description) << "\n<dl>";
+    const auto figure = [&](const std::string& what, const std::string& value) {
+      out << "<div>" << element("dt", what) << element("dd", value) << "</div>";
+    };
+    figure("until all is done", seconds_text(end));
+    figure("transfer exposed", seconds_text(t.exposed_seconds));
+    figure("tokens", with_commas(t.tokens.device) + " device, " + with_commas(t.tokens.host) + " host, " +
+                         with_commas(t.tokens.computed) + " computed");
+    figure("moved up", moved_text(t.up));
+    if (t.promoted.calls != 0) figure("promoted", moved_text(t.promoted));
+    figure("moved down", moved_text(t.down));
+    out << "</dl>\n<div class=\"chart\" data-case=\"" << i << "\"></div>\n</section>\n";
+  }
+  return out.str();
+}
+
 std::string full_table(const results& r)
 {
   std::ostringstream out;
@@ -187,6 +242,8 @@ std::string report(const results& r)
                                    {"figures", key_figures(r)},
                                    {"overview", overview_rows(r)},
                                    {"table", full_table(r)},
+                                   {"batch_links", batch_links(r)},
+                                   {"batches", batch_sections(r)},
                                    {"notes", notes(r)},
                                    {"break_even", escape_html(break_even_sentence(r.balance))},
                                    {"settings", settings_lists(r)},

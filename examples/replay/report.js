@@ -2,8 +2,10 @@
 // Draws the charts of the page from the JSON it carries. No library: a few helpers, then one function a chart.
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
-const colour = i => `var(--case${i % 5})`;
-const dashes = ["2 3", "7 3", "1 0", "9 3 2 3", "1 0"];
+const places = 8;  // colours and dashes that lines are told apart by
+const colour = i => `var(--case${i % places})`;
+const dashes = ["2 3", "7 3", "1 0", "9 3 2 3", "1 0", "5 2", "12 3", "3 2 1 2"];
+const plain = ["none", "device", "synchronous", "mtserve", "default"];
 const parts = [["device", "device memory"], ["host", "host memory"], ["computed", "computed again"]];
 
 // --- helpers ---------------------------------------------------------------------------------------------------
@@ -104,11 +106,35 @@ function lineLegend(holder, cases) {
   for (const c of cases) {
     const item = html("span", {}, box);
     const key = svg("svg", { width: 26, height: 10, viewBox: "0 0 26 10", style: "display:inline-block;width:26px;margin-right:.45rem" }, item);
-    svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, "stroke-width": 2.5, style: `stroke:${colour(c.index)}`, "stroke-dasharray": dashes[c.index % 5] }, key);
+    svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, "stroke-width": 2.5, style: `stroke:${colour(c.place)}`, "stroke-dasharray": dashes[c.place % places] }, key);
     item.append(c.name);
   }
 }
-const cases = data.cases.map((c, index) => Object.assign({ index }, c));
+const all = data.cases.map((c, index) => Object.assign({ index, place: index }, c));
+let cases = all;  // those in the charts
+
+// Where there are more cases than lines can be told apart, the reader chooses.
+function offerChoice() {
+  if (all.length <= places) return;
+  const holder = document.getElementById("chooser");
+  holder.hidden = false;
+  html("b", {}, holder, "Cases in the next three charts");
+  const first = all.filter(c => plain.includes(c.key));
+  cases = first.length > 1 ? first : all.slice(0, places);
+  cases.forEach((c, i) => { c.place = i; });
+  for (const c of all) {
+    const label = html("label", {}, holder), box = html("input", { type: "checkbox" }, label);
+    box.checked = cases.includes(c);
+    label.append(c.name);
+    box.addEventListener("change", () => {
+      const taken = cases.map(other => other.place);
+      const free = [...Array(places).keys()].find(p => !taken.includes(p));
+      if (box.checked) c.place = free === undefined ? c.index : free;
+      cases = box.checked ? all.filter(other => other === c || cases.includes(other)) : cases.filter(other => other !== c);
+      draw();
+    });
+  }
+}
 
 // --- where the tokens came from, over time -----------------------------------------------------------------------
 function drawOverTime(holder) {
@@ -169,8 +195,8 @@ function drawLatency(holder) {
   svg("text", { x: box.right, y: box.bottom + 37, "text-anchor": "end" }, picture, "latency of a request");
   for (const c of shown) {
     svg("path", { d: path(c.latency.cdf.map(p => [x(Math.max(p[0], low)), y(p[1])])), fill: "none", "stroke-width": c.name === "default_cache" ? 3 : 2,
-      "stroke-dasharray": dashes[c.index % 5], "stroke-linejoin": "round", style: `stroke:${colour(c.index)}` }, picture);
-    svg("circle", { cx: x(c.latency.p50), cy: y(0.5), r: 3.5, style: `fill:${colour(c.index)}` }, picture);
+      "stroke-dasharray": dashes[c.place % places], "stroke-linejoin": "round", style: `stroke:${colour(c.place)}` }, picture);
+    svg("circle", { cx: x(c.latency.p50), cy: y(0.5), r: 3.5, style: `fill:${colour(c.place)}` }, picture);
   }
   const idle = "Dots mark the medians: " + shown.map(c => `${c.name} ${seconds(c.latency.p50)}`).join(", ") + ".";
   const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, idle);
@@ -210,8 +236,8 @@ function drawCapacity(holder) {
     for (const c of shown) {
       const points = c.capacity.map(p => [x(p.share_of_working_set), y(value(p.tokens))]);
       svg("path", { d: path(points), fill: "none", "stroke-width": c.name === "default_cache" ? 3 : 2, "stroke-linejoin": "round",
-        "stroke-dasharray": dashes[c.index % 5], style: `stroke:${colour(c.index)}` }, picture);
-      for (const p of points) svg("circle", { cx: p[0], cy: p[1], r: 2.6, style: `fill:${colour(c.index)}` }, picture);
+        "stroke-dasharray": dashes[c.place % places], style: `stroke:${colour(c.place)}` }, picture);
+      for (const p of points) svg("circle", { cx: p[0], cy: p[1], r: 2.6, style: `fill:${colour(c.place)}` }, picture);
     }
     follow(picture, box, readout, idle, at => {
       const want = Math.log(x.back(at)), near = c => c.capacity.reduce((a, b) =>
@@ -223,67 +249,77 @@ function drawCapacity(holder) {
 }
 
 // --- one batch on its streams --------------------------------------------------------------------------------
+// Kernels that move bytes within the device have streams of their own, beside the direction's.
+const laneName = lane => lane.replace(/^(onload|offload) (?=scatter|gather)/, "");
 function laneColour(lane) {
+  if (/scatter|gather|promote/i.test(lane)) return ["var(--across)", "var(--paper)"];
   if (/on-?load/i.test(lane)) return ["var(--host)", "var(--paper)"];
   if (/off-?load/i.test(lane)) return ["var(--case2)", "var(--paper)"];
   if (/compute/i.test(lane)) return ["var(--device)", "var(--paper)"];
   return ["var(--soft)", "var(--paper)"];
 }
+const laneOrder = lane => {
+  const order = [/host/i, /^on-?load$/i, /scatter/i, /promote/i, /compute/i, /gather/i, /off-?load/i].findIndex(r => r.test(lane));
+  return order < 0 ? 99 : order;
+};
+function hatch(picture, id, ink) {
+  const pattern = svg("pattern", { id, width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, picture);
+  svg("line", { x1: 0, x2: 0, y1: 0, y2: 5, "stroke-width": 3, style: `stroke:${ink}` }, pattern);
+  return `url(#${id})`;
+}
 function drawTimeline(holder) {
-  const shown = cases.filter(c => c.batch && c.batch.spans.length);
-  if (!shown.length) return nothing(holder);
+  const c = all[Number(holder.dataset.case)];
   const same = document.getElementById("same_scale").checked;
-  const width = holder.clientWidth, side = width < 500 ? 58 : 74, bar = 20, gap = 5;
-  const lanesOf = c => [...new Set(c.batch.spans.map(s => s.lane))].sort((a, b) => order(a) - order(b));
-  const order = lane => [/host/i, /on-?load/i, /compute/i, /off-?load/i].findIndex(r => r.test(lane));
-  const ends = shown.map(c => Math.max(...c.batch.spans.map(s => s.end)));
-  const heights = shown.map(c => 30 + lanesOf(c).length * (bar + gap) + 44);
-  const picture = canvas(holder, width, heights.reduce((a, b) => a + b, 0), "Transfers and compute of one batch, per case");
-  const idle = "Point at a block, or touch it, to read what it is.";
-  const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, idle);
-  let top = 0;
-  shown.forEach((c, i) => {
-    const lanes = lanesOf(c), longest = same ? Math.max(...ends) : ends[i];
-    const x = linear(0, longest, side, width - 2), first = top + 30, bottom = first + lanes.length * (bar + gap);
-    svg("text", { class: "name", x: 0, y: top + 18 }, picture, c.name);
-    svg("text", { x: width, y: top + 18, "text-anchor": "end" }, picture,
-      (width < 500 ? "" : `${c.batch.requests} requests, ${count(c.batch.tokens.computed)} tokens computed, `) + seconds(ends[i]));
-    lanes.forEach((lane, k) => {
-      const y = first + k * (bar + gap);
-      svg("rect", { x: side, y, width: width - 2 - side, height: bar, style: "fill:var(--wash)" }, picture);
-      svg("text", { x: 0, y: y + bar / 2 + 4 }, picture, lane);
-    });
-    const seen = {};
-    for (const s of c.batch.spans) {
-      const y = first + lanes.indexOf(s.lane) * (bar + gap), from = x(s.begin), wide = Math.max(0.6, x(s.end) - from);
-      seen[s.lane] = (seen[s.lane] || 0) + 1;
-      const [fill, ink] = laneColour(s.lane);
-      const block = svg("rect", { x: from, y, width: wide > 3 ? wide - 0.8 : wide, height: bar, rx: wide > 6 ? 1.5 : 0,
-        style: `fill:${fill};opacity:${seen[s.lane] % 2 ? 1 : 0.78}` }, picture);
-      const words = `${s.label}: ${seconds(s.begin)} to ${seconds(s.end)}, ${seconds(s.end - s.begin)}`;
-      svg("title", {}, block, words);
-      const show = () => { readout.textContent = `${c.name}, ${s.lane}, ${words}`; };
-      block.addEventListener("pointerenter", show);
-      block.addEventListener("pointerdown", show);
-      if (wide > s.label.length * 6.2 + 8)
-        svg("text", { class: "inside", x: from + wide / 2, y: y + bar / 2 + 4, "text-anchor": "middle", style: `fill:${ink}` }, picture, s.label);
-    }
-    for (const v of niceTicks(longest, width < 500 ? 3 : 6)) {
-      if (x(v) > width - 16) continue;
-      svg("line", { class: "rule", x1: x(v), x2: x(v), y1: bottom, y2: bottom + 4 }, picture);
-      svg("text", { x: x(v), y: bottom + 17, "text-anchor": "middle" }, picture, v === 0 ? "0" : tickSeconds(v));
-    }
-    top += heights[i];
+  const endOf = one => one.batch ? Math.max(0, ...one.batch.spans.map(s => s.end)) : 0;
+  const longest = same ? Math.max(...all.map(endOf)) : endOf(c);
+  const width = holder.clientWidth, side = 58, bar = 20, gap = 5;
+  const lanes = [...new Set(c.batch.spans.map(s => s.lane))].sort((a, b) => laneOrder(a) - laneOrder(b));
+  const bottom = lanes.length * (bar + gap);
+  const picture = canvas(holder, width, bottom + 24, `Transfers and compute of one batch, ${c.name}`);
+  const lost = hatch(picture, `lost_${c.index}`, "var(--accent)"), idle = hatch(picture, `idle_${c.index}`, "var(--rule)");
+  const hint = c === all.find(one => endOf(one) > 0) ? "Point at a block, or touch it, to read what it is." : "";
+  const readout = html("p", { class: "readout", "aria-live": "polite" }, holder, hint);
+  const x = linear(0, longest, side, width - 2), seen = {};
+  lanes.forEach((lane, k) => {
+    svg("rect", { x: side, y: k * (bar + gap), width: width - 2 - side, height: bar, style: "fill:var(--wash)" }, picture);
+    svg("text", { x: 0, y: k * (bar + gap) + bar / 2 + 4 }, picture, laneName(lane));
   });
+  for (const s of c.batch.spans) {
+    const y = lanes.indexOf(s.lane) * (bar + gap), from = x(s.begin), wide = Math.max(0.6, x(s.end) - from);
+    const stall = s.kind === "stall";
+    if (!stall) seen[s.lane] = (seen[s.lane] || 0) + 1;
+    const [fill, ink] = laneColour(s.lane), costly = /compute/i.test(s.lane);
+    const block = svg("rect", { x: from, y, width: wide > 3 ? wide - 0.8 : wide, height: bar, rx: !stall && wide > 6 ? 1.5 : 0,
+      style: `fill:${stall ? (costly ? lost : idle) : fill};opacity:${stall || seen[s.lane] % 2 ? 1 : 0.78}` }, picture);
+    const words = `${s.label}: ${seconds(s.begin)} to ${seconds(s.end)}, ${seconds(s.end - s.begin)}`;
+    svg("title", {}, block, words);
+    const show = () => { readout.textContent = `${laneName(s.lane)}, ${words}`; };
+    block.addEventListener("pointerenter", show);
+    block.addEventListener("pointerdown", show);
+    if (!stall && wide > s.label.length * 6.2 + 8)
+      svg("text", { class: "inside", x: from + wide / 2, y: y + bar / 2 + 4, "text-anchor": "middle", style: `fill:${ink}` }, picture, s.label);
+  }
+  for (const v of niceTicks(longest, width < 500 ? 3 : 6)) {
+    if (x(v) > width - 22) continue;
+    svg("line", { class: "rule", x1: x(v), x2: x(v), y1: bottom, y2: bottom + 4 }, picture);
+    svg("text", { x: x(v), y: bottom + 17, "text-anchor": "middle" }, picture, v === 0 ? "0" : tickSeconds(v));
+  }
 }
 
 // --- draw, and draw again when the width changes -----------------------------------------------------------------
-const charts = { over_time: drawOverTime, latency: drawLatency, capacity: drawCapacity, timeline: drawTimeline };
+const charts = { over_time: drawOverTime, latency: drawLatency, capacity: drawCapacity };
 function draw() {
   for (const id in charts) {
     const holder = document.getElementById(id);
     holder.replaceChildren();
     charts[id](holder);
+  }
+  drawTimelines();
+}
+function drawTimelines() {
+  for (const holder of document.querySelectorAll("[data-case]")) {
+    holder.replaceChildren();
+    drawTimeline(holder);
   }
 }
 let drawn = 0;
@@ -291,7 +327,8 @@ function redraw() {
   const width = document.querySelector("main").clientWidth;
   if (width !== drawn) { drawn = width; draw(); }
 }
+offerChoice();
 redraw();
 window.addEventListener("resize", redraw);
-document.getElementById("same_scale").addEventListener("change", draw);
+document.getElementById("same_scale").addEventListener("change", drawTimelines);
 })();

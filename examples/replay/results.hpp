@@ -66,6 +66,13 @@ struct capacity_point
   friend bool operator==(const capacity_point&, const capacity_point&) = default;
 };
 
+/// What a span of a stream was spent on.
+enum class work_kind : std::uint8_t {
+  compute,  ///< the model
+  copy,     ///< bytes on their way, by a copy or by a kernel that copies
+  stall,    ///< nothing: what comes next waits for another stream
+};
+
 /// Something that occupied a stream. Seconds since the batch began.
 struct span_of_work
 {
@@ -73,7 +80,17 @@ struct span_of_work
   std::string label;  ///< what ran, for people: "layer 3"
   double begin = 0;
   double end = 0;
+  work_kind kind = work_kind::compute;
   friend bool operator==(const span_of_work&, const span_of_work&) = default;
+};
+
+/// Bytes that were moved, and in how many parts.
+struct moved
+{
+  std::uint64_t bytes = 0;
+  std::uint64_t calls = 0;   ///< copies, batches of copies and kernels that copy
+  std::uint64_t pieces = 0;  ///< contiguous parts that these calls named
+  friend bool operator==(const moved&, const moved&) = default;
 };
 
 /// One batch on its streams. Every case shows the same batch of the workload.
@@ -83,12 +100,17 @@ struct timeline
   std::uint64_t requests = 0;
   token_split tokens;
   std::vector<span_of_work> spans;
+  double exposed_seconds = 0;  ///< time the compute stream or the host stood still for a copy
+  moved up;                    ///< onloaded
+  moved promoted;              ///< from the onload window to pages
+  moved down;                  ///< offloaded
   friend bool operator==(const timeline&, const timeline&) = default;
 };
 
 /// One cache configuration over the whole workload.
 struct case_result
 {
+  std::string key;  ///< on the command line
   std::string name;
   std::string description;  ///< one sentence for a stranger
   std::uint64_t requests = 0;
@@ -99,9 +121,19 @@ struct case_result
   double requests_per_second = 0;
   std::uint64_t onload_bytes = 0;
   std::uint64_t offload_bytes = 0;
+  std::uint64_t onload_calls = 0;       ///< see moved
+  std::uint64_t onload_pieces = 0;      ///< see moved
+  std::uint64_t offload_calls = 0;      ///< see moved
+  std::uint64_t offload_pieces = 0;     ///< see moved
   double exposed_transfer_seconds = 0;  ///< time the compute stream or the host stood still for a copy
   std::uint64_t dropped_tokens = 0;     ///< evicted from the device without being anywhere else
   std::uint64_t host_lost_tokens = 0;   ///< evicted from the host tier and nowhere else: its limit
+  std::uint64_t recomputed_tokens = 0;  ///< computed although the host had them, because that is quicker
+  std::uint64_t prefetched_tokens = 0;  ///< fetched ahead of their request
+  std::uint64_t saved_tokens = 0;       ///< of these, how many their request then read
+  std::uint64_t displaced_tokens = 0;   ///< of others, that left the device for them
+  std::uint64_t cleaned_tokens = 0;     ///< written down ahead of need
+  std::uint64_t device_bytes = 0;       ///< device memory for keys and values, a window included
   double control_seconds = 0;           ///< processor time of the host in prepare, commit and release
   double speed_up = 0;                  ///< seconds of "no cache" / seconds; 0 when "no cache" did not run
   std::vector<split_bucket> over_time;

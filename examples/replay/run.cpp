@@ -1,9 +1,11 @@
 #include "replay/run.hpp"
 
 #include "replay/calibrate.hpp"
+#include "replay/case_list.hpp"
 #include "replay/cases.hpp"
 #include "replay/format.hpp"
 #include "replay/machine.hpp"
+#include "replay/traces.hpp"
 #include "replay/verify.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -82,6 +84,7 @@ std::vector<capacity_point> capacity_curve(const std::string& key, const workloa
   std::vector<capacity_point> curve;
   for (const std::uint64_t count : pages) {
     s.device_bytes = count * s.page_bytes();
+    if (device_bytes_of(key, s) > s.device_bytes) continue;  // it could not serve a batch from that
     const double tokens = static_cast<double>(count) * s.page_tokens;
     curve.push_back({count, w.facts.working_set == 0 ? 0 : tokens / static_cast<double>(w.facts.working_set),
                      sum_of(simulate_case(key, w, s))});
@@ -92,10 +95,10 @@ std::vector<capacity_point> capacity_curve(const std::string& key, const workloa
 /// The curves of all cases, with more users and requests than are served, on a host tier as large in proportion.
 void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, progress& shown)
 {
-  const auto cached =
-      static_cast<std::uint64_t>(o.cases.size()) - static_cast<std::uint64_t>(o.cases.front() == "none");
-  if (cached == 0 || load.facts.working_set == 0) return;
-  shown.start("capacity curve", cached);
+  const auto drawn = [](const std::string& key) { return key != "none" && !find_entry(key).same_hits; };
+  const auto curves = static_cast<std::uint64_t>(std::count_if(o.cases.begin(), o.cases.end(), drawn));
+  if (curves == 0 || load.facts.working_set == 0) return;
+  shown.start("capacity curve", curves);
   const workload more = make_larger_workload(o, load.history_scale);
   const double larger = static_cast<double>(more.facts.working_set) / static_cast<double>(load.facts.working_set);
   const auto scaled = [&](std::size_t bytes) {
@@ -105,9 +108,10 @@ void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, 
   };
   s.device_bytes = scaled(s.device_bytes);
   s.host_bytes = scaled(s.host_bytes);
+  fit_to(s, more);
   const std::vector<std::uint64_t> pages = curve_pages(more, s);
   for (std::size_t i = 0; i < r.cases.size(); ++i) {
-    if (o.cases[i] == "none") continue;
+    if (!drawn(o.cases[i])) continue;
     r.cases[i].capacity = capacity_curve(o.cases[i], more, s, pages);
     shown.advance();
   }
@@ -122,24 +126,27 @@ struct served_all
 {
   std::vector<case_result> results;
   std::vector<std::vector<std::vector<float>>> scores;
+  std::vector<case_trace> traces;
 };
 
-served_all serve(const options& o, const serving_context& context, progress& shown)
+served_all serve(const options& o, const serving_context& context, std::uint32_t rounds, progress& shown)
 {
   served_all out;
   const std::size_t batches = context.load.batches.size();
   const auto served = [&shown] { shown.advance(); };
-  const auto keep = [&out](const std::string& key, const served_case& c) {
+  const auto keep = [&](const std::string& key, const served_case& c) {
     case_result result = c.result();
-    case_name who = name_of_case(key);
-    result.name = std::move(who.name);
-    result.description = std::move(who.description);
+    const case_entry& who = find_entry(key);
+    result.key = key;
+    result.name = who.name;
+    result.description = who.description;
     out.results.push_back(std::move(result));
     out.scores.push_back(c.scores());
+    if (!c.trace().empty()) out.traces.push_back({who.name, c.trace()});
   };
-  if (o.rounds == 1) {
+  if (rounds == 1) {
     for (const std::string& key : o.cases) {
-      shown.start(name_of_case(key).name, batches);
+      shown.start(find_entry(key).name, batches);
       const std::unique_ptr<served_case> one = make_case(key, context);
       one->serve(0, batches, served);
       shown.finish();
@@ -149,7 +156,7 @@ served_all serve(const options& o, const serving_context& context, progress& sho
   }
   std::vector<std::unique_ptr<served_case>> all;
   for (const std::string& key : o.cases) all.push_back(make_case(key, context));
-  const std::vector<std::size_t> cuts = even_cuts(batches, o.rounds);
+  const std::vector<std::size_t> cuts = even_cuts(batches, rounds);
   for (std::size_t round = 0; round + 1 < cuts.size(); ++round) {
     shown.start("serving, round " + std::to_string(round + 1) + " of " + std::to_string(cuts.size() - 1),
                 (cuts[round + 1] - cuts[round]) * all.size());
@@ -196,22 +203,29 @@ results run(const options& o, progress& shown)
   if (load.batches.empty())
     throw kvstrata::data_error(o.trace.empty() ? "the synthetic workload" : o.trace, 0, "it holds no request to serve");
   const hstu::config sizes_of_model = model_config(o, load);
-  const cache_sizes sizes = choose_sizes(o, load, hstu::geometry_of(sizes_of_model), r.machine.memory_bytes);
+  cache_sizes sizes = choose_sizes(o, load, hstu::geometry_of(sizes_of_model), r.machine.memory_bytes);
   shown.advance();
   shown.finish();
 
+  const std::uint32_t rounds = rounds_that_fit(o, sizes, load, r.machine.memory_bytes);
   shown.start("calibrating", 1);
   const hstu::model model(sizes_of_model);
-  const kvstrata::link_model link{.bytes_per_second = o.link_gbps * 1e9, .latency_seconds = o.link_latency_us * 1e-6};
+  // A piece of a batch costs half a copy call: what is reported of small pieces on GPUs is a gain of two.
+  const double latency = o.link_latency_us * 1e-6;
+  const kvstrata::link_model link{
+      .bytes_per_second = o.link_gbps * 1e9, .latency_seconds = latency, .piece_seconds = latency / 2};
   r.balance = calibrate(load, model, link);
+  const auto runs = [&o](const char* key) { return std::find(o.cases.begin(), o.cases.end(), key) != o.cases.end(); };
+  if (runs("split")) sizes.cost = measure_costs(load, model, link);
   shown.advance();
   shown.finish();
 
-  serving_context context{load, model, sizes, link, 0, {}};
-  const std::string model_case = o.cases.back() == "none" ? "default" : o.cases.back();
+  serving_context context{.load = load, .model = model, .sizes = sizes, .link = link, .traced = !o.timeline.empty()};
+  const std::string model_case = runs("default") || o.cases.back() == "none" ? "default" : o.cases.back();
   context.pictured = choose_pictured(load, simulate_case(model_case, load, sizes));
   if (o.verify > 0) context.sample = draw_sample(load, o.verify, o.seed);
-  served_all all = serve(o, context, shown);
+  served_all all = serve(o, context, rounds, shown);
+  if (!o.timeline.empty()) write_traces(all.traces, o.timeline);
   r.cases = std::move(all.results);
   compare_with_none(r.cases);
 

@@ -7,7 +7,8 @@
 
 namespace replay {
 
-/// Runs what the options ask for. Throws kvstrata::error with a sentence when it cannot.
+/// Runs what the options ask for, and writes the timeline where they name a file for it. Throws kvstrata::error with
+/// a sentence when it cannot.
 [[nodiscard]] results run(const options& o, progress& shown);
 
 }  // namespace replay

@@ -2,6 +2,7 @@
 
 #include "replay/format.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -97,11 +98,20 @@ std::vector<metric> metrics(const results& r)
 {
   std::vector<metric> rows;
   const auto row = [&](std::string name, std::string meaning, auto&& value) {
-    metric m{std::move(name), std::move(meaning), {}};
+    metric m{.name = std::move(name), .meaning = std::move(meaning), .values = {}};
     for (const case_result& c : r.cases) m.values.push_back(value(c));
     rows.push_back(std::move(m));
   };
   using result = const case_result&;
+  const auto anyone = [&](auto&& value) {
+    return std::any_of(r.cases.begin(), r.cases.end(), [&](result c) { return value(c) != 0; });
+  };
+  // A row that has nothing to say in this run is left out.
+  const auto row_of_any = [&](std::string name, std::string meaning, auto&& value) {
+    if (!anyone(value)) return;
+    row(std::move(name), std::move(meaning), [&](result c) { return with_commas(value(c)); });
+    rows.back().rare = true;
+  };
   row("speed-up over no cache", "time no cache took for all batches, divided by this case's",
       [](result c) { return c.speed_up > 0 ? times(c.speed_up) : std::string("-"); });
   row("tokens from device", "share of all history tokens whose keys and values were in device memory already",
@@ -120,12 +130,33 @@ std::vector<metric> metrics(const results& r)
       [](result c) { return short_number(c.requests_per_second); });
   row("onloaded", "bytes copied from host to device", [](result c) { return bytes_text(c.onload_bytes); });
   row("offloaded", "bytes copied from device to host", [](result c) { return bytes_text(c.offload_bytes); });
+  row("copy calls up", "copies, batches of copies and kernels that copy, from host to device",
+      [](result c) { return with_commas(c.onload_calls); });
+  if (anyone([](result c) { return c.onload_pieces - c.onload_calls; })) {
+    row("pieces up", "contiguous parts that these calls named", [](result c) { return with_commas(c.onload_pieces); });
+  }
+  row("copy calls down", "the same, from device to host", [](result c) { return with_commas(c.offload_calls); });
+  if (anyone([](result c) { return c.offload_pieces - c.offload_calls; })) {
+    row("pieces down", "contiguous parts that these calls named",
+        [](result c) { return with_commas(c.offload_pieces); });
+  }
   row("exposed transfer", "time the compute stream or the host stood still for a copy",
       [](result c) { return seconds_text(c.exposed_transfer_seconds); });
   row("dropped tokens", "evicted from the device without a copy anywhere else",
       [](result c) { return with_commas(c.dropped_tokens); });
   row("lost to host limit", "tokens evicted from the host tier without a copy anywhere else",
       [](result c) { return with_commas(c.host_lost_tokens); });
+  row_of_any("recomputed tokens", "computed although the host had them, because that is quicker",
+             [](result c) { return c.recomputed_tokens; });
+  row_of_any("prefetched tokens", "fetched ahead of their request", [](result c) { return c.prefetched_tokens; });
+  row_of_any("of these read", "prefetched, and read on the device by their request",
+             [](result c) { return c.saved_tokens; });
+  row_of_any("displaced by prefetch", "of others, that left the device for prefetched tokens",
+             [](result c) { return c.displaced_tokens; });
+  row_of_any("cleaned tokens", "written down ahead of their user's eviction",
+             [](result c) { return c.cleaned_tokens; });
+  row("device memory", "for keys and values, a landing window included",
+      [](result c) { return bytes_text(c.device_bytes); });
   row("control plane", "processor time of the host spent deciding: prepare, commit, release",
       [](result c) { return seconds_text(c.control_seconds); });
   row("control plane/batch", "the same, for one batch",

@@ -34,6 +34,7 @@ struct metric
   std::string name;
   std::string meaning;
   std::vector<std::string> values;  ///< [cases]
+  bool rare = false;                ///< most cases have nothing to say here: "0"
 };
 
 /// Every row of the table, in reading order.

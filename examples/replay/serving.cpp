@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -27,24 +29,34 @@ std::string copy_label(std::size_t copies, std::size_t bytes, std::string_view l
          (copies == 1 ? " copy, " : " copies, ") + bytes_text(bytes);
 }
 
+/// What becomes one slice of a lane.
+enum class slices : std::uint8_t {
+  layers,     ///< a layer's copies: the lane is one transfer
+  stretches,  ///< copies with no gap between
+  copies,     ///< each copy, where there are not too many
+};
+
 void add_copies(timeline& t, std::vector<const kvstrata::op_span*>& copies, double begin, std::uint32_t layers,
-                bool one_transfer)
+                slices how)
 {
   constexpr double apart = 50e-6;
+  constexpr std::size_t too_many = 64;
   std::sort(copies.begin(), copies.end(),
             [](const kvstrata::op_span* a, const kvstrata::op_span* b) { return a->begin < b->begin; });
-  const bool by_layer = one_transfer && layers != 0 && copies.size() % layers == 0;
+  const bool by_layer = how == slices::layers && layers != 0 && copies.size() % layers == 0;
+  const bool by_copy = how == slices::copies && copies.size() <= too_many;
   const std::size_t a_layer = by_layer ? copies.size() / layers : copies.size();
+  const auto belong_together = [&](std::size_t last, std::size_t next, std::size_t first) {
+    if (by_layer) return next / a_layer == first / a_layer;
+    return !by_copy && copies[next]->begin - copies[last]->end < apart;
+  };
   for (std::size_t from = 0; from < copies.size();) {
     std::size_t to = from + 1;
     std::size_t bytes = copies[from]->bytes;
-    while (to < copies.size() &&
-           (by_layer ? to / a_layer == from / a_layer : copies[to]->begin - copies[to - 1]->end < apart)) {
-      bytes += copies[to++]->bytes;
-    }
+    while (to < copies.size() && belong_together(to - 1, to, from)) bytes += copies[to++]->bytes;
     t.spans.push_back({copies[from]->stream_name,
                        copy_label(to - from, bytes, by_layer ? "layer " + std::to_string(from / a_layer) : ""),
-                       copies[from]->begin - begin, copies[to - 1]->end - begin});
+                       copies[from]->begin - begin, copies[to - 1]->end - begin, work_kind::copy});
     from = to;
   }
 }
@@ -96,21 +108,32 @@ case_result recorder::result() const
 }
 
 timeline make_timeline(const workload& w, std::size_t batch, const token_split& tokens,
-                       const std::vector<kvstrata::op_span>& spans, double begin, std::uint32_t layers)
+                       const std::vector<kvstrata::op_span>& spans, double begin, std::uint32_t layers, bool one_onload)
 {
+  constexpr double least_stall = 5e-6;
   timeline t;
   t.batch = batch;
   t.requests = w.batches[batch].requests.size();
   t.tokens = tokens;
-  std::vector<const kvstrata::op_span*> in;
-  std::vector<const kvstrata::op_span*> out;
+  std::map<std::string, std::vector<const kvstrata::op_span*>> copies;
   for (const kvstrata::op_span& s : spans) {
-    if (s.kind == kvstrata::operation_kind::kernel)
-      t.spans.push_back({s.stream_name, s.label, s.begin - begin, s.end - begin});
-    else if (is_copy(s)) (s.kind == kvstrata::operation_kind::copy_to_device ? in : out).push_back(&s);
+    using kind = kvstrata::operation_kind;
+    if (is_copy(s)) copies[s.stream_name].push_back(&s);
+    else if (s.kind == kind::copy_kernel)
+      t.spans.push_back(
+          {s.stream_name, s.label + ", " + bytes_text(s.bytes), s.begin - begin, s.end - begin, work_kind::copy});
+    else if (s.kind == kind::kernel)
+      t.spans.push_back({s.stream_name, s.label, s.begin - begin, s.end - begin, work_kind::compute});
+    else if (s.kind == kind::wait && s.end - s.begin >= least_stall)
+      t.spans.push_back({s.stream_name, s.label, s.begin - begin, s.end - begin, work_kind::stall});
   }
-  add_copies(t, in, begin, layers, true);
-  add_copies(t, out, begin, layers, false);
+  // What lands in a window and what goes straight to its pages are two transfers.
+  const bool promoted =
+      std::any_of(spans.begin(), spans.end(), [](const kvstrata::op_span& s) { return s.stream_name == "promote"; });
+  for (auto& [lane, list] : copies) {
+    const slices how = lane != "onload" ? slices::stretches : one_onload && !promoted ? slices::layers : slices::copies;
+    add_copies(t, list, begin, layers, how);
+  }
   std::stable_sort(t.spans.begin(), t.spans.end(),
                    [](const span_of_work& a, const span_of_work& b) { return a.begin < b.begin; });
   return t;

@@ -33,8 +33,9 @@ struct serving_context
   const hstu::model& model;
   cache_sizes sizes;
   kvstrata::link_model link;
-  std::size_t pictured = 0;             ///< the batch whose spans are kept
-  std::vector<sampled_request> sample;  ///< ascending
+  std::size_t pictured = 0;                  ///< the batch whose spans are kept
+  bool traced = false;                       ///< keep everything of that batch: served_case::trace()
+  std::vector<sampled_request> sample = {};  ///< ascending
 };
 
 /// One cache configuration, ready to serve. Batches are served once each, in order.
@@ -45,6 +46,10 @@ class served_case
 
   /// Serves the batches [begin, end) and waits until everything they queued is done. `served` is called after each.
   virtual void serve(std::size_t begin, std::size_t end, const std::function<void()>& served) = 0;
+
+  /// What the pictured batch did, call by call and copy by copy, as a file of the Trace Event Format; empty before the
+  /// batch was served, and where the context does not ask for it.
+  [[nodiscard]] virtual const std::string& trace() const = 0;
 
   /// What was measured by now.
   [[nodiscard]] virtual case_result result() const = 0;
@@ -82,9 +87,11 @@ class recorder
   std::optional<timeline> picture_;
 };
 
-/// The spans of a device's trace as a picture whose time begins at `begin`. Copies that belong together become one.
+/// The spans of a device's trace as a picture whose time begins at `begin`. Copies that belong together become one:
+/// those of a layer where the lane "onload" is one transfer, elsewhere those with no gap between.
 [[nodiscard]] timeline make_timeline(const workload& w, std::size_t batch, const token_split& tokens,
-                                     const std::vector<kvstrata::op_span>& spans, double begin, std::uint32_t layers);
+                                     const std::vector<kvstrata::op_span>& spans, double begin, std::uint32_t layers,
+                                     bool one_onload = true);
 
 /// Processor seconds of the calling thread: what it decided, without what it slept.
 [[nodiscard]] double thread_seconds() noexcept;

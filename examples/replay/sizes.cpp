@@ -34,7 +34,27 @@ std::string share_of(std::size_t bytes, const workload& w, const kvstrata::geome
   return percent(static_cast<double>(bytes) / static_cast<double>(w.facts.working_set * shape.token_bytes()));
 }
 
+bool fits(std::size_t cases, const cache_sizes& s, std::uint64_t memory_bytes)
+{
+  return memory_bytes == 0 || cases * (s.device_bytes + s.host_bytes) <= memory_bytes / 10 * 8;
+}
+
 }  // namespace
+
+std::uint32_t rounds_that_fit(const options& o, const cache_sizes& s, workload& w, std::uint64_t memory_bytes)
+{
+  if (o.rounds == 1 || fits(o.cases.size(), s, memory_bytes)) return o.rounds;
+  w.facts.notes.push_back("The cases ran one after the other, not in turns: together their tiers would take " +
+                          bytes_text(o.cases.size() * (s.device_bytes + s.host_bytes)) + ", and this machine has " +
+                          bytes_text(memory_bytes) + ".");
+  return 1;
+}
+
+void fit_to(cache_sizes& s, const workload& w)
+{
+  s.window_bytes = std::size_t{(std::max)(1u, largest_batch_pages(w, s.page_tokens))} * s.page_bytes();
+  s.longest = (std::max)(1u, (w.longest + s.page_tokens - 1) / s.page_tokens) * s.page_tokens;
+}
 
 cache_sizes choose_sizes(const options& o, workload& w, const kvstrata::geometry& shape, std::uint64_t memory_bytes)
 {
@@ -51,16 +71,16 @@ cache_sizes choose_sizes(const options& o, workload& w, const kvstrata::geometry
                                      "; give more memory, smaller batches or shorter histories");
   }
   s.device_bytes = (std::max)(s.device_bytes, least);
+  s.batch = o.batch;
+  fit_to(s, w);
   if (s.host_bytes < s.page_bytes()) {
     throw kvstrata::config_error("--host-mib", *o.host_mib, "one page needs " + bytes_text(s.page_bytes()));
   }
 
-  const std::size_t at_once = o.rounds > 1 ? o.cases.size() : 1;
-  const std::size_t wanted = at_once * (s.device_bytes + s.host_bytes);
-  if (memory_bytes != 0 && wanted > memory_bytes / 10 * 8) {
+  if (!fits(1, s, memory_bytes)) {
     throw kvstrata::config_error(
-        "device and host tier of " + std::to_string(at_once) + " cases together", bytes_text(wanted),
-        "this machine has " + bytes_text(memory_bytes) + "; take smaller tiers, fewer users or --rounds 1");
+        "device and host tier together", bytes_text(s.device_bytes + s.host_bytes),
+        "this machine has " + bytes_text(memory_bytes) + "; take smaller tiers or fewer users");
   }
 
   w.facts.notes.push_back("Each cache has " + bytes_text(s.device_bytes) + " of device memory (" +

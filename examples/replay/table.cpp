@@ -1,9 +1,11 @@
 #include "replay/table.hpp"
 
 #include "replay/sentences.hpp"
+#include "replay/wrap.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -12,26 +14,9 @@ namespace replay {
 namespace {
 
 constexpr std::size_t text_width = 110;
-constexpr std::size_t widest_head = 14;  // longer names break at a space
+constexpr std::size_t table_width = 112;
+constexpr std::size_t widest_head = 11;  // longer names break at a space
 constexpr std::string_view gap = "   ";
-
-/// Breaks text at spaces into lines of at most `width` characters; a longer word keeps a line of its own.
-std::vector<std::string> wrap(const std::string& text, std::size_t width)
-{
-  std::vector<std::string> lines;
-  std::istringstream words(text);
-  std::string line;
-  for (std::string word; words >> word;) {
-    if (!line.empty() && line.size() + 1 + word.size() > width) {
-      lines.push_back(line);
-      line.clear();
-    }
-    if (!line.empty()) line += ' ';
-    line += word;
-  }
-  if (!line.empty()) lines.push_back(line);
-  return lines;
-}
 
 std::string pad_left(const std::string& text, std::size_t width)
 {
@@ -58,44 +43,90 @@ void paragraph(std::ostringstream& out, const std::string& text)
   }
 }
 
-}  // namespace
-
-std::string table(const results& r)
+/// A case: its name in lines, and what its column needs.
+struct column
 {
-  const std::vector<metric> rows = metrics(r);
-  std::size_t first = 0;
-  for (const metric& m : rows) first = std::max(first, m.name.size());
+  std::vector<std::string> head;
+  std::size_t width = 0;
 
-  std::vector<std::vector<std::string>> heads;
-  std::vector<std::size_t> widths;
+  [[nodiscard]] std::size_t with_gap() const { return gap.size() + width; }
+};
+
+column make_column(const std::string& name, const std::vector<metric>& rows, std::size_t number)
+{
+  column c{wrap(name, widest_head), 0};
+  for (const std::string& line : c.head) c.width = std::max(c.width, line.size());
+  for (const metric& m : rows) c.width = std::max(c.width, m.values[number].size());
+  return c;
+}
+
+/// Where blocks of columns end that fit into `width`: as few as need be, and about as many columns in each.
+std::vector<std::size_t> even_blocks(const std::vector<column>& columns, std::size_t width)
+{
+  for (std::size_t most = columns.size(); most != 0; --most) {
+    const std::size_t blocks = (columns.size() + most - 1) / most;
+    std::vector<std::size_t> ends;
+    bool fits = true;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      const std::size_t from = b * columns.size() / blocks;
+      const std::size_t to = (b + 1) * columns.size() / blocks;
+      std::size_t needed = 0;
+      for (std::size_t i = from; i < to; ++i) needed += columns[i].with_gap();
+      fits = fits && (needed <= width || to - from == 1);
+      ends.push_back(to);
+    }
+    if (fits) return ends;
+  }
+  return {};
+}
+
+/// Some columns of the table: cases from `number` on.
+void block(std::ostringstream& out, const std::vector<metric>& rows, std::span<const column> columns,
+           std::size_t number, std::size_t first)
+{
   std::size_t head_lines = 1;
   std::size_t line_width = first;
-  for (std::size_t i = 0; i < r.cases.size(); ++i) {
-    heads.push_back(wrap(r.cases[i].name, widest_head));
-    head_lines = std::max(head_lines, heads.back().size());
-    std::size_t width = 0;
-    for (const std::string& line : heads.back()) width = std::max(width, line.size());
-    for (const metric& m : rows) width = std::max(width, m.values[i].size());
-    widths.push_back(width);
-    line_width += gap.size() + width;
+  for (const column& c : columns) {
+    head_lines = std::max(head_lines, c.head.size());
+    line_width += c.with_gap();
   }
-
-  std::ostringstream out;
   for (std::size_t line = 0; line < head_lines; ++line) {
     std::string text(first, ' ');
-    for (std::size_t i = 0; i < heads.size(); ++i) {
-      const std::size_t above = head_lines - heads[i].size();  // names stand on the rule
+    for (const column& c : columns) {
+      const std::size_t above = head_lines - c.head.size();  // names stand on the rule
       text += gap;
-      text += pad_left(line < above ? std::string() : heads[i][line - above], widths[i]);
+      text += pad_left(line < above ? std::string() : c.head[line - above], c.width);
     }
     out << without_trailing_spaces(text);
   }
   out << std::string(line_width, '-') << '\n';
   for (const metric& m : rows) {
+    const auto values = std::span(m.values).subspan(number, columns.size());
+    if (m.rare && std::all_of(values.begin(), values.end(), [](const std::string& v) { return v == "0"; })) continue;
     out << pad_right(m.name, first);
-    for (std::size_t i = 0; i < widths.size(); ++i) out << gap << pad_left(m.values[i], widths[i]);
+    for (std::size_t i = 0; i < columns.size(); ++i) out << gap << pad_left(values[i], columns[i].width);
     out << '\n';
   }
+}
+
+}  // namespace
+
+std::string table(const results& r)
+{
+  const std::vector<metric> rows = metrics(r);
+  std::vector<column> columns;
+  for (std::size_t i = 0; i < r.cases.size(); ++i) columns.push_back(make_column(r.cases[i].name, rows, i));
+  std::size_t first = 0;
+  for (const metric& m : rows) first = std::max(first, m.name.size());
+
+  std::ostringstream out;
+  std::size_t from = 0;
+  for (const std::size_t to : even_blocks(columns, table_width - std::min(table_width, first))) {
+    if (from != 0) out << '\n';
+    block(out, rows, std::span(columns).subspan(from, to - from), from, first);
+    from = to;
+  }
+  if (columns.empty()) block(out, rows, {}, 0, first);
   return out.str();
 }
 

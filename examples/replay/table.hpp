@@ -7,7 +7,7 @@
 
 namespace replay {
 
-/// The table alone. Lines of at most 120 columns for up to five cases.
+/// The table alone. Lines of at most 112 columns: what has no room goes into further blocks below.
 [[nodiscard]] std::string table(const results& r);
 
 /// The table, and below it the workload, the machine, L*, what was scaled, and how verification came out.

@@ -5,6 +5,9 @@
 
 #include "hstu/recompute.hpp"
 
+#include <kvstrata/observe/timeline.hpp>
+
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -30,7 +33,9 @@ class uncached_case final : public served_case
       const double stop = device_.now();
       record_.batch(b, stop - start, tokens);
       if (b == context_.pictured) {
-        record_.picture(make_timeline(context_.load, b, tokens, device_.trace(), start, context_.sizes.shape.layers));
+        const std::vector<kvstrata::op_span> spans = device_.trace();
+        if (context_.traced) keep_trace(spans);
+        record_.picture(make_timeline(context_.load, b, tokens, spans, start, context_.sizes.shape.layers));
       }
       served();
       aside += device_.now() - stop;
@@ -38,10 +43,21 @@ class uncached_case final : public served_case
     record_.elapsed(device_.now() - from - aside);
   }
 
+  [[nodiscard]] const std::string& trace() const override { return trace_; }
+
   [[nodiscard]] case_result result() const override { return record_.result(); }
   [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return scores_; }
 
  private:
+  void keep_trace(const std::vector<kvstrata::op_span>& spans)
+  {
+    kvstrata::timeline line;
+    line.add_spans(spans);
+    std::ostringstream text;
+    line.write(text);
+    trace_ = text.str();
+  }
+
   token_split serve_batch(std::size_t number)
   {
     const served_batch& batch = context_.load.batches[number];
@@ -75,6 +91,7 @@ class uncached_case final : public served_case
   kvstrata::emulated_device device_;
   kvstrata::stream_id compute_;
   recorder record_;
+  std::string trace_;
   std::vector<std::string> labels_;
   std::vector<std::vector<float>> scores_;
 };

@@ -4,7 +4,9 @@
 
 #include <kvstrata/core/error.hpp>
 
+#include <algorithm>
 #include <optional>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -40,36 +42,18 @@ TEST_CASE("no arguments are a complete run", "[options]")
   const outcome o = parse({});
   CHECK_FALSE(o.code);
   CHECK(replay::is_synthetic(o.options));
-  CHECK(o.options.cases == replay::all_cases());
+  CHECK(o.options.cases == std::vector<std::string>{"none", "device", "synchronous", "mtserve", "default"});
   CHECK(o.options.verify == 0);
   CHECK_NOTHROW(replay::check(o.options));
 }
 
 TEST_CASE("arguments are read", "[options]")
 {
-  const outcome o = parse({"--trace",
-                           "folder",
-                           "--stream",
-                           "interaction",
-                           "--history-scale",
-                           "2.5",
-                           "--requests",
-                           "10",
-                           "--batch",
-                           "2",
-                           "--layers",
-                           "3",
-                           "--time-bias",
-                           "--device-mib",
-                           "64",
-                           "--link-gbps",
-                           "0",
-                           "--cases",
-                           "default,none,none",
-                           "--json",
-                           "a.json",
-                           "--report",
-                           "b.html",
+  const outcome o = parse({"--trace",     "folder",     "--stream",    "interaction",       "--history-scale",
+                           "2.5",         "--requests", "10",          "--batch",           "2",
+                           "--layers",    "3",          "--time-bias", "--device-mib",      "64",
+                           "--link-gbps", "0",          "--cases",     "default,none,none", "--json",
+                           "a.json",      "--report",   "b.html",      "--timeline",        "c.json",
                            "--quiet"});
   INFO(o.err);
   REQUIRE_FALSE(o.code);
@@ -87,6 +71,7 @@ TEST_CASE("arguments are read", "[options]")
   CHECK(o.options.cases == std::vector<std::string>{"none", "default"});  // their order, each once
   CHECK(o.options.json == "a.json");
   CHECK(o.options.report == "b.html");
+  CHECK(o.options.timeline == "c.json");
   CHECK(o.options.quiet);
 }
 
@@ -135,6 +120,36 @@ TEST_CASE("bad arguments end with 2 and a sentence that names option, value and 
     CHECK(o.out.empty());
     for (const std::string& part : b.said) CHECK(contains(o.err, part));
   }
+}
+
+TEST_CASE("a group stands for its cases, which run in their own order, each once", "[options]")
+{
+  using keys = std::vector<std::string>;
+  CHECK(parse({"--cases", "all"}).options.cases == replay::all_cases());
+  CHECK(parse({"--cases", "plain"}).options.cases == replay::plain_cases());
+  CHECK(parse({"--cases", "layouts"}).options.cases == keys{"none", "default", "contiguous"});
+  CHECK(parse({"--cases", "split,layouts,none"}).options.cases == keys{"none", "default", "contiguous", "split"});
+  for (const char* group : {"engines", "writes", "ahead"}) {
+    const keys cases = parse({"--cases", group}).options.cases;
+    INFO(group);
+    CHECK(cases.size() > 3);
+    CHECK(cases.front() == "none");
+    CHECK(std::find(cases.begin(), cases.end(), "default") != cases.end());
+  }
+  // Every case is somebody's, and only "all" names it when it belongs nowhere.
+  keys grouped;
+  for (const replay::case_group& g : replay::case_groups()) {
+    for (const std::string& key : g.cases) CHECK_NOTHROW(replay::find_entry(key));
+    grouped.insert(grouped.end(), g.cases.begin(), g.cases.end());
+  }
+  CHECK(replay::expand_cases(grouped) == replay::all_cases());
+}
+
+TEST_CASE("--help tells every case and group in a sentence", "[options]")
+{
+  std::string flat = std::regex_replace(parse({"--help"}).out, std::regex("\\s+"), " ");
+  for (const replay::case_entry& c : replay::case_list()) CHECK(contains(flat, c.key + " " + c.description));
+  for (const replay::case_group& g : replay::case_groups()) CHECK(contains(flat, g.key + " " + g.description));
 }
 
 TEST_CASE("--help ends with 0 and knows every option of the report's settings", "[options]")

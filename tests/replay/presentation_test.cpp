@@ -4,10 +4,13 @@
 #include "replay/report.hpp"
 #include "replay/sentences.hpp"
 #include "replay/table.hpp"
+#include "replay/traces.hpp"
 #include "sample.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/device/span.hpp>
+#include <kvstrata/observe/timeline.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -73,6 +76,24 @@ TEST_CASE("JSON has the keys that its header promises", "[json]")
   CHECK(j.at("verification").at("first").is_null());
 }
 
+TEST_CASE("JSON that was written before there were copy engines to compare is read", "[json]")
+{
+  nlohmann::ordered_json j = replay::to_json(sample_results());
+  for (nlohmann::ordered_json& c : j.at("cases")) {
+    for (const char* key :
+         {"key", "onload_calls", "onload_pieces", "offload_calls", "offload_pieces", "device_bytes",
+          "recomputed_tokens", "prefetched_tokens", "saved_tokens", "displaced_tokens", "cleaned_tokens"}) {
+      CHECK(c.erase(key) == 1);
+    }
+    for (const char* key : {"exposed_seconds", "up", "promoted", "down"}) CHECK(c.at("batch").erase(key) == 1);
+    for (nlohmann::ordered_json& s : c.at("batch").at("spans")) CHECK(s.erase("kind") == 1);
+  }
+  const replay::results r = replay::from_json(j);
+  CHECK(r.cases.size() == 5);
+  CHECK(r.cases[4].onload_bytes == sample_results().cases[4].onload_bytes);
+  CHECK(r.cases[4].batch->up == replay::moved{});
+}
+
 TEST_CASE("JSON of another version is refused", "[json]")
 {
   nlohmann::ordered_json j = replay::to_json(sample_results());
@@ -130,6 +151,54 @@ TEST_CASE("the table has every case and metric, aligned, in 120 columns", "[tabl
   CHECK(contains(all, r.workload.notes[0]));
 }
 
+TEST_CASE("more cases than fit go into further blocks, each with all rows", "[table]")
+{
+  replay::results r = sample_results();
+  for (std::size_t i = 5; i < 18; ++i) {
+    r.cases.push_back(r.cases[i % 5]);
+    r.cases.back().name = "case_" + std::to_string(i);
+    r.cases.back().onload_calls = 700'000 + i;
+    r.cases.back().recomputed_tokens = 0;  // so only the first block has something to say of it
+  }
+  const std::string text = replay::table(r);
+  std::istringstream lines(text);
+  std::size_t rule = 0;
+  std::size_t blocks = 0;
+  for (std::string line; std::getline(lines, line);) {
+    CHECK(line.size() <= 112);
+    if (line.empty()) rule = 0;
+    else if (line.find_first_not_of('-') == std::string::npos) {
+      rule = line.size();
+      ++blocks;
+    } else if (rule != 0) CHECK(line.size() == rule);
+  }
+  CHECK(blocks > 1);
+  CHECK(occurrences(text, "recomputed tokens") == 1);
+  CHECK(blocks < 6);
+  for (const replay::metric& m : replay::metrics(r)) {
+    const std::size_t shown = occurrences(text, "\n" + m.name + "  ");
+    CHECK(shown <= blocks);
+    CHECK(shown >= (m.rare ? 1 : blocks));
+  }
+  for (std::size_t i = 5; i < 18; ++i) {
+    CHECK(occurrences(text, replay::with_commas(700'000 + i)) == 1);
+    CHECK(occurrences(text, "case_" + std::to_string(i)) == 1);
+  }
+}
+
+TEST_CASE("a row that has nothing to say is left out", "[table]")
+{
+  replay::results r = sample_results();
+  CHECK(contains(replay::table(r), "recomputed tokens"));
+  CHECK(contains(replay::table(r), "pieces up"));
+  CHECK_FALSE(contains(replay::table(r), "pieces down"));  // as many as calls
+  CHECK_FALSE(contains(replay::table(r), "prefetched tokens"));
+  r.cases[4].recomputed_tokens = 0;
+  r.cases[3].prefetched_tokens = 8'642;
+  CHECK_FALSE(contains(replay::table(r), "recomputed tokens"));
+  CHECK(contains(replay::table(r), "8,642"));
+}
+
 TEST_CASE("a table of one case and of none", "[table]")
 {
   replay::results r = sample_results();
@@ -164,7 +233,7 @@ TEST_CASE("the report fetches nothing", "[report]")
 {
   const std::string page = replay::report(sample_results());
   const std::regex outside(
-      R"re((src|href|action|poster)\s*=|@import|url\(|fetch\(|XMLHttpRequest|<link|<img|<iframe)re");
+      R"re((src|action|poster)\s*=|href\s*=(?!"#)|@import|url\((?!#)|fetch\(|XMLHttpRequest|<link|<img|<iframe)re");
   std::smatch found;
   CHECK_FALSE(std::regex_search(page, found, outside));
   // The name of SVG's namespace is the one address, and nothing loads it.
@@ -184,6 +253,52 @@ TEST_CASE("the report says everything without its script", "[report]")
   }
   for (const replay::setting& s : r.settings) CHECK(contains(page, replay::escape_html(s.meaning)));
   CHECK(contains(page, replay::escape_html(replay::break_even_sentence(r.balance))));
+}
+
+TEST_CASE("every case's batch has a section that the contents lead to", "[report]")
+{
+  replay::results r = sample_results();
+  r.cases[3].batch.reset();
+  std::string page = replay::report(r);
+  page.resize(page.find("<script"));
+  for (const char* section : {"cases", "where", "how_long", "against_capacity", "streams", "meaning", "settings",
+                              "batch_none", "batch_device", "batch_synchronous", "batch_default"}) {
+    INFO(section);
+    CHECK(occurrences(page, std::string("href=\"#") + section + '"') == 1);
+    CHECK(occurrences(page, std::string("id=\"") + section + '"') == 1);
+  }
+  CHECK_FALSE(contains(page, "batch_mtserve"));
+  // Figures stand there without the script.
+  const replay::timeline& t = *r.cases[4].batch;
+  const std::string mine = page.substr(page.find("id=\"batch_default\""));
+  CHECK(contains(mine, replay::seconds_text(t.exposed_seconds)));
+  CHECK(contains(mine, replay::bytes_text(t.up.bytes) + " in 4 calls, 164 pieces"));
+  CHECK(contains(mine, replay::bytes_text(t.down.bytes) + " in 12 calls<"));
+}
+
+TEST_CASE("traces are joined: a process a case, all from 0 on", "[timeline]")
+{
+  const auto one = [](double begin) {
+    kvstrata::timeline line;
+    line.add_spans(
+        std::vector<kvstrata::op_span>{{.stream_name = "onload", .label = "x", .begin = begin, .end = begin + 2}});
+    std::ostringstream out;
+    line.write(out);
+    return out.str();
+  };
+  const auto j = nlohmann::ordered_json::parse(replay::join_traces({{"first \"one\"", one(5)}, {"second", one(7)}}));
+  std::vector<std::string> names;
+  std::vector<int> slices;
+  for (const auto& e : j.at("traceEvents")) {
+    if (e.at("name") == "process_name") names.push_back(e.at("args").at("name").get<std::string>());
+    if (e.at("ph") != "X") continue;
+    slices.push_back(e.at("pid").get<int>());
+    CHECK(e.at("ts").get<double>() == Approx(0));
+    CHECK(e.at("dur").get<double>() == Approx(2e6));
+  }
+  CHECK(names == std::vector<std::string>{"first \"one\"", "second"});
+  CHECK(slices == std::vector<int>{1, 2});
+  CHECK_THROWS(replay::join_traces({{"none", "no json"}}));
 }
 
 TEST_CASE("names from outside cannot break out of the report", "[report]")

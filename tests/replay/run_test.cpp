@@ -9,7 +9,11 @@
 
 #include <kvstrata/core/error.hpp>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -122,6 +126,83 @@ TEST_CASE("a whole small run: every case serves the same requests, every score e
   CHECK(replay::summary(r).find("default_cache") != std::string::npos);
 }
 
+TEST_CASE("every case there is answers as recomputation does, and shows what sets it apart", "[run]")
+{
+  replay::options o = small_options();
+  o.requests = 36;
+  o.cases = replay::all_cases();
+  o.timeline = (std::filesystem::temp_directory_path() / "kvstrata_replay_timeline.json").string();
+  const replay::results r = run(o);
+  REQUIRE(r.verified);
+  CHECK(r.verified->mismatches == 0);
+  CHECK(r.verified->requests >= r.cases.size() * r.cases.front().batches);
+  REQUIRE(r.cases.size() == replay::all_cases().size());
+  const auto find = [&](const std::string& key) -> const replay::case_result& {
+    return *std::find_if(r.cases.begin(), r.cases.end(), [&](const auto& c) { return c.key == key; });
+  };
+  const replay::case_result& ours = find("default");
+  for (const char* engine : {"per_page", "coalesced", "staged", "window", "kernel"}) {
+    const replay::case_result& c = find(engine);
+    INFO(engine);
+    CHECK(c.tokens == ours.tokens);  // they differ in how bytes move
+    CHECK(c.onload_bytes == ours.onload_bytes);
+    CHECK(c.capacity.empty());
+  }
+  CHECK(find("per_page").onload_calls > find("coalesced").onload_calls);
+  CHECK(find("coalesced").onload_calls > ours.onload_calls);
+  CHECK(find("coalesced").onload_calls == ours.onload_pieces);
+  CHECK(find("kernel").onload_calls == ours.onload_calls);
+  CHECK(find("window").device_bytes > ours.device_bytes);
+  CHECK(find("mtserve_window").tokens == find("mtserve").tokens);
+  CHECK(find("contiguous").device_bytes >= ours.device_bytes);
+  CHECK(find("page_writes").offload_bytes <= ours.offload_bytes);
+  CHECK(find("write_back").offload_bytes < ours.offload_bytes);
+  CHECK(find("cleaned").cleaned_tokens > 0);
+  CHECK(find("write_back").cleaned_tokens == 0);
+  CHECK(find("selective").offload_bytes < ours.offload_bytes);
+  CHECK(find("selective").dropped_tokens > 0);
+  CHECK(find("prefetch").saved_tokens > 0);
+  CHECK(find("prefetch").saved_tokens <= find("prefetch").prefetched_tokens);
+  CHECK(find("prefetch").tokens.host < ours.tokens.host);
+  CHECK(ours.prefetched_tokens + ours.recomputed_tokens + ours.cleaned_tokens == 0);
+
+  std::ifstream file(o.timeline);
+  const auto trace = nlohmann::json::parse(file);
+  std::set<int> processes;
+  std::set<std::string> names;
+  for (const auto& e : trace.at("traceEvents")) {
+    if (e.at("ph") == "X") {
+      processes.insert(e.at("pid").get<int>());
+      CHECK(e.at("ts").get<double>() >= 0);
+      names.insert(e.at("name").get<std::string>());
+    }
+    CHECK(e.at("name") != "later events were left out");
+  }
+  CHECK(processes.size() == r.cases.size());
+  for (const char* name : {"prepare", "commit", "embed", "layer 0", "head"}) {
+    INFO(name);
+    CHECK(names.count(name) == 1);
+  }
+  file.close();
+  std::filesystem::remove(o.timeline);
+  CHECK(replay::from_json(replay::to_json(r)) == r);
+}
+
+TEST_CASE("what is dear to fetch is computed while the rest travels, with the same answers", "[run]")
+{
+  replay::options o = small_options();
+  o.requests = 24;
+  o.link_gbps = 0.002;
+  o.link_latency_us = 200;
+  o.cases = {"default", "split"};
+  const replay::results r = run(o);
+  REQUIRE(r.verified);
+  CHECK(r.verified->mismatches == 0);
+  CHECK(r.cases[1].recomputed_tokens > 0);
+  CHECK(r.cases[1].tokens.total() == r.cases[0].tokens.total());
+  CHECK(r.cases[1].onload_bytes < r.cases[0].onload_bytes);
+}
+
 TEST_CASE("one case after the other serves as the cases in turns do", "[run]")
 {
   replay::options o = small_options();
@@ -144,7 +225,9 @@ TEST_CASE("what is simulated without data is what is served with it", "[run]")
 {
   replay::options o = small_options();
   o.verify = 0;
-  o.cases = {"device", "synchronous", "mtserve", "default"};
+  o.cases = replay::all_cases();
+  std::erase(o.cases, "none");
+  std::erase(o.cases, "split");  // by costs that every run measures anew
   const replay::results r = run(o);
   replay::workload w = replay::make_workload(o);
   hstu::config c;
@@ -155,6 +238,7 @@ TEST_CASE("what is simulated without data is what is served with it", "[run]")
   for (std::size_t i = 0; i < o.cases.size(); ++i) {
     replay::token_split sum;
     for (const replay::token_split& split : replay::simulate_case(o.cases[i], w, s)) sum += split;
+    INFO(o.cases[i]);
     CHECK(sum == r.cases[i].tokens);
   }
 }

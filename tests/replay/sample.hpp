@@ -13,19 +13,30 @@ namespace replay_test {
 
 [[nodiscard]] inline replay::timeline sample_timeline(double compute, double onload, bool overlapped)
 {
-  replay::timeline t{17, 4, {6000, onload > 0 ? 5000u : 0u, 420}, {}};
+  replay::timeline t;
+  t.batch = 17;
+  t.requests = 4;
+  t.tokens = {6000, onload > 0 ? 5000u : 0u, 420};
   double loaded = 0;
   double computed = 0;
   for (int layer = 0; layer < 4; ++layer) {
     const std::string name = "layer " + std::to_string(layer);
     if (onload > 0) {
-      t.spans.push_back({"onload", name, loaded, loaded + onload});
+      t.spans.push_back({"onload", name, loaded, loaded + onload, replay::work_kind::copy});
       loaded += onload;
     }
-    computed = std::max(computed, overlapped ? loaded : 4 * onload);
+    const double ready = std::max(computed, overlapped ? loaded : 4 * onload);
+    if (ready > computed) {
+      t.spans.push_back({"compute", "stall: waits for onload", computed, ready, replay::work_kind::stall});
+    }
+    t.exposed_seconds += ready - computed;
+    computed = ready;
     t.spans.push_back({"compute", name, computed, computed + compute});
     computed += compute;
-    if (onload > 0) t.spans.push_back({"offload", name, computed, computed + onload / 6});
+    if (onload <= 0) continue;
+    t.spans.push_back({"offload", name, computed, computed + onload / 6, replay::work_kind::copy});
+    t.up = {t.up.bytes + 1'300'000, t.up.calls + 1, t.up.pieces + 41};
+    t.down = {t.down.bytes + 70'000, t.down.calls + 3, t.down.pieces + 3};
   }
   t.spans.push_back({"compute", "head", computed, computed + compute / 3});
   return t;
@@ -48,6 +59,7 @@ namespace replay_test {
                 {"History lengths are the published ones times 0.1."}};
   r.settings = replay::describe(replay::options{});
   r.balance = {1.9e11, 8.0e9, 4, 16};
+  const char* const keys[] = {"none", "device", "synchronous", "mtserve", "default"};
   const char* const names[] = {"no cache", "device only", "synchronous host tier", "mtserve_cache", "default_cache"};
   const char* const says[] = {"computes every history again", "what falls out of device memory is gone",
                               "copies from host memory, then computes", "the paper's way: chunks, whole users, LRU",
@@ -57,6 +69,7 @@ namespace replay_test {
   const double slow[] = {0.21, 0.125, 0.082, 0.061, 0.048};
   for (int i = 0; i < 5; ++i) {
     replay::case_result c;
+    c.key = keys[i];
     c.name = names[i];
     c.description = says[i];
     c.requests = 600;
@@ -85,6 +98,12 @@ namespace replay_test {
     c.exposed_transfer_seconds = i < 2 ? 0 : i == 2 ? 2.1 : 0.11 / i;
     c.host_lost_tokens = i < 2 ? 0 : 4000;
     c.dropped_tokens = i == 0 ? 0 : i == 1 ? 512'000 : i == 3 ? 17'230 : 0;
+    c.onload_calls = i < 2 ? 0 : 8'120;
+    c.onload_pieces = i < 2 ? 0 : 60'411;
+    c.offload_calls = i < 2 ? 0 : 2'077;
+    c.offload_pieces = i < 2 ? 0 : 2'077;
+    c.recomputed_tokens = i == 4 ? 31'415 : 0;
+    c.device_bytes = i == 0 ? 0 : 123'000'000;
     c.control_seconds = i == 0 ? 0 : 0.0011 * i;
     c.speed_up = slow[0] / slow[i];
     if (i > 0) {
