@@ -1,4 +1,5 @@
-# Writes to OUTPUT an #include of every header of others (the standard library's, Boost's) that one below ROOT includes.
+# Writes to OUTPUT an #include of every header of others (the standard library's, Boost's) that one below ROOT includes,
+# where it is found: some are optional.
 cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE headers "${ROOT}/include/*.hpp")
 set(foreign "")
@@ -6,7 +7,7 @@ foreach(header IN LISTS headers)
   file(STRINGS "${header}" lines REGEX "^[ \t]*#[ \t]*include[ \t]*<")
   foreach(line IN LISTS lines)
     if(NOT line MATCHES "<kvstrata/" AND line MATCHES "<([^>]+)>")
-      list(APPEND foreign "#include <${CMAKE_MATCH_1}>")
+      list(APPEND foreign "#if __has_include(<${CMAKE_MATCH_1}>)\n#include <${CMAKE_MATCH_1}>\n#endif")
     endif()
   endforeach()
 endforeach()
