@@ -24,8 +24,8 @@ namespace kvstrata {
 /// All members may be called from several threads; one lock serialises them. No call blocks the host on device work,
 /// except drain_sync, close, the destructor, and what an immediate transfer waits for. A call that throws or returns
 /// pressure has changed nothing; when memory runs out or the device fails in its midst, users may have lost what they
-/// had cached, but what is served afterwards is right and nothing stays held. The device must outlive the cache, the
-/// cache its leases.
+/// had cached, but what is served afterwards is right and nothing stays held; for memory that holds while no page is in
+/// use on more than four streams at once. The device must outlive the cache, the cache its leases.
 template <class Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
           tracker Tracker = no_tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
@@ -55,12 +55,6 @@ class cache
   cache(device_type& d, const config& c)
       : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes)
   {
-    if constexpr (Transfer::lands_in_window) {
-      if (levels_.top().slab().window().capacity() == 0) {
-        throw config_error("device.window_bytes", c.device.window_bytes,
-                           "a transfer that lands in the onload window needs one");
-      }
-    }
   }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
@@ -130,7 +124,8 @@ class cache
     return found == nullptr || found->holds != 0 ? 0 : levels_.undo_prefetch(*found);
   }
 
-  /// Has all that prefetches have queued for a user arrived, or is there nothing? Never blocks.
+  /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
+  /// is nothing. Never blocks.
   [[nodiscard]] bool arrived(user_id user)
   {
     const std::lock_guard lock(mutex_);

@@ -44,6 +44,15 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
         up_(*this, channel_),
         down_(*this, channel_, writes)
   {
+    if constexpr (requires { Transfer::check_piece(std::size_t{}); }) {
+      Transfer::check_piece(page_layer_bytes(shape, layout.page_tokens));
+    }
+    if constexpr (Transfer::lands_in_window) {
+      if (this->top().slab().window().capacity() == 0) {
+        throw config_error("device.window_bytes", std::uint64_t{0},
+                           "a transfer that lands in the onload window needs one");
+      }
+    }
   }
 
   [[nodiscard]] const split_type& split() const noexcept { return split_; }

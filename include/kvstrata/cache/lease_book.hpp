@@ -192,8 +192,7 @@ class lease_book
       note_earlier_uses(e, s);
       levels_->top().take(e, levels_->room({r.first_token, r.history}), [&](page_interval pages, const fence& uses) {
         taken_.add(uses);
-        const token_count page_tokens = levels_->layout().page_tokens;
-        const token_interval tokens{pages.begin * page_tokens, pages.end * page_tokens};
+        const token_interval tokens = levels_->tokens_in(pages);
         const bool lands = !intersect(tokens, r.lower_hits[0]).empty() || !intersect(tokens, r.lower_hits[1]).empty();
         bool computed = false;
         for (const token_interval piece : s.plan.compute_of(i)) computed |= !intersect(tokens, piece).empty();
@@ -209,9 +208,11 @@ class lease_book
   void note_earlier_uses(entry_type& e, state& s)
   {
     std::vector<event>& arriving = e.prefetched.arriving;
+    // In a range the prefetch also stands for who had the pages that the model will write to.
+    const bool by_layer = levels_->layout().granule_pages() == 1;
     for (const fence* uses : {&e.device.last_use, &e.lower.last_use}) {
       for (const event point : *uses) {
-        if (arriving.empty() || point != arriving.back()) earlier_.add(point);
+        if (arriving.empty() || !by_layer || point != arriving.back()) earlier_.add(point);
       }
     }
     for (std::size_t l = 0; l < arriving.size(); ++l) s.arrives[l].add(arriving[l]);

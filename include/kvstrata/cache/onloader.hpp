@@ -121,6 +121,7 @@ class onloader
       const auto taken = books_->top().slab().window().try_take(last - next);
       if (!taken) break;
       after.add(taken->last_use);
+      stay.uses.add(taken->last_use);  // should nothing be queued, the next user still waits for it
       stay.runs.push_back({.request = number, .page = next, .where = taken->run});
       for (page_count i = 0; i < taken->run.count; ++i, ++next) {
         page_id& here = pages_[next - e.device.first_page];

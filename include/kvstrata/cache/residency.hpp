@@ -53,6 +53,10 @@ class residency
   {
     return pages_of(tokens, layout_.page_tokens);
   }
+  [[nodiscard]] token_interval tokens_in(page_interval pages) const noexcept
+  {
+    return {pages.begin * layout_.page_tokens, pages.end * layout_.page_tokens};
+  }
   /// The pages to take for `tokens`: whole granules.
   [[nodiscard]] page_interval room(token_interval tokens) const noexcept
   {

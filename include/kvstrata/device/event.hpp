@@ -71,7 +71,7 @@ class fence
   [[nodiscard]] auto end() const noexcept { return points_.end(); }
 
  private:
-  boost::container::small_vector<event, 3> points_;  // compute, onload, offload
+  boost::container::small_vector<event, 4> points_;  // compute, onload, offload, promote
 };
 
 }  // namespace kvstrata

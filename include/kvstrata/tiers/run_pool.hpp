@@ -35,7 +35,7 @@ struct taken_run
 };
 
 /// Not synchronised. O(log runs) a call. Nothing allocates after construction, except a fence that spans more than
-/// three streams.
+/// four streams.
 class run_pool
 {
  public:

@@ -12,6 +12,9 @@
 //                                        stream and ascend. An empty list queues nothing and gives copied{}
 // e.drain_sync()                         blocks until all it queued is done; noexcept, for a failed device too
 //
+// E::check_piece(bytes)                  absent: any size will do. Static; throws config_error when it cannot move pages of
+//                                        so many bytes a layer. Asked when a cache is built
+//
 // An engine whose onload lands elsewhere than on the pages (window_copy) says so, and can bring it there:
 //
 // E::lands_in_window -> bool             absent: false
@@ -25,6 +28,7 @@
 // typename T::writes                     when tokens go down (transfer/write_policy.hpp)
 // typename T::split                      what is computed again rather than fetched (transfer/split_policy.hpp)
 // T::lands_in_window -> bool             does the onload land in a window and want promote()?
+// T::check_piece(bytes)                  as an engine's; absent: any size will do
 // T::on<D> t(device)                     creates its streams
 // t.onload(list, after) -> ticket        lower tier -> device, all layers, ascending; each layer starts after `after`
 // t.offload(list, ready, after)          device -> lower tier; layer l starts after `after` and, where `ready` is not

@@ -78,4 +78,15 @@ void drain_stream_sync(Device& d, stream_id stream) noexcept
   }
 }
 
+namespace detail {
+
+/// Asks an engine that has something to say about the size of its pieces.
+template <class Engine>
+void check_piece([[maybe_unused]] std::size_t bytes)
+{
+  if constexpr (requires { Engine::check_piece(bytes); }) Engine::check_piece(bytes);
+}
+
+}  // namespace detail
+
 }  // namespace kvstrata

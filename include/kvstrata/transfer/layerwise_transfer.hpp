@@ -22,6 +22,8 @@ struct layerwise_transfer
   using split = typename transfer_choice<Options...>::split;
   static constexpr bool lands_in_window = kvstrata::lands_in_window<onload_engine>;
 
+  static void check_piece(std::size_t bytes) { transfer_choice<Options...>::check_piece(bytes); }
+
   template <device Device>
     requires copy_engine<onload_engine, Device> && copy_engine<offload_engine, Device>
   class on

@@ -66,6 +66,13 @@ struct transfer_choice
   using offload_engine = typename find_option_t<offload_engine_option, offload_by<engine>, Options...>::type;
   using writes = find_option_t<write_policy_option, page_write_through, Options...>;
   using split = find_option_t<split_policy_option, always_fetch, Options...>;
+  /// Throws config_error when an engine cannot move pages of so many bytes a layer.
+  static void check_piece(std::size_t piece_bytes)
+  {
+    detail::check_piece<onload_engine>(piece_bytes);
+    detail::check_piece<offload_engine>(piece_bytes);
+  }
+
   static_assert(write_policy<writes>);
   static_assert(split_policy<split>);
 };

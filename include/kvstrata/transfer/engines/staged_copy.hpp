@@ -27,6 +27,14 @@ struct staged_copy
 {
   using option_kind = copy_engine_option;
 
+  /// Throws config_error when a page of one layer does not fit into a slot: a page is never split.
+  static void check_piece(std::size_t piece_bytes)
+  {
+    if (piece_bytes <= SlotBytes) return;
+    throw config_error("staged_copy's SlotBytes", SlotBytes,
+                       "a page of one layer, which is never split, is " + std::to_string(piece_bytes) + " bytes");
+  }
+
   template <device Device>
     requires runs_copy_kernels<Device>
   class on;
@@ -59,11 +67,7 @@ class staged_copy<SlotBytes, Slots, Sms>::on
   {
     copied out;
     if (list.empty()) return out;
-    if (list.piece_bytes > SlotBytes) {
-      throw config_error(
-          "staged_copy's SlotBytes", SlotBytes,
-          "a page of one layer, which is never split, is " + std::to_string(list.piece_bytes) + " bytes");
-    }
+    staged_copy::check_piece(list.piece_bytes);
     start_slot();
     wait_for(*device_, inwards_ ? copies_ : kernels_, after);
     const copy_direction direction = inwards_ ? copy_direction::to_device : copy_direction::from_device;

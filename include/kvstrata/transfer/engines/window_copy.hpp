@@ -21,6 +21,8 @@ struct window_copy
   using option_kind = copy_engine_option;
   static constexpr bool lands_in_window = true;
 
+  static void check_piece(std::size_t bytes) { detail::check_piece<Engine>(bytes); }
+
   template <device Device>
     requires copy_engine<Engine, Device> && runs_copy_kernels<Device>
   class on
