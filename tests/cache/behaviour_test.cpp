@@ -68,7 +68,7 @@ TEST_CASE("evict_whole pushes the whole victim out", "[cache]")
 
 TEST_CASE("the plan says who goes, and how dirty they are", "[cache]")
 {
-  scene<default_scene_cache> s(8, 64);
+  scene<page_scene_cache> s(8, 64);
   s.serve(1, 14);  // 3 pages written down, 2 tokens not
   s.serve(2, 16);
   const auto r = s.asks(3, 16);
@@ -87,7 +87,7 @@ TEST_CASE("the plan says who goes, and how dirty they are", "[cache]")
 // DESIGN section 5, point 4.
 TEST_CASE("page_write_through writes a tail down when it is evicted", "[cache]")
 {
-  scene<default_scene_cache> s(8, 64);
+  scene<page_scene_cache> s(8, 64);
   s.serve(1, 30);
   CHECK(s.cache.stats().lower.resident_tokens == 28);  // the tail page is not full
   s.serve(2, 32);

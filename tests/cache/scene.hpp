@@ -14,6 +14,11 @@ using kvstrata::emulated_device;
 using kvstrata::emulated_device_config;
 
 using default_scene_cache = kvstrata::default_cache<emulated_device, kvstrata::lru, kvstrata::counters>;
+/// Leaves partial last pages to eviction.
+using page_scene_cache =
+    kvstrata::cache<kvstrata::tier_stack<kvstrata::device_slab<emulated_device>, kvstrata::pinned_arena<>>,
+                    kvstrata::hybrid_layout, kvstrata::layerwise_transfer<kvstrata::page_write_through>, kvstrata::lru,
+                    kvstrata::counters>;
 using paper_scene_cache = kvstrata::mtserve_cache<emulated_device, kvstrata::counters>;
 using lone_scene_cache = kvstrata::device_only_cache<emulated_device, kvstrata::lru, kvstrata::counters>;
 

@@ -1,6 +1,7 @@
 # Counts the instructions a batch costs with the library as it is (TOLD) and with one that tells nobody anything
-# (UNTOLD), and fails when they differ by more than 0.1 %. The difference of a long and a short run leaves starting up
-# out. VALGRIND counts; where it is not found, the test is skipped.
+# (UNTOLD), and fails when they differ by more than 0.5 %: clang++ makes the same file of both, g++ inlines a little
+# differently when a statement that comes to nothing is not there at all. A tracker that counts costs 2 %. The difference
+# of a long and a short run leaves starting up out. VALGRIND counts; where it is not found, the test is skipped.
 cmake_minimum_required(VERSION 3.25)
 if(NOT VALGRIND)
   message("SKIPPED: the cost of an empty tracker, because valgrind is not installed (Debian: valgrind)")
@@ -39,7 +40,7 @@ message("an empty tracker: ${more} instructions in ${UNTOLD_instructions}")
 if(more LESS 0)
   math(EXPR more "-${more}")
 endif()
-math(EXPR limit "${UNTOLD_instructions} / 1000")
+math(EXPR limit "5 * ${UNTOLD_instructions} / 1000")
 if(more GREATER limit)
-  message(FATAL_ERROR "An empty tracker costs ${more_1000} per mille of the instructions, but 1 is the limit.")
+  message(FATAL_ERROR "An empty tracker costs ${more_1000} per mille of the instructions, but 5 are the limit.")
 endif()
