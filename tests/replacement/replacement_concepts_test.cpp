@@ -36,13 +36,13 @@ static_assert(replacement_policy<smallest>);
 
 template <class P>
 constexpr bool lacks_only_tracking = has_replacement_hook<P> && !tracks_objects<P> && orders_victims<P> &&
-                                     constructible_for_capacity<P> && !replacement_policy<P>;
+                                     constructible_for_tier<P> && !replacement_policy<P>;
 template <class P>
 constexpr bool lacks_only_victims =
-    tracks_objects<P> && !orders_victims<P> && constructible_for_capacity<P> && !replacement_policy<P>;
+    tracks_objects<P> && !orders_victims<P> && constructible_for_tier<P> && !replacement_policy<P>;
 template <class P>
 constexpr bool lacks_only_construction =
-    tracks_objects<P> && orders_victims<P> && !constructible_for_capacity<P> && !replacement_policy<P>;
+    tracks_objects<P> && orders_victims<P> && !constructible_for_tier<P> && !replacement_policy<P>;
 
 struct no_hook : smallest
 {
@@ -120,11 +120,11 @@ struct made_of_a_string : smallest
 };
 static_assert(lacks_only_construction<made_of_a_string>);
 
-struct made_of_a_capacity : smallest
+struct made_of_a_size : smallest
 {
-  explicit made_of_a_capacity(std::uint64_t);
+  explicit made_of_a_size(const tier_size&);
 };
-static_assert(replacement_policy<made_of_a_capacity>);
+static_assert(replacement_policy<made_of_a_size>);
 
 // --- shedding -----------------------------------------------------------------------------------------------------------
 static_assert(shedding_policy<evict_front> && shedding_policy<evict_whole>);
@@ -157,7 +157,7 @@ static_assert(option<another_kind> && !shedding_policy<another_kind>);
 
 TEST_CASE("the smallest replacement policy works with the helpers")
 {
-  smallest policy = make_replacement<smallest>(0);
+  smallest policy = make_replacement<smallest>({});
   smallest::hook object;
   policy.insert(object, {});
   notify_changed(policy, object, {});

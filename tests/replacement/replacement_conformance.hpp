@@ -35,7 +35,7 @@ class replacement_rig
   };
 
   explicit replacement_rig(std::uint32_t objects, std::uint64_t capacity_bytes = 1 << 20)
-      : objects_(objects), policy_(kvstrata::make_replacement<Policy>(capacity_bytes))
+      : objects_(objects), policy_(kvstrata::make_replacement<Policy>({.bytes = capacity_bytes, .objects = objects}))
   {
     for (std::uint32_t id = 0; id < objects; ++id) {
       objects_[id].id = id;
@@ -220,7 +220,7 @@ void replacement_conformance()
   {
     if constexpr (std::is_move_constructible_v<Policy>) {
       typename rig::object one;
-      Policy from = kvstrata::make_replacement<Policy>(4096);
+      Policy from = kvstrata::make_replacement<Policy>({.bytes = 4096, .objects = 64});
       Policy to = std::move(from);
       to.insert(one, one.info);
       std::uint32_t seen = 0;

@@ -19,7 +19,7 @@ class told_everything : lru
 {
  public:
   using lru::hook, lru::insert, lru::remove, lru::victims;
-  explicit told_everything(std::uint64_t capacity_bytes) : capacity(capacity_bytes) {}
+  explicit told_everything(const tier_size& size) : capacity(size.bytes) {}
   void touch(hook&, const object_info&) noexcept {}
   void changed(hook&, const object_info& now)
   {

@@ -43,7 +43,7 @@ template <kvstrata::replacement_policy Policy>
     bool resident = false;
   };
   std::vector<object> objects(trace.objects);
-  Policy policy = kvstrata::make_replacement<Policy>(capacity);
+  Policy policy = kvstrata::make_replacement<Policy>({.bytes = capacity, .objects = capacity});
   std::size_t residents = 0;
   std::uint64_t misses = 0;
   for (const std::uint32_t id : trace.accesses) {

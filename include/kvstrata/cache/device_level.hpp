@@ -25,7 +25,7 @@ class device_level
         page_tokens_(layout.page_tokens),
         page_bytes_(page_bytes(shape, layout.page_tokens)),
         unused_(take_remainder(slab_, layout.granule_pages(), "device.bytes")),
-        policy_(make_replacement<Policy>(capacity() * page_bytes_))
+        policy_(make_replacement<Policy>({.bytes = capacity() * page_bytes_, .objects = capacity()}))
   {
   }
 

@@ -26,7 +26,7 @@ class lower_level
         layout_(layout),
         tier_(d, sizes, frame_bytes_),
         unused_(take_remainder(tier_, layout.granule_pages(), "host.bytes")),
-        policy_(make_replacement<Policy>(capacity() * frame_bytes_))
+        policy_(make_replacement<Policy>({.bytes = capacity() * frame_bytes_, .objects = capacity()}))
   {
   }
 

@@ -18,30 +18,22 @@
 //
 // fallback when absent                meaning
 // ----------------------------------- ---------------------------------------------------------------------------
-// P(capacity_bytes)                   default construction. Constructed with the bytes that the tier holds
+// P(tier_size)                        default construction. Constructed with what the tier has room for: all that a
+//                                     policy allocates, it allocates here
 // p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use
+// p.evict(hook, info)                 p.remove(hook). The object leaves under pressure; `info` is what it was. Policies
+//                                     that remember who was here (ghosts) learn it here; must not throw
 //
-// Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: lru;
-// examples/03_write_a_replacement_policy.cpp writes one.
+// Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: the menu in
+// replacement/replacement.hpp; examples/03_write_a_replacement_policy.cpp writes one.
 #pragma once
 
-#include <kvstrata/core/ids.hpp>
+#include <kvstrata/replacement/object_info.hpp>
 
 #include <concepts>
-#include <cstdint>
 #include <type_traits>
 
 namespace kvstrata {
-
-/// What a policy may know of an object.
-struct object_info
-{
-  user_id user{};
-  std::uint64_t bytes = 0;        ///< what evicting the whole object frees
-  token_count tokens = 0;         ///< tokens of the user that the tier holds
-  token_count dirty_tokens = 0;   ///< of these, how many no other tier has; 0: clean, and free to drop
-  std::uint64_t dirty_bytes = 0;  ///< what writing them back would move
-};
 
 template <class P>
 concept has_replacement_hook = std::is_class_v<typename P::hook> && !std::is_final_v<typename P::hook> &&
@@ -69,16 +61,16 @@ concept orders_victims =
     has_replacement_hook<P> && requires(P& p, detail::visit_archetype<typename P::hook> visit) { p.victims(visit); };
 
 template <class P>
-concept constructible_for_capacity = std::default_initializable<P> || std::constructible_from<P, std::uint64_t>;
+concept constructible_for_tier = std::default_initializable<P> || std::constructible_from<P, const tier_size&>;
 
 template <class P>
-concept replacement_policy = tracks_objects<P> && orders_victims<P> && constructible_for_capacity<P>;
+concept replacement_policy = tracks_objects<P> && orders_victims<P> && constructible_for_tier<P>;
 
-/// Makes a policy for a tier of `capacity_bytes`.
+/// Makes a policy for a tier.
 template <replacement_policy P>
-[[nodiscard]] P make_replacement([[maybe_unused]] std::uint64_t capacity_bytes)
+[[nodiscard]] P make_replacement([[maybe_unused]] const tier_size& size)
 {
-  if constexpr (std::constructible_from<P, std::uint64_t>) return P(capacity_bytes);
+  if constexpr (std::constructible_from<P, const tier_size&>) return P(size);
   else return P();
 }
 
@@ -87,6 +79,19 @@ template <replacement_policy P>
 void notify_changed(P& policy, typename P::hook& hook, const object_info& info)
 {
   if constexpr (requires { policy.changed(hook, info); }) policy.changed(hook, info);
+}
+
+/// Does the policy want to know what leaves under pressure?
+template <class P>
+concept remembers_evicted =
+    has_replacement_hook<P> && requires(P& p, typename P::hook& hook, const object_info& info) { p.evict(hook, info); };
+
+/// Takes an object out that leaves under pressure.
+template <replacement_policy P>
+void notify_evicted(P& policy, typename P::hook& hook, [[maybe_unused]] const object_info& info)
+{
+  if constexpr (remembers_evicted<P>) policy.evict(hook, info);
+  else policy.remove(hook);
 }
 
 }  // namespace kvstrata
