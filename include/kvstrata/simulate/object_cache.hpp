@@ -175,27 +175,30 @@ class object_cache
 
   void evict(node& one, const object_info& info)
   {
+    free_.push_back(&one);  // first: it may throw
     index_.erase(index_.find(one.key));
     used_ -= bytes_of(one);
     notify_evicted(policy_, one, info);
-    free_.push_back(&one);
   }
 
   node& fresh()
   {
-    if (free_.empty()) {
-      chunks_.push_back(std::make_unique<node[]>(chunk_nodes));
-      free_.reserve(chunks_.size() * chunk_nodes);
-      for (std::size_t k = chunk_nodes; k-- > 0;) free_.push_back(&chunks_.back()[k]);
+    if (!free_.empty()) {
+      node& one = *free_.back();
+      free_.pop_back();
+      return one;
     }
-    node& one = *free_.back();
-    free_.pop_back();
-    return one;
+    if (unused_ == 0) {
+      chunks_.push_back(std::make_unique<node[]>(chunk_nodes));
+      unused_ = chunk_nodes;
+    }
+    return chunks_.back()[chunk_nodes - unused_--];
   }
 
   tier_size size_;
   std::uint64_t used_ = 0;
   std::vector<std::unique_ptr<node[]>> chunks_;  // outlive the policy
+  std::size_t unused_ = 0;                       // nodes at the end of the last chunk that were never used
   std::vector<node*> free_;
   boost::unordered_flat_set<node*, hash, equal> index_;
   Policy policy_;
