@@ -48,12 +48,13 @@ class cache
     epoch_id epoch{};                     ///< the model version that is served first
     typename Transfer::split split = {};  ///< who is computed although the lower tier has it
     write_limits writes = {};             ///< bounds on what goes down
+    cost_model costs = {};                ///< what replacement policies are told that recomputing and fetching cost
   };
 
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
   cache(device_type& d, const config& c)
-      : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes)
+      : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes, c.costs)
   {
   }
   cache(const cache&) = delete;
@@ -240,6 +241,7 @@ class cache
     check(c.shape);
     check(c.layout);
     check(c.writes);
+    check(c.costs);
     return c;
   }
 

@@ -405,7 +405,10 @@ class walker
       REQUIRE(was.lower_tokens() + was.recomputed.size() == moved->tokens + moved->left);
     }
     if (const auto now = plan_of(r)) {
-      REQUIRE(now->requests[0].lower_tokens() + now->requests[0].recomputed.size() == moved->left);
+      // Writes that waited begin behind the prefetch, and may make room below at this user's expense.
+      const bool lost_below = after.lower.evicted_tokens != before.lower.evicted_tokens;
+      const token_count rest = now->requests[0].lower_tokens() + now->requests[0].recomputed.size();
+      REQUIRE((rest == moved->left || (lost_below && rest < moved->left)));
       if (said) REQUIRE(now->requests[0].device_hit.size() == said->requests[0].device_hit.size() + moved->tokens);
     }
     if (below(4) != 0) return;

@@ -69,6 +69,7 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
   REQUIRE(value("refused_tokens_total", {{"reason", "held"}}) == is(s.refused_for[0]));
   REQUIRE(value("refused_tokens_total", {{"reason", "full"}}) == is(s.refused_for[1]));
   REQUIRE(value("refused_tokens_total", {{"reason", "apart"}}) == is(s.refused_for[2]));
+  REQUIRE(value("refused_tokens_total", {{"reason", "not_admitted"}}) == is(s.refused_for[3]));
   REQUIRE(value("delayed_tokens_total") == is(s.delayed_tokens));
   REQUIRE(value("cleaned_tokens_total") == is(s.cleaned_tokens));
   REQUIRE(value("prefetched_tokens_total") == is(s.prefetched_tokens));

@@ -38,7 +38,7 @@ struct tally
   std::uint64_t promotions = 0, promoted_bytes = 0, promoted_copies = 0, promoted_pieces = 0;
   std::uint64_t device_evicted = 0, device_dropped = 0, device_unread = 0;
   std::uint64_t lower_evicted = 0, lower_dropped = 0, lower_unread = 0;
-  std::uint64_t refused = 0, refused_held = 0, refused_full = 0, refused_apart = 0;
+  std::uint64_t refused = 0, refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
   std::uint64_t prefetches = 0, prefetched = 0, displaced = 0, undoings = 0, undone = 0;
   std::uint64_t device_hit_tokens = 0, lower_hit_tokens = 0;
@@ -116,6 +116,7 @@ struct tally
     if (e.why == kvstrata::refusal::held) refused_held += e.tokens;
     if (e.why == kvstrata::refusal::full) refused_full += e.tokens;
     if (e.why == kvstrata::refusal::apart) refused_apart += e.tokens;
+    if (e.why == kvstrata::refusal::not_admitted) refused_at_door += e.tokens;
   }
   void on(const kvstrata::write_delayed& e)
   {

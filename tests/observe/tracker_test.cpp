@@ -108,7 +108,7 @@ void compare(const counters& mine, const tally& seen)
           counts{seen.lower_evicted, seen.lower_dropped, seen.lower_unread});
   REQUIRE(s.refused_tokens == seen.refused);
   REQUIRE(counts(s.refused_for.begin(), s.refused_for.end()) ==
-          counts{seen.refused_held, seen.refused_full, seen.refused_apart});
+          counts{seen.refused_held, seen.refused_full, seen.refused_apart, seen.refused_at_door});
   REQUIRE(s.delayed_tokens == seen.delayed);
   REQUIRE(s.cleaned_tokens == seen.cleaned);
   REQUIRE(counts{s.prefetched_tokens, s.displaced_tokens, s.undone_tokens, s.saved_tokens} ==
@@ -134,7 +134,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
     case 2: one(bytes_onloaded{n(), n(), n()}); break;
     case 3: one(bytes_offloaded{n(), n(), n()}); break;
     case 4: one(tokens_evicted{level, n(), n(), n(), age()}); break;
-    case 5: one(offload_refused{n(), static_cast<refusal>(random() % 3)}); break;
+    case 5: one(offload_refused{n(), static_cast<refusal>(random() % counters::refusals)}); break;
     case 6: one(pressure_met{}); break;
     case 7: one(user_hit{level, n(), age()}); break;
     case 8: one(bytes_promoted{n(), n(), n()}); break;

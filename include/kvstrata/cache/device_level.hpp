@@ -1,6 +1,7 @@
 // The top level: users' pages in the slab, and whose go first.
 #pragma once
 
+#include <kvstrata/cache/describe.hpp>
 #include <kvstrata/cache/granules.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/replacement/concepts.hpp>
@@ -20,9 +21,10 @@ class device_level
   using copy = typename Entry::device_copy;
 
   template <layout_policy Layout>
-  device_level(device_type& d, const typename Slab::config& sizes, const geometry& shape, const Layout& layout)
+  device_level(device_type& d, const typename Slab::config& sizes, const geometry& shape, const Layout& layout,
+               const describer& describe)
       : slab_(d, sizes, shape, layout),
-        page_tokens_(layout.page_tokens),
+        describe_(&describe),
         page_bytes_(page_bytes(shape, layout.page_tokens)),
         unused_(take_remainder(slab_, layout.granule_pages(), "device.bytes")),
         policy_(make_replacement<Policy>({.bytes = capacity() * page_bytes_, .objects = capacity()}))
@@ -55,10 +57,12 @@ class device_level
     if (wanted.end > have.end) append(mine.pages, {have.end, wanted.end}, taken);
   }
 
-  /// Gives back all pages outside `keep`.
-  void trim(Entry& e, page_interval keep)
+  /// Gives back all pages outside `keep`; `evicted`: under pressure.
+  void trim(Entry& e, page_interval keep, bool evicted = false)
   {
     copy& mine = e.device;
+    [[maybe_unused]] object_info before;
+    if constexpr (remembers_evicted<Policy>) before = info(e);
     const page_interval have = mine.covered();
     const page_count from = std::clamp(keep.empty() ? have.end : keep.begin, have.begin, have.end);
     const page_count to = keep.empty() ? from : std::clamp(keep.end, from, have.end);
@@ -69,18 +73,19 @@ class device_level
     mine.first_page = from;
     if (!mine.pages.empty()) return;
     mine.last_use.clear();
-    if (mine.listed) policy_.remove(mine);
+    if (mine.listed && evicted) notify_evicted(policy_, mine, before);
+    else if (mine.listed) policy_.remove(mine);
     mine.listed = false;
   }
 
-  /// The entry was used.
-  void touch(Entry& e)
+  /// The entry was used, or is about to be.
+  void touch(Entry& e, const reuse_hint& hint)
   {
     copy& mine = e.device;
     if (mine.listed) {
-      policy_.touch(mine, info(e));
+      policy_.touch(mine, info(e, hint));
     } else if (!mine.pages.empty()) {
-      policy_.insert(mine, info(e));
+      policy_.insert(mine, info(e, hint));
       mine.listed = true;
     }
   }
@@ -99,14 +104,9 @@ class device_level
   }
 
  private:
-  [[nodiscard]] object_info info(const Entry& e) const
+  [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const
   {
-    const token_interval both = intersect(e.device.tokens, e.lower.tokens);
-    return {.user = e.user,
-            .bytes = e.device.pages.size() * page_bytes_,
-            .tokens = e.device.tokens.size(),
-            .dirty_tokens = e.device.tokens.size() - both.size(),
-            .dirty_bytes = (e.device.tokens.size() - both.size()) * (page_bytes_ / page_tokens_)};
+    return (*describe_)(e, e.device.pages.size() * page_bytes_, e.device.tokens, e.lower.tokens, true, hint);
   }
 
   /// Room for so many pages, so that taking them cannot fail half-way. Grows as push_back does.
@@ -140,7 +140,7 @@ class device_level
   }
 
   typename Slab::bound slab_;
-  token_count page_tokens_;
+  const describer* describe_;
   std::size_t page_bytes_;
   page_count unused_;  // what no whole granule is left of
   Policy policy_;

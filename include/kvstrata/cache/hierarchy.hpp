@@ -37,8 +37,8 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
 
   hierarchy(device_type& d, const geometry& shape, const Layout& layout, const typename Tiers::slab::config& slab,
             const typename Tiers::lower::config& lower, epoch_id epoch, const split_type& split,
-            const write_limits& writes)
-      : books(d, shape, layout, slab, lower, epoch),
+            const write_limits& writes, const cost_model& costs)
+      : books(d, shape, layout, slab, lower, epoch, costs),
         split_(split),
         channel_(d),
         up_(*this, channel_),

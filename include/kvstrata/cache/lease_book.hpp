@@ -41,7 +41,7 @@ class lease_book
       make_room(planned, s);
       note_hits(s);
       levels_->onload(wanted_, landing_, s.arrives, &s.stay);
-      note_arrivals(s, true);
+      note_arrivals(s, requests, true);
       wait_for(levels_->device(), compute, earlier_);
       write_page_table(s);
     } catch (...) {
@@ -62,7 +62,7 @@ class lease_book
       const token_interval had = e.device.tokens;
       make_room(planned, s);
       levels_->onload(wanted_, landing_, s.arrives, nullptr);
-      note_arrivals(s, false);
+      note_arrivals(s, {&r, 1}, false);
       if (!e.prefetched.unread) e.prefetched.had = had;
       e.prefetched.unread = true;
       e.prefetched.arriving.clear();
@@ -170,6 +170,7 @@ class lease_book
       if (e == nullptr) e = &levels_->users().add(requests[i].user);
       ++e->holds;
       ++s.held;
+      levels_->note_time(requests[i].time_ms);
       const history_fingerprint& f = requests[i].fingerprint;
       const token_count strides = f.stride == 0 ? 0 : requests[i].history_tokens / f.stride;
       if (strides == 0) s.vouched.push_back({});
@@ -220,7 +221,7 @@ class lease_book
   }
 
   /// The lower tier's hits are on their way to the device.
-  void note_arrivals(state& s, bool read)
+  void note_arrivals(state& s, std::span<const request> requests, bool read)
   {
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
@@ -232,7 +233,7 @@ class lease_book
       }
       levels_->set_device_tokens(e, valid);
       if (read) e.device.read = intersect(valid, {0, r.history});
-      levels_->touch(e);
+      levels_->touch(e, requests[i].hint);
     }
   }
 

@@ -15,7 +15,7 @@ namespace kvstrata {
 struct no_lower_level
 {
   template <device Device, layout_policy Layout>
-  no_lower_level(Device&, const no_lower_tier::config&, const geometry&, const Layout&)
+  no_lower_level(Device&, const no_lower_tier::config&, const geometry&, const Layout&, const describer&)
   {
   }
 };

@@ -1,6 +1,7 @@
 // The level below the device: users' extents in a lower tier, and whose go first.
 #pragma once
 
+#include <kvstrata/cache/describe.hpp>
 #include <kvstrata/cache/granules.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/copy_run.hpp>
@@ -21,12 +22,17 @@ class lower_level
  public:
   using copy = typename Entry::lower_copy;
 
-  lower_level(Device& d, const typename Tier::config& sizes, const geometry& shape, const Layout& layout)
+  using admission = tier_admission_t<Tier>;
+
+  lower_level(Device& d, const typename Tier::config& sizes, const geometry& shape, const Layout& layout,
+              const describer& describe)
       : frame_bytes_(page_bytes(shape, layout.page_tokens)),
         layout_(layout),
+        describe_(&describe),
         tier_(d, sizes, frame_bytes_),
         unused_(take_remainder(tier_, layout.granule_pages(), "host.bytes")),
-        policy_(make_replacement<Policy>({.bytes = capacity() * frame_bytes_, .objects = capacity()}))
+        policy_(make_replacement<Policy>({.bytes = capacity() * frame_bytes_, .objects = capacity()})),
+        admission_(make_admission<admission>({.bytes = capacity() * frame_bytes_, .objects = capacity()}))
   {
   }
 
@@ -60,14 +66,38 @@ class lower_level
     return wanted;
   }
 
-  /// Gives back all extents of the entry.
-  void drop(Entry& e)
+  /// May an entry of which the tier has nothing come in with so many pages? O(1), but for the policies.
+  [[nodiscard]] bool admits(const Entry& e, page_count pages)
+  {
+    object_info candidate = info(e);
+    candidate.bytes = pages * frame_bytes_;
+    candidate.tokens = e.device.tokens.size();
+    const Entry* first = nullptr;
+    if (tier_.free() < pages) {
+      policy_.victims([&first](typename Policy::hook& hook) {
+        const copy& theirs = static_cast<copy&>(hook);
+        if (theirs.owner->holds == 0) first = theirs.owner;
+        return first == nullptr;
+      });
+    }
+    if (first == nullptr) return admission_.admits(candidate, nullptr);
+    const object_info victim = info(*first);
+    return admission_.admits(candidate, &victim);
+  }
+
+  /// Gives back all extents of the entry; `evicted`: under pressure.
+  void drop(Entry& e, bool evicted = false)
   {
     copy& mine = e.lower;
+    [[maybe_unused]] object_info before;
+    if constexpr (remembers_evicted<Policy>) before = info(e);
     for (const placed_extent& extent : mine.extents) tier_.give_back({extent.frame, extent.pages}, mine.last_use);
     mine.extents.clear();
     mine.tokens = {};
-    forget(mine);
+    mine.last_use.clear();
+    if (mine.listed && evicted) notify_evicted(policy_, mine, before);
+    else if (mine.listed) policy_.remove(mine);
+    mine.listed = false;
   }
 
   /// Gives back the extents before the entry's first token; those behind its last one are room to grow.
@@ -82,15 +112,19 @@ class lower_level
     mine.extents.erase(mine.extents.begin(), keep);
   }
 
-  void touch(Entry& e)
+  /// The entry was used, or is about to be, whether the tier has it or not.
+  void touch(Entry& e, const reuse_hint& hint)
   {
-    copy& mine = e.lower;
-    if (mine.listed) {
-      policy_.touch(mine, info(e));
-    } else if (!mine.extents.empty()) {
-      policy_.insert(mine, info(e));
-      mine.listed = true;
-    }
+    if constexpr (requires(admission& a, const object_info& o) { a.requested(o); }) admission_.requested(info(e, hint));
+    if (e.lower.listed) policy_.touch(e.lower, info(e, hint));
+  }
+
+  /// The tier has got more of the entry. Not a use: a write that comes late, or ahead of need, tells nothing of the user.
+  void written(Entry& e)
+  {
+    if (e.lower.listed || e.lower.extents.empty()) return changed(e);
+    policy_.insert(e.lower, info(e));
+    e.lower.listed = true;
   }
 
   void changed(Entry& e)
@@ -101,23 +135,10 @@ class lower_level
  private:
   using extents = std::vector<placed_extent>;
 
-  [[nodiscard]] object_info info(const Entry& e) const
+  [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const
   {
-    const token_interval both = intersect(e.device.tokens, e.lower.tokens);
-    std::uint64_t pages = 0;
-    for (const placed_extent& extent : e.lower.extents) pages += extent.pages;
-    return {.user = e.user,
-            .bytes = pages * frame_bytes_,
-            .tokens = e.lower.tokens.size(),
-            .dirty_tokens = e.lower.tokens.size() - both.size(),
-            .dirty_bytes = (e.lower.tokens.size() - both.size()) * (frame_bytes_ / layout_.page_tokens)};
-  }
-
-  void forget(copy& mine)
-  {
-    mine.last_use.clear();
-    if (mine.listed) policy_.remove(mine);
-    mine.listed = false;
+    const std::uint64_t bytes = std::uint64_t{e.lower.covered().size()} * frame_bytes_;
+    return (*describe_)(e, bytes, e.lower.tokens, e.device.tokens, false, hint);
   }
 
   /// Inserts extents for the pages [from, to) before extent `at`, none of them past `limit`. Returns how far it came.
@@ -183,7 +204,7 @@ class lower_level
     const token_interval had = theirs.tokens;
     const token_count until =
         theirs.extents.empty() ? had.end : (std::min)(had.end, theirs.extents.front().first_page * layout_.page_tokens);
-    if (until == had.end) drop(*theirs.owner);  // extents may be left that only had room to grow
+    if (until == had.end) drop(*theirs.owner, true);  // extents may be left that only had room to grow
     else theirs.tokens.begin = until;
     changed(*theirs.owner);
     left(*theirs.owner, token_interval{had.begin, until});
@@ -191,9 +212,11 @@ class lower_level
 
   std::size_t frame_bytes_;
   Layout layout_;
+  const describer* describe_;
   typename Tier::template on<Device> tier_;
   page_count unused_;  // what no whole granule is left of
   Policy policy_;
+  [[no_unique_address]] admission admission_;
   std::vector<copy*> chosen_;
   extents fresh_;
 };

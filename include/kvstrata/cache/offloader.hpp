@@ -222,6 +222,11 @@ class offloader
     append_uncovered(missing_, wanted, e.lower.tokens, {});
     for (const token_interval piece : missing_) {
       const bool apart = !joinable(piece, e.lower.tokens);
+      if (e.lower.extents.empty() && !books_->below().admits(e, books_->room(piece).size())) {
+        out.tokens += piece.size();
+        out.why = refusal::not_admitted;
+        continue;
+      }
       const token_interval taken = apart ? token_interval{} : reserve_below(e, piece, after);
       if (taken.size() != piece.size()) {
         out.tokens += piece.size() - taken.size();
@@ -268,7 +273,7 @@ class offloader
     if (job_.empty()) return;
     const ticket moved = road_->offload(job_.list(), ready, after);
     job_.mark_used(moved.last());
-    job_.each_entry([this](entry_type& e) { books_->below().touch(e); });
+    job_.each_entry([this](entry_type& e) { books_->below().written(e); });
     if (counts) link_.add(moved.last(), moved.bytes);
     tell(books_->watcher(), bytes_offloaded{moved.bytes, moved.copies, moved.pieces});
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
+#include <kvstrata/replacement/object_info.hpp>
 
 #include <cstdint>
 #include <span>
@@ -25,6 +26,8 @@ struct request
   token_count history_tokens = 0;  ///< the model attends to tokens [0, history_tokens)
   epoch_id epoch{};                ///< the model version that will compute; must be the cache's
   history_fingerprint fingerprint{};
+  std::int64_t time_ms = 0;  ///< when it was made; for policies that look at time. 0: not told
+  reuse_hint hint{};         ///< what the history says of the user's pace; spans must live during the call
 };
 
 }  // namespace kvstrata

@@ -8,6 +8,7 @@
 #include <kvstrata/cache/levels.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace kvstrata {
@@ -26,13 +27,14 @@ class residency
   using watcher_type = Tracker;
 
   residency(device_type& d, const geometry& shape, const Layout& layout, const typename Tiers::slab::config& slab,
-            const typename Tiers::lower::config& lower, epoch_id epoch)
+            const typename Tiers::lower::config& lower, epoch_id epoch, const cost_model& costs)
       : device_(&d),
         shape_(shape),
         layout_(layout),
         users_(epoch),
-        top_(d, slab, shape, layout),
-        below_(d, lower, shape, layout)
+        describe_{.costs = costs, .token_bytes = shape.token_bytes()},
+        top_(d, slab, shape, layout, describe_),
+        below_(d, lower, shape, layout, describe_)
   {
   }
   residency(const residency&) = delete;
@@ -101,6 +103,9 @@ class residency
 
   // --- requests ---
 
+  /// What time it is, as far as requests tell.
+  void note_time(std::int64_t time_ms) noexcept { describe_.latest_ms = (std::max)(describe_.latest_ms, time_ms); }
+
   /// Counts a request of the entry's user.
   void count_request(entry_type& e) noexcept
   {
@@ -115,10 +120,10 @@ class residency
   // --- copies ---
 
   /// The entry is used by a batch: the policies of both levels learn of it.
-  void touch(entry_type& e)
+  void touch(entry_type& e, const reuse_hint& hint)
   {
-    top_.touch(e);
-    if constexpr (has_lower) below_.touch(e);
+    top_.touch(e, hint);
+    if constexpr (has_lower) below_.touch(e, hint);
   }
 
   /// Drops the first `pages` pages of an entry, or the last, under pressure.
@@ -131,7 +136,8 @@ class residency
       count_evicted(tier_level::device, e, lost, e.lower.tokens, e.device.read);
       set_device_tokens(e, rear ? token_interval{had.begin, lost.begin} : token_interval{lost.end, had.end});
     }
-    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end});
+    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end},
+              true);
     e.prefetched.had = intersect(e.prefetched.had, e.device.tokens);
     if (e.device.tokens.empty()) forget_prefetch(e);
     top_.changed(e);
@@ -274,6 +280,7 @@ class residency
   geometry shape_;
   Layout layout_;
   directory<entry_type> users_;
+  describer describe_;
   typename parts::top top_;
   [[no_unique_address]] typename parts::below below_;
   [[no_unique_address]] Tracker tracker_;

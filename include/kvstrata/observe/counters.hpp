@@ -18,7 +18,7 @@ class counters
 {
  public:
   static constexpr std::size_t call_names = static_cast<std::size_t>(call_name::clean) + 1;
-  static constexpr std::size_t refusals = static_cast<std::size_t>(refusal::apart) + 1;
+  static constexpr std::size_t refusals = static_cast<std::size_t>(refusal::not_admitted) + 1;
   static_assert(name_of(static_cast<call_name>(call_names)) == "unknown", "a call has been added: count it, too");
 
   /// A copy of all counts. Counts that belong together may be one event apart when read during a call.

@@ -100,9 +100,10 @@ struct tokens_evicted
 
 /// Why the lower tier did not take tokens.
 enum class refusal : std::uint8_t {
-  held,   ///< leases hold what would have to go
-  full,   ///< the tier has not so many pages, whoever goes
-  apart,  ///< the tier holds another part of the user, and there is a gap between
+  held,          ///< leases hold what would have to go
+  full,          ///< the tier has not so many pages, whoever goes
+  apart,         ///< the tier holds another part of the user, and there is a gap between
+  not_admitted,  ///< the tier's admission policy did not want the user
 };
 
 /// The lower tier had no room for tokens that the write policy wanted there. They stay dirty on the device.

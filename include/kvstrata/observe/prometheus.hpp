@@ -55,7 +55,7 @@ inline void write_prometheus(prometheus_writer& to, const counters::snapshot& s)
   to.counter("unread_tokens", unread, s.lower_unread_tokens, {{"tier", "lower"}});
 
   constexpr std::string_view refused = "Tokens that the lower tier had no room for; they stay on the device.";
-  constexpr std::string_view reasons[counters::refusals] = {"held", "full", "apart"};
+  constexpr std::string_view reasons[counters::refusals] = {"held", "full", "apart", "not_admitted"};
   for (std::size_t i = 0; i < counters::refusals; ++i) {
     to.counter("refused_tokens", refused, s.refused_for[i], {{"reason", std::string(reasons[i])}});
   }

@@ -20,6 +20,10 @@
 //                                        from the device address it directly, whatever the medium is
 // t.drain_sync()                         blocks until no queued work uses a free frame
 //
+// fallback when absent                   meaning
+// -------------------------------------- ------------------------------------------------------------------------
+// typename T::admission                  always. An admission policy: which users the tier takes at all
+//
 // A tier is destroyed after drain_sync(), and after its taken frames' users are done. tiers/frame_store.hpp is all of
 // this but the memory. Not synchronised: the cache holds a lock. Minimum model: tiers/pinned_arena.hpp. Models:
 // pinned_arena; examples/04_write_a_tier.cpp shows one over a mapped file.
@@ -27,6 +31,7 @@
 
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/device/concepts.hpp>
+#include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/shedding.hpp>
 #include <kvstrata/tiers/run_pool.hpp>
 
@@ -40,6 +45,27 @@ namespace kvstrata {
 template <class T>
 concept tier_recipe = std::default_initializable<typename T::config> && shedding_policy<typename T::shedding> &&
                       option<typename T::replacement>;
+
+namespace detail {
+
+template <class T>
+struct tier_admission
+{
+  using type = always;
+};
+
+template <class T>
+  requires requires { typename T::admission; }
+struct tier_admission<T>
+{
+  using type = typename T::admission;
+};
+
+}  // namespace detail
+
+/// Who may come into a tier.
+template <tier_recipe T>
+using tier_admission_t = typename detail::tier_admission<T>::type;
 
 template <class B>
 concept hands_out_frames = requires(B& tier, page_count most, frame_run run, fence last_use) {

@@ -1,11 +1,12 @@
 // The host tier: one bounded reservation of page-locked memory that hands out extents.
 //
-//   pinned_arena<[evict_front | evict_whole], [replaced_by<Policy>]>
+//   pinned_arena<[evict_front | evict_whole], [replaced_by<Policy>], [an admission policy]>
 //
 // It is bounded and has a replacement policy of its own: what a host tier without a limit does to a machine shows
 // only in production.
 #pragma once
 
+#include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
 
@@ -16,6 +17,7 @@ struct pinned_arena
 {
   using shedding = find_option_t<shedding_option, evict_front, Options...>;
   using replacement = find_option_t<replacement_option, replaced_as_cache, Options...>;
+  using admission = find_option_t<admission_option, always, Options...>;
 
   struct config
   {
