@@ -1,0 +1,185 @@
+// A bounded memory of keys that left: who is in it was here not long ago.
+//
+//   remember:    the key becomes the youngest of a list
+//   take:        is the key remembered? If so, forgets it and says what was known of it
+//   forget:      the oldest of a list goes
+//
+// Policies that tell objects that come back from new ones keep their ghosts here. Several lists may share the slots and
+// the index, so that one look finds out in which of them a key is. A ghost remembers how many bytes the object had:
+// a tier's objects differ in size, and a memory of "as much as fits into half of the tier" must be counted in bytes.
+//
+// All in one array that is allocated at construction: the lists run through it as 32-bit indices, as do the chains of
+// the index. Every operation O(1), `take` and `forget` on average.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+namespace kvstrata {
+
+/// What a ghost knows beside its size, when that is nothing.
+struct no_note
+{
+};
+
+/// `Lists` lists of ghosts in common slots. Note: what is known of a key beside its bytes. Not synchronised.
+template <std::uint32_t Lists = 1, class Note = no_note>
+class ghost_list
+{
+  static_assert(Lists > 0);
+  static_assert(std::is_trivially_copyable_v<Note>);
+
+ public:
+  struct ghost
+  {
+    std::uint64_t bytes = 0;
+    std::uint32_t list = 0;
+    [[no_unique_address]] Note note{};
+  };
+
+  /// Room for so many keys in all lists together, though never for more than 2^31: 36 to 40 bytes a key,
+  /// and the note. Throws
+  /// std::bad_alloc.
+  explicit ghost_list(std::uint64_t slots)
+      : slots_(static_cast<std::uint32_t>((std::min)(slots, std::uint64_t{1} << 31U))),
+        shift_(64U - static_cast<std::uint32_t>(std::bit_width((std::max)(slots_, 2U) - 1U))),
+        heads_(std::make_unique<std::uint32_t[]>(std::size_t{1} << (64U - shift_))),
+        nodes_(std::make_unique_for_overwrite<node[]>(std::size_t{slots_} + Lists)),
+        unused_(Lists)
+  {
+    for (std::uint32_t list = 0; list < Lists; ++list) nodes_[list].older = nodes_[list].younger = list;
+  }
+
+  /// Keys that are remembered.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] std::uint64_t slots() const noexcept { return slots_; }
+  [[nodiscard]] bool empty(std::uint32_t list = 0) const noexcept { return nodes_[list].younger == list; }
+  /// What the keys of a list were remembered with, summed.
+  [[nodiscard]] std::uint64_t bytes(std::uint32_t list = 0) const noexcept { return bytes_[list]; }
+
+  /// The key becomes the youngest of `list`. When there is no slot, the oldest of that list is forgotten for it, or the
+  /// oldest of another when that list is empty. A key that is remembered twice has two ghosts: take it first.
+  void remember(std::uint64_t key, std::uint64_t bytes, std::uint32_t list = 0, const Note& note = {}) noexcept
+  {
+    if (slots_ == 0) return;
+    if (size_ == slots_) {
+      std::uint32_t from = list;
+      while (empty(from)) from = from + 1 == Lists ? 0 : from + 1;
+      forget(from);
+    }
+    const std::uint32_t at = free_ != none ? free_ : unused_++;
+    node& one = nodes_[at];
+    if (free_ != none) free_ = one.next;
+    std::uint32_t& head = head_of(key);
+    const std::uint32_t youngest = nodes_[list].older;
+    one.key = key;
+    one.bytes = bytes;
+    one.note = note;
+    one.list = list;
+    one.next = head;
+    one.older = youngest;
+    one.younger = list;
+    nodes_[youngest].younger = at;
+    nodes_[list].older = at;
+    head = at;
+    bytes_[list] += bytes;
+    ++size_;
+  }
+
+  /// What is known of the key; empty when it is not remembered.
+  [[nodiscard]] std::optional<ghost> find(std::uint64_t key) const noexcept
+  {
+    const std::uint32_t at = *link_to(key);
+    return at == none ? std::nullopt : std::optional(known_of(at));
+  }
+
+  /// The same, and forgets it.
+  std::optional<ghost> take(std::uint64_t key) noexcept
+  {
+    std::uint32_t* const link = link_to(key);
+    if (*link == none) return std::nullopt;
+    const ghost found = known_of(*link);
+    erase(link);
+    return found;
+  }
+
+  /// Forgets the oldest of a list until it remembers at most so many bytes.
+  void limit(std::uint64_t bytes, std::uint32_t list = 0) noexcept
+  {
+    while (bytes_[list] > bytes) forget(list);
+  }
+
+  /// Forgets the oldest of a list, which must not be empty.
+  void forget(std::uint32_t list = 0) noexcept
+  {
+    const std::uint32_t at = nodes_[list].younger;
+    std::uint32_t* link = &head_of(nodes_[at].key);
+    while (*link != at) link = &nodes_[*link].next;
+    erase(link);
+  }
+
+ private:
+  static constexpr std::uint32_t none = 0;  // node 0 ends list 0: it is never in a chain
+
+  /// The first `Lists` nodes are the ends of the lists: their `younger` is the oldest, their `older` the youngest.
+  struct node
+  {
+    std::uint64_t key;
+    std::uint64_t bytes;
+    std::uint32_t next;  // in the chain of its bucket, or among the free
+    std::uint32_t older;
+    std::uint32_t younger;
+    std::uint32_t list;
+    [[no_unique_address]] Note note;
+  };
+
+  [[nodiscard]] std::uint32_t& head_of(std::uint64_t key) const noexcept
+  {
+    return heads_[static_cast<std::size_t>(key * 0x9e3779b97f4a7c15U >> shift_)];
+  }
+
+  /// The link of a chain that leads to the key, or the one at the chain's end.
+  [[nodiscard]] std::uint32_t* link_to(std::uint64_t key) const noexcept
+  {
+    std::uint32_t* link = &head_of(key);
+    while (*link != none && nodes_[*link].key != key) link = &nodes_[*link].next;
+    return link;
+  }
+
+  [[nodiscard]] ghost known_of(std::uint32_t at) const noexcept
+  {
+    return {nodes_[at].bytes, nodes_[at].list, nodes_[at].note};
+  }
+
+  /// Takes out what `*link`, a link of its chain, points to.
+  void erase(std::uint32_t* link) noexcept
+  {
+    const std::uint32_t at = *link;
+    node& one = nodes_[at];
+    *link = one.next;
+    nodes_[one.older].younger = one.younger;
+    nodes_[one.younger].older = one.older;
+    bytes_[one.list] -= one.bytes;
+    --size_;
+    one.next = free_;
+    free_ = at;
+  }
+
+  std::uint32_t slots_;
+  std::uint32_t shift_;
+  std::unique_ptr<std::uint32_t[]> heads_;  // buckets: the first node of each chain
+  std::unique_ptr<node[]> nodes_;           // [Lists + slots_]
+  std::uint32_t unused_;                    // nodes from here on were never used
+  std::uint32_t free_ = none;
+  std::uint64_t size_ = 0;
+  std::array<std::uint64_t, Lists> bytes_{};
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,14 @@
+// A share of a tier's room.
+#pragma once
+
+#include <cstdint>
+
+namespace kvstrata {
+
+/// `percent` percent of `whole`, rounded down, for any `whole`. `percent` is at most 100.
+[[nodiscard]] constexpr std::uint64_t share(std::uint64_t whole, std::uint64_t percent) noexcept
+{
+  return whole / 100 * percent + whole % 100 * percent / 100;
+}
+
+}  // namespace kvstrata
