@@ -152,7 +152,8 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
 /// Reads the files as one trace. What a file is, its header says: one with a column history_len is a summary of
 /// earlier histories (user_id, history_len, last_time_ms, last50_video_ids), any other a log (user_id, video_id,
 /// time_ms, is_click, is_like, is_follow, is_comment, is_forward, is_hate, long_view; further columns are not looked
-/// at). CSV or TSV. Users without an event in a log are left out. Users and items are numbered in order of appearance.
+/// at). CSV or TSV. Users without an event in a log are left out. Users and items are numbered in order of appearance;
+/// requests of one time come in the order of their events in the logs.
 ///
 /// A summary tells how long a user's earlier history is but names its last videos only: the ones before are drawn,
 /// seeded, from the videos it names, their times are drawn as well, and the feedback of all of them is unknown.
@@ -183,8 +184,8 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
 
   const std::filesystem::path folder = files.front().parent_path();
   trace t = builder.finish(
-      folder.filename() == "data" ? folder.parent_path().filename().string() : folder.filename().string(), from_ms);
-  t.requests = make_requests(t, options.requests);
+      folder.filename() == "data" ? folder.parent_path().filename().string() : folder.filename().string(), from_ms,
+      options.requests);
   if (t.requests.empty()) {
     throw data_error(
         files.front().string(), 0,

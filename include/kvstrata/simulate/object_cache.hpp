@@ -5,15 +5,15 @@
 
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/concepts.hpp>
+#include <kvstrata/simulate/key_index.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
-
-#include <boost/unordered/unordered_flat_set.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace kvstrata {
@@ -46,15 +46,23 @@ class object_cache
   };
   static constexpr bool is_unit = Size == object_size::unit;
 
-  struct node : Policy::hook, std::conditional_t<is_unit, no_size, stored_size>
+  // Members of its own, not of further bases: a hook may have members of any name.
+  struct node : Policy::hook
   {
     std::uint64_t key = 0;
+    node* next = nullptr;  // in the index, and among the nodes whose objects left
+    [[no_unique_address]] std::conditional_t<is_unit, no_size, stored_size> size;
   };
 
  public:
   /// Throws std::bad_alloc. `size.objects` may be more than ever come in: it bounds what policies remember.
   explicit object_cache(const tier_size& size)
       : size_(size), policy_(make_replacement<Policy>(size)), admission_(make_admission<Admission>(size))
+  {
+  }
+  /// The same with an admission policy that the caller made: one with a configuration of its own.
+  object_cache(const tier_size& size, Admission admission)
+      : size_(size), policy_(make_replacement<Policy>(size)), admission_(std::move(admission))
   {
   }
   object_cache(const object_cache&) = delete;
@@ -75,19 +83,24 @@ class object_cache
   {
     notify_requested(admission_, info);
     const std::uint64_t key = to_number(info.user);
-    if (const auto found = index_.find(key); found != index_.end()) {
-      node& one = **found;
-      if constexpr (Size == object_size::growing) grow(one, info);
-      policy_.touch(one, info);
+    if (node* const found = index_.find(key)) {
+      if constexpr (Size == object_size::growing) grow(*found, info);
+      if constexpr (is_unit) {
+        policy_.touch(*found, info);
+      } else {
+        object_info theirs = info;
+        theirs.bytes = bytes_of(*found);
+        policy_.touch(*found, theirs);
+      }
       return access_outcome::hit;
     }
     if (info.bytes > size_.bytes || !make_way(info)) return access_outcome::bypassed;
     node& one = fresh();
     one.key = key;
-    if constexpr (!is_unit) one.bytes = info.bytes;
+    if constexpr (!is_unit) one.size.bytes = info.bytes;
+    index_.insert(one);
     used_ += info.bytes;
     policy_.insert(one, info);
-    index_.insert(&one);
     return access_outcome::admitted;
   }
 
@@ -99,34 +112,19 @@ class object_cache
   /// Bytes that the cache's objects and index take, without what the policy allocates beside them.
   [[nodiscard]] std::size_t metadata_bytes() const noexcept
   {
-    return chunks_.size() * chunk_nodes * sizeof(node) + index_.bucket_count() * sizeof(node*) * 16 / 15 +
-           free_.capacity() * sizeof(node*);
+    return chunks_.size() * (chunk_nodes * sizeof(node) + sizeof(chunks_.front())) + index_.bytes();
   }
 
   /// sizeof one object, its hook included.
   static constexpr std::size_t object_bytes = sizeof(node);
 
  private:
-  static constexpr std::size_t chunk_nodes = 1024;
-
-  struct hash
-  {
-    using is_transparent = void;
-    std::size_t operator()(std::uint64_t key) const noexcept { return static_cast<std::size_t>(key); }
-    std::size_t operator()(const node* one) const noexcept { return static_cast<std::size_t>(one->key); }
-  };
-  struct equal
-  {
-    using is_transparent = void;
-    bool operator()(const node* a, const node* b) const noexcept { return a->key == b->key; }
-    bool operator()(std::uint64_t key, const node* b) const noexcept { return key == b->key; }
-    bool operator()(const node* a, std::uint64_t key) const noexcept { return a->key == key; }
-  };
+  static constexpr std::size_t chunk_nodes = 128;
 
   [[nodiscard]] static std::uint64_t bytes_of(const node& one) noexcept
   {
     if constexpr (is_unit) return 1;
-    else return one.bytes;
+    else return one.size.bytes;
   }
 
   /// Evicts until the object fits; false when it may not come in.
@@ -144,16 +142,16 @@ class object_cache
     return true;
   }
 
+  /// At most to the cache's size.
   void grow(node& one, const object_info& info)
   {
-    while (used_ - bytes_of(one) + info.bytes > size_.bytes) {
+    const std::uint64_t now = (std::min)(info.bytes, size_.bytes);
+    while (used_ - bytes_of(one) + now > size_.bytes) {
       node* const victim = first_victim(&one);
-      if (victim == nullptr) break;  // alone and larger than the cache: it stays, at the cache's size
       evict(*victim, info_of(*victim, info));
     }
-    const std::uint64_t now = (std::min)(info.bytes, size_.bytes);
-    used_ += now - one.bytes;
-    one.bytes = now;
+    used_ += now - one.size.bytes;
+    one.size.bytes = now;
   }
 
   [[nodiscard]] node* first_victim(const node* spared)
@@ -175,19 +173,16 @@ class object_cache
 
   void evict(node& one, const object_info& info)
   {
-    free_.push_back(&one);  // first: it may throw
-    index_.erase(index_.find(one.key));
+    index_.erase(one);
     used_ -= bytes_of(one);
     notify_evicted(policy_, one, info);
+    one.next = free_;
+    free_ = &one;
   }
 
   node& fresh()
   {
-    if (!free_.empty()) {
-      node& one = *free_.back();
-      free_.pop_back();
-      return one;
-    }
+    if (free_ != nullptr) return *std::exchange(free_, free_->next);
     if (unused_ == 0) {
       chunks_.push_back(std::make_unique<node[]>(chunk_nodes));
       unused_ = chunk_nodes;
@@ -199,8 +194,8 @@ class object_cache
   std::uint64_t used_ = 0;
   std::vector<std::unique_ptr<node[]>> chunks_;  // outlive the policy
   std::size_t unused_ = 0;                       // nodes at the end of the last chunk that were never used
-  std::vector<node*> free_;
-  boost::unordered_flat_set<node*, hash, equal> index_;
+  node* free_ = nullptr;                         // nodes whose objects left
+  key_index<node> index_;
   Policy policy_;
   Admission admission_;
 };

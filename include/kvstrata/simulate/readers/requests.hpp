@@ -1,0 +1,84 @@
+// The requests of a trace of users as accesses: KuaiRand, the synthetic workload, or any kvstrata::trace.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/core/ids.hpp>
+#include <kvstrata/simulate/kuairand.hpp>
+#include <kvstrata/simulate/synthetic.hpp>
+#include <kvstrata/simulate/trace.hpp>
+#include <kvstrata/simulate/trace_access.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace kvstrata {
+
+/// An access is a request: the key is the user as the trace's source numbers them, the tokens are the history at that
+/// time, the bytes those tokens', at least 1. Holds the trace in memory. Can be read again.
+class request_source
+{
+ public:
+  /// Bytes of a token's keys and values: 16 KiB in the MTServe paper's model.
+  static constexpr std::uint64_t paper_token_bytes = 16 * 1024;
+
+  /// Of the trace, looks at name, users and requests only. Throws config_error.
+  explicit request_source(trace whole, std::uint64_t token_bytes = paper_token_bytes)
+      : trace_(std::move(whole)), token_bytes_(token_bytes)
+  {
+    constexpr std::uint64_t most = std::uint64_t{1} << 32;
+    if (token_bytes == 0) throw config_error("token_bytes", 0, "it must be at least 1");
+    if (token_bytes > most) throw config_error("token_bytes", token_bytes, "it may be at most 2^32");
+  }
+
+  std::size_t read(std::span<trace_access> out)
+  {
+    const std::size_t count = (std::min)(out.size(), trace_.requests.size() - at_);
+    for (trace_access& access : out.first(count)) {
+      const trace_request& asked = trace_.requests[at_++];
+      access = {.key = to_number(trace_.users[asked.user]),
+                .time_ms = asked.time_ms,
+                .bytes = (std::max)(std::uint64_t{1}, asked.history * token_bytes_),
+                .tokens = asked.history};
+    }
+    return count;
+  }
+
+  /// Goes back to the first request.
+  void rewind() noexcept { at_ = 0; }
+
+  [[nodiscard]] const trace& held() const noexcept { return trace_; }
+  [[nodiscard]] std::string_view name() const noexcept { return trace_.name; }
+  [[nodiscard]] double progress() const noexcept
+  {
+    return trace_.requests.empty() ? 0 : static_cast<double>(at_) / static_cast<double>(trace_.requests.size());
+  }
+
+ private:
+  trace trace_;
+  std::uint64_t token_bytes_;
+  std::size_t at_ = 0;
+};
+
+/// The requests of KuaiRand, from a log or a folder: see read_kuairand(). Holds the trace in memory.
+[[nodiscard]] inline request_source kuairand_accesses(const std::filesystem::path& where,
+                                                      const kuairand_options& options = {},
+                                                      std::uint64_t token_bytes = request_source::paper_token_bytes)
+{
+  return request_source(read_kuairand(where, options), token_bytes);
+}
+
+/// The requests of the synthetic workload, without their events: 16 bytes a request, 12 a user. Throws config_error.
+[[nodiscard]] inline request_source synthetic_accesses(const synthetic_config& config = {},
+                                                       std::uint64_t token_bytes = request_source::paper_token_bytes)
+{
+  return request_source(draw_synthetic_requests(config), token_bytes);
+}
+
+static_assert(access_source<request_source>);
+
+}  // namespace kvstrata

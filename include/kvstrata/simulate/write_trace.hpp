@@ -1,0 +1,139 @@
+// Writes what a source reads as a file in a format of libCacheSim's: to convert traces, or to hold results against it.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/replacement/object_info.hpp>
+#include <kvstrata/simulate/trace_access.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace kvstrata {
+
+namespace detail {
+
+/// A file that is removed again unless it was finished.
+class output_file
+{
+ public:
+  explicit output_file(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.string().c_str(), "wb"))
+  {
+    if (file_ == nullptr) fail("cannot be opened for writing");
+  }
+  output_file(const output_file&) = delete;
+  output_file& operator=(const output_file&) = delete;
+  ~output_file()
+  {
+    if (file_ == nullptr) return;
+    file_.reset();
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path_, ignored)) std::filesystem::remove(path_, ignored);
+  }
+
+  void write(std::string_view bytes)
+  {
+    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail("writing failed");
+  }
+
+  void finish()
+  {
+    const bool flushed = std::fflush(file_.get()) == 0;
+    if (!flushed) fail("writing failed");
+    file_.reset();
+  }
+
+  [[noreturn]] void fail(std::string_view reason) const { throw data_error(path_.string(), 0, reason); }
+
+ private:
+  struct closer
+  {
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+  };
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, closer> file_;
+};
+
+/// Calls put(access, position, text) for every access left in the source; what it appends to `text` is written.
+template <access_source Source, class Put>
+std::uint64_t write_accesses(Source& source, output_file& into, std::string text, Put&& put)
+{
+  std::vector<trace_access> chunk(4096);
+  std::uint64_t position = 0;
+  while (const std::size_t got = source.read(chunk)) {
+    for (std::size_t k = 0; k < got; ++k) put(chunk[k], position++, text);
+    into.write(text);
+    text.clear();
+  }
+  into.write(text);
+  into.finish();
+  return position;
+}
+
+template <class Number>
+void append_little_endian(Number number, std::string& text)
+{
+  for (std::size_t i = 0; i < sizeof(Number); ++i) text += static_cast<char>(number >> (8 * i) & 0xffU);
+}
+
+[[nodiscard]] inline std::string access_place(std::uint64_t position)
+{
+  return "access " + std::to_string(position + 1);
+}
+
+}  // namespace detail
+
+/// Writes what is left of the source as oracleGeneral; times are cut to whole seconds. Returns the number of accesses.
+/// Throws data_error when a file cannot be written, a time or a size does not fit into 32 bits, or an access does not
+/// tell the next one of its key (with_future() does); what was written by then is removed.
+template <access_source Source>
+std::uint64_t write_oracle_general(Source&& source, const std::filesystem::path& path)
+{
+  detail::output_file into(path);
+  constexpr std::uint64_t most = (std::numeric_limits<std::uint32_t>::max)();
+  const auto put = [&into](const trace_access& access, std::uint64_t position, std::string& text) {
+    const auto fits = [&](std::uint64_t value, std::string_view what) {
+      if (value > most) {
+        into.fail(detail::access_place(position) + ": the " + std::string(what) + " is " + std::to_string(value) +
+                  ", but it may be at most " + std::to_string(most));
+      }
+      return static_cast<std::uint32_t>(value);
+    };
+    if (access.time_ms < 0) into.fail(detail::access_place(position) + ": the time lies before 1970");
+    if (access.next_request == reuse_hint::unknown) {
+      into.fail(detail::access_place(position) + " does not tell when its key comes again, and the format needs it");
+    }
+    const bool last = access.next_request == reuse_hint::never;
+    detail::append_little_endian(fits(static_cast<std::uint64_t>(access.time_ms) / 1000, "time in seconds"), text);
+    detail::append_little_endian(access.key, text);
+    detail::append_little_endian(fits(access.bytes, "size"), text);
+    detail::append_little_endian(last ? ~std::uint64_t{0} : access.next_request + 1, text);
+  };
+  return detail::write_accesses(source, into, {}, put);
+}
+
+/// Writes what is left of the source as CSV with the header time,id,size; times are seconds with three decimals.
+/// Returns the number of accesses. Throws data_error when the file cannot be written or a time lies before 1970; what
+/// was written by then is removed.
+template <access_source Source>
+std::uint64_t write_csv(Source&& source, const std::filesystem::path& path)
+{
+  detail::output_file into(path);
+  const auto put = [&into](const trace_access& access, std::uint64_t position, std::string& text) {
+    if (access.time_ms < 0) into.fail(detail::access_place(position) + ": the time lies before 1970");
+    const std::string decimals = std::to_string(1000 + access.time_ms % 1000);
+    text += std::to_string(access.time_ms / 1000) + '.';
+    text.append(decimals, 1, 3);
+    text += ',' + std::to_string(access.key) + ',' + std::to_string(access.bytes) + '\n';
+  };
+  return detail::write_accesses(source, into, "time,id,size\n", put);
+}
+
+}  // namespace kvstrata

@@ -1,0 +1,327 @@
+#include "sources.hpp"
+#include "support/catch.hpp"
+#include "support/data.hpp"
+
+#include <kvstrata/simulate/random.hpp>
+#include <kvstrata/simulate/readers/open_trace.hpp>
+
+#include <limits>
+#include <set>
+
+using namespace kvstrata;
+using namespace kvstrata_test;
+
+namespace {
+
+constexpr std::uint64_t largest = (std::numeric_limits<std::uint64_t>::max)();
+
+/// How the message about a file that holds `bytes` goes on behind its path, when `open(path)` is read.
+template <class Open>
+std::string complaint_of(const scratch_folder& folder, std::string_view bytes, Open&& open)
+{
+  const std::filesystem::path file = folder.write("t", bytes);
+  const std::string message = complaint([&] { return open(file); });
+  if (message == "none") return message;
+  REQUIRE(message.compare(0, file.string().size(), file.string()) == 0);
+  return message.substr(file.string().size());
+}
+
+template <class Source>
+std::string complaint_of(std::string_view bytes)
+{
+  const scratch_folder folder;
+  return complaint_of(folder, bytes, [](const std::filesystem::path& file) { return Source(file); });
+}
+
+template <class Source>
+std::vector<std::uint64_t> keys_in(std::string_view text)
+{
+  const scratch_folder folder;
+  return keys_of(read_all(Source(folder.write("t", text))));
+}
+
+accesses csv_accesses(std::string_view text, const csv_options& options = {})
+{
+  const scratch_folder folder;
+  return read_all(csv_source(folder.write("t", text), csv_format(options)));
+}
+
+std::string csv_complaint(std::string_view text, const csv_options& options = {})
+{
+  const scratch_folder folder;
+  return complaint_of(folder, text,
+                      [&](const std::filesystem::path& file) { return csv_source(file, csv_format(options)); });
+}
+
+using numbers = std::vector<std::uint64_t>;
+
+}  // namespace
+
+TEST_CASE("oracleGeneral records are read with time, size and future")
+{
+  const scratch_folder folder;
+  const std::int64_t last = (std::numeric_limits<std::int64_t>::max)();
+  oracle_general_source source(folder.write(
+      "x.oracleGeneral.bin", oracle_record(7, 0x0123456789abcdef, 512, 3) + oracle_record(8, largest, 0xffffffff, -1) +
+                                 oracle_record(0xffffffff, 0x0123456789abcdef, 0, last)));
+  const accesses expected{
+      {.key = 0x0123456789abcdef, .time_ms = 7000, .bytes = 512, .next_request = 2},
+      {.key = largest, .time_ms = 8000, .bytes = 0xffffffff, .next_request = reuse_hint::never},
+      {.key = 0x0123456789abcdef, .time_ms = 4294967295000, .bytes = 0, .next_request = reuse_hint::never}};
+  CHECK(source.name() == "x.oracleGeneral.bin");
+  CHECK(source.progress() == 0);
+  CHECK(read_in_chunks(source, 2) == expected);
+  CHECK(source.progress() == 1);
+}
+
+TEST_CASE("broken oracleGeneral files are told with record and byte")
+{
+  const std::string good = oracle_record(7, 1, 512, 2);
+  const std::string after = oracle_record(7, 1, 512, -1);
+  CHECK(complaint_of<oracle_general_source>("") == ": the file is empty");
+  CHECK(complaint_of<oracle_general_source>(good.substr(0, 8)) ==
+        ": record 1 at byte 0: the file ends after 8 of its 24 bytes");
+  CHECK(complaint_of<oracle_general_source>(good + after + "x") ==
+        ": record 3 at byte 48: the file ends after 1 of its 24 bytes");
+  CHECK(complaint_of<oracle_general_source>(good + good) ==
+        ": record 2 at byte 24: the next access is record 2, but it must come after this one");
+  CHECK(complaint_of<oracle_general_source>(oracle_record(7, 1, 512, 0)) ==
+        ": record 1 at byte 0: the next access is record 0, but it must come after this one");
+  CHECK(complaint_of<oracle_general_source>(oracle_record(7, 1, 512, -2)) ==
+        ": record 1 at byte 0: the next access is record -2, but it must come after this one");
+  CHECK(complaint_of<oracle_general_source>(good + after) == "none");
+}
+
+TEST_CASE("cache2k's keys are big-endian")
+{
+  using namespace std::string_view_literals;
+  CHECK(keys_in<cache2k_source>("\x01\x02\x03\x04\xff\xff\xff\xff\x00\x00\x00\x0a"sv) ==
+        numbers{0x01020304, 0xffffffff, 10});
+  CHECK(complaint_of<cache2k_source>("") == ": the file is empty");
+  CHECK(complaint_of<cache2k_source>("abcdefg") == ": record 2 at byte 4: the file ends after 3 of its 4 bytes");
+}
+
+TEST_CASE("LIRS lines are blocks, and those with a star are marks")
+{
+  CHECK(keys_in<lirs_source>("0\n12\r\n*\n\n * mark 7\n 3 \n18446744073709551615") == numbers{0, 12, 3, largest});
+  CHECK(complaint_of<lirs_source>("") == ": the file holds no access");
+  CHECK(complaint_of<lirs_source>("*\n\n*\n") == ": the file holds no access");
+  CHECK(complaint_of<lirs_source>("1\n\nx2\n") == ":3: the block is \"x2\", which is not a whole number");
+  CHECK(complaint_of<lirs_source>("1 2\n") == ":1: the block is \"1 2\", which is not a whole number");
+  CHECK(complaint_of<lirs_source>("18446744073709551616\n") ==
+        ":1: the block is 18446744073709551616, but it may be at most 18446744073709551615");
+}
+
+TEST_CASE("a line of an ARC trace is a run of blocks")
+{
+  CHECK(keys_in<arc_lis_source>("5 3 0 0\n100\t1\t0\t1\r\n9 0 0 2\n  7   2  x y\n18446744073709551614 2 0 3\n") ==
+        numbers{5, 6, 7, 100, 7, 8, largest - 1, largest});
+  CHECK(complaint_of<arc_lis_source>("9 0 0 0\n") == ": the file holds no access");
+  CHECK(complaint_of<arc_lis_source>("5 1 0 0\n5\n") ==
+        ":2: the line holds one number, but first block and number of blocks are needed");
+  CHECK(complaint_of<arc_lis_source>("-5 1 0 0\n") == ":1: the first block is \"-5\", which is not a whole number");
+  CHECK(complaint_of<arc_lis_source>("5 1.5 0 0\n") ==
+        ":1: the number of blocks is \"1.5\", which is not a whole number");
+  CHECK(complaint_of<arc_lis_source>("5 100000001 0 0\n") ==
+        ":1: the number of blocks is 100000001, but it may be at most 100000000");
+  CHECK(complaint_of<arc_lis_source>("18446744073709551614 3 0 3\n") ==
+        ":1: 3 blocks from 18446744073709551614 go past the largest number, 18446744073709551615");
+}
+
+TEST_CASE("Mooncake's requests are the accesses of their blocks")
+{
+  const std::string_view text =
+      "{\"timestamp\": 0, \"input_length\": 6758, \"hash_ids\": [0, 1,2 ]}\n"
+      "{\"hash_ids\":[],\"timestamp\":5}\n"
+      "\n"
+      " {\"x\": {\"y\": [1, -2.5e3, {}, [], \"]\\\"}\", null, true, false]}, \"hash_ids\": [7], \"timestamp\": "
+      "123}\r\n";
+  const scratch_folder folder;
+  const std::filesystem::path file = folder.write("t.jsonl", text);
+  CHECK(read_all(mooncake_source(file)) == accesses{{.key = 0}, {.key = 1}, {.key = 2}, {.key = 7, .time_ms = 123}});
+  CHECK(read_all(mooncake_source(file, mooncake_format({.block_bytes = 4096}))).front().bytes == 4096);
+  CHECK_THROWS_WITH(mooncake_format({.block_bytes = 0}),
+                    says("mooncake_options.block_bytes is 0, but it must be at least 1"));
+}
+
+TEST_CASE("whatever is wrong with a Mooncake line is told")
+{
+  const auto told = [](std::string_view line) { return complaint_of<mooncake_source>(line); };
+  CHECK(told("") == ": the file holds no access");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": []}") == ": the file holds no access");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1]}\n{\"timestamp\": 0}\n") == ":2: the request has no hash_ids");
+  CHECK(told("{\"hash_ids\": [1]}") == ":1: the request has no timestamp");
+  CHECK(told("{}") == ":1: the request has no timestamp");
+  CHECK(told("{\"timestamp\": 0, \"timestamp\": 1, \"hash_ids\": [1]}") == ":1: the request has two timestamps");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1], \"hash_ids\": [1]}") == ":1: the request has hash_ids twice");
+  CHECK(told("{\"timestamp\": -1, \"hash_ids\": [1]}") == ":1: timestamp is \"-1\", which is not a whole number");
+  CHECK(told("{\"timestamp\": 9223372036854775808, \"hash_ids\": [1]}") ==
+        ":1: timestamp is 9223372036854775808, but it may be at most 9223372036854775807");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1.5]}") ==
+        ":1: a number of hash_ids is \"1.5\", which is not a whole number");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": 1}") == ":1: expected '[' at character 30");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1,]}") == ":1: expected a number at character 33");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1 2]}") == ":1: expected ']' at character 33");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [\"1\"]}") == ":1: expected a number at character 31");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1]") == ":1: expected '}' at character 33");
+  CHECK(told("{\"timestamp\": 0, \"hash_ids\": [1]} x") == ":1: expected the end of the line at character 35");
+  CHECK(told("{\"timestamp") == ":1: a string does not end at character 12");
+  CHECK(told("{\"a\\\"") == ":1: a string does not end at character 6");
+  CHECK(told("{\"a\\") == ":1: a string does not end at character 5");
+  CHECK(told("{\"a\" 1}") == ":1: expected ':' at character 6");
+  CHECK(told("{\"a\": maybe}") == ":1: expected a number at character 7");
+  CHECK(told("{\"a\": inf}") == ":1: expected a number at character 7");
+  CHECK(told("{\"a\": -inf}") == ":1: expected a number at character 7");
+  CHECK(told("{,}") == ":1: expected '\"' at character 2");
+  CHECK(told("[1]") == ":1: expected '{' at character 1");
+  CHECK(told("{\"a\": " + std::string(100'000, '[')) == ":1: more than 32 values in one another at character 40");
+}
+
+TEST_CASE("CSV columns are found by name, by number, or by what is usual")
+{
+  const accesses expected{{.key = 7, .time_ms = 1000, .bytes = 512}, {.key = 9, .time_ms = 2500, .bytes = 64}};
+  CHECK(csv_accesses("1,7,512\n2.5,9,64\n") == expected);
+  CHECK(csv_accesses("time,id,size\n1,7,512\n2.5,9,64\n") == expected);
+  CHECK(csv_accesses("\xef\xbb\xbfobj_size,x,timestamp,obj_id\r\n512,a,1,7\r\n64,b,2.5,9") == expected);
+  CHECK(csv_accesses("1;7;512\n2.5;9;64\n") == expected);
+  CHECK(csv_accesses("1 7 512\n2.5 9 64\n") == expected);
+  CHECK(csv_accesses("1, 7, 512\n2.5, 9, 64\n") == expected);
+  CHECK(csv_accesses("1\t7\t512\n2.5\t9\t64\n") == expected);
+  CHECK(csv_accesses("v,h,r,bytes,when,what\n0,0,0,512,1000,7\n0,0,0,64,2500,9\n",
+                     {.time = "5", .id = "6", .size = "bytes", .ms_per_time = 1}) == expected);
+  CHECK(csv_accesses("a,b,c\n1,7,512\n2.5,9,64\n",
+                     {.time = "1", .id = "2", .size = "3", .header = csv_header::present}) == expected);
+  CHECK(csv_accesses("1|7|512\n2.5|9|64\n", {.separator = '|', .header = csv_header::absent}) == expected);
+
+  const accesses no_size{{.key = 7, .time_ms = 1000}, {.key = 9, .time_ms = 2500}};
+  CHECK(csv_accesses("1,7\n2.5,9\n") == no_size);
+  CHECK(csv_accesses("1,7,512\n2.5,9,64\n", {.size = "0"}) == no_size);
+  const accesses only_id{{.key = 7}, {.key = 9}};
+  CHECK(csv_accesses("7\n9\n") == only_id);
+  CHECK(csv_accesses("key\n7\n9\n") == only_id);
+  CHECK(csv_accesses("n,x,key\n5,1,7\n5,1,9\n") == only_id);
+  CHECK(csv_accesses("a 1,7\n2.5,9\n", {.time = "0", .id = "2", .separator = ',', .header = csv_header::present})
+            .size() == 1);
+}
+
+TEST_CASE("CSV ids that are texts become keys: equal ones the same, others others")
+{
+  std::string text = "time,id\n";
+  for (int k = 0; k < 2000; ++k) text += "1,/video/" + std::to_string(k % 1000) + ".mp4\n";
+  const std::vector<std::uint64_t> keys = keys_of(csv_accesses(text, {.ids = csv_ids::text}));
+  REQUIRE(keys.size() == 2000);
+  CHECK(std::set<std::uint64_t>(keys.begin(), keys.end()).size() == 1000);
+  CHECK(std::equal(keys.begin(), keys.begin() + 1000, keys.begin() + 1000));
+}
+
+TEST_CASE("whatever is wrong with a CSV is told with its line")
+{
+  CHECK(csv_complaint("") == ": the file holds no access");
+  CHECK(csv_complaint("time,id,size\n") == ": the file holds no access");
+  CHECK(csv_complaint("1,7,512\n2,9\n") == ":2: the row has 2 fields, but the first one has 3");
+  CHECK(csv_complaint("1,7,512\n\n2,x9,1\n") == ":3: the id is \"x9\", which is not a whole number");
+  CHECK(csv_complaint("1,7,512\n2,9,-1\n") == ":2: the size is \"-1\", which is not a whole number");
+  CHECK(csv_complaint("1,7,512\n2,9,\n") == ":2: the size is \"\", which is not a whole number");
+  CHECK(csv_complaint("1,7,512\n-2,9,1\n") == ":2: the time is \"-2\", which is not a number of at least 0");
+  CHECK(csv_complaint("1,7,512\nnan,9,1\n") == ":2: the time is \"nan\", which is not a number of at least 0");
+  CHECK(csv_complaint("1,7,512\n10000000000000000,9,1\n") ==
+        ":2: the time is \"10000000000000000\", which is too late for milliseconds");
+  CHECK(csv_complaint("when,what\n1,2\n") ==
+        ":1: the header names no column for the id: none is id, obj_id, object_id or key");
+  CHECK(csv_complaint("time,id\n1,2\n", {.id = "obj"}) == ":1: the header names no column \"obj\" for the id");
+  CHECK(csv_complaint("1,2\n", {.id = "id", .header = csv_header::absent}) ==
+        ":1: the header names no column \"id\" for the id");
+  CHECK(csv_complaint("1,2\n", {.size = "3"}) == ":1: the column of the size is 3, but it may be at most 2");
+  CHECK(csv_complaint("1,\n", {.ids = csv_ids::text}) == ":1: the id is empty");
+  CHECK_THROWS_WITH(csv_format({.id = "0"}), says("csv_options.id is 0"));
+  CHECK_THROWS_WITH(csv_format({.ms_per_time = 0}),
+                    says("csv_options.ms_per_time is 0.000000, but it must be above 0"));
+  CHECK_THROWS_AS(csv_format({.ms_per_time = -1}), config_error);
+  CHECK_THROWS_AS(csv_format({.ms_per_time = std::numeric_limits<double>::quiet_NaN()}), config_error);
+}
+
+TEST_CASE("every reader refuses what is no file, and lines that do not end")
+{
+  const scratch_folder folder;
+  CHECK_THROWS_WITH(oracle_general_source(folder.path() / "none"), says("none: no such file"));
+  CHECK_THROWS_WITH(mooncake_source(folder.path() / "none"), says("none: no such file"));
+  CHECK_THROWS_WITH(cache2k_source(folder.path()), says("is a folder, not a file"));
+  CHECK_THROWS_WITH(csv_source(folder.path()), says("is a folder, not a file"));
+  CHECK_THROWS_AS(csv_source(folder.path()), data_error);
+  CHECK(complaint_of<lirs_source>("1\n" + std::string(std::size_t{1} << 20, '7')) ==
+        ":2: the line is longer than 1048576 bytes");
+}
+
+TEST_CASE("whatever the chunks, and across the ends of the buffer, the accesses are the same")
+{
+  const scratch_folder folder;
+  random_source random(3);
+  std::string records;
+  std::string lines;
+  std::string runs;
+  accesses expected;
+  while (lines.size() < 2'500'000) {
+    const std::uint64_t key = random.next() >> random.below(64);
+    expected.push_back({.key = key, .time_ms = 5000, .bytes = random.below(1000)});
+    const auto place = static_cast<std::int64_t>(expected.size());
+    const bool again = random.below(2) == 0;
+    expected.back().next_request = again ? expected.size() + 9 : reuse_hint::never;
+    records += oracle_record(5, key, static_cast<std::uint32_t>(expected.back().bytes), again ? place + 10 : -1);
+    lines += "5," + std::to_string(key) + "," + std::to_string(expected.back().bytes) + "\n";
+    if (runs.size() < 200) runs += std::to_string(key / 2) + " " + std::to_string(random.below(4)) + " 0 0\n";
+  }
+  const std::filesystem::path binary = folder.write("x.oracleGeneral.bin", records);
+  const std::filesystem::path text = folder.write("x.csv", lines);
+  for (const std::size_t chunk : {1U, 7U, 1000U, 1U << 20U}) {
+    CAPTURE(chunk);
+    CHECK(read_in_chunks(open_trace(binary), chunk) == expected);
+    accesses no_future = expected;
+    for (trace_access& one : no_future) one.next_request = reuse_hint::unknown;
+    CHECK(read_in_chunks(open_trace(text), chunk) == no_future);
+  }
+
+  const std::filesystem::path arc = folder.write("x.lis", runs);
+  const std::filesystem::path requests =
+      folder.write("x.jsonl",
+                   "{\"timestamp\": 3, \"hash_ids\": [5, 6, 7, 8, 9, 10]}\n"
+                   "{\"timestamp\": 4, \"hash_ids\": []}\n{\"timestamp\": 4, \"hash_ids\": [1]}\n");
+  const accesses all_runs = read_all(open_trace(arc));
+  const accesses all_requests = read_all(open_trace(requests));
+  REQUIRE(all_requests.size() == 7);
+  for (std::size_t chunk = 1; chunk <= all_runs.size(); ++chunk) {
+    REQUIRE(read_in_chunks(open_trace(arc), chunk) == all_runs);
+    REQUIRE(read_in_chunks(open_trace(requests), chunk) == all_requests);
+  }
+}
+
+TEST_CASE("the real traces have the published numbers of accesses and objects")
+{
+  struct published
+  {
+    std::string_view file;
+    std::size_t requests;
+    std::size_t objects;
+  };
+  for (const published& trace : {published{"cloudphysics/cloudPhysicsIO.oracleGeneral.bin", 113872, 48974},
+                                 published{"cache2k-web12/web12.i32be", 95607, 13756},
+                                 published{"mooncake-conversation/conversation_trace.jsonl", 288500, 182790},
+                                 published{"kuairand-pure-2w", 189039, 25156}, published{"lirs/loop.txt", 505500, 0},
+                                 published{"lirs/gli.txt", 6015, 0}, published{"lirs/multi3.txt", 30241, 0}}) {
+    const auto path = find_data(trace.file);
+    if (!path) SKIP_TEST("the test data with " + std::string(trace.file) + " is not on this machine (KVSTRATA_DATA)");
+    CAPTURE(trace.file);
+    any_source source = open_trace(*path);
+    const accesses all = read_in_chunks(source, 4096);
+    CHECK(all.size() == trace.requests);
+    CHECK(source.progress() == 1);
+    const std::vector<std::uint64_t> keys = keys_of(all);
+    if (trace.objects != 0) CHECK(std::set<std::uint64_t>(keys.begin(), keys.end()).size() == trace.objects);
+    if (trace.file.starts_with("cloud")) {
+      accesses told = all;
+      fill_next_requests(told);
+      CHECK(told == all);
+      CHECK(all.front().bytes == 512);
+    }
+    if (trace.file.starts_with("moon")) CHECK(all.back().time_ms / 1000 == 3536);
+  }
+}
