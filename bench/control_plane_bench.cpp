@@ -8,12 +8,12 @@
 // The model has MTServe's shape (8 layers, 4 heads x 128, bf16); in the first two, users have 23,424 tokens, the mean
 // of KuaiRand-1K.
 #include "support/naive_control_plane.hpp"
-#include "support/null_device.hpp"
 #include "support/paired.hpp"
 
 #include <kvstrata/cache.hpp>
 #include <kvstrata/observe/counters.hpp>
 #include <kvstrata/simulate/batcher.hpp>
+#include <kvstrata/simulate/dataless_device.hpp>
 #include <kvstrata/simulate/kuairand.hpp>
 
 #include <cstdio>
@@ -54,12 +54,12 @@ class subject
   [[nodiscard]] counters::snapshot counts() { return cache_.watcher().read(); }
 
  private:
-  bench::null_device device_;
+  dataless_device device_;
   Cache cache_;
   stream_id compute_;
 };
 
-using default_subject = subject<default_cache<bench::null_device, lru, counters>>;
+using default_subject = subject<default_cache<dataless_device, lru, counters>>;
 using batches = std::vector<std::vector<request>>;
 
 void compare_case(const char* what, std::size_t device_pages, std::size_t host_pages, const batches& stream)

@@ -48,16 +48,16 @@ class plain_copy
 };
 
 template <class Cache, class Set>
-double exposed_seconds(const bench::model_shape& model, token_count history, bench::free_pages pages, Set&& set)
+double exposed_seconds(const model_shape& model, token_count history, bench::free_pages pages, Set&& set)
 {
-  bench::host_hit<Cache> subject(bench::h200_device(), model.kv, history, pages, set);
-  const cost_model cost = cost_model::of(bench::h200_pcie5, model.hidden, model.kv);
+  bench::host_hit<Cache> subject(device_of(bench::h200_pcie5()), model.kv, history, pages, set);
+  const cost_model cost = cost_model::of(figures_of(bench::h200_pcie5()), model.hidden, model.kv);
   const auto stalled = [&] {
     return subject.device().stats().streams[static_cast<std::size_t>(subject.compute())].stall_seconds;
   };
   const double before = stalled();
   subject.hit([&](layer_index, auto& lease) {
-    const double seconds = bench::layer_seconds(cost, model, lease.compute(0), history);
+    const double seconds = layer_seconds(cost, model.candidates, lease.compute(0), history);
     subject.device().launch(subject.compute(), {.label = "layer", .seconds = seconds}, [] {});
   });
   return stalled() - before;
@@ -81,7 +81,7 @@ cell measure(bench::free_pages pages, plain_copy& ceiling, Set&& set)
     out.pieces = static_cast<double>(after.to_device.pieces - before.to_device.pieces) / small_shape.layers;
   }
   out.share = bench::spread_of(shares).median;
-  out.exposed[0] = exposed_seconds<Cache>(bench::mtserve_shape, 8'192, pages, set);
+  out.exposed[0] = exposed_seconds<Cache>(bench::h200_pcie5().model, 8'192, pages, set);
   out.exposed[1] = exposed_seconds<Cache>(bench::nvidia_shape, 4'096, pages, set);
   return out;
 }

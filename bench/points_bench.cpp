@@ -23,10 +23,10 @@
 namespace {
 
 using namespace kvstrata;
-using bench::model_shape;
 
 constexpr token_count longest = 40'960;
-constexpr const model_shape& model = bench::mtserve_shape;
+const machine_description& machine_at_hand = bench::h200_pcie5();
+const model_shape& model = machine_at_hand.model;
 
 using workload = std::vector<std::vector<request>>;
 
@@ -58,67 +58,19 @@ std::uint64_t working_set(const workload& w)
   return sum;
 }
 
-const cost_model cost = cost_model::of(bench::h200_pcie5, model.hidden, model.kv);
-
-struct figures
-{
-  std::vector<double> latencies;
-  double seconds = 0;
-  double exposed = 0;
-  std::uint64_t tokens = 0;
-  std::uint64_t computed = 0;
-  std::uint64_t recomputed = 0;
-  std::uint64_t dropped = 0;
-  double gigabytes_up = 0;
-  double gigabytes_down = 0;
-};
+const cost_model cost = cost_of(machine_at_hand);
 
 template <class Cache, class Set>
-figures serve(const workload& w, Set&& set, std::size_t queued)
+serving_report serve(const workload& w, Set&& set, std::size_t queued)
 {
-  emulated_device device(bench::h200_device());
+  emulated_device device(device_of(machine_at_hand));
   typename Cache::config c{.shape = model.kv};
-  c.device.bytes = std::size_t{20} << 30;
+  c.device.bytes = machine_at_hand.device_bytes;
   c.host.bytes = working_set(w) * model.kv.token_bytes() / 4 * 5;
   set(c);
   Cache cache(device, c);
-  const stream_id compute = device.create_stream("compute");
-  figures out;
-  for (std::size_t b = 0; b < w.size(); ++b) {
-    const double begin = device.now();
-    auto lease = cache.prepare(w[b], compute).value();
-    double front = 0, rest = 0;
-    for (std::size_t r = 0; r < w[b].size(); ++r) {
-      const double first = cost.compute_seconds(lease.front(r));
-      front += first;
-      rest += bench::layer_seconds(cost, model, lease.compute(r), w[b][r].history_tokens) - first;
-      const request_plan& plan = lease.plan().requests[r];
-      out.tokens += plan.history;
-      out.computed += plan.computed_tokens();
-      out.recomputed += plan.recomputed.size();
-    }
-    for (std::size_t next = b + 1; next <= b + queued && next < w.size(); ++next) {
-      for (const request& r : w[next]) static_cast<void>(cache.prefetch(r));
-    }
-    for (layer_index l = 0; l < model.kv.layers; ++l) {
-      if (front > 0) device.launch(compute, {.label = "front", .seconds = front}, [] {});
-      lease.wait(l);
-      device.launch(compute, {.label = "layer", .seconds = rest}, [] {});
-      lease.layer_done(l);
-    }
-    lease.commit();
-    lease.release();
-    device.wait_sync(device.record(compute));
-    out.latencies.push_back(device.now() - begin);
-  }
-  cache.drain_sync();
-  out.seconds = device.now();
-  const auto done = device.stats();
-  out.exposed = done.streams[static_cast<std::size_t>(compute)].stall_seconds / out.seconds;
-  out.dropped = cache.stats().device.dropped_tokens;
-  out.gigabytes_up = static_cast<double>(done.to_device.bytes) / 1e9;
-  out.gigabytes_down = static_cast<double>(done.from_device.bytes) / 1e9;
-  return out;
+  serving_simulator sim(device, cache, cost, model.candidates);
+  return sim.run_batches(w, queued);
 }
 
 double uncached_seconds(const workload& w)
@@ -127,7 +79,7 @@ double uncached_seconds(const workload& w)
   for (const auto& batch : w) {
     for (const request& r : batch) {
       const token_interval all[] = {{0, r.history_tokens}};
-      sum += model.kv.layers * bench::layer_seconds(cost, model, all, r.history_tokens);
+      sum += model.kv.layers * layer_seconds(cost, model.candidates, all, r.history_tokens);
     }
   }
   return sum;
@@ -135,17 +87,15 @@ double uncached_seconds(const workload& w)
 
 double uncached = 0;
 
-void print(const char* name, const figures& f)
+void print(const char* name, const serving_report& r)
 {
-  std::vector<double> sorted = f.latencies;
-  std::sort(sorted.begin(), sorted.end());
-  double sum = 0;
-  for (const double seconds : sorted) sum += seconds;
-  std::printf("%-44s %7.2f %8.2f %8.2f %8.1f %% %8.2f %% %8.2f %% %9llu %8.1f %8.1f\n", name, uncached / sum,
-              1e3 * sum / static_cast<double>(sorted.size()), 1e3 * sorted[sorted.size() * 95 / 100], 100 * f.exposed,
-              100.0 * static_cast<double>(f.tokens - f.computed) / static_cast<double>(f.tokens),
-              100.0 * static_cast<double>(f.recomputed) / static_cast<double>(f.tokens),
-              static_cast<unsigned long long>(f.dropped), f.gigabytes_up, f.gigabytes_down);
+  const auto tokens = static_cast<double>(r.device_tokens + r.lower_tokens + r.computed_tokens);
+  std::printf(
+      "%-44s %7.2f %8.2f %8.2f %8.1f %% %8.2f %% %8.2f %% %9llu %8.1f %8.1f\n", name, uncached / r.busy_seconds,
+      1e3 * r.busy_seconds / static_cast<double>(r.batches), 1e3 * r.percentile(0.95),
+      100 * r.stalled_seconds / r.seconds, 100.0 * static_cast<double>(r.device_tokens + r.lower_tokens) / tokens,
+      100.0 * static_cast<double>(r.recomputed_tokens) / tokens, static_cast<unsigned long long>(r.dropped_tokens),
+      static_cast<double>(r.onload_bytes) / 1e9, static_cast<double>(r.offload_bytes) / 1e9);
 }
 
 template <class Shedding, class Layout, class... Options>

@@ -39,9 +39,9 @@ constexpr page_count user_pages = history / page_tokens;
 constexpr page_count all_pages = all_batches * batch_size * user_pages;
 constexpr std::size_t batches_a_run = 8000;
 
-/// As support/null_device.hpp, but for several threads: a stream's points are on a cache line of their own, so that
+/// As simulate/dataless_device.hpp, but for several threads: a stream's points are on a cache line of their own, so that
 /// nothing is shared but what the caches share.
-class shared_null_device
+class shared_dataless_device
 {
  public:
   class memory
@@ -82,9 +82,9 @@ class shared_null_device
   std::deque<line> streams_;
 };
 
-static_assert(device<shared_null_device> && batches_copies<shared_null_device>);
+static_assert(device<shared_dataless_device> && batches_copies<shared_dataless_device>);
 
-using one_cache = default_cache<shared_null_device>;
+using one_cache = default_cache<shared_dataless_device>;
 using four_shards = sharded<one_cache>;
 
 one_cache::config sizes()
@@ -174,7 +174,7 @@ class subject
     tokens += all;
   }
 
-  shared_null_device device_;
+  shared_dataless_device device_;
   Cache cache_;
   std::vector<stream_id> streams_;
 };

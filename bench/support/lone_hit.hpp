@@ -3,58 +3,30 @@
 #pragma once
 
 #include <kvstrata/kvstrata.hpp>
+#include <kvstrata/simulate/machine_file.hpp>
+#include <kvstrata/simulate/serving_simulator.hpp>
 #include <kvstrata/transfer/cost_model.hpp>
 
 #include <cstdint>
+#include <filesystem>
 
 namespace bench {
 
-/// A model by what it computes: the KV's shape, the hidden size, and the candidates that each request scores.
-struct model_shape
+/// One of the shipped machines, which serve MTServe's model.
+[[nodiscard]] inline kvstrata::machine_description shipped_machine(const char* name)
 {
-  kvstrata::geometry kv;
-  std::uint32_t hidden = 0;
-  kvstrata::token_count candidates = 0;
-};
+  return kvstrata::read_machine(std::filesystem::path(KVSTRATA_SOURCE_DIR) / "examples" / "sim" / "machines" / name);
+}
 
-/// MTServe's shape (arXiv 2604.22881), 16 KiB a token.
-inline constexpr model_shape mtserve_shape{
-    .kv = {.layers = 8, .kv_heads = 4, .head_dim = 128}, .hidden = 1024, .candidates = 512};
+[[nodiscard]] inline const kvstrata::machine_description& h200_pcie5()
+{
+  static const kvstrata::machine_description m = shipped_machine("h200_pcie5.machine");
+  return m;
+}
+
 /// NVIDIA recsys-examples, 32 KiB a token.
-inline constexpr model_shape nvidia_shape{
+inline constexpr kvstrata::model_shape nvidia_shape{
     .kv = {.layers = 8, .kv_heads = 4, .head_dim = 256}, .hidden = 1024, .candidates = 256};
-
-/// Effective figures, not peaks: an H200 reaches about 400 TFLOP/s in bf16 on these shapes, PCIe 5 x16 53 GB/s. With
-/// hidden 1,024 fetching beats computing from 10k tokens on.
-inline constexpr kvstrata::machine h200_pcie5{
-    .flops_per_second = 400e12, .link_bytes_per_second = 53e9, .link_latency_seconds = 4e-6};
-
-/// That machine in virtual time, without data. A copy call or a kernel costs 4 us, a piece of a batch 0.1 us; a
-/// multiprocessor moves 4.4 GB/s of pinned memory or 25 GB/s of device memory, which gives 3.3 TB/s in all (published
-/// orders of magnitude, not measured here).
-[[nodiscard]] inline kvstrata::emulated_device_config h200_device()
-{
-  const kvstrata::link_model link{.bytes_per_second = h200_pcie5.link_bytes_per_second,
-                                  .latency_seconds = h200_pcie5.link_latency_seconds,
-                                  .piece_seconds = 1e-7};
-  return {.time = kvstrata::time_mode::virtual_time,
-          .to_device = link,
-          .from_device = link,
-          .copy_kernels = {.latency_seconds = 4e-6,
-                           .sm_bytes_per_second = 4.4e9,
-                           .device_bytes_per_second = 3.3e12,
-                           .sm_device_bytes_per_second = 25e9},
-          .data = false};
-}
-
-/// Seconds one layer takes to compute these tokens of a history, and the candidates that attend to all of it.
-[[nodiscard]] inline double layer_seconds(const kvstrata::cost_model& cost, const model_shape& model,
-                                          std::span<const kvstrata::token_interval> tokens,
-                                          kvstrata::token_count history)
-{
-  return cost.compute_seconds(tokens) +
-         model.candidates * (cost.seconds_per_token + cost.seconds_per_pair * (history + 1.0));
-}
 
 struct lone_hit
 {
@@ -69,7 +41,7 @@ struct lone_hit
 /// Serves `history` tokens from the host. The cache's sizes are chosen so that another user has pushed the first off
 /// the device. `set(config)` may change the cache's configuration; `warm_up` runs with the same cache before the clock.
 template <class Cache, class Set>
-[[nodiscard]] lone_hit serve_lone_hit(const kvstrata::machine& m, const model_shape& model,
+[[nodiscard]] lone_hit serve_lone_hit(const kvstrata::machine& m, const kvstrata::model_shape& model,
                                       kvstrata::token_count history, Set&& set)
 {
   using namespace kvstrata;
@@ -93,14 +65,7 @@ template <class Cache, class Set>
     const double begin = device.now();
     const request r{.user = user_id{user}, .history_tokens = history};
     auto lease = cache.prepare({&r, 1}, compute).value();
-    const double front = cost.compute_seconds(lease.front(0));
-    const double rest = layer_seconds(cost, model, lease.compute(0), history) - front;
-    for (layer_index l = 0; l < model.kv.layers; ++l) {
-      if (front > 0) device.launch(compute, {.label = "front", .seconds = front}, [] {});
-      lease.wait(l);
-      device.launch(compute, {.label = "layer", .seconds = rest}, [] {});
-      lease.layer_done(l);
-    }
+    queue_model(device, compute, lease, cost, model.candidates);
     out.fetched = lease.split(0).lower;
     out.computed = lease.split(0).computed;
     lease.commit();

@@ -15,6 +15,7 @@ struct timed
 {
   std::string name;
   std::function<void()> run;
+  std::function<void()> prepare = [] {};  ///< before each run, not timed
 };
 
 struct spread
@@ -37,28 +38,46 @@ struct spread
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Runs `subject` and `baseline` in turn, `rounds` times after a warm-up, each run doing `operations` of `unit`.
-/// Prints microseconds an operation and baseline / subject: above 1 the subject is faster.
+struct paired_seconds
+{
+  spread subject;
+  spread baseline;
+  spread ratio;  ///< baseline / subject: above 1 the subject is faster
+};
+
+/// Runs `subject` and `baseline` in turn, `rounds` times after a warm-up. Seconds a run.
+[[nodiscard]] inline paired_seconds time_pairs(const timed& subject, const timed& baseline, int rounds = 9)
+{
+  const auto once = [](const timed& one) {
+    one.prepare();
+    return seconds_of(one.run);
+  };
+  once(subject);
+  once(baseline);
+  std::vector<double> mine, theirs, ratio;
+  for (int round = 0; round < rounds; ++round) {
+    mine.push_back(once(subject));
+    theirs.push_back(once(baseline));
+    ratio.push_back(theirs.back() / mine.back());
+  }
+  return {spread_of(mine), spread_of(theirs), spread_of(ratio)};
+}
+
+/// The same, each run doing `operations` of `unit`; prints microseconds an operation and the ratio.
 inline void compare(const std::string& what, const timed& subject, const timed& baseline, double operations,
                     const std::string& unit, int rounds = 9)
 {
-  subject.run();
-  baseline.run();
-  std::vector<double> mine, theirs, ratio;
-  for (int round = 0; round < rounds; ++round) {
-    mine.push_back(seconds_of(subject.run) / operations * 1e6);
-    theirs.push_back(seconds_of(baseline.run) / operations * 1e6);
-    ratio.push_back(theirs.back() / mine.back());
-  }
+  const paired_seconds seconds = time_pairs(subject, baseline, rounds);
   const auto line = [&](const std::string& name, const spread& s) {
-    std::printf("  %-44s %10.2f us/%s  (%.2f to %.2f)\n", name.c_str(), s.median, unit.c_str(), s.low, s.high);
+    const double us = 1e6 / operations;
+    std::printf("  %-44s %10.2f us/%s  (%.2f to %.2f)\n", name.c_str(), us * s.median, unit.c_str(), us * s.low,
+                us * s.high);
   };
   std::printf("%s\n", what.c_str());
-  line(subject.name, spread_of(mine));
-  line(baseline.name + " (baseline)", spread_of(theirs));
-  const spread r = spread_of(ratio);
-  std::printf("  %-44s %10.2f x     (%.2f to %.2f, %d pairs)\n\n", "baseline / subject", r.median, r.low, r.high,
-              rounds);
+  line(subject.name, seconds.subject);
+  line(baseline.name + " (baseline)", seconds.baseline);
+  std::printf("  %-44s %10.2f x     (%.2f to %.2f, %d pairs)\n\n", "baseline / subject", seconds.ratio.median,
+              seconds.ratio.low, seconds.ratio.high, rounds);
 }
 
 }  // namespace bench

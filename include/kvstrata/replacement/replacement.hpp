@@ -16,6 +16,7 @@
 //   lirs                 longest between its last two uses                      loops and scans; slow to change
 //   w_tiny_lfu           the less frequent of an old one and a new one          popularity that lasts; a sketch beside
 //   gdsf                 least uses * cost per byte, with age                   objects of many sizes; O(log n)
+//   locality             least likely to come back soon, for what it saves      learns: hours, lengths, costs; slow
 //   belady               used again last                                        needs the future: simulators only
 #pragma once
 
@@ -26,6 +27,7 @@
 #include <kvstrata/replacement/gdsf.hpp>
 #include <kvstrata/replacement/lfu.hpp>
 #include <kvstrata/replacement/lirs.hpp>
+#include <kvstrata/replacement/locality.hpp>
 #include <kvstrata/replacement/lru.hpp>
 #include <kvstrata/replacement/lru_k.hpp>
 #include <kvstrata/replacement/random.hpp>
