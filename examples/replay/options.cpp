@@ -1,16 +1,15 @@
 #include "replay/options.hpp"
 
 #include "replay/format.hpp"
+#include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <charconv>
 #include <cmath>
 #include <ostream>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 
 namespace replay {
@@ -80,18 +79,6 @@ void visit_options(Options& o, Visitor&& see)
       "write one batch of every case, call by call and copy by copy, to this file for ui.perfetto.dev");
   see("run", "--seed", o.seed, "seed of weights, samples and synthetic requests");
   see("run", "--quiet", o.quiet, "print the table only");
-}
-
-/// What is wrong with the text of a number; nothing when it is right.
-template <class T>
-std::string number_fault(const std::string& text)
-{
-  T value{};
-  const char* const end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  if (fault == std::errc::result_out_of_range) return "'" + text + "' is out of range";
-  if (fault == std::errc() && stop == end) return {};
-  return "'" + text + (std::is_integral_v<T> ? "' is not a whole number from 0 up" : "' is not a number");
 }
 
 struct add_to_app

@@ -10,44 +10,9 @@
 #include <cstddef>
 #include <sstream>
 #include <utility>
-#include <vector>
 
 namespace replay {
 namespace {
-
-/// Puts values where the template says {{name}}. One pass: what a value contains is never looked at again.
-std::string fill(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& values)
-{
-  std::string out;
-  for (std::size_t at = 0; at < page.size();) {
-    const std::size_t open = page.find("{{", at);
-    const std::size_t close = open == std::string_view::npos ? open : page.find("}}", open);
-    if (close == std::string_view::npos) {
-      out.append(page.substr(at));
-      break;
-    }
-    out.append(page.substr(at, open - at));
-    const std::string_view name = page.substr(open + 2, close - open - 2);
-    for (const auto& value : values) {
-      if (value.first == name) out.append(value.second);
-    }
-    at = close + 2;
-  }
-  return out;
-}
-
-/// JSON that cannot end the script element it stands in.
-std::string script_json(const results& r)
-{
-  const std::string text = to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (c == '<') out += "\\u003c";
-    else out += c;
-  }
-  return out;
-}
 
 std::string element(std::string_view name, const std::string& text, std::string_view attributes = {})
 {
@@ -215,39 +180,23 @@ std::string verdict_box(const results& r)
 
 }  // namespace
 
-std::string escape_html(std::string_view text)
-{
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
 std::string report(const results& r)
 {
-  return fill(parts::report_html, {{"css", std::string(parts::report_css)},
-                                   {"js", std::string(parts::report_js)},
-                                   {"headline", escape_html(headline(r))},
-                                   {"description", escape_html(r.workload.description)},
-                                   {"verdict", verdict_box(r)},
-                                   {"figures", key_figures(r)},
-                                   {"overview", overview_rows(r)},
-                                   {"table", full_table(r)},
-                                   {"batch_links", batch_links(r)},
-                                   {"batches", batch_sections(r)},
-                                   {"notes", notes(r)},
-                                   {"break_even", escape_html(break_even_sentence(r.balance))},
-                                   {"settings", settings_lists(r)},
-                                   {"data", script_json(r)}});
+  return fill_page(parts::report_html,
+                   {{"css", std::string(parts::report_css)},
+                    {"js", std::string(parts::chart_js) + std::string(parts::report_js)},
+                    {"headline", escape_html(headline(r))},
+                    {"description", escape_html(r.workload.description)},
+                    {"verdict", verdict_box(r)},
+                    {"figures", key_figures(r)},
+                    {"overview", overview_rows(r)},
+                    {"table", full_table(r)},
+                    {"batch_links", batch_links(r)},
+                    {"batches", batch_sections(r)},
+                    {"notes", notes(r)},
+                    {"break_even", escape_html(break_even_sentence(r.balance))},
+                    {"settings", settings_lists(r)},
+                    {"data", script_text(to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))}});
 }
 
 void write_report(const results& r, const std::string& path) { write_file(path, report(r)); }

@@ -1,16 +1,13 @@
 // A run as one HTML page that needs nothing else: style, script and data are inside, and nothing is fetched.
-// The page's parts are report.html, report.css and report.js here; CMake builds them into the program.
+// The page's parts are report.html, report.css, chart.js and report.js here; CMake builds them into the program.
 #pragma once
 
+#include "replay/page.hpp"
 #include "replay/results.hpp"
 
 #include <string>
-#include <string_view>
 
 namespace replay {
-
-/// Text that is safe inside an element and inside a quoted attribute.
-[[nodiscard]] std::string escape_html(std::string_view text);
 
 /// The whole page. Tables and sentences are in the HTML itself; a script draws the charts from the embedded JSON.
 [[nodiscard]] std::string report(const results& r);

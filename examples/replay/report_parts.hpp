@@ -7,6 +7,7 @@ namespace replay::parts {
 
 extern const std::string_view report_html;
 extern const std::string_view report_css;
+extern const std::string_view chart_js;  ///< what other pages draw with, too
 extern const std::string_view report_js;
 
 }  // namespace replay::parts

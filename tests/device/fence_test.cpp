@@ -70,16 +70,26 @@ TEST_CASE("a fence keeps the latest point of each stream")
   REQUIRE(f.empty());
 }
 
-TEST_CASE("a fence agrees with a map from stream to sequence")
+TEST_CASE("a fence agrees with a map from stream to sequence, however many streams and however large the numbers")
 {
   std::mt19937 random(5);
-  for (int round = 0; round < 200; ++round) {
+  constexpr std::uint64_t large = std::uint64_t{1} << 48;  // near points are kept in fewer bits
+  for (int round = 0; round < 400; ++round) {
+    const bool any_size = round % 2 != 0;
     fence f;
     std::map<std::uint32_t, std::uint64_t> expected;
     for (unsigned i = 0; i < random() % 30; ++i) {
-      const std::uint32_t stream = static_cast<std::uint32_t>(random() % 8);
-      const std::uint64_t sequence = random() % 20;
-      f.add(at(stream, sequence));
+      std::uint32_t stream = static_cast<std::uint32_t>(random() % 8);
+      std::uint64_t sequence = random() % 20;
+      if (any_size && stream % 3 == 0) stream += 0xfffe;
+      if (any_size && sequence != 0 && random() % 4 == 0) sequence += large - 10;
+      if (random() % 2 == 0) f.add(at(stream, sequence));
+      else f.add(fence(at(stream, sequence)));
+      if (any_size && random() % 16 == 0) {  // what has come to pass is forgotten
+        const std::uint64_t done = random() % 20;
+        f.prune([done](event point) { return point.sequence <= done; });
+        std::erase_if(expected, [done](const auto& e) { return e.second <= done; });
+      }
       if (sequence != 0 && expected[stream] < sequence) expected[stream] = sequence;
       if (expected[stream] == 0) expected.erase(stream);
     }

@@ -406,7 +406,7 @@ TEST_CASE("a sample errs on real traces as it says", "[sweep]")
     memory_source whole(real.accesses);
     const std::uint64_t keys = measure_footprint(whole).objects;
     std::vector<std::uint64_t> sizes;
-    for (const std::uint64_t part : {50U, 20U, 10U, 5U, 2U}) sizes.push_back(keys / part);
+    for (const std::uint64_t part : {50U, 10U, 2U}) sizes.push_back(keys / part);
     const auto zoo_for = [&](const spatial_sample& sample) {
       instance_list zoo;
       const auto add = [&](std::uint64_t size, const auto& make) {
@@ -443,8 +443,9 @@ TEST_CASE("a sample errs on real traces as it says", "[sweep]")
       INFO(real.name << " at rate " << rate);
       CHECK(worst < 4);
       const double typical = std::sqrt(squares / points);
-      CHECK(typical > 0.7);
-      CHECK(typical < 1.3);
+      INFO("typical " << typical << ", worst " << worst);
+      CHECK(typical > 0.6);
+      CHECK(typical < 1.4);
     }
   }
 }

@@ -1,6 +1,6 @@
-# Reads the pages docs/guide/*.md at ROOT and fails, naming each fault, when a page quotes what is not in its examples:
-# every ```cpp block must stand, line by line, in a file below examples/ that the page links to. An indentation that all
-# lines of a block share is ignored.
+# Reads the pages docs/guide/*.md and docs/tutorials/*.md at ROOT and fails, naming each fault, when a page quotes what is
+# not in its examples: every ```cpp block must stand, line by line, in a file below examples/ that the page links to. An
+# indentation that all lines of a block share is ignored.
 cmake_minimum_required(VERSION 3.25)
 
 set(faults "")
@@ -55,7 +55,7 @@ if(EXISTS "${ROOT}/README.md")
   read_text("${ROOT}/README.md" readme)
 endif()
 
-file(GLOB pages RELATIVE "${ROOT}" "${ROOT}/docs/guide/*.md")
+file(GLOB pages RELATIVE "${ROOT}" "${ROOT}/docs/guide/*.md" "${ROOT}/docs/tutorials/*.md")
 set(count 0)
 foreach(page IN LISTS pages)
   read_text("${ROOT}/${page}" text)

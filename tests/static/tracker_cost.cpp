@@ -2,13 +2,12 @@
 // cleaning, prefetch, pressure, erasing. tracker_cost.cmake counts the instructions of it.
 //
 //   tracker_cost BATCHES
-#include "support/null_device.hpp"
-
 #include <kvstrata/cache.hpp>
 #include <kvstrata/observe/concepts.hpp>
 #ifdef KVSTRATA_COUNTED
 #include <kvstrata/observe/counters.hpp>
 #endif
+#include <kvstrata/simulate/dataless_device.hpp>
 
 #include <cstdint>
 #include <cstdio>
@@ -33,8 +32,8 @@ int main(int argc, char** argv)
     std::fputs("tracker_cost wants a number of batches, at least 1\n", stderr);
     return 2;
   }
-  using cache_type = default_cache<bench::null_device, lru, watcher>;
-  bench::null_device device;
+  using cache_type = default_cache<dataless_device, lru, watcher>;
+  dataless_device device;
   const geometry shape{.layers = 4, .kv_heads = 2, .head_dim = 64, .element = element_type::bf16};
   const std::size_t page = page_bytes(shape, 32);
   cache_type cache(device, {.shape = shape,

@@ -32,7 +32,7 @@ struct outcome
 
 outcome serve(const machine& m, token_count candidates, token_count tokens)
 {
-  bench::model_shape model = bench::mtserve_shape;
+  model_shape model = bench::h200_pcie5().model;
   model.candidates = candidates;
   outcome out;
   out.fetched = bench::serve_lone_hit<cache_with<always_fetch>>(m, model, tokens, [](auto&) {});
@@ -47,13 +47,13 @@ outcome serve(const machine& m, token_count candidates, token_count tokens)
 
 TEST_CASE("the split shortens a lone host hit by what the arithmetic says", "[transfer][time][split]")
 {
-  machine m = bench::h200_pcie5;
+  machine m = figures_of(bench::h200_pcie5());
   m.link_latency_seconds = 0;
   const double expected[] = {2.95, 2.39, 2.00, 1.70};
   int i = 0;
   for (const token_count tokens : {4'000U, 10'000U, 20'000U, 40'000U}) {
     CAPTURE(tokens);
-    const double factor = factor_by_arithmetic(m, bench::mtserve_shape.hidden, tokens);
+    const double factor = factor_by_arithmetic(m, bench::h200_pcie5().model.hidden, tokens);
     CHECK(factor == Approx(expected[i++]).epsilon(0.01));
     const outcome o = serve(m, 0, tokens);
     CHECK(o.fetched.fetched == tokens);
@@ -69,15 +69,15 @@ TEST_CASE("with 512 candidates to score besides, it is less, and never a loss", 
   int i = 0;
   for (const token_count tokens : {4'000U, 10'000U, 20'000U, 40'000U}) {
     CAPTURE(tokens);
-    const outcome o = serve(bench::h200_pcie5, 512, tokens);
+    const outcome o = serve(figures_of(bench::h200_pcie5()), 512, tokens);
     CHECK(o.factor >= at_least[i]);
-    CHECK(o.factor < factor_by_arithmetic(bench::h200_pcie5, bench::mtserve_shape.hidden, tokens));
+    CHECK(o.factor < factor_by_arithmetic(figures_of(bench::h200_pcie5()), bench::h200_pcie5().model.hidden, tokens));
     CHECK(o.split.exposed_seconds < 0.35 * o.fetched.exposed_seconds);
     ++i;
   }
   for (const token_count tokens : {1U, 31U, 32U, 100U, 700U, 2'000U}) {
     CAPTURE(tokens);
-    CHECK(serve(bench::h200_pcie5, 512, tokens).factor >= 1);
+    CHECK(serve(figures_of(bench::h200_pcie5()), 512, tokens).factor >= 1);
   }
 }
 

@@ -66,10 +66,11 @@ class device_level
     const page_interval have = mine.covered();
     const page_count from = std::clamp(keep.empty() ? have.end : keep.begin, have.begin, have.end);
     const page_count to = keep.empty() ? from : std::clamp(keep.end, from, have.end);
+    if (from == have.begin && to == have.end && !have.empty()) return;
     give_back(mine, to - have.begin, have.end - have.begin);
     give_back(mine, 0, from - have.begin);
     mine.pages.resize(to - have.begin);
-    mine.pages.erase(mine.pages.begin(), mine.pages.begin() + (from - have.begin));
+    if (from != have.begin) mine.pages.erase(mine.pages.begin(), mine.pages.begin() + (from - have.begin));
     mine.first_page = from;
     if (!mine.pages.empty()) return;
     mine.last_use.clear();

@@ -4,7 +4,7 @@
 #include <kvstrata/core/ids.hpp>
 
 #include <boost/intrusive/list.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -12,7 +12,8 @@
 namespace kvstrata {
 
 /// Owns the entries. Live ones can be found; stale ones (of an older epoch) and doomed ones (erased while held) only
-/// wait to be discarded. Not synchronised.
+/// wait to be discarded. Discarded ones are used again, so that users who come and go cost no allocation: there are as many
+/// as there were at a time. Not synchronised.
 template <class Entry>
 class directory
 {
@@ -22,7 +23,7 @@ class directory
   directory& operator=(const directory&) = delete;
   ~directory()
   {
-    for (list* all : {&live_, &stale_, &doomed_}) all->clear_and_dispose(std::default_delete<Entry>());
+    for (list* all : {&live_, &stale_, &doomed_, &idle_}) all->clear_and_dispose(std::default_delete<Entry>());
   }
 
   [[nodiscard]] epoch_id epoch() const noexcept { return epoch_; }
@@ -32,24 +33,31 @@ class directory
   [[nodiscard]] Entry* find(user_id user) const
   {
     const auto it = index_.find(user);
-    return it == index_.end() || it->second->epoch != epoch_ ? nullptr : it->second;
+    return it == index_.end() || (*it)->epoch != epoch_ ? nullptr : *it;
   }
 
   /// A new live entry for a user who has none.
   Entry& add(user_id user)
   {
-    auto made = std::make_unique<Entry>(user, epoch_);
-    index_[user] = made.get();  // hides a stale one
-    live_.push_back(*made);
-    return *made.release();
+    if (idle_.empty()) idle_.push_back(*std::make_unique<Entry>(user, epoch_).release());
+    Entry& made = idle_.front();
+    made.user = user;
+    made.epoch = epoch_;
+    if (const auto [at, fresh] = index_.insert(&made); !fresh) {  // hides a stale one
+      index_.erase(at);
+      index_.insert(&made);
+    }
+    live_.splice(live_.end(), idle_, idle_.begin());
+    return made;
   }
 
-  /// Deletes an entry, which must hold nothing any more.
+  /// Takes back an entry, which must hold nothing any more.
   void discard(Entry& gone) noexcept
   {
     forget(gone);
     list& home = gone.doomed ? doomed_ : gone.epoch == epoch_ ? live_ : stale_;
-    home.erase_and_dispose(home.iterator_to(gone), std::default_delete<Entry>());
+    gone.renew();
+    idle_.splice(idle_.begin(), home, home.iterator_to(gone));
   }
 
   /// Makes a held entry unfindable; whoever releases it last discards it.
@@ -92,6 +100,7 @@ class directory
   struct hash
   {
     using is_avalanching = void;
+    using is_transparent = void;
     std::size_t operator()(user_id user) const noexcept
     {
       std::uint64_t x = to_number(user) + 0x9e3779b97f4a7c15U;  // splitmix64
@@ -99,17 +108,25 @@ class directory
       x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
       return static_cast<std::size_t>(x ^ (x >> 31U));
     }
+    std::size_t operator()(const Entry* e) const noexcept { return (*this)(e->user); }
+  };
+  struct equal
+  {
+    using is_transparent = void;
+    bool operator()(const Entry* a, const Entry* b) const noexcept { return a->user == b->user; }
+    bool operator()(user_id user, const Entry* e) const noexcept { return user == e->user; }
+    bool operator()(const Entry* e, user_id user) const noexcept { return user == e->user; }
   };
 
   void forget(const Entry& e) noexcept
   {
     const auto it = index_.find(e.user);
-    if (it != index_.end() && it->second == &e) index_.erase(it);
+    if (it != index_.end() && *it == &e) index_.erase(it);
   }
 
   epoch_id epoch_;
-  boost::unordered_flat_map<user_id, Entry*, hash> index_;
-  list live_, stale_, doomed_;
+  boost::unordered_flat_set<Entry*, hash, equal> index_;
+  list live_, stale_, doomed_, idle_;
 };
 
 }  // namespace kvstrata

@@ -71,6 +71,32 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     device.owner = this;
     lower.owner = this;
   }
+
+  /// Becomes as good as new, but for user and epoch; keeps the memory of its vectors, unless that is much. It holds
+  /// nothing.
+  void renew() noexcept
+  {
+    holds = 0;
+    doomed = false;
+    planned_in = uses = asked_at = cleaned_in = 0;
+    dirty = 0;
+    vouched = {};
+    prefetched.unread = false;
+    prefetched.had = {};
+    empty(prefetched.arriving);
+    device.tokens = device.read = {};
+    device.first_page = 0;
+    empty(device.pages);
+    device.last_use.clear();
+    device.listed = false;
+    lower.tokens = lower.read = {};
+    empty(lower.extents);
+    lower.last_use.clear();
+    lower.listed = false;
+    dirty_place.unlink();
+    write_place.unlink();
+  }
+
   entry(const entry&) = delete;
   entry& operator=(const entry&) = delete;
 
@@ -89,6 +115,15 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
   lower_copy lower;
   place_in_line dirty_place;  ///< among the users with dirty tokens
   place_in_line write_place;  ///< among the writes that wait
+
+ private:
+  template <class T>
+  static void empty(std::vector<T>& list) noexcept
+  {
+    constexpr std::size_t most = 64;
+    if (list.capacity() > most) list = {};
+    list.clear();
+  }
 };
 
 /// A line of entries, in the order of joining.

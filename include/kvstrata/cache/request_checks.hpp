@@ -23,6 +23,7 @@ class request_checks
 
   void require_distinct_users(std::span<const request> requests)
   {
+    if (requests.size() < 2) return;
     sorted_.clear();
     for (const request& r : requests) sorted_.push_back(r.user);
     std::sort(sorted_.begin(), sorted_.end());

@@ -77,6 +77,7 @@ class residency
 
   void set_device_tokens(entry_type& e, token_interval tokens) noexcept
   {
+    if (tokens == e.device.tokens) return;
     if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
     e.device.tokens = tokens;
     e.device.read = intersect(e.device.read, tokens);

@@ -17,7 +17,9 @@ namespace kvstrata {
 /// Of the D objects that come between two uses of an object a sample sees D R, give or take sqrt(D R (1 - R)): a cache of
 /// C objects is as crowded as one of C (1 +- d) objects, d = sqrt((1 - R) / (C R)), would be in the whole. So a cache of
 /// that size on either side is run, too, and half their difference is the error that crowding makes. It is added to
-/// that of the choice of keys, not its square: a sample of busy keys errs both ways at once.
+/// that of the choice of keys, not its square: a sample of busy keys errs both ways at once. On two real traces, at rates
+/// 0.1 and 0.3, LRU and SIEVE erred by 1.0 to 1.2 times what error() says as a root mean square, at most by 3.5 times
+/// (tests/simulate/sweep_test.cpp).
 class sampled_instance final : public sweep_instance
 {
  public:

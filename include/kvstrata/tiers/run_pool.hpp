@@ -60,16 +60,18 @@ class run_pool
     if (it == by_size_.end()) --it;
     node& found = *it;
     const frame_run whole{index_of(found), found.count};
-    const page_count count = whole.count < most ? whole.count : most;
-    taken_run taken{{whole.first, count}, found.last_use};
-    if (count == whole.count) {
+    if (whole.count <= most) {
+      taken_run taken{whole, std::move(found.last_use)};
       remove(found);
-    } else {  // the front goes, the rest stays with the fence it had
-      fence rest = found.last_use;
-      remove(found);
-      insert({whole.first + count, whole.count - count}, std::move(rest));
+      free_ -= whole.count;
+      return taken;
     }
-    free_ -= count;
+    // The front goes, the rest stays with the fence it had.
+    taken_run taken{{whole.first, most}, found.last_use};
+    fence rest = std::move(found.last_use);
+    remove(found);
+    insert({whole.first + most, whole.count - most}, std::move(rest));
+    free_ -= most;
     return taken;
   }
 
@@ -125,7 +127,8 @@ class run_pool
 
   // One a frame. Only the node of a free run's first frame is in the tree, and only there count is not 0;
   // start_of_run is right in the node of a free run's last frame.
-  struct node : boost::intrusive::avl_set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>
+  struct node : boost::intrusive::avl_set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>,
+                                                    boost::intrusive::optimize_size<true>>
   {
     page_count count = 0;
     page_count start_of_run = none;

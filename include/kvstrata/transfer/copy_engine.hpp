@@ -32,17 +32,21 @@ struct copied
 template <class Each>
 void each_piece(const copy_list& list, copy_direction direction, layer_index layer, bool join_pages, Each&& each)
 {
+  const bool inwards = direction == copy_direction::to_device;
+  const auto give = [&](std::byte* device_side, std::byte* lower_side, std::size_t bytes) {
+    each(copy_piece{inwards ? device_side : lower_side, inwards ? lower_side : device_side, bytes});
+  };
   for (const copy_run& run : list.runs) {
     std::byte* const on_device = list.device_base + run.device_offset + run.device_place.offset(layer, 0);
     std::byte* const below = list.lower_base + run.lower_offset + run.lower_place.offset(layer, 0);
-    const bool dense =
-        run.device_place.page_stride == list.piece_bytes && run.lower_place.page_stride == list.piece_bytes;
-    const page_count step = join_pages && dense ? run.pages : 1;
-    for (page_count page = 0; page < run.pages; page += step) {
-      std::byte* const device_side = on_device + run.device_place.offset(0, page);
-      std::byte* const lower_side = below + run.lower_place.offset(0, page);
-      const bool inwards = direction == copy_direction::to_device;
-      each(copy_piece{inwards ? device_side : lower_side, inwards ? lower_side : device_side, step * list.piece_bytes});
+    const std::uint64_t device_step = run.device_place.page_stride;
+    const std::uint64_t lower_step = run.lower_place.page_stride;
+    if (join_pages && device_step == list.piece_bytes && lower_step == list.piece_bytes) {
+      give(on_device, below, run.pages * list.piece_bytes);
+      continue;
+    }
+    for (page_count page = 0; page < run.pages; ++page) {
+      give(on_device + page * device_step, below + page * lower_step, list.piece_bytes);
     }
   }
 }

@@ -1,0 +1,23 @@
+// Says what is wrong with a number on a command line.
+#pragma once
+
+#include <charconv>
+#include <string>
+#include <system_error>
+#include <type_traits>
+
+namespace replay {
+
+/// What is wrong with the text of a number; nothing when it is right.
+template <class T>
+[[nodiscard]] std::string number_fault(const std::string& text)
+{
+  T value{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  if (fault == std::errc::result_out_of_range) return "'" + text + "' is out of range";
+  if (fault == std::errc() && stop == end) return {};
+  return "'" + text + (std::is_integral_v<T> ? "' is not a whole number from 0 up" : "' is not a number");
+}
+
+}  // namespace replay

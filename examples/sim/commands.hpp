@@ -1,0 +1,15 @@
+// The subcommands of kvstrata-sim. Each reads its own command line; arguments[0] is what the user typed to get here.
+// Exit code 0: done; 1: a trace is broken, or the run could not be finished; 2: a bad argument.
+#pragma once
+
+#include <iosfwd>
+
+namespace sim {
+
+/// Runs caches through traces: kvstrata-sim [sweep].
+int sweep_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
+
+/// Predicts what a described machine would do: kvstrata-sim machine.
+int machine_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
+
+}  // namespace sim

@@ -1,0 +1,59 @@
+#include "sim/results.hpp"
+
+#include "replay/format.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sim {
+
+const curve* find_curve(const trace_result& t, const std::string& name)
+{
+  const auto found =
+      std::find_if(t.curves.begin(), t.curves.end(), [&name](const curve& one) { return one.name == name; });
+  return found == t.curves.end() ? nullptr : &*found;
+}
+
+double closed_gap(const trace_result& t, const curve& c)
+{
+  const curve* const lru = find_curve(t, "lru");
+  const curve* const belady = find_curve(t, "belady");
+  double sum = 0;
+  int count = 0;
+  for (std::size_t k = 0; lru != nullptr && belady != nullptr && k < t.steps.size(); ++k) {
+    const double from = lru->points[k].miss.requests;
+    const double whole = from - belady->points[k].miss.requests;
+    if (whole < 1e-3) continue;  // a distance that is none says nothing
+    sum += (from - c.points[k].miss.requests) / whole;
+    ++count;
+  }
+  return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / count;
+}
+
+std::string gap_text(const trace_result& t, const curve& c)
+{
+  const double closed = closed_gap(t, c);
+  if (std::isnan(closed)) return {};
+  const std::string text = replay::fixed(100 * closed, 0);
+  return (text == "-0" ? "0" : text) + " %";
+}
+
+std::size_t best_at(const trace_result& t, std::size_t step)
+{
+  std::size_t best = t.curves.size();
+  for (std::size_t k = 0; k < t.curves.size(); ++k) {
+    if (t.curves[k].knows_future) continue;
+    if (best == t.curves.size() || t.curves[k].points[step].miss.requests < t.curves[best].points[step].miss.requests) {
+      best = k;
+    }
+  }
+  return best;
+}
+
+std::string amount_text(const results& r, std::uint64_t amount)
+{
+  return r.sizes == "unit" ? replay::with_commas(amount) : replay::bytes_text(amount);
+}
+
+}  // namespace sim

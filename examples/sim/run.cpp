@@ -1,0 +1,235 @@
+#include "sim/run.hpp"
+
+#include "sim/menu.hpp"
+
+#include "replay/format.hpp"
+#include "replay/machine.hpp"
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/machine.hpp>
+#include <kvstrata/simulate/machine_file.hpp>
+#include <kvstrata/simulate/readers/memory_source.hpp>
+#include <kvstrata/simulate/sampled_instance.hpp>
+#include <kvstrata/simulate/shipped_admissions.hpp>
+#include <kvstrata/simulate/sweep.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+
+namespace sim {
+namespace {
+
+using instance_list = std::vector<std::unique_ptr<kvstrata::sweep_instance>>;
+
+/// A trace that is read twice: once to measure it, once for the caches. From memory where a policy needs the future and
+/// the trace does not tell it.
+class twice_read
+{
+ public:
+  twice_read(const named_trace& which, const options& o, bool needs_future, replay::progress& shown)
+      : source_(open(which, o.traces)), is_memory_(needs_future)
+  {
+    shown.start("reading " + which.name, 1000);
+    std::uint64_t told = 0;
+    const auto tell = [&](std::uint64_t) {
+      const auto now = static_cast<std::uint64_t>(source_.progress() * 1000);
+      if (now > told) shown.advance(now - std::exchange(told, now));
+    };
+    touched_ = kvstrata::measure_footprint(source_, tell);
+    shown.finish(replay::with_commas(touched_.requests) + " requests of " + (touched_.exact ? "" : "about ") +
+                 replay::with_commas(touched_.objects) + " objects");
+    if (touched_.requests == 0)
+      throw kvstrata::data_error(which.path.empty() ? which.name : which.path, 0, "holds no requests");
+    source_ = open(which, o.traces);
+    is_memory_ = is_memory_ && !touched_.tells_future;
+    if (is_memory_) source_ = kvstrata::any_source(kvstrata::with_future(std::move(source_)));
+  }
+
+  [[nodiscard]] const kvstrata::footprint& touched() const { return touched_; }
+  [[nodiscard]] kvstrata::any_source& source() { return source_; }
+  [[nodiscard]] std::uint64_t held_bytes() const
+  {
+    return is_memory_ ? touched_.requests * sizeof(kvstrata::trace_access) : 0;
+  }
+
+ private:
+  kvstrata::any_source source_;
+  kvstrata::footprint touched_;
+  bool is_memory_;
+};
+
+std::uint64_t warmup_requests(const std::string& text, const kvstrata::footprint& f)
+{
+  if (text.empty()) return 0;
+  if (text.back() == '%') {
+    const double share = read_capacity("--warmup", text).amount / 100;
+    return static_cast<std::uint64_t>(share * static_cast<double>(f.requests));
+  }
+  return read_stretch("--warmup", text).requests;
+}
+
+kvstrata::interval_options intervals_of(const options& o, const kvstrata::footprint& f)
+{
+  kvstrata::interval_options out{.warmup_requests = warmup_requests(o.warmup, f)};
+  if (o.interval.empty()) return out;
+  const stretch every = read_stretch("--interval", o.interval);
+  if (every.ms != 0 && !f.is_timed) {
+    throw kvstrata::config_error("--interval", "'" + o.interval + "'",
+                                 "the trace tells no times: give a number of requests");
+  }
+  out.every_requests = every.requests;
+  out.every_ms = every.ms;
+  const std::uint64_t stretches = every.requests == 0 ? 0 : f.requests / every.requests;
+  if (stretches > 100'000) {
+    throw kvstrata::config_error("--interval", "'" + o.interval + "'",
+                                 "that makes " + std::to_string(stretches) + " intervals; 100000 are the limit");
+  }
+  return out;
+}
+
+struct planned_step
+{
+  step shown;
+  kvstrata::tier_size size;
+  double objects = 0;  ///< that fit in, about
+};
+
+std::vector<planned_step> plan_steps(const options& o, const kvstrata::footprint& f)
+{
+  std::vector<planned_step> out;
+  for (const std::string& text : o.capacities) {
+    const kvstrata::tier_size size = size_of(read_capacity("--capacities", text), f, o.object_sizes());
+    const bool unit = o.object_sizes() == kvstrata::object_size::unit;
+    const auto whole = static_cast<double>(unit ? f.objects : f.bytes);
+    const double share = whole > 0 ? static_cast<double>(size.bytes) / whole : 0;
+    out.push_back({.shown = {text, size.bytes, share},
+                   .size = size,
+                   .objects = (std::min)(share, 1.0) * static_cast<double>(f.objects)});
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const planned_step& a, const planned_step& b) { return a.size.bytes < b.size.bytes; });
+  const auto same = [](const planned_step& a, const planned_step& b) { return a.size.bytes == b.size.bytes; };
+  out.erase(std::unique(out.begin(), out.end(), same), out.end());
+  return out;
+}
+
+/// Throws kvstrata::config_error when the caches would not fit into this machine's memory.
+void require_memory(std::span<const planned_step> steps, std::size_t curves, double rate, std::uint64_t held_bytes)
+{
+  constexpr double object_bytes = 72;  // with its share of index and ghosts
+  double objects = 0;
+  for (const planned_step& one : steps) objects += one.objects * rate * (rate < 1 ? 3 : 1);
+  const double wanted = objects * static_cast<double>(curves) * object_bytes + static_cast<double>(held_bytes);
+  const auto there = static_cast<double>(replay::this_machine().memory_bytes);
+  if (there == 0 || wanted < 0.8 * there) return;
+  throw kvstrata::config_error("--capacities",
+                               std::to_string(steps.size()) + " sizes for " + std::to_string(curves) + " policies",
+                               "these caches need about " + replay::bytes_text(static_cast<std::uint64_t>(wanted)) +
+                                   " and this machine has " + replay::bytes_text(static_cast<std::uint64_t>(there)) +
+                                   ": ask for fewer or smaller ones, or for a sample (--sample 0.01)");
+}
+
+/// Scaled as the cache is: a sample writes its share.
+std::uint64_t scaled_rate(const options& o, double rate)
+{
+  if (o.write_rate.empty()) return 0;
+  const auto whole = static_cast<double>(read_bytes("--write-rate", o.write_rate));
+  return (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(std::llround(whole * rate)));
+}
+
+trace_result run_one(const named_trace& which, const options& o, const kvstrata::cost_model* cost, results& all,
+                     replay::progress& shown)
+{
+  const std::vector<const kvstrata::menu_policy*> policies = choose(o.policies);
+  const bool needs_future =
+      std::any_of(policies.begin(), policies.end(), [](const auto* p) { return p->needs_future; });
+  twice_read trace(which, o, needs_future, shown);
+  const kvstrata::footprint& touched = trace.touched();
+  const std::vector<planned_step> steps = plan_steps(o, touched);
+  const auto sample = o.sample < 1 ? kvstrata::spatial_sample(o.sample, o.seed) : kvstrata::spatial_sample();
+  require_memory(steps, policies.size() * o.admissions.size(), sample.rate(), trace.held_bytes());
+
+  trace_result out;
+  out.name = which.name;
+  out.path = which.path;
+  out.touched = touched;
+  instance_list instances;
+  for (const kvstrata::menu_policy* policy : policies) {
+    for (const std::string& admission : o.admissions) {
+      const std::string name = admission == "always" ? policy->name : policy->name + " + " + admission;
+      out.curves.push_back({policy->name, admission, name, policy->needs_future, {}});
+      const auto make = [&](const kvstrata::tier_size& size) {
+        return policy->make(size, o.object_sizes(),
+                            kvstrata::make_admission_named(admission, size, scaled_rate(o, sample.rate())));
+      };
+      for (const planned_step& one : steps) {
+        if (sample.takes_all()) instances.push_back(make(one.size));
+        else instances.push_back(std::make_unique<kvstrata::sampled_instance>(one.size, one.objects, sample, make));
+      }
+    }
+  }
+  for (const planned_step& one : steps) out.steps.push_back(one.shown);
+
+  shown.start("replaying " + which.name, touched.requests);
+  std::uint64_t told = 0;
+  const auto tell = [&](std::uint64_t requests) { shown.advance(requests - std::exchange(told, requests)); };
+  const auto began = std::chrono::steady_clock::now();
+  const kvstrata::interval_options intervals = intervals_of(o, touched);
+  const kvstrata::sweep_account account =
+      kvstrata::run_sweep(trace.source(), std::span(std::as_const(instances)),
+                          {.intervals = intervals, .sample = sample, .cost = cost, .threads = o.threads}, tell);
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  shown.finish(std::to_string(instances.size()) + " caches");
+
+  out.counted = account.counted;
+  out.warmup_requests = intervals.warmup_requests;
+  if (!o.interval.empty()) out.intervals = account.intervals;
+  std::size_t next = 0;
+  for (curve& one : out.curves) {
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      const kvstrata::sweep_instance& cache = *instances[next++];
+      point p{.missed = cache.misses(),
+              .miss = {cache.misses(), account.counted, sample.rate()},
+              .error = cache.error(sample.rate(), account.counted.requests),
+              .objects = cache.objects(),
+              .metadata_bytes = cache.metadata_bytes(),
+              .series = {}};
+      for (std::size_t i = 0; i < out.intervals.size(); ++i) {
+        const bool there = i < cache.series().size();
+        p.series.emplace_back(there ? cache.series()[i] : kvstrata::sweep_misses{}, out.intervals[i].asked,
+                              sample.rate());
+      }
+      one.points.push_back(std::move(p));
+    }
+  }
+  all.rate = sample.rate();
+  return out;
+}
+
+}  // namespace
+
+results run(const options& o, replay::progress& shown)
+{
+  results out;
+  out.sizes = o.sizes;
+  out.interval = o.interval;
+  out.threads = o.threads != 0 ? o.threads : (std::max)(1U, std::thread::hardware_concurrency());
+  std::optional<kvstrata::cost_model> cost;
+  if (!o.machine.empty()) {
+    const kvstrata::machine_description m = kvstrata::read_machine(o.machine);
+    cost = kvstrata::cost_of(m);
+    out.machine = m.name;
+  }
+  for (const named_trace& which : list_traces(o.traces)) {
+    out.traces.push_back(run_one(which, o, cost ? &*cost : nullptr, out, shown));
+  }
+  return out;
+}
+
+}  // namespace sim

@@ -1,0 +1,53 @@
+#include "sim/commands.hpp"
+#include "sim/options.hpp"
+#include "sim/output.hpp"
+#include "sim/picture.hpp"
+#include "sim/run.hpp"
+
+#include "replay/progress.hpp"
+#include "replay/write_file.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <exception>
+#include <new>
+#include <ostream>
+#include <string>
+
+int sim::sweep_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
+{
+  options o;
+  if (const std::optional<int> code = parse(count, arguments, o, out, err)) return *code;
+  try {
+    for (const std::string& path : {o.csv, o.series, o.json, o.html, o.svg}) {
+      if (!path.empty()) replay::require_writable(path);
+    }
+    using kind = replay::progress::kind;
+    replay::progress shown(err, !o.quiet && replay::stderr_is_terminal() ? kind::bar : kind::silent);
+    const results r = run(o, shown);
+    out << tables(r);
+    if (!o.quiet) out << remarks(r);
+    if (!o.csv.empty()) replay::write_file(o.csv, csv(r));
+    if (!o.series.empty()) replay::write_file(o.series, series_csv(r));
+    if (!o.json.empty()) {
+      replay::write_file(o.json, to_json(r).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    }
+    if (!o.html.empty()) {
+      replay::write_file(o.html, page(r));
+      if (!o.quiet) out << "- The curves are in " << o.html << ".\n";
+    }
+    if (!o.svg.empty()) replay::write_file(o.svg, picture(r));
+    out.flush();
+    return 0;
+  } catch (const kvstrata::config_error& e) {
+    err << "error: " << e.what() << ".\n";
+    return 2;
+  } catch (const std::bad_alloc&) {
+    err << "error: this machine has not the memory for these caches; ask for fewer or smaller ones, or for a sample "
+           "(--sample 0.01)\n";
+    return 1;
+  } catch (const std::exception& e) {
+    err << "error: " << e.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,86 @@
+// A machine that serves a model, described by figures: what the emulated device in virtual time, a cost model and a cache's
+// sizes are made from. simulate/machine_file.hpp reads one from a small file.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/core/geometry.hpp>
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/device/emulated/config.hpp>
+#include <kvstrata/transfer/cost_model.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace kvstrata {
+
+/// A model by what it computes: the KV's shape, the hidden size, and the candidates that each request scores.
+struct model_shape
+{
+  geometry kv{};
+  std::uint32_t hidden = 0;
+  token_count candidates = 0;
+};
+
+/// Effective figures: what the machine reaches, not what its data sheet promises.
+struct machine_description
+{
+  std::string name;
+  double flops_per_second = 0;  ///< on the model's shapes
+  link_model to_device{};
+  link_model from_device{};
+  copy_kernel_model copy_kernels{};
+  model_shape model{};
+  std::uint64_t device_bytes = 0;  ///< of device memory for the KV of users
+  std::uint64_t host_bytes = 0;    ///< of pinned memory for the tier below
+};
+
+/// Throws config_error when a figure makes no sense.
+inline void check(const machine_description& m)
+{
+  check(m.model.kv);
+  check(emulated_device_config{.time = time_mode::virtual_time,
+                               .to_device = m.to_device,
+                               .from_device = m.from_device,
+                               .copy_kernels = m.copy_kernels,
+                               .data = false});
+  if (!(m.flops_per_second > 0)) {
+    throw config_error("machine.flops_per_second", std::to_string(m.flops_per_second), "it must be more than 0");
+  }
+  if (m.model.hidden == 0) throw config_error("machine.model.hidden", 0, "it must be at least 1");
+  if (m.device_bytes == 0) throw config_error("machine.device_bytes", 0, "users' KV needs room on the device");
+}
+
+/// The machine as a device in virtual time, without data.
+[[nodiscard]] inline emulated_device_config device_of(const machine_description& m)
+{
+  return {.time = time_mode::virtual_time,
+          .to_device = m.to_device,
+          .from_device = m.from_device,
+          .copy_kernels = m.copy_kernels,
+          .data = false};
+}
+
+/// The figures that decide whether to fetch or to compute.
+[[nodiscard]] inline machine figures_of(const machine_description& m)
+{
+  return {.flops_per_second = m.flops_per_second,
+          .link_bytes_per_second = m.to_device.bytes_per_second,
+          .link_latency_seconds = m.to_device.latency_seconds};
+}
+
+/// What a token costs to compute and to fetch, by arithmetic.
+[[nodiscard]] inline cost_model cost_of(const machine_description& m)
+{
+  return cost_model::of(figures_of(m), m.model.hidden, m.model.kv);
+}
+
+/// Seconds one layer takes to compute these tokens of a history, and the candidates that attend to all of it.
+[[nodiscard]] inline double layer_seconds(const cost_model& cost, token_count candidates,
+                                          std::span<const token_interval> tokens, token_count history)
+{
+  return cost.compute_seconds(tokens) + candidates * (cost.seconds_per_token + cost.seconds_per_pair * (history + 1.0));
+}
+
+}  // namespace kvstrata

@@ -1,0 +1,250 @@
+// Predicts what a machine would do that is not at hand: the cache as it is in production on an emulated device in virtual
+// time, with a model that only takes its time. Latencies and throughput come from the links, the compute and the overlap
+// that the cache makes of them; no data is moved. What the host's own work takes is left out: it is microseconds a batch.
+//
+//   closed loop   the next batch is there when the one before is done: what the machine can bear
+//   open loop     requests come at their own times and wait for their turn: what users see
+//
+// A batch is served when the one before is done. In an open loop it takes all that have come by then, up to its size.
+#pragma once
+
+#include <kvstrata/cache/plan.hpp>
+#include <kvstrata/cache/request.hpp>
+#include <kvstrata/cache/stats.hpp>
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/simulate/machine.hpp>
+#include <kvstrata/simulate/serving_report.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace kvstrata {
+
+/// Queues the model's work for a lease on its compute stream, layer by layer: the front that needs nothing of what is on
+/// its way, the wait, the rest with the candidates. Kernels that take their time and do nothing.
+template <class Lease>
+void queue_model(emulated_device& device, stream_id compute, Lease& lease, const cost_model& cost,
+                 token_count candidates)
+{
+  const batch_plan& plan = lease.plan();
+  double front = 0;
+  double all = 0;
+  for (std::size_t r = 0; r < plan.requests.size(); ++r) {
+    front += cost.compute_seconds(lease.front(r));
+    all += layer_seconds(cost, candidates, plan.compute_of(r), plan.requests[r].history);
+  }
+  for (layer_index l = 0; l < cost.layers; ++l) {
+    if (front > 0) device.launch(compute, {.label = "front", .seconds = front}, [] {});
+    lease.wait(l);
+    device.launch(compute, {.label = "layer", .seconds = all - front}, [] {});
+    lease.layer_done(l);
+  }
+}
+
+/// The cache lives on the device, whose time is virtual; `cost` speaks of a model with the cache's shape. Both must
+/// outlive the simulator. For one thread.
+template <class Cache>
+class serving_simulator
+{
+ public:
+  /// Throws usage_error when the device passes real time.
+  serving_simulator(emulated_device& device, Cache& cache, const cost_model& cost, token_count candidates)
+      : device_(&device),
+        cache_(&cache),
+        cost_(cost),
+        candidates_(candidates),
+        compute_(device.create_stream("compute"))
+  {
+    check(cost);
+    device.advance_host(0);
+  }
+
+  /// Serves a batch of distinct users now and waits in virtual time until the model is done. `ahead`: who waits behind
+  /// them; what the lower tier has of these is brought up meanwhile. A batch that does not fit is halved. Returns the
+  /// seconds it took.
+  double serve(std::span<const request> batch, std::span<const request> ahead = {})
+  {
+    const double begin = device_->now();
+    carry_out(batch, ahead);
+    device_->wait_sync(device_->record(compute_));
+    return device_->now() - begin;
+  }
+
+  /// Serves what `next` -> std::optional<arrival> gives, until it gives nothing. Throws usage_error when an open loop's
+  /// arrivals go back in time.
+  template <class Next>
+  [[nodiscard]] serving_report run(Next&& next, const serving_options& options)
+  {
+    if (options.batch_size == 0) throw config_error("serving_options.batch_size", 0, "it must be at least 1");
+    const bool open = options.load == serving_load::open_loop;
+    const double start = device_->now();
+    std::uint64_t seen = 0;
+    bool counts = false;
+    mark from;
+    serving_report out;
+    std::optional<arrival> coming = next();
+    while (coming) {
+      if (open && start + coming->seconds > device_->now()) {
+        device_->advance_host(start + coming->seconds - device_->now());
+      }
+      if (!counts && seen >= options.warm_up) {
+        counts = true;
+        from = here();
+      }
+      const double now = device_->now();
+      batch_.clear();
+      arrived_.clear();
+      while (coming && (!open || start + coming->seconds <= now) && join(coming->asked, options.batch_size)) {
+        arrived_.push_back(open ? start + coming->seconds : now);
+        const double before = coming->seconds;
+        coming = next();
+        if (open && coming && coming->seconds < before) {
+          throw usage_error("the arrivals go back in time, from " + std::to_string(before) + " s to " +
+                            std::to_string(coming->seconds) + " s; sort them");
+        }
+      }
+      const double took = serve(batch_);
+      ++at_.batches;
+      seen += arrived_.size();
+      if (!counts) continue;
+      out.busy_seconds += took;
+      for (const double since : arrived_) out.latencies.push_back(device_->now() - since);
+    }
+    std::sort(out.latencies.begin(), out.latencies.end());
+    if (counts) report(out, from, here());
+    return out;
+  }
+
+  /// Serves these batches one after the other, each while the next `queued` ones wait behind it and are prefetched.
+  [[nodiscard]] serving_report run_batches(std::span<const std::vector<request>> batches, std::size_t queued = 0)
+  {
+    const mark from = here();
+    serving_report out;
+    std::vector<request> ahead;
+    for (std::size_t b = 0; b < batches.size(); ++b) {
+      ahead.clear();
+      for (std::size_t next = b + 1; next <= b + queued && next < batches.size(); ++next) {
+        ahead.insert(ahead.end(), batches[next].begin(), batches[next].end());
+      }
+      const double took = serve(batches[b], ahead);
+      ++at_.batches;
+      out.busy_seconds += took;
+      out.latencies.insert(out.latencies.end(), batches[b].size(), took);
+    }
+    std::sort(out.latencies.begin(), out.latencies.end());
+    report(out, from, here());
+    return out;
+  }
+
+ private:
+  /// Everything that only grows.
+  struct mark
+  {
+    double seconds = 0;
+    double stalled = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t unserved = 0;
+    std::uint64_t device_tokens = 0;
+    std::uint64_t lower_tokens = 0;
+    std::uint64_t computed = 0;
+    std::uint64_t recomputed = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t up = 0;
+    std::uint64_t down = 0;
+  };
+
+  [[nodiscard]] mark here() const
+  {
+    mark now = at_;
+    const auto done = device_->stats();
+    const cache_stats s = cache_->stats();
+    now.seconds = device_->now();
+    now.stalled = done.streams[static_cast<std::size_t>(compute_)].stall_seconds;
+    now.dropped = s.device.dropped_tokens + s.lower.dropped_tokens;
+    now.up = done.to_device.bytes;
+    now.down = done.from_device.bytes;
+    return now;
+  }
+
+  static void report(serving_report& out, const mark& from, const mark& to)
+  {
+    out.requests = out.latencies.size();
+    out.batches = to.batches - from.batches;
+    out.unserved = to.unserved - from.unserved;
+    out.seconds = to.seconds - from.seconds;
+    out.stalled_seconds = to.stalled - from.stalled;
+    out.device_tokens = to.device_tokens - from.device_tokens;
+    out.lower_tokens = to.lower_tokens - from.lower_tokens;
+    out.computed_tokens = to.computed - from.computed;
+    out.recomputed_tokens = to.recomputed - from.recomputed;
+    out.dropped_tokens = to.dropped - from.dropped;
+    out.onload_bytes = to.up - from.up;
+    out.offload_bytes = to.down - from.down;
+  }
+
+  /// Adds a request to the batch, or to its user's answer; false when the batch is full.
+  [[nodiscard]] bool join(const request& asked, std::size_t most)
+  {
+    for (request& mine : batch_) {
+      if (mine.user != asked.user) continue;
+      if (asked.history_tokens >= mine.history_tokens) mine = asked;
+      return true;
+    }
+    if (batch_.size() == most) return false;
+    batch_.push_back(asked);
+    return true;
+  }
+
+  void carry_out(std::span<const request> batch, std::span<const request> ahead)
+  {
+    if (batch.empty()) return;
+    try {
+      if (auto lease = cache_->prepare(batch, compute_)) {
+        count(lease->plan());
+        for (const request& r : ahead) static_cast<void>(cache_->prefetch(r));
+        queue_model(*device_, compute_, *lease, cost_, candidates_);
+        lease->commit();
+        lease->release();
+        return;
+      }
+    } catch (const capacity_error&) {  // larger than the device
+    }
+    if (batch.size() > 1) {
+      carry_out(batch.first(batch.size() / 2), {});
+      carry_out(batch.subspan(batch.size() / 2), ahead);
+      return;
+    }
+    ++at_.unserved;
+    at_.computed += batch.front().history_tokens;
+    const token_interval all[] = {{0, batch.front().history_tokens}};
+    const double seconds = cost_.layers * layer_seconds(cost_, candidates_, all, all[0].end);
+    device_->launch(compute_, {.label = "unserved", .seconds = seconds}, [] {});
+  }
+
+  void count(const batch_plan& plan) noexcept
+  {
+    for (const request_plan& r : plan.requests) {
+      at_.device_tokens += r.device_hit.size();
+      at_.lower_tokens += r.lower_tokens();
+      at_.computed += r.computed_tokens();
+      at_.recomputed += r.recomputed.size();
+    }
+  }
+
+  emulated_device* device_;
+  Cache* cache_;
+  cost_model cost_;
+  token_count candidates_;
+  stream_id compute_;
+  mark at_;
+  std::vector<request> batch_;
+  std::vector<double> arrived_;  // those who share the batch's answers
+};
+
+}  // namespace kvstrata

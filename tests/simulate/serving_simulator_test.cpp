@@ -1,0 +1,271 @@
+// The predicted times of a machine against times that are worked out by hand, and machine files, right and wrong.
+#include <kvstrata/simulate/serving_simulator.hpp>
+
+#include "scratch.hpp"
+#include "support/catch.hpp"
+
+#include <kvstrata/cache.hpp>
+#include <kvstrata/simulate/machine_file.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace kvstrata;
+
+// Two layers of 8 bytes a token, pages of 4 tokens. Computing a token takes 1 ms a layer whatever it attends to, a
+// candidate as long; a token travels in 0.25 ms a layer, a copy call takes 2 ms more.
+constexpr geometry shape{.layers = 2, .kv_heads = 1, .head_dim = 2, .element = element_type::bf16};
+constexpr cost_model cost{.seconds_per_token = 1e-3, .fetch_seconds_per_token = 0.25e-3, .layers = 2};
+constexpr link_model link{.bytes_per_second = 8 / 0.25e-3, .latency_seconds = 2e-3};
+constexpr token_count candidates = 3;
+
+using plain_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, paged_layout,
+                          layerwise_transfer<batched_copy<>, token_write_through>, lru>;
+
+struct server
+{
+  emulated_device device;
+  plain_cache cache;
+  serving_simulator<plain_cache> sim;
+
+  explicit server(page_count pages)
+      : device({.time = time_mode::virtual_time, .to_device = link, .from_device = {}, .data = false}),
+        cache(device, {.shape = shape,
+                       .device = {.bytes = pages * page_bytes(shape, 4)},
+                       .host = {.bytes = 100 * page_bytes(shape, 4)},
+                       .layout = {.page_tokens = 4}}),
+        sim(device, cache, cost, candidates)
+  {
+  }
+
+  serving_report run(std::vector<arrival> all, const serving_options& options)
+  {
+    std::size_t at = 0;
+    return sim.run(
+        [&]() -> std::optional<arrival> { return at == all.size() ? std::nullopt : std::optional(all[at++]); },
+        options);
+  }
+};
+
+arrival comes(double seconds, std::uint64_t user, token_count tokens)
+{
+  return {.seconds = seconds, .asked = {.user = user_id{user}, .history_tokens = tokens}};
+}
+
+void check_latencies(const serving_report& r, const std::vector<double>& expected)
+{
+  REQUIRE(r.latencies.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(r.latencies[i] == Approx(expected[i]));
+}
+
+}  // namespace
+
+TEST_CASE("a batch takes what computing it takes, and what of its fetches shows", "[simulate][serving]")
+{
+  server s(6);  // pages, of 4 tokens
+  const request one{.user = user_id{1}, .history_tokens = 16};
+  const request two{.user = user_id{2}, .history_tokens = 12};
+  // 16 tokens and 3 candidates, in each of 2 layers.
+  CHECK(s.sim.serve({&one, 1}) == Approx(2 * 19e-3));
+  // All are there: candidates alone.
+  CHECK(s.sim.serve({&one, 1}) == Approx(2 * 3e-3));
+  // 3 pages for user 2; one of user 1's four goes.
+  CHECK(s.sim.serve({&two, 1}) == Approx(2 * 15e-3));
+  // That page comes back: 4 tokens, 2 + 1 ms a layer. The first layer's is waited for, the second comes during the first
+  // layer's 3 ms.
+  CHECK(s.sim.serve({&one, 1}) == Approx(3e-3 + 2 * 3e-3));
+}
+
+TEST_CASE("a closed loop is busy all the time", "[simulate][serving]")
+{
+  server s(100);
+  const serving_report r =
+      s.run({comes(99, 1, 10), comes(0, 2, 5), comes(3, 1, 12), comes(7, 3, 1)}, {.batch_size = 2});
+  // Users 1 and 2 with 12 and 5 tokens, three requests; then user 3.
+  const double first = 2 * (12 + 5 + 6) * 1e-3;
+  const double second = 2 * (1 + 3) * 1e-3;
+  CHECK(r.requests == 4);
+  CHECK(r.batches == 2);
+  CHECK(r.seconds == Approx(first + second));
+  CHECK(r.busy_seconds == Approx(r.seconds));
+  CHECK(r.stalled_seconds == Approx(0).margin(1e-12));
+  check_latencies(r, {second, first, first, first});
+  CHECK(r.percentile(0.25) == Approx(second));
+  CHECK(r.percentile(0.26) == Approx(first));
+  CHECK(r.percentile(0) == Approx(second));
+  CHECK(r.percentile(1) == Approx(first));
+  CHECK(r.mean_latency() == Approx((second + 3 * first) / 4));
+  CHECK(r.requests_per_second() == Approx(4 / (first + second)));
+  CHECK(r.computed_tokens == 12 + 5 + 1);
+}
+
+TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
+{
+  server s(100);
+  // 0.000 user 1, 10 tokens: 2 x 13 ms, done at 0.026
+  // 0.010 user 2, 0.020 user 3, 0.025 user 2 again: one batch of 4 + 6 tokens, 2 x (10 + 6) ms, done at 0.058
+  // 0.027 user 4, 0.057 user 5: a batch of 2 tokens, 2 x 8 ms, done at 0.074
+  // 1.000 user 1 again: candidates alone, 6 ms
+  const serving_report r = s.run({comes(0, 1, 10), comes(0.010, 2, 3), comes(0.020, 3, 6), comes(0.025, 2, 4),
+                                  comes(0.027, 4, 1), comes(0.057, 5, 1), comes(1, 1, 10)},
+                                 {.load = serving_load::open_loop, .batch_size = 2});
+  CHECK(r.batches == 4);
+  check_latencies(r, {0.006, 0.017, 0.026, 0.033, 0.038, 0.047, 0.048});
+  CHECK(r.seconds == Approx(1.006));
+  CHECK(r.busy_seconds == Approx(0.026 + 0.032 + 0.016 + 0.006));
+  CHECK(r.device_tokens == 10);
+  CHECK_THROWS_AS(s.run({comes(2, 1, 1), comes(1, 2, 1)}, {.load = serving_load::open_loop}), usage_error);
+}
+
+TEST_CASE("the warm-up is served and not reported", "[simulate][serving]")
+{
+  server s(100);
+  const serving_report r =
+      s.run({comes(0, 1, 10), comes(0, 2, 8), comes(0, 1, 10), comes(0, 2, 9)}, {.batch_size = 1, .warm_up = 2});
+  CHECK(r.requests == 2);
+  CHECK(r.batches == 2);
+  CHECK(r.device_tokens == 18);
+  CHECK(r.computed_tokens == 1);
+  CHECK(r.seconds == Approx(2 * 3e-3 + 2 * 4e-3));
+  server all(100);
+  const serving_report none = all.run({comes(0, 1, 10), comes(0, 2, 8)}, {.warm_up = 2});
+  CHECK(none.requests == 0);
+  CHECK(none.latencies.empty());
+  CHECK(none.percentile(0.5) == 0);
+  CHECK(none.requests_per_second() == 0);
+}
+
+TEST_CASE("who does not fit is computed beside the cache, a batch that does not is halved", "[simulate][serving]")
+{
+  server s(4);
+  const serving_report r = s.run({comes(0, 1, 12), comes(0, 2, 12), comes(0, 3, 17)}, {.batch_size = 2});
+  CHECK(r.batches == 2);
+  CHECK(r.unserved == 1);
+  CHECK(r.computed_tokens == 12 + 12 + 17);
+  CHECK(r.seconds == Approx(2 * (15 + 15 + 20) * 1e-3));
+  CHECK_THROWS_AS(s.run({comes(0, 1, 1)}, {.batch_size = 0}), config_error);
+}
+
+TEST_CASE("time must be virtual", "[simulate][serving]")
+{
+  emulated_device device;
+  plain_cache cache(device, {.shape = shape, .device = {.bytes = 1 << 10}, .host = {.bytes = 1 << 10}});
+  CHECK_THROWS_AS((serving_simulator<plain_cache>(device, cache, cost, candidates)), usage_error);
+}
+
+// --- machine files -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::filesystem::path shipped(const char* name)
+{
+  return std::filesystem::path(KVSTRATA_SOURCE_DIR) / "examples" / "sim" / "machines" / name;
+}
+
+std::string text_of(const std::filesystem::path& file)
+{
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// The H200's file with one line changed.
+std::string with(const std::string& from, const std::string& to)
+{
+  std::string text = text_of(shipped("h200_pcie5.machine"));
+  const std::size_t at = text.find("\n" + from + " =");
+  REQUIRE(at != std::string::npos);
+  return text.replace(at + 1, text.find('\n', at + 1) - at - 1, to);
+}
+
+}  // namespace
+
+TEST_CASE("the shipped machines fetch from the lengths on that their arithmetic says", "[simulate][machine]")
+{
+  struct expected
+  {
+    const char* file;
+    const char* name;
+    double tokens;
+  };
+  for (const expected& e : {expected{"l20_pcie4.machine", "L20, PCIe 4", 1.2e3},
+                            {"a100_pcie4.machine", "A100, PCIe 4", 9e3},
+                            {"h200_pcie5.machine", "H200, PCIe 5", 10e3},
+                            {"b200.machine", "B200, PCIe 5", 18e3}}) {
+    CAPTURE(e.file);
+    const machine_description m = read_machine(shipped(e.file));
+    CHECK(m.name == e.name);
+    // 2 F / B - 5 d, and a little more for the latency.
+    const double by_arithmetic = 2 * m.flops_per_second / m.to_device.bytes_per_second - 5.0 * m.model.hidden;
+    CHECK(by_arithmetic == Approx(e.tokens).epsilon(0.07));
+    CHECK(cost_of(m).break_even_tokens() > by_arithmetic);
+    CHECK(cost_of(m).break_even_tokens() < by_arithmetic + 250);
+    CHECK(m.model.kv.token_bytes() == 16 << 10);
+    CHECK(m.device_bytes == std::uint64_t{20} << 30);
+    CHECK(device_of(m).to_device.bytes_per_second == figures_of(m).link_bytes_per_second);
+    CHECK_FALSE(device_of(m).data);
+  }
+}
+
+TEST_CASE("every key of a machine file is read", "[simulate][machine]")
+{
+  kvstrata_test::scratch_folder folder;
+  const machine_description m = read_machine(folder.write(
+      "m",
+      "\xef\xbb\xbf# all different\r\nname = a b # c\r\n\n effective_tflops=1.5\nto_device_gb_per_second = 2\n"
+      "from_device_gb_per_second = 3e0\nto_device_us_per_copy = 4\nfrom_device_us_per_copy = 5\n"
+      "to_device_us_per_piece = 0.25\nfrom_device_us_per_piece = 0\nkernel_us_per_launch = 6\n"
+      "kernel_gb_per_second_per_sm = 7\nkernel_device_gb_per_second = 8\nkernel_device_gb_per_second_per_sm = 9\n"
+      "layers = 10\nkv_heads = 11\nhead_dim = 12\nelement = fp8_e5m2\nhidden = 13\ncandidates = 14\n"
+      "device_gib = 0.5\nhost_gib = 15"));
+  CHECK(m.name == "a b");
+  CHECK(m.flops_per_second == Approx(1.5e12));
+  CHECK(m.to_device.bytes_per_second == Approx(2e9));
+  CHECK(m.from_device.bytes_per_second == Approx(3e9));
+  CHECK(m.to_device.latency_seconds == Approx(4e-6));
+  CHECK(m.from_device.latency_seconds == Approx(5e-6));
+  CHECK(m.to_device.piece_seconds == Approx(0.25e-6));
+  CHECK(m.from_device.piece_seconds == 0);
+  CHECK(m.copy_kernels.latency_seconds == Approx(6e-6));
+  CHECK(m.copy_kernels.sm_bytes_per_second == Approx(7e9));
+  CHECK(m.copy_kernels.device_bytes_per_second == Approx(8e9));
+  CHECK(m.copy_kernels.sm_device_bytes_per_second == Approx(9e9));
+  CHECK(m.model.kv == geometry{.layers = 10, .kv_heads = 11, .head_dim = 12, .element = element_type::fp8_e5m2});
+  CHECK(m.model.hidden == 13);
+  CHECK(m.model.candidates == 14);
+  CHECK(m.device_bytes == 1U << 29U);
+  CHECK(m.host_bytes == std::uint64_t{15} << 30);
+}
+
+TEST_CASE("what is wrong with a machine file is said with file, line and limit", "[simulate][machine]")
+{
+  kvstrata_test::scratch_folder folder;
+  const auto refused = [&](const std::string& text, const std::string& why) {
+    const std::filesystem::path file = folder.write("m.machine", text);
+    CAPTURE(why);
+    CHECK_THROWS_AS(read_machine(file), data_error);
+    CHECK_THROWS_WITH(read_machine(file), kvstrata_test::says(file.string() + why));
+  };
+  refused(with("layers", "layers = 0"), R"(:16: layers is "0", but it must lie between 1 and 4096)");
+  refused(with("layers", "layers = 1.5"), R"(:16: layers is "1.5", but it must be a whole number)");
+  refused(with("layers", "layers = many"), R"(:16: layers is "many", which is not a number)");
+  refused(with("layers", "layers = 8 9"), R"(:16: layers is "8 9", which is not a number)");
+  refused(with("layers", "layers = inf"), R"(:16: layers is "inf", which is not a number)");
+  refused(with("layers", "layers ="), ":16: layers has no value");
+  refused(with("layers", "layers"), R"(:16: "layers" is no `key = value`)");
+  refused(with("layers", "layer = 8"), R"(:16: there is no key "layer")");
+  refused(with("layers", "hidden = 8"), ":20: hidden stands in line 16 already");
+  refused(with("layers", ""), ": the key layers is missing");
+  refused(with("name", "# none"), ": the key name is missing");
+  refused(with("element", "element = bf17"),
+          R"(:19: element is "bf17", but it must be one of f32, f16, bf16, fp8_e4m3)");
+  refused(with("device_gib", "device_gib = -1"),
+          R"(:23: device_gib is "-1", but it must lie between 1e-06 and 1000000)");
+  refused("", ": the key effective_tflops is missing");
+  CHECK_THROWS_WITH(read_machine(folder.path() / "absent"), kvstrata_test::says("no such file"));
+}
