@@ -85,13 +85,13 @@ TEST_CASE("a fence agrees with a map from stream to sequence, however many strea
       if (any_size && sequence != 0 && random() % 4 == 0) sequence += large - 10;
       if (random() % 2 == 0) f.add(at(stream, sequence));
       else f.add(fence(at(stream, sequence)));
+      if (sequence != 0 && expected[stream] < sequence) expected[stream] = sequence;
+      if (expected[stream] == 0) expected.erase(stream);
       if (any_size && random() % 16 == 0) {  // what has come to pass is forgotten
         const std::uint64_t done = random() % 20;
         f.prune([done](event point) { return point.sequence <= done; });
         std::erase_if(expected, [done](const auto& e) { return e.second <= done; });
       }
-      if (sequence != 0 && expected[stream] < sequence) expected[stream] = sequence;
-      if (expected[stream] == 0) expected.erase(stream);
     }
     std::map<std::uint32_t, std::uint64_t> found;
     for (const event point : f) REQUIRE(found.emplace(static_cast<std::uint32_t>(point.stream), point.sequence).second);
