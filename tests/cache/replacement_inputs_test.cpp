@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -201,15 +202,59 @@ TEST_CASE("who leaves under pressure is told apart from who is erased", "[cache]
   s.serve(2, 16);  // takes all pages
   REQUIRE(count_of(0, "evict") == 1);
   CHECK(last_of(0, "evict", 1)->info.bytes == 4 * tiny_page_bytes);
+  CHECK(last_of(0, "evict", 1)->info.tokens == 16);
   CHECK(count_of(0, "remove") == 0);
   // The arena has six pages: two of user 1's front made room for user 2, then more.
   s.serve(3, 16);
-  CHECK(last_of(1, "evict", 1) != nullptr);
+  REQUIRE(last_of(1, "evict", 1) != nullptr);
+  CHECK(last_of(1, "evict", 1)->info.bytes != 0);
+  CHECK(last_of(1, "evict", 1)->info.bytes % tiny_page_bytes == 0);
+  CHECK(last_of(1, "evict", 1)->info.tokens != 0);
   const int evicted = count_of(1, "evict");
   s.cache.erase(user_id{3});
   CHECK(count_of(0, "remove") == 1);
   CHECK(count_of(1, "remove") == 1);
   CHECK(count_of(1, "evict") == evicted);
+}
+
+TEST_CASE("who comes back to the lower tier by a write alone has not returned", "[cache][replacement]")
+{
+  for (int tier : {0, 1}) log_of(tier).clear();
+  told_scene s(8, 4);
+  s.serve(1, 16);  // fills the arena
+  s.serve(2, 16);  // pushes 1 out of it, who stays on the device
+  REQUIRE(last_of(1, "evict", 1) != nullptr);
+  CHECK(last_of(1, "evict", 1)->info.bytes == 4 * tiny_page_bytes);
+  CHECK(last_of(1, "insert", 2)->info.requested);
+  log_of(1).clear();
+  s.serve(3, 16);  // pushes 1 off the device: written back
+  REQUIRE(last_of(1, "insert", 1) != nullptr);
+  CHECK_FALSE(last_of(1, "insert", 1)->info.requested);
+  CHECK(last_of(1, "insert", 3)->info.requested);
+  log_of(1).clear();
+  s.serve(1, 16);  // asked for again: a return
+  s.serve(2, 16);
+  s.serve(1, 20);
+  for (const told& t : log_of(1)) {
+    if (t.what == "insert" && t.info.user == user_id{1}) CHECK(t.info.requested);
+  }
+}
+
+TEST_CASE("a time in another unit is refused and changes nothing", "[cache][replacement]")
+{
+  told_scene s(8, 16);
+  request r = s.asks(1, 8);
+  for (const std::int64_t bad :
+       {std::int64_t{-1}, std::int64_t{1'700'000'000'000'000}, (std::numeric_limits<std::int64_t>::max)()}) {
+    r.time_ms = bad;
+    CHECK_THROWS_AS(s.cache.prepare({&r, 1}, s.compute), usage_error);
+    CHECK_THROWS_AS(s.cache.prefetch(r), usage_error);
+  }
+  CHECK(s.cache.stats().users == 0);
+  for (int tier : {0, 1}) log_of(tier).clear();
+  r.time_ms = 5;
+  s.ask(r);
+  CHECK(last_of(0, "insert", 1)->info.time_ms == 5);
 }
 
 TEST_CASE("an arena takes only whom its admission policy wants", "[cache][replacement]")
@@ -239,4 +284,11 @@ TEST_CASE("an arena takes only whom its admission policy wants", "[cache][replac
   CHECK(second_try::asked == 3);
   CHECK(second_try::had_victim);
   CHECK(s.cache.stats().lower.resident_tokens == 16);
+
+  // Refused until the next request: neither an eviction's write nor the cleaner asks again.
+  CHECK(s.cache.clean() == 0);
+  CHECK(second_try::asked == 3);
+  s.serve(3, 32);  // the fourth question, for 3: yes
+  CHECK(second_try::asked == 4);
+  CHECK(s.cache.stats().device.dropped_tokens == 12);  // 2 whole, and what the arena had no room for of 1
 }

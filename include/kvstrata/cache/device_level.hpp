@@ -62,7 +62,9 @@ class device_level
   {
     copy& mine = e.device;
     [[maybe_unused]] object_info before;
-    if constexpr (remembers_evicted<Policy>) before = info(e);
+    if constexpr (remembers_evicted<Policy>) {
+      if (evicted) before = info(e);
+    }
     const page_interval have = mine.covered();
     const page_count from = std::clamp(keep.empty() ? have.end : keep.begin, have.begin, have.end);
     const page_count to = keep.empty() ? from : std::clamp(keep.end, from, have.end);

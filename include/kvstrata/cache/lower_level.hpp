@@ -69,9 +69,7 @@ class lower_level
   /// May an entry of which the tier has nothing come in with so many pages? O(1), but for the policies.
   [[nodiscard]] bool admits(const Entry& e, page_count pages)
   {
-    object_info candidate = info(e);
-    candidate.bytes = pages * frame_bytes_;
-    candidate.tokens = e.device.tokens.size();
+    const object_info candidate = as_if_here(e, pages * frame_bytes_);
     const Entry* first = nullptr;
     if (tier_.free() < pages) {
       policy_.victims([&first](typename Policy::hook& hook) {
@@ -85,17 +83,15 @@ class lower_level
     return admission_.admits(candidate, &victim);
   }
 
-  /// Gives back all extents of the entry; `evicted`: under pressure.
-  void drop(Entry& e, bool evicted = false)
+  /// Gives back all extents of the entry; `evicted`: what it was, when it leaves under pressure.
+  void drop(Entry& e, const object_info* evicted = nullptr)
   {
     copy& mine = e.lower;
-    [[maybe_unused]] object_info before;
-    if constexpr (remembers_evicted<Policy>) before = info(e);
     for (const placed_extent& extent : mine.extents) tier_.give_back({extent.frame, extent.pages}, mine.last_use);
     mine.extents.clear();
     mine.tokens = {};
     mine.last_use.clear();
-    if (mine.listed && evicted) notify_evicted(policy_, mine, before);
+    if (mine.listed && evicted != nullptr) notify_evicted(policy_, mine, *evicted);
     else if (mine.listed) policy_.remove(mine);
     mine.listed = false;
   }
@@ -115,15 +111,22 @@ class lower_level
   /// The entry was used, or is about to be, whether the tier has it or not.
   void touch(Entry& e, const reuse_hint& hint)
   {
-    if constexpr (requires(admission& a, const object_info& o) { a.requested(o); }) admission_.requested(info(e, hint));
+    if constexpr (requires(admission& a, const object_info& o) { a.requested(o); }) {
+      admission_.requested(e.lower.listed
+                               ? info(e, hint)
+                               : as_if_here(e, std::uint64_t{e.device.covered().size()} * frame_bytes_, hint));
+    }
     if (e.lower.listed) policy_.touch(e.lower, info(e, hint));
   }
 
-  /// The tier has got more of the entry. Not a use: a write that comes late, or ahead of need, tells nothing of the user.
+  /// The tier has got more of the entry. Not a use: a write that comes late, or ahead of need, tells nothing of the user;
+  /// and who was evicted has not returned when nothing but a write brings them back.
   void written(Entry& e)
   {
     if (e.lower.listed || e.lower.extents.empty()) return changed(e);
-    policy_.insert(e.lower, info(e));
+    object_info now = info(e);
+    now.requested = !e.left_below;
+    policy_.insert(e.lower, now);
     e.lower.listed = true;
   }
 
@@ -139,6 +142,12 @@ class lower_level
   {
     const std::uint64_t bytes = std::uint64_t{e.lower.covered().size()} * frame_bytes_;
     return (*describe_)(e, bytes, e.lower.tokens, e.device.tokens, false, hint);
+  }
+
+  /// What an entry would be here that the device has.
+  [[nodiscard]] object_info as_if_here(const Entry& e, std::uint64_t bytes, const reuse_hint& hint = {}) const
+  {
+    return (*describe_)(e, bytes, e.device.tokens, e.device.tokens, false, hint);
   }
 
   /// Inserts extents for the pages [from, to) before extent `at`, none of them past `limit`. Returns how far it came.
@@ -194,6 +203,8 @@ class lower_level
   template <class Left>
   void shed(copy& theirs, page_count pages, Left& left)
   {
+    [[maybe_unused]] object_info before;
+    if constexpr (remembers_evicted<Policy>) before = info(*theirs.owner);
     page_count gone = 0;
     auto keep = theirs.extents.begin();
     for (; keep != theirs.extents.end() && gone < pages; ++keep) {
@@ -204,7 +215,7 @@ class lower_level
     const token_interval had = theirs.tokens;
     const token_count until =
         theirs.extents.empty() ? had.end : (std::min)(had.end, theirs.extents.front().first_page * layout_.page_tokens);
-    if (until == had.end) drop(*theirs.owner, true);  // extents may be left that only had room to grow
+    if (until == had.end) drop(*theirs.owner, &before);  // extents may be left that only had room to grow
     else theirs.tokens.begin = until;
     changed(*theirs.owner);
     left(*theirs.owner, token_interval{had.begin, until});

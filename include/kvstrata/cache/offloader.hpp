@@ -9,7 +9,9 @@
 #include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -63,7 +65,8 @@ class offloader
     const auto share = [&] { return static_cast<double>(books_->dirt().tokens()) / capacity; };
     if (limits_.clean_above < 1 && share() > limits_.clean_above) {
       const double surplus = static_cast<double>(books_->dirt().tokens()) - limits_.clean_below * capacity;
-      static_cast<void>(clean(static_cast<std::uint64_t>(surplus) + 1));
+      static_cast<void>(
+          clean(static_cast<std::uint64_t>(surplus) + 1, 16));  // a commit takes no longer for refused ones
     }
   }
 
@@ -96,17 +99,21 @@ class offloader
   }
 
   /// Writes down dirty tokens of users whom nobody holds, partial last pages too, the coldest first: at most about
-  /// `budget` tokens, in whole users, and no more than the link has room for. Returns how many.
-  std::uint64_t clean(std::uint64_t budget)
+  /// `budget` tokens, in whole users, and no more than the link has room for. Returns how many. Passes over those whom
+  /// the lower tier has refused since their last request, at most `most_refused` of them; the next call goes on there.
+  std::uint64_t clean(std::uint64_t budget, std::size_t most_refused = (std::numeric_limits<std::size_t>::max)())
   {
     chosen_.clear();
     std::uint64_t tokens = 0;
+    std::size_t passed = 0;
     books_->dirt().start_walk();
     while (tokens < budget && has_room(tokens * token_bytes())) {
       entry_type* const e = books_->dirt().next();
       if (e == nullptr) break;
       if (books_->is_stale(*e)) books_->dirt().note(*e, false);
-      else if (e->holds == 0) {
+      else if (e->refused_below) {
+        if (++passed > most_refused) break;
+      } else if (e->holds == 0) {
         chosen_.push_back(e);
         tokens += e->dirty;
       }
@@ -222,7 +229,7 @@ class offloader
     append_uncovered(missing_, wanted, e.lower.tokens, {});
     for (const token_interval piece : missing_) {
       const bool apart = !joinable(piece, e.lower.tokens);
-      if (e.lower.extents.empty() && !books_->below().admits(e, books_->room(piece).size())) {
+      if (e.lower.extents.empty() && !is_admitted(e, piece)) {
         out.tokens += piece.size();
         out.why = refusal::not_admitted;
         continue;
@@ -239,6 +246,13 @@ class offloader
     }
     job_.keep_if_any();
     return out;
+  }
+
+  /// Asks the tier once a request.
+  [[nodiscard]] bool is_admitted(entry_type& e, token_interval piece)
+  {
+    if (!e.refused_below) e.refused_below = !books_->below().admits(e, books_->room(piece).size());
+    return !e.refused_below;
   }
 
   /// What of `piece` the lower tier takes.

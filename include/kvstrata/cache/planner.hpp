@@ -34,6 +34,7 @@ class planner
     for (const request& r : requests) {
       checks_.require_epoch(r);
       checks_.require_hashes(r);
+      checks_.require_time(r);
       entry_type* const found = levels_->users().find(r.user);
       if (found != nullptr) checks_.require_same_history(r, *found);
       batch_pages += levels_->room({0, r.history_tokens}).size();

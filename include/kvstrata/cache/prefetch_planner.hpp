@@ -31,6 +31,7 @@ class prefetch_planner
     left = 0;
     checks_.require_epoch(r);
     checks_.require_hashes(r);
+    checks_.require_time(r);
     entry_type* const found = levels_->users().find(r.user);
     if (found == nullptr) return std::nullopt;
     checks_.require_same_history(r, *found);

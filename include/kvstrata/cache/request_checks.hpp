@@ -64,6 +64,16 @@ class request_checks
                          std::to_string(most));
   }
 
+  /// Policies never see time run backwards, so a time that is not in milliseconds would spoil it for good.
+  static void require_time(const request& r)
+  {
+    constexpr std::int64_t latest_ms = 253'402'300'799'999;  // the year 9999 ends
+    if (r.time_ms >= 0 && r.time_ms <= latest_ms) return;
+    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " has the time " +
+                      std::to_string(r.time_ms) + " ms, but it must lie between 0 and " + std::to_string(latest_ms) +
+                      ", the end of the year 9999; is it in another unit?");
+  }
+
   static void require_hashes(const request& r)
   {
     const history_fingerprint& f = r.fingerprint;

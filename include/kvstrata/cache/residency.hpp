@@ -111,6 +111,7 @@ class residency
   void count_request(entry_type& e) noexcept
   {
     ++e.uses;
+    e.left_below = e.refused_below = false;
     e.asked_at = ++clock_;
   }
   /// Requests served since the entry's last one.
@@ -133,12 +134,12 @@ class residency
     const token_interval lost = shed_tokens(e, pages, rear);
     const token_interval had = e.device.tokens;
     const page_interval have = e.device.covered();
+    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end},
+              true);  // first: the policy is told what the entry was
     if (!lost.empty()) {
       count_evicted(tier_level::device, e, lost, e.lower.tokens, e.device.read);
       set_device_tokens(e, rear ? token_interval{had.begin, lost.begin} : token_interval{lost.end, had.end});
     }
-    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end},
-              true);
     e.prefetched.had = intersect(e.prefetched.had, e.device.tokens);
     if (e.device.tokens.empty()) forget_prefetch(e);
     top_.changed(e);
@@ -153,6 +154,7 @@ class residency
       count_evicted(tier_level::lower, e, lost, e.device.tokens, e.lower.read);
     }
     e.lower.read = intersect(e.lower.read, e.lower.tokens);
+    if (e.lower.tokens.empty()) e.left_below = true;
     dirt_.note(e, is_live(e));
     top_.changed(e);
     discard_if_empty(e);

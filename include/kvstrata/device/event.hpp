@@ -81,8 +81,9 @@ class fence
   {
     if (point.sequence == 0) return;
     const std::uint64_t packed = pack(point);
-    if (packed == 0 || far_ != nullptr) return add_far(point);
+    if (packed == 0) return add_unpackable(point);
     for (std::uint64_t& mine : near_) {
+      if (mine == 0 && far_ != nullptr) break;  // it may be far
       if (mine != 0 && (mine ^ packed) >> sequence_bits != 0) continue;
       if (mine < packed) mine = packed;
       return;
@@ -96,7 +97,7 @@ class fence
       if (packed == 0) break;
       add(unpack(packed));
     }
-    if (other.far_ == nullptr) return;
+    if (other.far_ == nullptr || &other == this) return;
     for (const event point : *other.far_) add(point);
   }
 
@@ -116,7 +117,7 @@ class fence
     near_ = {};
     far_.reset();
   }
-  [[nodiscard]] bool empty() const noexcept { return near_[0] == 0 && far_ == nullptr; }
+  [[nodiscard]] bool empty() const noexcept { return near_[0] == 0 && (far_ == nullptr || far_->empty()); }
   [[nodiscard]] iterator begin() const noexcept { return {*this, 0}; }
   [[nodiscard]] iterator end() const noexcept { return {*this, near_size() + (far_ == nullptr ? 0 : far_->size())}; }
 
@@ -157,30 +158,26 @@ class fence
     return far_ == nullptr ? nullptr : std::make_unique<list>(*far_);
   }
 
-  /// The rare case. When it throws, nothing has changed.
+  /// The rare cases. When one throws, nothing has changed.
   void add_far(event point)
   {
-    auto all = std::make_unique<list>();
-    all->reserve(near_points + 1 + (far_ == nullptr ? 0 : far_->size()));
-    bool known = false;
-    for (event mine : *this) {
-      if (mine.stream == point.stream) {
-        known = true;
-        if (mine.sequence < point.sequence) mine = point;
-      }
-      all->push_back(mine);
+    if (far_ == nullptr) far_ = std::make_unique<list>();
+    for (event& mine : *far_) {
+      if (mine.stream != point.stream) continue;
+      if (mine.sequence < point.sequence) mine.sequence = point.sequence;
+      return;
     }
-    if (!known) all->push_back(point);
-    std::array<std::uint64_t, near_points> closest{};
-    std::size_t count = 0;
+    far_->push_back(point);
+  }
+
+  /// Of a stream that may be near, with a point that is too large to be there: then it is the later one.
+  void add_unpackable(event point)
+  {
+    add_far(point);
     std::size_t left = 0;
-    for (const event mine : *all) {
-      if (const std::uint64_t packed = pack(mine); packed != 0 && count < near_points) closest[count++] = packed;
-      else (*all)[left++] = mine;
+    for (const std::uint64_t mine : std::exchange(near_, {})) {
+      if (mine != 0 && unpack(mine).stream != point.stream) near_[left++] = mine;
     }
-    all->resize(left);
-    near_ = closest;
-    far_ = left == 0 ? nullptr : std::move(all);
   }
 
   std::array<std::uint64_t, near_points> near_{};

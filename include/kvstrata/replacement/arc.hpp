@@ -38,7 +38,8 @@ class arc
   void insert(hook& object, const object_info& info) noexcept
   {
     object.bytes = info.bytes;
-    const auto ghost = ghosts_.take(to_number(info.user));
+    auto ghost = ghosts_.take(to_number(info.user));
+    if (!info.requested) ghost.reset();
     object.frequent = ghost.has_value();
     if (ghost) adapt(*ghost);
     list_of(object).push_back(object);

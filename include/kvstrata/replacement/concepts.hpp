@@ -7,7 +7,8 @@
 //                                     objects derive from; stays where it is while inserted
 // P p;                                an empty policy. It may be destroyed before objects that are still in it: it
 //                                     leaves them so that they can be destroyed afterwards
-// p.insert(hook, info)                the object came into the tier; it is not in the policy
+// p.insert(hook, info)                the object came into the tier; it is not in the policy. With a request, unless
+//                                     info.requested says otherwise
 // p.touch(hook, info)                 the object, which is in the policy, was used
 // p.remove(hook)                      the object left the tier, for whatever reason; must not throw
 // p.victims(visit)                    calls visit(hook&) -> bool for each object, the first to go first, until visit

@@ -52,7 +52,8 @@ class basic_lirs
 
   void insert(hook& object, const object_info& info) noexcept
   {
-    const auto ghost = ghosts_.take(to_number(info.user));
+    auto ghost = ghosts_.take(to_number(info.user));
+    if (!info.requested) ghost.reset();
     while (ghosts_.bytes() > ghost_most_) ghosts_.forget();
     object.lir_ = fits_lir(info.bytes) || (ghost && is_recent(ghost->note));
     object.bytes_ = info.bytes;

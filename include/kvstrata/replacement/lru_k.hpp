@@ -47,7 +47,8 @@ class lru_k
 
   void insert(hook& object, const object_info& info) noexcept
   {
-    const auto ghost = ghosts_.take(to_number(info.user));
+    auto ghost = ghosts_.take(to_number(info.user));
+    if (!info.requested) ghost.reset();
     ghosts_.limit(bytes_);
     object.uses = ghost ? ghost->note : times{};
     touch(object, info);

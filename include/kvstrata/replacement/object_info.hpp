@@ -36,7 +36,9 @@ struct object_info
   double recompute_seconds = 0;   ///< what computing all its tokens anew would take; 0 where no cost model is given
   double fetch_seconds = 0;       ///< what bringing its clean tokens up from the tier below would take; 0 likewise
   bool held = false;              ///< a lease holds it: it cannot go now
-  reuse_hint hint{};              ///< only with insert and touch; what its spans show lives during the call
+  bool requested = true;  ///< with insert: false when no request brings it back since it left under pressure, but
+                          ///< a write from the tier above; it has not returned, whatever a ghost says
+  reuse_hint hint{};      ///< only with insert and touch; what its spans show lives during the call
 
   /// What the next request would wait for if the object went now: a fetch, if that is possible and quicker, or a
   /// recomputation.

@@ -45,7 +45,7 @@ class s3_fifo
   {
     object.bytes = info.bytes;
     object.uses = 0;
-    object.in_main = ghosts_.take(to_number(info.user)).has_value();
+    object.in_main = ghosts_.take(to_number(info.user)).has_value() && info.requested;
     ghosts_.limit(ghost_bytes_);
     (object.in_main ? main_ : small_).push_back(object);
     if (!object.in_main) small_bytes_ += object.bytes;
@@ -80,14 +80,14 @@ class s3_fifo
   template <class Visit>
   void victims(Visit&& visit)
   {
-    auto small = small_.begin();
+    auto newcomers = small_.begin();
     auto main = main_.begin();
     std::uint64_t small_left = small_bytes_;
     for (;;) {
       hook* victim = nullptr;
-      if (small_left >= small_share_ || main == main_.end()) victim = next_of_small(small, main, small_left);
+      if (small_left >= small_share_ || main == main_.end()) victim = next_of_small(newcomers, main, small_left);
       if (victim == nullptr) victim = next_of_main(main);
-      if (victim == nullptr && small == small_.end()) return;
+      if (victim == nullptr && newcomers == small_.end()) return;
       if (victim != nullptr && !visit(*victim)) return;
     }
   }
@@ -100,10 +100,10 @@ class s3_fifo
   static constexpr std::uint8_t to_main = 2;
 
   /// Who is next in the small queue; null when all that was left of it has moved to the main queue.
-  hook* next_of_small(position& small, position& main, std::uint64_t& small_left) noexcept
+  hook* next_of_small(position& newcomers, position& main, std::uint64_t& small_left) noexcept
   {
-    while (small != small_.end()) {
-      hook& object = *small++;
+    while (newcomers != small_.end()) {
+      hook& object = *newcomers++;
       small_left -= object.bytes;
       if (object.uses < to_main) return &object;
       small_bytes_ -= object.bytes;

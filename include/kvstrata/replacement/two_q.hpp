@@ -41,7 +41,7 @@ class two_q
   void insert(hook& object, const object_info& info) noexcept
   {
     object.bytes = info.bytes;
-    object.hot = out_.take(to_number(info.user)).has_value();
+    object.hot = out_.take(to_number(info.user)).has_value() && info.requested;
     out_.limit(out_share_);
     if (!object.hot) in_bytes_ += object.bytes;
     list_of(object).push_back(object);

@@ -54,7 +54,7 @@ class basic_w_tiny_lfu
   {
     object.key_ = to_number(info.user);
     object.bytes_ = latest_bytes_ = info.bytes;
-    sketch_.add(object.key_, info.bytes);
+    if (info.requested) sketch_.add(object.key_, info.bytes);
     object.in_ = window;
     parts_[window].order.push_back(object);
     parts_[window].bytes += info.bytes;

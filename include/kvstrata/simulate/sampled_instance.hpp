@@ -31,15 +31,15 @@ class sampled_instance final : public sweep_instance
     const double rate = sample.rate();
     const double spread = (std::min)(0.9, std::sqrt((1 - rate) / (std::max)(1.0, objects * rate)));
     const tier_size size = sample.scaled(whole);
-    const auto near = [&size](double factor) {
+    const auto around = [&size](double factor) {
       const auto part = [factor](std::uint64_t n) {
         return (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(std::llround(static_cast<double>(n) * factor)));
       };
       return tier_size{.bytes = part(size.bytes), .objects = part(size.objects)};
     };
     itself_ = make(size);
-    smaller_ = make(near(1 - spread));
-    larger_ = make(near(1 + spread));
+    smaller_ = make(around(1 - spread));
+    larger_ = make(around(1 + spread));
   }
 
   void run(const sweep_chunk& chunk) override
