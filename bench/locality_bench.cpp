@@ -205,6 +205,7 @@ void weighted(const accesses& all)
     weighted_row<s3_fifo>("s3_fifo", all, total, cost);
     weighted_row<gdsf>("gdsf", all, total, cost);
     weighted_row<locality>("locality", all, total, cost);
+    weighted_row<thorough_locality>("thorough_locality", all, total, cost);
     weighted_row<locality>("locality, not told costs", all, total, untold);
     std::printf("  %-34s", "no policy can do better than");
     for (const std::uint64_t percent : {5U, 10U, 20U}) {
@@ -235,18 +236,20 @@ int main()
   row<lru>("lru", all);
   row<s3_fifo>("s3_fifo", all);
   row<locality>("locality", all);
+  row<thorough_locality>("thorough_locality", all);
   row<belady>("belady", all);
 
   std::printf("\nLeft out: whole trace (first week, second week, distance closed)\n");
-  row<basic_locality<32, 10, without(0)>>("being known", all);
-  row<basic_locality<32, 10, without(1)>>("a visit just before", all);
-  row<basic_locality<32, 10, without(2)>>("visits lately", all);
-  row<basic_locality<32, 10, without(3)>>("visits within a day", all);
-  row<basic_locality<32, 10, without(4)>>("visits at this time of day", all);
-  row<basic_locality<32, 10, without(5)>>("length of the history", all);
-  row<basic_locality<32, 10, 63, false>>("learning: first weights stay", all);
-  row<basic_locality<32, 1>>("second looks: one only", all);
-  row<basic_locality<32, 32>>("(second looks: 32)", all);
+  row<basic_locality<24, 4, without(0)>>("being known", all);
+  row<basic_locality<24, 4, without(1)>>("visits just before", all);
+  row<basic_locality<24, 4, without(2)>>("visits lately", all);
+  row<basic_locality<24, 4, without(3)>>("visits within a day", all);
+  row<basic_locality<24, 4, without(4)>>("visits at this time of day", all);
+  row<basic_locality<24, 4, without(5)>>("length of the history", all);
+  row<basic_locality<24, 4, 63, false>>("learning: first weights stay", all);
+  row<basic_locality<24, 1>>("second looks: one only", all);
+  row<basic_locality<24, 2>>("second looks: two", all);
+  row<basic_locality<12>>("memory: 12 users an object", all);
   row<basic_locality<8>>("memory: 8 users an object", all);
   row<basic_locality<1>>("memory: one user an object", all);
   accesses timeless = all;

@@ -1,6 +1,7 @@
 // kvstrata-sim machine: serves a trace of users on described machines, in virtual time, and tells latencies.
 #include "sim/commands.hpp"
 #include "sim/machine_run.hpp"
+#include "sim/output_paths.hpp"
 #include "sim/traces.hpp"
 
 #include "replay/number_fault.hpp"
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <ostream>
 #include <string>
@@ -94,8 +96,8 @@ void check(const machine_options& o)
 
 std::string text(const char* format, auto... values)
 {
-  char out[256];
-  std::snprintf(out, sizeof out, format, values...);
+  std::string out(static_cast<std::size_t>(std::snprintf(nullptr, 0, format, values...)), '\0');
+  std::snprintf(out.data(), out.size() + 1, format, values...);
   return out;
 }
 
@@ -149,7 +151,11 @@ void run(const machine_options& o, std::ostream& out)
 {
   std::vector<kvstrata::machine_description> machines;
   for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
-  if (!o.json.empty()) replay::require_writable(o.json);
+  const std::vector<named_path> outputs{{"--json", o.json}};
+  std::vector<named_path> inputs;
+  for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
+  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
+  require_outputs(outputs, inputs);
   auto results = nlohmann::ordered_json::array();
   for (const named_trace& one : list_traces(o.traces)) {
     kvstrata::any_source source = open(one, o.traces);
@@ -201,6 +207,9 @@ int machine_command(int count, const char* const* arguments, std::ostream& out, 
   try {
     run(o, out);
     return 0;
+  } catch (const kvstrata::config_error& e) {
+    err << "error: " << e.what() << ".\n";
+    return 2;
   } catch (const kvstrata::error& e) {
     err << "error: " << e.what() << '\n';
     return 1;

@@ -60,6 +60,13 @@ void check(const machine_load& load)
   at_least_zero("--rate", load.rate);
   at_least_zero("--device-gib", load.device_gib);
   at_least_zero("--host-gib", load.host_gib);
+  const auto at_most = [](const char* option, double gib, double most) {
+    if (gib > most) {
+      throw config_error(option, std::to_string(gib), "it may be at most " + std::to_string(std::llround(most)));
+    }
+  };
+  at_most("--device-gib", load.device_gib, 1e6);
+  at_most("--host-gib", load.host_gib, 1e9);
   at_least_one("--batch", load.batch);
   at_least_one("--event-tokens", load.event_tokens);
   at_least_one("--longest", load.longest);

@@ -1,6 +1,7 @@
 #include "sim/commands.hpp"
 #include "sim/options.hpp"
 #include "sim/output.hpp"
+#include "sim/output_paths.hpp"
 #include "sim/picture.hpp"
 #include "sim/run.hpp"
 
@@ -13,15 +14,18 @@
 #include <new>
 #include <ostream>
 #include <string>
+#include <vector>
 
 int sim::sweep_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
   options o;
   if (const std::optional<int> code = parse(count, arguments, o, out, err)) return *code;
   try {
-    for (const std::string& path : {o.csv, o.series, o.json, o.html, o.svg}) {
-      if (!path.empty()) replay::require_writable(path);
-    }
+    const std::vector<named_path> outputs{
+        {"--csv", o.csv}, {"--series", o.series}, {"--json", o.json}, {"--html", o.html}, {"--svg", o.svg}};
+    std::vector<named_path> inputs{{"--machine", o.machine}};
+    for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
+    require_outputs(outputs, inputs);
     using kind = replay::progress::kind;
     replay::progress shown(err, !o.quiet && replay::stderr_is_terminal() ? kind::bar : kind::silent);
     const results r = run(o, shown);

@@ -1,29 +1,32 @@
 // Locality: whoever is least likely to come back soon, for what that would save and the bytes it holds, goes first.
 //
-//   rate         of a user: learned weights x reasons to come back (locality/return_model.hpp): a visit just before,
+//   rate         of a user: learned weights x reasons to come back (locality/return_model.hpp): visits just before,
 //                lately, within a day, at this time of day, a long history. Visits are remembered after eviction, 16
 //                bytes a user
 //   worth        log2(rate x loss_seconds / bytes); where no cost is given, log2(rate): saved work goes with bytes
-//   score        now + 3/4 lifetimes x worth, in requests; a lifetime is as many requests as there are residents. It
-//                needs no rescoring while a rate halves every 3/4 lifetimes
-//   insert, touch:  count the visit; file the user in a ring of buckets by score
-//   victims:     the lowest bucket's first; but rates fall more slowly than scores expect, and rise with the time of
-//                day, so it is looked at again, and if it is worth more by now, filed higher, by twice what it rose: at
-//                most `Looks` of them; if all rose, whoever is worth least of these goes
+//   score        now + h x worth: while rates halve every h it needs no rescoring. h follows from the weights
+//   insert       file the user in a ring of buckets by score
+//   touch        count the visit, and mark the user: whoever is marked is scored when their turn has come, as with a clock
+//   victims:     the lowest bucket's first; but many rates fall more slowly than scores expect, and rise with the time
+//                of day, so it is looked at again, and if it is worth more by now, filed higher, by twice what it rose:
+//                at most `Looks` of them; if all rose, whoever is worth least of these goes
 //   no clock?    Where callers tell no times, requests are the clock, and the reasons that need one are silent
 //
 // Ours. Kin: LHD (Beckmann, Chen, Cidon, NSDI 2018), which learns hits by age and space; LRFU (Lee et al., SIGMETRICS
-// 1999), whose decayed counts need no rescoring either. O(1) an access; allocates at construction only.
+// 1999), whose decayed counts need no rescoring either. O(1) an access on average;
+// allocates at construction only.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/replacement/locality/bucket_ring.hpp>
 #include <kvstrata/replacement/locality/return_model.hpp>
 #include <kvstrata/replacement/locality/visit_memory.hpp>
+#include <kvstrata/replacement/locality/visit_time.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace kvstrata {
@@ -31,56 +34,72 @@ namespace kvstrata {
 /// `Remembered`: how many users' visits are remembered for each object that the tier has room for, 16 bytes each.
 /// `Looks`: how many scores are looked at again, at most, when somebody has to go. `Reasons`: a bit for each reason to
 /// come back, in the order of return_model.hpp's head; `Learns`: whether their weights are learned.
-template <std::uint32_t Remembered = 32, std::uint32_t Looks = 10, std::uint32_t Reasons = 63, bool Learns = true>
+template <std::uint32_t Remembered = 24, std::uint32_t Looks = 4, std::uint32_t Reasons = 63, bool Learns = true>
 class basic_locality
 {
  public:
   class hook : public detail::ring_hook
   {
     friend basic_locality;
-    detail::visit_record visits_;  // as they are remembered since the last visit: looks need no memory but the object's
-    float gain_ = 0;               // log2 of what a hit saves by byte
+    detail::visit_record visits_;        // hits and looks need no memory but the object's
+    detail::visit_memory::place where_;  // they are remembered
+    float gain_ = 0;                     // log2 of what a hit saves by byte
+    bool touched_ = false;               // since it was filed
   };
 
-  /// Throws std::bad_alloc. 64 KiB, and Remembered x 16 bytes for each of `size.objects`.
+  /// Throws std::bad_alloc. 77 KiB, and Remembered x 16 bytes for each of `size.objects`.
   explicit basic_locality(const tier_size& size)
       : model_(Reasons), memory_((std::min)(size.objects, most_objects) * Remembered)
   {
-    set_unit(static_cast<std::uint32_t>((std::min)(size.objects, most_objects)));
+    set_unit(size.objects);
   }
 
   void insert(hook& object, const object_info& info) noexcept
   {
     ++residents_;
-    visit(object, info);
+    tell_time(info.time_ms);
+    const bool known = memory_.find(info.user, object.where_);
+    object.visits_ = known ? memory_.load(object.where_) : detail::visit_record{};
+    if (is_lesson()) teach(known ? &object.visits_ : nullptr);
+    if (!known) memory_.claim(object.where_, clock_.now().request);
+    object.gain_ = 0;
+    count(object, info);
+    memory_.lend(object.where_, object.visits_);
+    file(object, level_of(object));
   }
   void touch(hook& object, const object_info& info) noexcept
   {
-    ring_.take(object);
-    visit(object, info);
+    tell_time(info.time_ms);
+    if (is_lesson()) teach(&object.visits_);
+    count(object, info);
+    object.touched_ = true;
   }
   /// What it is worth may have changed: it is filed anew.
   void changed(hook& object, const object_info& info) noexcept
   {
     ring_.take(object);
     object.gain_ = gain_of(info);
-    ring_.file(object, level_of(object));
+    file(object, level_of(object));
   }
   void remove(hook& object) noexcept
   {
     ring_.take(object);
     --residents_;
+    memory_.settle(object.where_, object.visits_);
   }
 
   template <class Visit>
   void victims(Visit&& visit)
   {
-    follow_residents();
+    if (residents_ > most_residents_ || residents_ < fewest_residents_ || !full_) follow_residents();
     hook* const first = look_again();
     if (first == nullptr || !visit(*first)) return;
     for (std::uint64_t level = ring_.lowest(); level != ring_.end(); level = ring_.next_full(level + 1)) {
-      for (hook& object : ring_.at(level)) {
-        if (&object != first && !visit(object)) return;
+      auto& here = ring_.at(level);
+      for (auto at = here.begin(); at != here.end();) {
+        hook& object = *at++;
+        if (&object == first || rises(object, level)) continue;
+        if (!visit(object)) return;
       }
     }
   }
@@ -92,63 +111,59 @@ class basic_locality
 
  private:
   static constexpr std::uint64_t most_objects = std::uint64_t{1} << 26U;
-  static constexpr std::uint64_t levels_a_lifetime = 256;
-  static constexpr std::uint64_t score_quarters = 3;
-  static constexpr std::uint64_t most_again = levels_a_lifetime / 4;
-  static constexpr std::uint64_t most_hinted = 32;
+  static constexpr std::uint64_t levels_a_lifetime = 64;
+  static constexpr std::uint64_t close = 3;             // a score that has risen by no more levels has stayed
+  static constexpr std::uint32_t most_touched = 128;    // so many who were used are scored at a time
+  static constexpr std::uint64_t most_hinted = 32;      // so many visits of a hint are looked at
+  static constexpr std::uint32_t lessons_every = 32;    // one of so many requests teaches ...
+  static constexpr std::uint32_t first_lessons = 8192;  // ... but each of the first
+  static constexpr float least_halvings = Looks < 8 ? 0.38F : 0.7F;  // in a lifetime: the more looks, the shorter h
+  static constexpr float present = 1536;  // so many of the ring's levels lie below what is worth ...
+  static constexpr float usual = -2;      // ... this, which is about what goes
 
-  void visit(hook& object, const object_info& info) noexcept
+  [[nodiscard]] bool is_lesson() const noexcept { return Learns && (clock_.now().request & lesson_mask_) == 0; }
+  void teach(const detail::visit_record* returned) noexcept
   {
-    tell_time(info.time_ms);
-    detail::visit_memory::place where;
-    detail::visit_record* record = memory_.find(info.user, where);
-    if (Learns && (now_.request % lessons_every == 0 || now_.request < first_lessons)) {
-      model_.learn(record, memory_.any(draw()), now_, static_cast<float>(memory_.users()));
-    }
-    if (record == nullptr) record = &memory_.claim(where, now_.request);
-    if (!info.hint.visits_ms.empty()) recall(*record, info.hint.visits_ms);
-    model_.visit(*record, now_);
-    const std::uint64_t events = info.hint.events + info.hint.visits_ms.size();
-    detail::return_model::set_length(*record, events != 0 ? events : info.tokens);
-    object.visits_ = *record;
-    object.gain_ = gain_of(info);
-    if (gains_ < 4096) centre_ += (object.gain_ - centre_) / static_cast<float>(++gains_);
-    ring_.file(object, level_of(object));
+    detail::visit_record drawn;
+    const bool anybody = memory_.any(draw(), drawn);
+    if (!model_.learn(returned, anybody ? &drawn : nullptr, clock_.now(), static_cast<float>(memory_.users()))) return;
+    if (clock_.now().request >= first_lessons) lesson_mask_ = lessons_every - 1;
+    set_slope();
   }
 
-  /// The clock never runs backwards; one that does not run is not looked at.
+  /// Counts a visit.
+  [[gnu::always_inline]] void count(hook& object, const object_info& info) noexcept
+  {
+    if (!info.hint.visits_ms.empty()) recall(object.visits_, info.hint.visits_ms);
+    model_.visit(object.visits_, clock_.now());
+    const std::uint64_t events = info.hint.events + info.hint.visits_ms.size();
+    const std::uint64_t length = events != 0 ? events : info.tokens;
+    if (length != 0) object.visits_.length = detail::octave_code(length);
+    if (info.recompute_seconds > 0) weigh(object, info);
+  }
+  void weigh(hook& object, const object_info& info) noexcept
+  {
+    object.gain_ = gain_of(info);
+    if (gains_ < 4096) centre_ += (object.gain_ - centre_) / static_cast<float>(++gains_);
+  }
+
   void tell_time(std::int64_t time_ms) noexcept
   {
-    ++now_.request;
-    for (progress_ += levels_a_lifetime; progress_ >= unit_; progress_ -= unit_) ring_.advance(ring_.begin() + 1);
-    const std::int64_t slot = time_ms / detail::visit_time::slot_ms;
-    if (slot <= slot_) return;
-    if (!model_.timed()) {
-      model_.set_timed(true);
-      first_slot_ = slot;
-      first_request_ = now_.request;
-    }
-    slot_ = slot;
-    now_.set_slot(slot);
+    if (clock_.tick(time_ms)) model_.set_timed(true);
+    progress_ += levels_a_lifetime;
+    if (progress_ >= unit_) advance();
+  }
+  void advance() noexcept
+  {
+    for (; progress_ >= unit_; progress_ -= unit_) ring_.advance(ring_.begin() + 1);
   }
 
   /// Writes the record anew from what the caller says of the user's visits. O(visits), the last 32 of them.
   void recall(detail::visit_record& record, std::span<const std::int64_t> visits_ms) noexcept
   {
-    const std::uint16_t tag = record.tag;
     record = {};
-    record.tag = tag;
     const std::size_t from = visits_ms.size() > most_hinted ? visits_ms.size() - most_hinted : 0;
-    const double slots = static_cast<double>(slot_ - first_slot_);
-    const double requests_a_slot = slots > 0 ? (now_.request - first_request_) / slots : 0.0;
-    for (std::size_t i = from; i < visits_ms.size(); ++i) {
-      const std::int64_t slot = (std::min)(visits_ms[i] / detail::visit_time::slot_ms, slot_);
-      detail::visit_time then;
-      then.set_slot(slot);
-      const double ago = static_cast<double>(slot_ - slot) * requests_a_slot;
-      then.request = now_.request - static_cast<std::uint32_t>((std::min)(ago, 2e9));
-      model_.visit(record, then);
-    }
+    for (const std::int64_t visit_ms : visits_ms.subspan(from)) model_.visit(record, clock_.past(visit_ms));
   }
 
   [[nodiscard]] static float gain_of(const object_info& info) noexcept
@@ -161,10 +176,26 @@ class basic_locality
 
   [[nodiscard]] std::uint64_t level_of(const hook& object) const noexcept
   {
-    const float worth = detail::binary_logarithm(model_.rate(object.visits_, now_)) + object.gain_ - centre_;
-    const float levels = worth * static_cast<float>(levels_a_lifetime * score_quarters / 4);
-    return ring_.clamped(static_cast<std::int64_t>(ring_.begin()) + present +
-                         static_cast<std::int64_t>((std::min)((std::max)(levels, -1e6F), 1e6F)));
+    const float worth = detail::rough_logarithm(model_.rate(object.visits_, clock_.now())) + object.gain_ - centre_;
+    const float above = present + (worth - usual) * slope_;
+    return ring_.begin() + static_cast<std::uint32_t>(static_cast<std::int32_t>(
+                               (std::min)((std::max)(above, 0.0F), static_cast<float>(ring_.buckets - 1))));
+  }
+  void file(hook& object, std::uint64_t level) noexcept
+  {
+    object.touched_ = false;
+    ring_.file(object, level);
+  }
+  /// Files who was touched since, if that is higher up.
+  [[nodiscard]] bool rises(hook& object, std::uint64_t level) noexcept
+  {
+    if (!object.touched_) return false;
+    object.touched_ = false;
+    const std::uint64_t now = level_of(object);
+    if (now <= level) return false;
+    ring_.take(object);
+    ring_.file(object, now);
+    return true;
   }
 
   /// Looks at who would go first until one is found who stays where they were, or whoever is worth least of those
@@ -172,43 +203,57 @@ class basic_locality
   [[nodiscard]] hook* look_again() noexcept
   {
     hook* least = nullptr;
-    std::uint64_t lowest = 0;
+    std::uint64_t lowest = ring_.end();
     std::uint64_t level = ring_.lowest();
-    for (std::uint32_t looks = 0; looks < Looks && level < ring_.end(); ++looks) {
+    for (std::uint32_t looks = 0, touched = 0; level < ring_.end(); level = ring_.next_full(level)) {
       hook& first = ring_.at(level).front();
       const std::uint64_t now = level_of(first);
-      if (least == nullptr || now < lowest) {
+      if (now < lowest) {
         least = &first;
         lowest = now;
       }
-      if (now <= level + close) break;
+      std::uint64_t again = 0;
+      if (first.touched_) {
+        if (now <= level || ++touched == most_touched) break;
+      } else {
+        if (now <= level + close || ++looks == Looks) break;
+        again = (std::min)(now - level, levels_a_lifetime);  // it may rise as much again
+      }
       ring_.take(first);
-      const std::uint64_t again = (std::min)(now - level, most_again);  // it may rise as much again
-      ring_.file(first, ring_.clamped(static_cast<std::int64_t>(now + again)));
-      level = ring_.next_full(level);
+      file(first, (std::min)(now + again, ring_.end() - 1));
     }
     return least;
   }
 
   /// A lifetime is as many requests as there are residents. When their number has changed by a quarter, everybody is
-  /// filed anew: O(1) for each that came or went.
+  /// filed anew: O(1) for each that came or went. So they are when somebody has to go for the first time: the weights
+  /// that they were filed by have been learned since.
   void follow_residents() noexcept
   {
-    if (residents_ * 5 <= unit_ * 6 + 64 && residents_ * 5 + 64 >= unit_ * 4) return;
-    set_unit(static_cast<std::uint32_t>((std::min)(residents_, most_objects)));
+    if (residents_ > most_residents_ || residents_ < fewest_residents_) set_unit(residents_);
+    full_ = true;
     auto all = ring_.take_all();
     while (!all.empty()) {
       hook& object = all.front();
       all.pop_front();
-      ring_.file(object, level_of(object));
+      file(object, level_of(object));
     }
   }
 
-  void set_unit(std::uint32_t residents) noexcept
+  void set_unit(std::uint64_t residents) noexcept
   {
-    unit_ = (std::max)(residents, 16U);
+    unit_ = (std::max)((std::min)(residents, most_objects), std::uint64_t{16});
+    most_residents_ = unit_ < most_objects ? (unit_ * 6 + 64) / 5 : (std::numeric_limits<std::uint64_t>::max)();
+    fewest_residents_ = (unit_ * 4 - 60) / 5;
     model_.set_unit(static_cast<std::uint32_t>(unit_));
     progress_ = 0;
+    set_slope();
+  }
+  /// h, in levels: rates are expected to halve as often as those do whose users come back.
+  void set_slope() noexcept
+  {
+    const float halvings = model_.halvings(static_cast<float>(unit_) / clock_.requests_a_slot());
+    slope_ = levels_a_lifetime / (halvings + least_halvings);
   }
 
   [[nodiscard]] std::uint32_t draw() noexcept
@@ -219,29 +264,29 @@ class basic_locality
     return static_cast<std::uint32_t>(random_ >> 32U);
   }
 
-  static constexpr std::uint32_t lessons_every = 8;
-  static constexpr std::uint32_t first_lessons = 8192;  // so many requests teach, each, at the beginning
-  static constexpr std::int64_t present = 3072;  // so many of the ring's levels lie below a rate of once a lifetime
-  static constexpr std::uint64_t close = 12;     // a score that has risen by no more has stayed
-
   detail::return_model model_;
   detail::visit_memory memory_;
   detail::bucket_ring<hook> ring_;
-  detail::visit_time now_;
+  detail::visit_clock clock_;
   std::uint64_t progress_ = 0;  // towards the next level, in parts of a level's requests
   std::uint64_t unit_ = 1;
   std::uint64_t residents_ = 0;
+  std::uint64_t most_residents_ = 0;
+  std::uint64_t fewest_residents_ = 0;
   std::uint64_t random_ = 88172645463325252U;
-  std::int64_t slot_ = 0;
-  std::int64_t first_slot_ = 0;
-  std::uint32_t first_request_ = 0;
+  bool full_ = false;  // has been asked for a victim once
   std::uint32_t gains_ = 0;
+  std::uint32_t lesson_mask_ = 0;
+  float slope_ = 0;   // levels for each halving of what an object is worth
   float centre_ = 0;  // of the first 4096 gains
 };
 
-/// With memory for 32 users for each that fits.
+/// With memory for 24 users for each that fits.
 using locality = basic_locality<>;
+/// A little more hits for more time: ten looks.
+using thorough_locality = basic_locality<24, 10>;
 
 static_assert(replacement_policy<locality>);
+static_assert(replacement_policy<thorough_locality>);
 
 }  // namespace kvstrata

@@ -68,6 +68,8 @@ class object_cache
   object_cache(const object_cache&) = delete;
   object_cache& operator=(const object_cache&) = delete;
 
+  /// Throws what the policy throws, and std::bad_alloc: the object is not in the cache then, or keeps its place, and
+  /// the room that was made stays free.
   access_outcome request(const trace_access& asked)
   {
     object_info info{.user = user_id{asked.key},
@@ -98,9 +100,7 @@ class object_cache
     node& one = fresh();
     one.key = key;
     if constexpr (!is_unit) one.size.bytes = info.bytes;
-    index_.insert(one);
-    used_ += info.bytes;
-    policy_.insert(one, info);
+    take_in(one, info);
     return access_outcome::admitted;
   }
 
@@ -142,6 +142,30 @@ class object_cache
     return true;
   }
 
+  void take_in(node& one, const object_info& info)
+  {
+    try {
+      index_.insert(one);
+    } catch (...) {
+      give_up(one);
+      throw;
+    }
+    try {
+      policy_.insert(one, info);
+    } catch (...) {
+      index_.erase(one);
+      give_up(one);
+      throw;
+    }
+    used_ += info.bytes;
+  }
+
+  void give_up(node& one) noexcept
+  {
+    one.next = free_;
+    free_ = &one;
+  }
+
   /// At most to the cache's size.
   void grow(node& one, const object_info& info)
   {
@@ -176,8 +200,7 @@ class object_cache
     index_.erase(one);
     used_ -= bytes_of(one);
     notify_evicted(policy_, one, info);
-    one.next = free_;
-    free_ = &one;
+    give_up(one);
   }
 
   node& fresh()

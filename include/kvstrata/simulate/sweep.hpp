@@ -47,6 +47,7 @@ struct sweep_account
 {
   std::uint64_t requests = 0;             ///< of the whole trace, the warm-up included
   sweep_demand counted;                   ///< what is counted of it
+  std::uint64_t shown = 0;                ///< of the counted requests, those of the sample: what the instances saw
   std::vector<trace_interval> intervals;  ///< of the counted part; one, where no series is asked for
 };
 
@@ -78,7 +79,10 @@ sweep_account run_sweep(Source& source, std::span<const std::unique_ptr<sweep_in
     crew.help_and_wait();
     progress(reader.requests());
   }
-  return {.requests = reader.requests(), .counted = reader.counted(), .intervals = reader.intervals()};
+  return {.requests = reader.requests(),
+          .counted = reader.counted(),
+          .shown = reader.shown(),
+          .intervals = reader.intervals()};
 }
 
 }  // namespace kvstrata

@@ -87,6 +87,8 @@ class sweep_reader
   [[nodiscard]] const sweep_demand& counted() const noexcept { return counted_; }
   [[nodiscard]] const std::vector<trace_interval>& intervals() const noexcept { return intervals_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
+  /// Counted requests of the sample.
+  [[nodiscard]] std::uint64_t shown() const noexcept { return shown_; }
 
  private:
   void take(sweep_chunk& out, const trace_access& one)
@@ -110,6 +112,7 @@ class sweep_reader
       if (!sample_.takes(one.key)) return;
       out.groups.push_back(sample_.group(one.key));
     }
+    if (clock_.counted()) ++shown_;
     if (cost_ != nullptr) out.costs.push_back(cost);
     out.accesses.push_back(one);
   }
@@ -129,6 +132,7 @@ class sweep_reader
   const cost_model* cost_;
   std::vector<trace_access> buffer_;
   std::uint64_t requests_ = 0;
+  std::uint64_t shown_ = 0;
   sweep_demand counted_;
   std::vector<trace_interval> intervals_;
 };

@@ -42,12 +42,12 @@ struct sweep_misses
   friend constexpr bool operator==(const sweep_misses&, const sweep_misses&) = default;
 };
 
-/// Misses as shares of the demand, from 0 to 1; a sample's are divided by its rate. 0 where nothing was asked for.
+/// Misses as shares of the demand, from 0 to 1; a sample's are divided by its rate. 1 where nothing was asked for: nothing hit.
 struct miss_ratios
 {
-  double requests = 0;
-  double bytes = 0;
-  double seconds = 0;  ///< share of the waiting that the cache did not save
+  double requests = 1;
+  double bytes = 1;
+  double seconds = 1;  ///< share of the waiting that the cache did not save
 
   constexpr miss_ratios() = default;
   constexpr miss_ratios(const sweep_misses& missed, const sweep_demand& asked, double rate = 1) noexcept
@@ -60,7 +60,7 @@ struct miss_ratios
  private:
   [[nodiscard]] static constexpr double share(double missed, double asked, double rate) noexcept
   {
-    return asked > 0 ? (std::min)(missed / rate / asked, 1.0) : 0.0;
+    return asked > 0 ? (std::min)(missed / rate / asked, 1.0) : 1.0;
   }
 };
 

@@ -27,6 +27,9 @@
 
 namespace kvstrata {
 
+/// Of an object that a reader lets pass, so that sums have room.
+inline constexpr std::uint64_t most_object_bytes = std::uint64_t{1} << 60;
+
 /// One request for one object. 40 bytes.
 struct trace_access
 {

@@ -14,7 +14,7 @@
 
 namespace kvstrata::detail {
 
-using ring_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>;
+using ring_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
 
 /// Hook derives from ring_hook.
 template <class Hook>
@@ -60,6 +60,7 @@ class bucket_ring
   /// The lowest level from `level` on that holds objects; end() when there is none.
   [[nodiscard]] std::uint64_t next_full(std::uint64_t level) noexcept
   {
+    if (level < end() && !lists_[level % buckets].empty()) return level;
     while (level < end()) {
       const std::size_t bucket = level % buckets;
       const std::uint64_t word = full_[bucket / 64] >> bucket % 64;

@@ -1,6 +1,6 @@
 // How likely a user is to come back soon: a sum of simple reasons, whose weights are learned while requests come in.
 //
-//   rate = w . reasons    reasons: being known at all; a visit just before; visits lately; visits within a day; visits
+//   rate = w . reasons    reasons: being known at all; visits just before; visits lately; visits within a day; visits
 //                         at this time of day (within four days); the length of the history
 //
 // A self-exciting point process (Hawkes, "Spectra of some self-exciting and mutually exciting point processes",
@@ -13,6 +13,7 @@
 
 #include <kvstrata/replacement/locality/fast_exponential.hpp>
 #include <kvstrata/replacement/locality/visit_memory.hpp>
+#include <kvstrata/replacement/locality/visit_time.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,34 +22,6 @@
 #include <cstdint>
 
 namespace kvstrata::detail {
-
-/// A point in time: by requests, and by the clock in slots of 10 minutes.
-struct visit_time
-{
-  static constexpr std::int64_t slot_ms = 10 * 60 * 1000;
-  static constexpr std::int64_t slots_a_day = 144;
-
-  std::uint32_t request = 0;
-  std::uint16_t slot = 0;                              ///< modulo 455 days
-  std::array<float, 4> wave{1.0F, 0.0F, 1.0F, 0.0F};   ///< cos and sin of the time of day, and of twice it
-  std::array<float, 4> ahead{1.0F, 0.0F, 1.0F, 0.0F};  ///< the same two hours later, as averages of four hours
-
-  void set_slot(std::int64_t slot_number) noexcept
-  {
-    slot = static_cast<std::uint16_t>(slot_number);
-    const auto angle_of = [](std::int64_t s) {
-      return 6.283185307179586 * static_cast<double>(s % slots_a_day) / static_cast<double>(slots_a_day);
-    };
-    const double here = angle_of(slot_number);
-    const double later = angle_of(slot_number + 12);
-    const double one = 0.9549;  // sin(x) / x for four hours of a day's circle, and of twice it
-    const double two = 0.8270;
-    wave = {static_cast<float>(std::cos(here)), static_cast<float>(std::sin(here)),
-            static_cast<float>(std::cos(2 * here)), static_cast<float>(std::sin(2 * here))};
-    ahead = {static_cast<float>(one * std::cos(later)), static_cast<float>(one * std::sin(later)),
-             static_cast<float>(two * std::cos(2 * later)), static_cast<float>(two * std::sin(2 * later))};
-  }
-};
 
 class return_model
 {
@@ -65,17 +38,16 @@ class return_model
       credit_[r] = weight_[r] * prior_users;
     }
     for (std::size_t code = 0; code < root_of_length_.size(); ++code) {
-      root_of_length_[code] = std::sqrt(std::exp2(static_cast<float>(code) / 16.0F) - 1.0F);
+      root_of_length_[code] = std::sqrt(octave_decoded(static_cast<std::uint8_t>(code)));
     }
+    look_ahead();
   }
 
   /// How many requests count as one lifetime in the cache: half-lives that are not times follow it.
   void set_unit(std::uint32_t requests) noexcept
   {
     unit_ = static_cast<float>((std::max)(requests, 1U));
-    last_scale_ = 4.0F / unit_;
-    recent_scale_ = 0.5F / unit_;
-    slow_scale_ = 0.0625F / unit_;
+    step_scale_ = static_cast<std::uint64_t>(4294967296.0F * recent_halvings * halving_table::steps / unit_);
   }
   void set_timed(bool timed) noexcept { timed_ = timed; }
   [[nodiscard]] bool timed() const noexcept { return timed_; }
@@ -83,61 +55,81 @@ class return_model
   /// Rate at which the user comes within the next while (half a lifetime, four hours); above 0.
   [[nodiscard]] float rate(const visit_record& record, const visit_time& now) const noexcept
   {
-    reason_list x = reasons_of(record, now, now.ahead);
-    x[1] *= 0.541F;  // the mean of 2^-age over the next half lifetime
-    x[2] *= 0.919F;
-    return weigh(x);
+    return weigh(ahead_weight_, reasons_of(record, now, now.ahead));
   }
+
   /// A user came (`returned` is null for one who was not remembered) and another was drawn from the `users` remembered.
-  /// Both as they were before.
-  void learn(const visit_record* returned, const visit_record* drawn, const visit_time& now, float users) noexcept
+  /// Both as they were before. True when weights have changed.
+  bool learn(const visit_record* returned, const visit_record* drawn, const visit_time& now, float users) noexcept
   {
     if (returned != nullptr) {
-      const reason_list x = reasons_of(*returned, now, now.wave);
-      const float share = 1.0F / weigh(x);
-      for (std::size_t r = 0; r < reasons; ++r) credit_[r] += weight_[r] * x[r] * share;
+      reason_list parts = reasons_of(*returned, now, now.here);
+      float all = least;
+      for (std::size_t r = 0; r < reasons; ++r) all += parts[r] *= weight_[r] * units[r];
+      const float share = 1.0F / all;
+      for (std::size_t r = 0; r < reasons; ++r) credit_[r] += parts[r] * share;
     }
     if (drawn != nullptr) {
-      const reason_list x = reasons_of(*drawn, now, now.wave);
+      const reason_list x = reasons_of(*drawn, now, now.here);
       const float each = users / unit_;
-      for (std::size_t r = 0; r < reasons; ++r) common_[r] += x[r] * each;
+      for (std::size_t r = 0; r < reasons; ++r) common_[r] += x[r] * units[r] * each;
     }
-    if (++lessons_ % lessons_a_step != 0) return;
+    if (++lessons_ % lessons_a_step != 0) return false;
+    float credits = 0;
     for (std::size_t r = 0; r < reasons; ++r) {
-      credit_[r] *= kept;
-      common_[r] *= kept;
-      weight_[r] = credit_[r] / (common_[r] + least);
+      if (common_[r] > 1) {  // of what nobody ever had nothing can be learned
+        credit_[r] *= kept;
+        common_[r] *= kept;
+      }
+      credits += credit_[r];
     }
+    for (std::size_t r = 0; r < reasons; ++r) {
+      if (weight_[r] == 0) continue;  // left out
+      credit_[r] = (std::max)(credit_[r], credits * least_credit);
+      weight_[r] = (std::max)(credit_[r] / (common_[r] + least), least_weight);
+    }
+    look_ahead();
+    return true;
   }
 
-  /// Counts a visit in. A new record is all zero.
+  /// How often rates halve in a lifetime: each reason's own number, by the credit it has left when nearly a lifetime has
+  /// passed.
+  [[nodiscard]] float halvings(float slots_a_lifetime) const noexcept
+  {
+    const float daily = timed_ ? slots_a_lifetime / visit_time::slots_a_day : recent_halvings / 8;
+    const reason_list each{0, 8 * recent_halvings, recent_halvings, daily, daily / 4, 0};
+    float all = least;
+    float sum = 0;
+    for (std::size_t r = 0; r < reasons; ++r) {
+      const float left = credit_[r] * std::exp2(-each[r] * later);
+      all += left;
+      sum += left * each[r];
+    }
+    return sum / all;
+  }
+
+  /// Counts a visit in. A new record is all zero. Counts stop at eight visits: who came fifty times is not six times
+  /// likelier to come than who came eight times.
   void visit(visit_record& record, const visit_time& now) const noexcept
   {
-    const float requests = static_cast<float>(now.request - record.last_request);
-    const float slots = slots_since(record, now);
-    record.recent = one_more(record.recent, halves_(requests * recent_scale_));
-    record.daily = one_more(record.daily, timed_ ? halves_(slots * daily_scale) : halves_(requests * slow_scale_));
-    if (timed_) {
-      // Eight visits at most, too; what is forgotten above is forgotten of all sums alike, so that they keep their
-      // hour.
-      const float rest = halves_(slots * rhythm_scale);
-      const float sum = static_cast<float>(record.rhythm) * rest + 32.0F;
-      const float share = (std::min)(254.0F / sum, 1.0F);
-      record.rhythm = static_cast<std::uint8_t>(sum * share + 0.5F);
-      for (std::size_t i = 0; i < 4; ++i) {
-        const float whole = (static_cast<float>(record.wave[i]) * rest + 16.0F * now.wave[i]) * share;
-        record.wave[i] =
-            static_cast<std::int8_t>((std::min)((std::max)(whole, -127.0F), 127.0F) + (whole < 0 ? -0.5F : 0.5F));
-      }
-    }
+    const std::uint64_t steps = steps_since(record, now);
+    record.recent = one_more(record.recent, halves_.whole(steps));
     record.last_request = now.request;
+    if (timed_) {
+      if (record.last_slot == now.slot && record.rhythm != 0) return;  // the same visit, for what is told by the clock
+      const std::uint32_t rest = halves_.whole(day_steps_since(record, now));
+      record.daily = one_more(record.daily, fourth_power(rest));
+      // At eight visits the oldest fade in all sums alike, so that they keep their hour.
+      const std::uint32_t faded = record.rhythm * rest > 222U * 32768U ? rest - rest / 8 : rest;
+      record.rhythm = static_cast<std::uint8_t>((record.rhythm * faded + (32U << 15U) + 16384U) >> 15U);
+      for (std::size_t i = 0; i < 4; ++i) {
+        record.wave[i] =
+            static_cast<std::int8_t>((record.wave[i] * static_cast<std::int32_t>(faded) + now.one_visit[i]) >> 15);
+      }
+    } else {
+      record.daily = one_more(record.daily, halves_.whole(steps / 8));
+    }
     record.last_slot = now.slot;
-  }
-
-  static void set_length(visit_record& record, std::uint64_t events) noexcept
-  {
-    const float code = 16.0F * binary_logarithm(1.0F + static_cast<float>(events));
-    record.length = static_cast<std::uint8_t>((std::min)(code, 255.0F));
   }
 
   [[nodiscard]] const reason_list& weights() const noexcept { return weight_; }
@@ -145,63 +137,84 @@ class return_model
  private:
   static constexpr float prior_users = 50.0F;  // what the first weights count for, in lifetimes of users
   static constexpr float least = 1e-9F;
+  // A reason that explains nothing now may do so later.
+  static constexpr float least_credit = 1e-3F;  // a share of all
+  static constexpr float least_weight = 1e-6F;
+  static constexpr float later = 0.9F;  // of a lifetime: about when it is decided who goes
+  static constexpr reason_list units{1.0F, 1.0F / 32, 1.0F / 32, 1.0F / 32, 1.0F / visit_time::hour_one, 1.0F};
   static constexpr std::uint32_t lessons_a_step = 32;
   static constexpr float kept = 1.0F - 32.0F / 2500.0F;  // lessons are half forgotten after 1,700
-  static constexpr float daily_scale = 1.0F / 144.0F;    // half-life: a day
-  static constexpr float rhythm_scale = 1.0F / 576.0F;   // four days
+  static constexpr float recent_halvings = 0.5F;         // of recent visits, in a lifetime
 
-  [[nodiscard]] static float slots_since(const visit_record& record, const visit_time& now) noexcept
+  [[nodiscard]] std::uint64_t steps_since(const visit_record& record, const visit_time& now) const noexcept
   {
-    return static_cast<float>(static_cast<std::uint16_t>(now.slot - record.last_slot));
+    return std::uint64_t{now.request - record.last_request} * step_scale_ >> 32U;
   }
-  /// Counts stop at eight visits: who came fifty times is not six times likelier to come than who came eight times.
-  [[nodiscard]] static std::uint8_t one_more(std::uint8_t count, float rest) noexcept
+  /// Of four days.
+  [[nodiscard]] static std::uint32_t day_steps_since(const visit_record& record, const visit_time& now) noexcept
   {
-    return static_cast<std::uint8_t>((std::min)(static_cast<float>(count) * rest + 32.5F, 255.0F));
+    return std::uint32_t{static_cast<std::uint16_t>(now.slot - record.last_slot)} *
+               (halving_table::steps * 65536U / (4 * visit_time::slots_a_day)) >>
+           16U;
+  }
+  [[nodiscard]] static constexpr std::uint32_t fourth_power(std::uint32_t part) noexcept
+  {
+    const std::uint32_t square = part * part >> 15U;
+    return square * square >> 15U;
+  }
+  [[nodiscard]] static std::uint8_t one_more(std::uint32_t count, std::uint32_t rest) noexcept
+  {
+    return static_cast<std::uint8_t>((std::min)((count * rest + (32U << 15U) + 16384U) >> 15U, 255U));
+  }
+  [[nodiscard]] static constexpr float square(float x) noexcept { return x * x; }
+  [[nodiscard]] static float real(std::uint32_t x) noexcept
+  {
+    return static_cast<float>(static_cast<std::int32_t>(x));  // quicker than from an unsigned number
   }
 
+  /// In their own units: what one of each is, is left to the weights.
   [[nodiscard]] reason_list reasons_of(const visit_record& record, const visit_time& now,
-                                       const std::array<float, 4>& wave) const noexcept
+                                       const std::array<std::int32_t, 4>& wave) const noexcept
   {
-    const float requests = static_cast<float>(now.request - record.last_request);
-    reason_list x{1.0F,
-                  halves_(requests * last_scale_),
-                  static_cast<float>(record.recent) * (1.0F / 32.0F) * halves_(requests * recent_scale_),
-                  0.0F,
-                  0.0F,
-                  root_of_length_[record.length]};
-    const float daily = static_cast<float>(record.daily) * (1.0F / 32.0F);
+    const std::uint64_t steps = steps_since(record, now);
+    const float fading = halves_(steps);
+    const float lately = real(record.recent) * fading;
+    reason_list x{1.0F, lately * square(square(square(fading))), lately, real(record.daily),
+                  0.0F, root_of_length_[record.length]};
     if (!timed_) {
-      x[3] = daily * halves_(requests * slow_scale_);
+      x[3] *= halves_(steps / 8);
       return x;
     }
-    const float slots = slots_since(record, now);
-    x[3] = daily * halves_(slots * daily_scale);
+    const float rest = halves_(day_steps_since(record, now));
+    x[3] *= square(square(rest));
     // ((1 + cos a) / 2)^2 of the angle between then and now, which is 3/8 + cos(a) / 2 + cos(2a) / 8.
-    const auto dot = [&](std::size_t i) {
-      return static_cast<float>(record.wave[i]) * wave[i] + static_cast<float>(record.wave[i + 1]) * wave[i + 1];
-    };
-    const float same_hour =
-        static_cast<float>(record.rhythm) * (0.375F / 32.0F) + dot(0) * (0.5F / 16.0F) + dot(2) * (0.125F / 16.0F);
-    x[4] = (std::max)(same_hour, 0.0F) * halves_(slots * rhythm_scale);
+    std::int32_t same_hour = record.rhythm * (3 * visit_time::hour_one / 8 / 32);
+    for (std::size_t i = 0; i < 4; ++i) same_hour += record.wave[i] * wave[i];
+    x[4] = static_cast<float>((std::max)(same_hour, 0)) * rest;
     return x;
   }
 
-  [[nodiscard]] float weigh(const reason_list& x) const noexcept
+  [[nodiscard]] static float weigh(const reason_list& weight, const reason_list& x) noexcept
   {
-    float sum = least;
-    for (std::size_t r = 0; r < reasons; ++r) sum += weight_[r] * x[r];
-    return sum;
+    return weight[0] + weight[5] * x[5] + (weight[1] * x[1] + weight[2] * x[2]) + (weight[3] * x[3] + weight[4] * x[4]);
+  }
+
+  /// What fades within the next half lifetime counts by its mean.
+  void look_ahead() noexcept
+  {
+    for (std::size_t r = 0; r < reasons; ++r) ahead_weight_[r] = weight_[r] * units[r];
+    ahead_weight_[0] += least;
+    ahead_weight_[1] *= 0.541F;
+    ahead_weight_[2] *= 0.919F;
   }
 
   halving_table halves_;
+  std::uint64_t step_scale_ = 0;  // steps of recent visits a request, in 2^-32
   float unit_ = 1.0F;
-  float last_scale_ = 4.0F;
-  float recent_scale_ = 0.5F;
-  float slow_scale_ = 0.0625F;
   bool timed_ = false;
   std::uint32_t lessons_ = 0;
-  reason_list weight_{0.02F, 0.1F, 0.1F, 0.05F, 0.1F, 0.02F};  // a first guess
+  reason_list ahead_weight_{};
+  reason_list weight_{0.02F, 0.14F, 0.1F, 0.05F, 0.1F, 0.02F};  // a first guess
   reason_list credit_{};
   reason_list common_{};
   std::array<float, 256> root_of_length_{};

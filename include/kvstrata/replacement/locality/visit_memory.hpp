@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace kvstrata::detail {
@@ -19,87 +21,157 @@ namespace kvstrata::detail {
 /// Counts and sums are as they were at the last visit; whoever reads them lets them decay to the present.
 struct visit_record
 {
-  std::uint16_t tag = 0;           ///< of the user; 0: nobody's
-  std::uint16_t last_slot = 0;     ///< time of the last visit, in slots of 10 minutes, modulo 455 days
-  std::uint32_t last_request = 0;  ///< the same in requests of all users
-  std::uint8_t recent = 0;         ///< visits that decay with requests, in 32nds
+  std::uint32_t last_request = 0;  ///< the last visit, in requests of all users
+  std::uint16_t last_slot = 0;     ///< the same in slots of 10 minutes, modulo 455 days
   std::uint8_t daily = 0;          ///< visits that decay within a day, in 32nds
-  std::uint8_t length = 0;         ///< 16 log2(1 + events of the history)
+  std::uint8_t length = 0;         ///< octave_code of the events of the history
+  std::uint8_t recent = 0;         ///< visits that decay with requests, in 32nds; 0 only where there was no visit
   std::uint8_t rhythm = 0;         ///< visits that decay within four days, in 32nds
   std::array<std::int8_t, 4>
-      wave{};  ///< the same visits as sums of cos and sin of the time of day, and of twice it, in 16ths
+      wave{};  ///< the same visits as sums of cos and sin of the time of day, and of twice it, in 15ths
 };
 static_assert(sizeof(visit_record) == 16);
 
 class visit_memory
 {
  public:
-  using position = std::uint32_t;
-
   /// Where a user's record is, or would be.
   struct place
   {
-    position at = 0;
-    std::uint16_t tag = 0;
+    std::uint32_t at = 0;
+    std::uint16_t tag = 0;  ///< of the user
   };
 
   /// For at least `users` users. Throws std::bad_alloc.
-  explicit visit_memory(std::uint64_t users)
-      : sets_(static_cast<std::uint32_t>((std::min)((users + ways - 1) / ways + 1, most_sets))),
-        records_(std::size_t{sets_} * ways)
-  {
-  }
+  explicit visit_memory(std::uint64_t users) : sets_((std::min)(users / ways + 1, most_sets)) {}
 
-  /// The user's record, or null.
-  [[nodiscard]] visit_record* find(user_id user, place& where) noexcept
+  /// Is the user remembered? Says where.
+  [[nodiscard]] bool find(user_id user, place& where) const noexcept
   {
     where = home(user);
-    for (position at = where.at; at != where.at + ways; ++at) {
-      if (records_[at].tag == where.tag) {
-        where.at = at;
-        return &records_[at];
-      }
-    }
-    return nullptr;
+    const std::uint32_t way = ways_with(sets_[where.at / ways], where.tag);
+    where.at += way % ways;
+    return way != ways;
   }
 
-  /// A record for a user who has none: `where` is what find() left. Its visits are none.
-  [[nodiscard]] visit_record& claim(place& where, std::uint32_t now) noexcept
+  /// Makes room for a user who is not remembered: `where` is what find() left. What they did is to be stored next.
+  void claim(place& where, std::uint32_t now) noexcept
   {
-    position oldest = where.at;
-    for (position at = where.at; at != where.at + ways; ++at) {
-      if (records_[at].tag == 0) {
-        oldest = at;
-        break;
+    set& home = sets_[where.at / ways];
+    std::uint32_t way = ways_with(home, 0);
+    if (way != ways) {
+      ++users_;
+    } else {
+      way = 0;
+      std::uint32_t longest = 0;
+      for (std::uint32_t i = 0; i < ways; ++i) {
+        const visit_record record = stored({where.at / ways * ways + i});
+        if (record.recent == 0 || now - record.last_request < longest) continue;
+        longest = now - record.last_request;
+        way = i;
       }
-      if (now - records_[at].last_request > now - records_[oldest].last_request) oldest = at;
     }
-    where.at = oldest;
-    users_ += records_[oldest].tag == 0;
-    records_[oldest] = {};
-    records_[oldest].tag = where.tag;
-    return records_[oldest];
+    where.at = where.at / ways * ways + way;
+    home.tags[way] = where.tag;
   }
 
-  /// The record of somebody, drawn by a uniform number: the first from there on. Null when hundreds in a row are
-  /// nobody's, as they are at the beginning only.
-  [[nodiscard]] const visit_record* any(std::uint32_t draw) const noexcept
+  /// What the user did whom find() found.
+  [[nodiscard]] visit_record load(const place& where) const noexcept
   {
-    std::size_t at = static_cast<std::size_t>((std::uint64_t{draw} * records_.size()) >> 32U);
-    for (int steps = 0; steps < 512; ++steps) {
-      if (records_[at].tag != 0) return &records_[at];
-      if (++at == records_.size()) at = 0;
+    const visit_record record = stored(where);
+    if (record.recent != 0) return record;
+    const visit_record* live = nullptr;
+    std::memcpy(static_cast<void*>(&live), &record, sizeof(void*));
+    return *live;
+  }
+  /// From now on, until settle(), what the user did who was found or claimed stands in `live`, and is read there.
+  void lend(const place& where, const visit_record& live) noexcept
+  {
+    visit_record record;
+    const visit_record* const address = &live;
+    std::memcpy(static_cast<void*>(&record), &address, sizeof(void*));
+    store(where, record);
+  }
+  /// What the user did stands here again; they get a new record if they have lost theirs.
+  void settle(place where, const visit_record& record) noexcept
+  {
+    set& home = sets_[where.at / ways];
+    if (home.tags[where.at % ways] != where.tag) {
+      const std::uint32_t way = ways_with(home, where.tag);
+      where.at = where.at / ways * ways + way % ways;
+      if (way == ways) claim(where, record.last_request);
     }
-    return nullptr;
+    store(where, record);
+  }
+
+  /// Draws somebody by a uniform number: the first from there on. False when hundreds in a row are nobody's, as they
+  /// are at the beginning only.
+  [[nodiscard]] bool any(std::uint32_t draw, visit_record& record) const noexcept
+  {
+    const std::uint64_t from = (std::uint64_t{draw} * size()) >> 32U;
+    std::size_t at = from / ways;
+    std::uint32_t way = from % ways;
+    for (int steps = 0; steps < 64; ++steps, way = 0) {
+      for (; !is_empty(sets_[at]) && way < ways; ++way) {
+        if (sets_[at].tags[way] == 0) continue;
+        record = load({.at = static_cast<std::uint32_t>(at * ways + way)});
+        return true;
+      }
+      if (++at == sets_.size()) at = 0;
+    }
+    return false;
   }
 
   /// How many users are remembered.
   [[nodiscard]] std::size_t users() const noexcept { return users_; }
-  [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return sets_.size() * ways; }
 
  private:
   static constexpr std::uint32_t ways = 8;
   static constexpr std::uint64_t most_sets = std::uint64_t{1} << 28U;
+  static constexpr std::size_t record_bytes = 14;
+  static_assert(sizeof(void*) <= offsetof(visit_record, recent));
+
+  struct set
+  {
+    std::array<std::uint16_t, ways> tags{};  // 0: nobody's
+    std::array<std::array<unsigned char, record_bytes>, ways> records{};
+  };
+  static_assert(sizeof(set) == 16 * ways);
+
+  [[nodiscard]] visit_record stored(const place& where) const noexcept
+  {
+    visit_record record;
+    std::memcpy(static_cast<void*>(&record), sets_[where.at / ways].records[where.at % ways].data(), record_bytes);
+    return record;
+  }
+  void store(const place& where, const visit_record& record) noexcept
+  {
+    std::memcpy(sets_[where.at / ways].records[where.at % ways].data(), &record, record_bytes);
+  }
+
+  [[nodiscard]] static bool is_empty(const set& one) noexcept
+  {
+    std::array<std::uint64_t, 2> four{};
+    std::memcpy(four.data(), one.tags.data(), sizeof four);
+    return (four[0] | four[1]) == 0;
+  }
+
+  /// The first way with this tag, or `ways`: four at a time, by the borrow that a lane of zero causes.
+  [[nodiscard]] static std::uint32_t ways_with(const set& one, std::uint16_t tag) noexcept
+  {
+    constexpr std::uint64_t ones = 0x0001000100010001U;
+    std::array<std::uint64_t, 2> four{};
+    std::memcpy(four.data(), one.tags.data(), sizeof four);
+    for (std::uint32_t half = 0; half < 2; ++half) {
+      const std::uint64_t differs = four[half] ^ ones * tag;
+      const std::uint64_t none = (differs - ones) & ~differs & ones << 15U;
+      if (none == 0) continue;
+      const int lane = std::endian::native == std::endian::little ? std::countr_zero(none) : std::countl_zero(none);
+      return half * 4 + static_cast<std::uint32_t>(lane) / 16;
+    }
+    return ways;
+  }
 
   [[nodiscard]] place home(user_id user) const noexcept
   {
@@ -107,13 +179,12 @@ class visit_memory
     hash ^= hash >> 32U;
     hash *= 0xd6e8feb86659fd93U;
     const auto tag = static_cast<std::uint16_t>(hash >> 8U);
-    return {.at = static_cast<position>(((hash >> 32U) * sets_) >> 32U) * ways,
+    return {.at = static_cast<std::uint32_t>((hash >> 32U) * sets_.size() >> 32U) * ways,
             .tag = tag != 0 ? tag : std::uint16_t{1}};
   }
 
-  std::uint32_t sets_;
   std::size_t users_ = 0;
-  std::vector<visit_record> records_;
+  std::vector<set> sets_;
 };
 
 }  // namespace kvstrata::detail

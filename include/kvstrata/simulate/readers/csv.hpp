@@ -39,13 +39,14 @@ enum class csv_ids : std::uint8_t {
 /// of a file with two columns time and id, of a file with one the id. A trace needs an id.
 struct csv_options
 {
-  std::string time{};     ///< time, timestamp, time_ms
+  std::string time{};     ///< time, timestamp, time_ms, timestamp_ms
   std::string id{};       ///< id, obj_id, object_id, key
   std::string size{};     ///< size, obj_size, object_size, bytes
   char separator = '\0';  ///< '\0': a tab, comma, semicolon or blank, the first of these that the first line holds
   csv_header header = csv_header::detect;
   csv_ids ids = csv_ids::number;
-  double ms_per_time = 1000;  ///< unit of the time column; libCacheSim's is seconds. Times may have decimals
+  double ms_per_time = 1000;  ///< unit of the time column, where its name does not end in _ms, which says it;
+                              ///< libCacheSim's is seconds. Times may have decimals
 };
 
 /// Throws config_error.
@@ -82,7 +83,7 @@ class csv_format
       access_.key = where.number(id, "the id", any);
     }
     if (time_ != none) access_.time_ms = time_ms(field(time_), where);
-    if (size_ != none) access_.bytes = where.number(field(size_), "the size", any);
+    if (size_ != none) access_.bytes = where.number(field(size_), "the size", most_object_bytes);
     pending_ = true;
   }
 
@@ -109,7 +110,9 @@ class csv_format
     columns_ = fields_.size();
     const bool header = is_header();
     id_ = column(options_.id, header, "id", {"id", "obj_id", "object_id", "key"}, columns_ == 1 ? 1 : 2, where);
-    time_ = column(options_.time, header, "time", {"time", "timestamp", "time_ms"}, columns_ == 1 ? 0 : 1, where);
+    time_ = column(options_.time, header, "time", {"time", "timestamp", "time_ms", "timestamp_ms"},
+                   columns_ == 1 ? 0 : 1, where);
+    if (header && time_ != none && field(time_).ends_with("_ms")) options_.ms_per_time = 1;
     size_ = column(options_.size, header, "size", {"size", "obj_size", "object_size", "bytes"}, columns_ < 3 ? 0 : 3,
                    where);
     if (id_ == none) where.fail("the header names no column for the id: none is id, obj_id, object_id or key");
