@@ -99,10 +99,12 @@ kvstrata::interval_options intervals_of(const options& o, const kvstrata::footpr
   }
   out.every_requests = every.requests;
   out.every_ms = every.ms;
-  const std::uint64_t stretches = every.requests == 0 ? 0 : f.requests / every.requests;
+  const std::uint64_t stretches = every.requests != 0
+                                      ? f.requests / every.requests
+                                      : (std::min)(f.span_ms / static_cast<std::uint64_t>(every.ms), f.requests);
   if (stretches > 100'000) {
     throw kvstrata::config_error("--interval", "'" + o.interval + "'",
-                                 "that makes " + std::to_string(stretches) + " intervals; 100000 are the limit");
+                                 "that makes up to " + std::to_string(stretches) + " intervals; 100000 are the limit");
   }
   return out;
 }

@@ -49,6 +49,11 @@ TEST_CASE("the machine command tells what it can do, and what is wrong with its 
               "--caches is 'best', but it must be device_only"));
   CHECK(holds(run({"--machine", file.c_str(), "--batch", "0"}).err, "--batch is 0, but it must be at least 1"));
   CHECK(run({"--machine", file.c_str(), "--rate", "-1"}).code == 2);
+  CHECK(holds(run({"--machine", file.c_str(), "--device-gib", "1e300"}).err, "it may be at most 1000000"));
+  CHECK(holds(run({"--machine", file.c_str(), "--host-gib", "1e10"}).err, "it may be at most 1000000000"));
+  const said over = run({"--machine", file.c_str(), "--json", file.c_str()});
+  CHECK(over.code == 2);
+  CHECK(holds(over.err, "that is the file of --machine"));
   const said absent = run({"--machine", "/nowhere/x.machine"});
   CHECK(absent.code == 1);
   CHECK(holds(absent.err, "/nowhere/x.machine: no such file"));

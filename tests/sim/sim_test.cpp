@@ -208,6 +208,71 @@ TEST_CASE("a trace that is missing or broken ends with file, record and reason",
   fails({"--users", "20", "--machine", here.path("none.machine")}, {"none.machine"});
 }
 
+TEST_CASE("a result never replaces what is read, nor another result, and a run that fails leaves none", "[sim]")
+{
+  const scratch here;
+  const std::string text = "time,id,size\n1,2,3\n2,2,3\n";
+  const std::string trace = here.write("mine.csv", text);
+  const auto refused = [&](const std::vector<std::string>& more, const std::string& part) {
+    std::vector<std::string> all{"--trace", trace, "--policies", "lru", "--capacities", "1"};
+    all.insert(all.end(), more.begin(), more.end());
+    const outcome o = sim_with(all);
+    INFO(o.err);
+    CHECK(o.code == 2);
+    CHECK(contains(o.err, part));
+    CHECK(here.read("mine.csv") == text);
+  };
+  refused({"--csv", trace}, "that is the file of --trace");
+  refused({"--html", here.path("./mine.csv")}, "that is the file of --trace");
+  std::filesystem::create_hard_link(trace, here.path("other.csv"));
+  refused({"--json", here.path("other.csv")}, "that is the file of --trace");
+  const std::string machine = here.write("m.machine", "name = m\n");
+  refused({"--machine", machine, "--svg", machine}, "that is the file of --machine");
+  refused({"--trace", here.folder.string(), "--csv", here.path("new.csv")}, "that lies in the folder of --trace");
+  refused({"--csv", here.path("x"), "--json", here.path("../" + here.folder.filename().string() + "/x")},
+          "--csv goes there too");
+  refused({"--json", "-"}, "give a path");
+  CHECK(here.read("m.machine") == "name = m\n");
+
+  CHECK(sim_with({"--trace", here.path("none.csv"), "--csv", here.path("x")}).code == 1);
+  CHECK_FALSE(std::filesystem::exists(here.path("x")));
+}
+
+TEST_CASE("where nothing is left to be counted, or too many intervals, there is no result", "[sim]")
+{
+  const scratch here;
+  const sample_trace trace(here);
+  for (const char* const warmup : {"4000", "5000"}) {
+    const outcome o = sim_with({"--trace", trace.path, "--policies", "lru", "--capacities", "10", "--warmup", warmup});
+    INFO(o.err);
+    CHECK(o.code == 2);
+    CHECK(contains(o.err, "--warmup"));
+    CHECK(contains(o.err, "4,000 requests"));
+  }
+  std::string seconds;
+  for (int k = 0; k < 100'002; ++k) seconds += std::to_string(k) + ",1,1\n";
+  const outcome many = sim_with(
+      {"--trace", here.write("many.csv", seconds), "--policies", "lru", "--capacities", "1", "--interval", "1s"});
+  CHECK(many.code == 2);
+  CHECK(contains(many.err, "up to 100001 intervals"));
+
+  const outcome o = sim_with({"--trace", here.write("one.csv", "1,2,3\n2,2,3\n"), "--policies", "lru", "--capacities",
+                              "1", "--sample", "0.001"});
+  INFO(o.err);
+  CHECK(o.code == 2);
+  CHECK(contains(o.err, "--sample"));
+}
+
+TEST_CASE("caches that the machine has no memory for are refused, with what policies remember", "[sim]")
+{
+  const scratch here;
+  const sample_trace trace(here);
+  const outcome o = sim_with({"--trace", trace.path, "--policies", "locality", "--capacities", "10000000000000"});
+  INFO(o.err);
+  CHECK(o.code == 2);
+  CHECK(contains(o.err, "these caches need about"));
+}
+
 TEST_CASE("counts in the CSV are those of each cache alone", "[sim]")
 {
   using kvstrata::object_size;

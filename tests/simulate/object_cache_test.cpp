@@ -2,6 +2,8 @@
 #include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/replacement/belady.hpp>
 #include <kvstrata/replacement/lru.hpp>
 #include <kvstrata/simulate/key_index.hpp>
 #include <kvstrata/simulate/object_cache.hpp>
@@ -256,6 +258,23 @@ TEST_CASE("object_cache asks at the door once, with who would go first, and evic
   REQUIRE(request(5, 11) == bypassed);  // could never come in: not asked
   REQUIRE(asked == std::vector<question>{{1, std::nullopt}, {2, std::nullopt}, {3, 4}, {4, 4}});
   REQUIRE(requests == std::vector<std::uint64_t>{1, 2, 3, 4, 2, 5});
+}
+
+TEST_CASE("object_cache is whole after its policy has refused an object")
+{
+  object_cache<belady, always, object_size::fixed> cache({.bytes = 10, .objects = 10});
+  REQUIRE(cache.request(trace_access{.key = 1, .bytes = 4, .next_request = 5}) == admitted);
+  for (int k = 0; k < 1000; ++k) {
+    REQUIRE_THROWS_AS(cache.request(trace_access{.key = 2, .bytes = 5}), usage_error);  // the future is not told
+  }
+  REQUIRE(cache.objects() == 1);
+  REQUIRE(cache.used_bytes() == 4);
+  REQUIRE(cache.metadata_bytes() < 128 * (cache.object_bytes + 8) + 1000);  // refused ones leave nothing behind
+  REQUIRE_THROWS_AS(cache.request(trace_access{.key = 1, .bytes = 4}), usage_error);
+  REQUIRE(cache.request(trace_access{.key = 2, .bytes = 5, .next_request = 7}) == admitted);
+  REQUIRE(cache.request(trace_access{.key = 3, .bytes = 10, .next_request = 9}) == admitted);
+  REQUIRE(cache.objects() == 1);
+  REQUIRE(cache.used_bytes() == 10);
 }
 
 TEST_CASE("object_cache allocates while it fills up only")

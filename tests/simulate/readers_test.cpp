@@ -191,6 +191,10 @@ TEST_CASE("CSV columns are found by name, by number, or by what is usual")
                      {.time = "5", .id = "6", .size = "bytes", .ms_per_time = 1}) == expected);
   CHECK(csv_accesses("a,b,c\n1,7,512\n2.5,9,64\n",
                      {.time = "1", .id = "2", .size = "3", .header = csv_header::present}) == expected);
+  for (const std::string name : {"time_ms", "timestamp_ms"}) {
+    CHECK(csv_accesses(name + ",id,size\n1000,7,512\n2500,9,64\n") == expected);
+    CHECK(csv_accesses(name + ",id,size\n1000,7,512\n2500,9,64\n", {.time = "1"}) == expected);
+  }
   CHECK(csv_accesses("1|7|512\n2.5|9|64\n", {.separator = '|', .header = csv_header::absent}) == expected);
 
   const accesses no_size{{.key = 7, .time_ms = 1000}, {.key = 9, .time_ms = 2500}};
@@ -221,6 +225,8 @@ TEST_CASE("whatever is wrong with a CSV is told with its line")
   CHECK(csv_complaint("1,7,512\n2,9\n") == ":2: the row has 2 fields, but the first one has 3");
   CHECK(csv_complaint("1,7,512\n\n2,x9,1\n") == ":3: the id is \"x9\", which is not a whole number");
   CHECK(csv_complaint("1,7,512\n2,9,-1\n") == ":2: the size is \"-1\", which is not a whole number");
+  CHECK(csv_complaint("1,7,1152921504606846977\n") ==
+        ":1: the size is 1152921504606846977, but it may be at most 1152921504606846976");
   CHECK(csv_complaint("1,7,512\n2,9,\n") == ":2: the size is \"\", which is not a whole number");
   CHECK(csv_complaint("1,7,512\n-2,9,1\n") == ":2: the time is \"-2\", which is not a number of at least 0");
   CHECK(csv_complaint("1,7,512\nnan,9,1\n") == ":2: the time is \"nan\", which is not a number of at least 0");

@@ -6,7 +6,7 @@
 //   worth        log2(rate x loss_seconds / bytes); where no cost is given, log2(rate): saved work goes with bytes
 //   score        now + h x worth: while rates halve every h it needs no rescoring. h follows from the weights
 //   insert       file the user in a ring of buckets by score
-//   touch        count the visit, and mark the user: whoever is marked is scored when their turn has come, as with a clock
+//   touch        count the visit, and mark the user: whoever is marked is scored when their turn has come, as by Clock
 //   victims:     the lowest bucket's first; but many rates fall more slowly than scores expect, and rise with the time
 //                of day, so it is looked at again, and if it is worth more by now, filed higher, by twice what it rose:
 //                at most `Looks` of them; if all rose, whoever is worth least of these goes
@@ -47,7 +47,7 @@ class basic_locality
     bool touched_ = false;               // since it was filed
   };
 
-  /// Throws std::bad_alloc. 77 KiB, and Remembered x 16 bytes for each of `size.objects`.
+  /// Throws std::bad_alloc. 64 KiB, and Remembered x 16 bytes for each of `size.objects`.
   explicit basic_locality(const tier_size& size)
       : model_(Reasons), memory_((std::min)(size.objects, most_objects) * Remembered)
   {

@@ -27,6 +27,7 @@ struct footprint
   std::uint64_t bytes = 0;            ///< of all objects, each at its largest
   std::uint64_t requested_bytes = 0;  ///< of all requests
   std::uint64_t smallest_bytes = 1;   ///< size of the smallest object, at least 1
+  std::uint64_t span_ms = 0;          ///< from the earliest time to the latest
   bool exact = true;                  ///< whether objects and bytes are counted or estimated
   bool is_sized = false;              ///< whether the trace says sizes: one differs from 1
   bool is_timed = false;              ///< whether the trace says times: one differs from 0
@@ -49,6 +50,8 @@ class footprint_counter
     seen_.is_sized |= one.bytes != 1;
     seen_.is_timed |= one.time_ms != 0;
     seen_.tells_future &= one.next_request != reuse_hint::unknown;
+    first_ms_ = seen_.requests == 1 ? one.time_ms : (std::min)(first_ms_, one.time_ms);
+    last_ms_ = seen_.requests == 1 ? one.time_ms : (std::max)(last_ms_, one.time_ms);
     smallest_ = (std::min)(smallest_, one.bytes);
     if (scatter_bits(one.key) > bound_) return;
     std::uint64_t& largest = sizes_[one.key];
@@ -65,6 +68,7 @@ class footprint_counter
     constexpr std::uint64_t everything = (std::numeric_limits<std::uint64_t>::max)();
     footprint out = seen_;
     out.exact = bound_ == everything;
+    out.span_ms = static_cast<std::uint64_t>(last_ms_) - static_cast<std::uint64_t>(first_ms_);
     out.smallest_bytes = out.requests == 0 ? 1 : (std::max)(std::uint64_t{1}, smallest_);
     std::uint64_t bytes = 0;
     for (const auto& held : sizes_) bytes += held.second;
@@ -81,6 +85,8 @@ class footprint_counter
   std::size_t most_keys_;
   std::uint64_t bound_ = (std::numeric_limits<std::uint64_t>::max)();
   std::uint64_t smallest_ = (std::numeric_limits<std::uint64_t>::max)();
+  std::int64_t first_ms_ = 0;
+  std::int64_t last_ms_ = 0;
   footprint seen_;
   boost::unordered_flat_map<std::uint64_t, std::uint64_t> sizes_;
 };

@@ -77,14 +77,14 @@ class return_model
     if (++lessons_ % lessons_a_step != 0) return false;
     float credits = 0;
     for (std::size_t r = 0; r < reasons; ++r) {
-      if (common_[r] > 1) {  // of what nobody ever had nothing can be learned
+      if (common_[r] > prior_users / 2) {  // of what nobody has nothing can be learned
         credit_[r] *= kept;
         common_[r] *= kept;
       }
       credits += credit_[r];
     }
     for (std::size_t r = 0; r < reasons; ++r) {
-      if (weight_[r] == 0) continue;  // left out
+      if (weight_[r] == 0 || common_[r] <= prior_users / 2) continue;  // left out, or unknown
       credit_[r] = (std::max)(credit_[r], credits * least_credit);
       weight_[r] = (std::max)(credit_[r] / (common_[r] + least), least_weight);
     }
