@@ -132,3 +132,13 @@ TEST_CASE("the pages of an interval are those with a token of it")
 
 static_assert(token_interval{4, 2} == token_interval{} && !(token_interval{0, 1} == token_interval{}));
 static_assert(hull({}, {3, 5}) == token_interval{3, 5} && hull({3, 5}, {9, 9}) == token_interval{3, 5});
+
+TEST_CASE("uncovered tokens are those outside the cover")
+{
+  using kvstrata::uncovered_tokens;
+  REQUIRE(uncovered_tokens({2, 10}, {}) == 8);
+  REQUIRE(uncovered_tokens({2, 10}, {0, 5}) == 5);
+  REQUIRE(uncovered_tokens({2, 10}, {4, 6}) == 6);
+  REQUIRE(uncovered_tokens({2, 10}, {0, 20}) == 0);
+  REQUIRE(uncovered_tokens({}, {0, 20}) == 0);
+}

@@ -146,11 +146,6 @@ class offloader
  private:
   [[nodiscard]] std::uint64_t token_bytes() const noexcept { return books_->shape().token_bytes(); }
 
-  [[nodiscard]] static token_count uncovered_tokens(token_interval wanted, token_interval have) noexcept
-  {
-    return wanted.size() - intersect(wanted, have).size();
-  }
-
   [[nodiscard]] write_facts facts(const entry_type& e) const
   {
     return {.tokens = e.device.tokens.end,

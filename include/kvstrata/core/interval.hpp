@@ -41,6 +41,12 @@ struct token_interval
   return a.empty() || b.empty() || (a.begin <= b.end && b.begin <= a.end);
 }
 
+/// How many tokens of `whole` are not in `cover`.
+[[nodiscard]] constexpr token_count uncovered_tokens(token_interval whole, token_interval cover) noexcept
+{
+  return whole.size() - intersect(whole, cover).size();
+}
+
 /// The smallest interval that holds both. It is their union only when they are joinable.
 [[nodiscard]] constexpr token_interval hull(token_interval a, token_interval b) noexcept
 {
