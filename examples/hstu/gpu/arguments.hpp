@@ -1,0 +1,73 @@
+// What kernels are told of a pass: pointers into device memory, with their shapes. D is heads * head_dim.
+#pragma once
+
+#include "hstu/gpu/bf16.hpp"
+#include "hstu/gpu/function.hpp"
+#include "hstu/rows.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hstu::gpu {
+
+/// A matrix by rows; row r begins `stride` elements behind row r - 1.
+template <class T>
+struct rows_of
+{
+  T* data = nullptr;
+  std::size_t stride = 0;
+
+  [[nodiscard]] HSTU_FUNCTION T* row(std::size_t r) const noexcept { return data + r * stride; }
+};
+
+/// One layer of the pages of a batch: kvstrata::page_table_view with its arrays in device memory.
+struct layer_pages
+{
+  const std::uint32_t* page_ids = nullptr;  ///< [indptr[requests]]
+  const std::int32_t* indptr = nullptr;     ///< [requests + 1]
+  std::byte* base = nullptr;                ///< page 0 of the layer
+  std::uint64_t page_stride = 0;            ///< bytes
+  std::uint32_t page_tokens = 0;
+  std::uint32_t width = 0;  ///< D: a page is bf16 [K, V][page_tokens][D]
+
+  /// The K row of a token; its V row lies page_tokens * width elements behind.
+  [[nodiscard]] HSTU_FUNCTION bf16* key(std::uint32_t request, std::uint32_t token) const noexcept
+  {
+    const std::uint32_t page = page_ids[static_cast<std::uint32_t>(indptr[request]) + token / page_tokens];
+    return reinterpret_cast<bf16*>(base + page * page_stride) + std::size_t{token % page_tokens} * width;
+  }
+};
+
+/// One layer's relative bias. Null tables add nothing.
+struct layer_bias
+{
+  const float* by_distance = nullptr;           ///< [heads][distances], the last for all farther ones
+  const float* by_time = nullptr;               ///< [heads][times], buckets as in hstu/bias.hpp
+  std::uint32_t distances = 0;                  ///< 0: no bias by distance
+  std::uint32_t times = 0;                      ///< 0: no bias by time
+  const std::int64_t* least_seconds = nullptr;  ///< [times] of a bucket; [0] is the least int64
+  const std::int64_t* event_times = nullptr;    ///< [events of all requests] seconds
+  const std::uint32_t* first_event = nullptr;   ///< [requests + 1]; tokens 2e and 2e + 1 of a request are its event e
+  const std::int64_t* row_times = nullptr;      ///< [rows] a query's own seconds
+};
+
+/// The attention of one layer over tiles of rows. Rows are those of row_plan: history tokens, then candidates.
+/// A history row at position p sees the keys [0, p]; a candidate at position p sees [0, p) of the pages and itself.
+struct attention_arguments
+{
+  rows_of<const bf16> queries;           ///< [rows][D], after SiLU
+  rows_of<bf16> outputs;                 ///< [rows][D] the sum over keys of silu(q k + bias) v / N
+  rows_of<const bf16> candidate_keys;    ///< [rows - first_candidate][D]
+  rows_of<const bf16> candidate_values;  ///< [rows - first_candidate][D]
+  layer_pages pages;
+  layer_bias bias;
+  const query_tile* tiles = nullptr;         ///< [tile_count]
+  const std::uint32_t* tile_rows = nullptr;  ///< rows of the tiles, ascending in position within a tile
+  const std::uint32_t* positions = nullptr;  ///< [rows]
+  std::uint32_t tile_count = 0;
+  std::uint32_t first_candidate = 0;
+  std::uint32_t heads = 0;
+  float factor = 1;  ///< 1 / N
+};
+
+}  // namespace hstu::gpu
