@@ -58,8 +58,6 @@ struct contiguous  // six pages a user
 
 // --- copy engines: so small that batches are cut and staging slots come round ---
 
-inline constexpr std::size_t tiny_piece = tiny_page_bytes / tiny.layers;
-
 struct per_page
 {
   using type = kvstrata::per_page_copy;
@@ -253,8 +251,11 @@ struct combination
   }
 };
 
+template <class Device, class... Values>
+inline constexpr point_on<Device> any_point_of{&combination<Device, Values...>::about,
+                                               &combination<Device, Values...>::make};
+
 template <class... Values>
-inline constexpr point point_of{&combination<kvstrata::emulated_device, Values...>::about,
-                                &combination<kvstrata::emulated_device, Values...>::make};
+inline constexpr point point_of = any_point_of<kvstrata::emulated_device, Values...>;
 
 }  // namespace kvstrata_test

@@ -25,6 +25,7 @@ inline constexpr kvstrata::geometry tiny{
 inline constexpr kvstrata::token_count tiny_page = 4;
 inline constexpr kvstrata::token_count tiny_chunk = 16;
 inline constexpr std::size_t tiny_page_bytes = std::size_t{tiny_page} * tiny.token_bytes();
+inline constexpr std::size_t tiny_piece = tiny_page_bytes / tiny.layers;  ///< a page in one layer
 
 class any_lease
 {

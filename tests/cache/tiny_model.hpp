@@ -5,6 +5,7 @@
 #include "cache/naive_cache.hpp"
 #include "cache/subject.hpp"
 
+#include <kvstrata/device/counters.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 
 #include <cstring>
@@ -60,14 +61,30 @@ struct lease_work
   std::uint64_t layer_stride = 0;
 };
 
+/// What the K or V row of a token holds.
+[[nodiscard]] inline std::uint64_t right_row(const cell& c, kvstrata::layer_index layer, bool value) noexcept
+{
+  static_assert(tiny.key_bytes() == sizeof(std::uint64_t));
+  return mix({c.tag, layer, value ? std::uint64_t{1} : std::uint64_t{0}});
+}
+
+/// Says so where a row that was served is not what was written.
+inline void check_row(findings& found, const cell& c, kvstrata::layer_index layer, bool value, std::uint64_t there)
+{
+  if (there == right_row(c, layer, value)) return;
+  found.add("layer " + std::to_string(layer) + ", user " + std::to_string(to_number(c.user)) + ", token " +
+            std::to_string(c.token) + (value ? ", V" : ", K") +
+            (there == ~std::uint64_t{0} ? ": poisoned bytes" : ": other bytes than were written"));
+}
+
 class tiny_model
 {
  public:
   tiny_model(kvstrata::emulated_device& d, double seconds_per_layer) : device_(&d), seconds_(seconds_per_layer) {}
 
   [[nodiscard]] const findings& found() const noexcept { return *found_; }
-  /// Kernels so far.
-  [[nodiscard]] std::uint64_t launched() const noexcept { return launched_; }
+  /// Takes the model's own work out of what a device counted.
+  void leave_out(kvstrata::device_counters& all) const noexcept { all.kernels -= launched_; }
 
   /// Queues layer `layer` of a lease on its compute stream: checks all that is served, then writes what is computed.
   void launch(kvstrata::stream_id stream, kvstrata::layer_index layer, std::shared_ptr<const lease_work> work)
@@ -90,20 +107,15 @@ class tiny_model
   static void run(const lease_work& work, kvstrata::layer_index layer, findings& found)
   {
     for (const cell& c : work.cells) {
-      for (const std::uint64_t half : {std::uint64_t{0}, std::uint64_t{1}}) {
-        const std::uint64_t right = mix({c.tag, layer, half});
-        std::byte* const at = c.key + layer * work.layer_stride + half * work.value_offset;
-        static_assert(tiny.key_bytes() == sizeof right);
+      for (const bool value : {false, true}) {
+        std::byte* const at = c.key + layer * work.layer_stride + (value ? work.value_offset : 0);
+        std::uint64_t there = right_row(c, layer, value);
         if (c.writes) {
-          std::memcpy(at, &right, sizeof right);
+          std::memcpy(at, &there, sizeof there);
           continue;
         }
-        std::uint64_t there = 0;
         std::memcpy(&there, at, sizeof there);
-        if (there == right) continue;
-        found.add("layer " + std::to_string(layer) + ", user " + std::to_string(to_number(c.user)) + ", token " +
-                  std::to_string(c.token) + (half == 0 ? ", K" : ", V") +
-                  (there == ~std::uint64_t{0} ? ": poisoned bytes" : ": other bytes than were written"));
+        check_row(found, c, layer, value, there);
       }
     }
   }

@@ -139,7 +139,7 @@ void device_conformance()
       REQUIRE(points[i - 1].sequence < points[i].sequence);
     }
     d.wait_sync(points.back());
-    for (const event point : points) REQUIRE(d.query(point));
+    for (const event mark : points) REQUIRE(d.query(mark));
   }
 
   SECTION("work behind a wait sees what lies before the event")
@@ -195,17 +195,17 @@ void device_conformance()
     both.add(d.record(two));
     wait_for_sync(d, both);
     REQUIRE(has_pattern(back.data(), bytes, 3));
-    both.prune([&](event point) { return d.query(point); });
+    both.prune([&](event mark) { return d.query(mark); });
     REQUIRE(both.empty());
   }
 
   SECTION("query turns true in the end without anybody waiting for that event")
   {
     d.copy(one, in, mem.data(), host.data(), bytes);
-    const event point = d.record(one);
+    const event mark = d.record(one);
     d.copy(one, in, mem.data(), host.data(), 1);
     d.wait_sync(d.record(one));
-    REQUIRE(d.query(point));
+    REQUIRE(d.query(mark));
   }
 
   SECTION("several threads may use a device, and even a stream")

@@ -24,6 +24,9 @@ set(room_of_cache.hpp cache)
 set(room_of_kvstrata.hpp kvstrata.hpp)
 set(level_of_kvstrata.hpp 9)
 
+# The headers that need the CUDA toolkit's.
+set(cuda_home "^device/cuda(/|_device\\.hpp$)")
+
 set(faults "")
 macro(fault text)
   string(APPEND faults "${text}\n")
@@ -74,10 +77,16 @@ foreach(header IN LISTS headers)
       fault("${header}:${number}: write #include <kvstrata/...>, not \"${included}\"")
     elseif(header STREQUAL "observe/nvtx.hpp" AND included STREQUAL "nvtx3/nvToolsExt.h")
       # a header of C without a runtime, and only where it is found
+    elseif(header MATCHES "${cuda_home}" AND included MATCHES "^cuda_[a-z_]+\\.h$")
+      # the runtime's functions, at home: nothing else includes these headers
     elseif(included MATCHES "^(thrust|cub|cuda|nv)/|^(cuda|cooperative_groups|device_launch|nvtx|nvToolsExt)|\\.cuh$")
       fault("${header}:${number}: a .hpp must not include ${included}")
     elseif(included MATCHES "^kvstrata/(.*)")
-      room_of("${CMAKE_MATCH_1}" other)
+      set(ours "${CMAKE_MATCH_1}")
+      if(ours MATCHES "${cuda_home}" AND NOT header MATCHES "${cuda_home}")
+        fault("${header}:${number}: only headers of the CUDA device may include ${ours}")
+      endif()
+      room_of("${ours}" other)
       if(NOT DEFINED level_of_${other})
         fault("${header}:${number}: ${other} is no room")
       elseif(NOT other STREQUAL room AND NOT level_of_${other} LESS level_of_${room})

@@ -1,4 +1,4 @@
-// main() of every Catch2 test executable, compiled once. An executable in which no test ran fails.
+// main() of every Catch2 test executable, compiled once. An executable in which no test ran fails, unless it says why.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else
@@ -6,8 +6,19 @@
 #include <catch2/catch.hpp>
 #endif
 
+#include <cstdio>
+#include <cstring>
+
+/// A program may define this, and return why none of its tests can run on this machine; nullptr: they can.
+[[gnu::weak]] const char* why_skipped();
+
 int main(int argc, char** argv)
 {
+  if (const char* const reason = why_skipped == nullptr ? nullptr : why_skipped()) {
+    const char* const slash = std::strrchr(argv[0], '/');
+    std::printf("SKIPPED: %s because %s\n", slash == nullptr ? argv[0] : slash + 1, reason);
+    return 0;
+  }
   Catch::Session session;
 #if !__has_include(<catch2/catch_all.hpp>)
   auto& config = session.configData();

@@ -1,7 +1,6 @@
 // The conformance suite on every tier, a third party's too, and what each promises beyond it.
 #include "tiers/tier_conformance.hpp"
-
-#include "tiers/mapped_file.hpp"
+#include "tiers/tier_subjects.hpp"
 
 #include <kvstrata/layout/hybrid_layout.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
@@ -13,38 +12,13 @@ namespace {
 using namespace kvstrata;
 using kvstrata_test::frame_conformance;
 using kvstrata_test::tier_conformance;
-
-struct arena
-{
-  static auto make(emulated_device& d, std::size_t bytes, std::size_t frame_bytes)
-  {
-    return std::make_unique<pinned_arena<>::on<emulated_device>>(d, pinned_arena<>::config{.bytes = bytes},
-                                                                 frame_bytes);
-  }
-};
-
-struct file
-{
-  static auto make(emulated_device& d, std::size_t bytes, std::size_t frame_bytes)
-  {
-    using tier = example::mapped_file<>;
-    return std::make_unique<tier::on<emulated_device>>(d, tier::config{.bytes = bytes}, frame_bytes);
-  }
-};
-
-constexpr geometry small_shape{.layers = 2, .kv_heads = 1, .head_dim = 16, .element = element_type::f32};
-constexpr paged_layout small_pages{.page_tokens = 16};
-static_assert(page_bytes(small_shape, 16) == 4096);
+using arena = kvstrata_test::arena_subject;
+using file = kvstrata_test::file_subject;
+using slab = kvstrata_test::slab_subject;
 
 using slab_tier_type = device_slab<emulated_device>;
-
-struct slab
-{
-  static auto make(emulated_device& d, std::size_t bytes, std::size_t)
-  {
-    return std::make_unique<slab_tier_type::bound>(d, slab_tier_type::config{bytes}, small_shape, small_pages);
-  }
-};
+using kvstrata_test::small_pages;
+using kvstrata_test::small_shape;
 
 }  // namespace
 

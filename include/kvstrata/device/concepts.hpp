@@ -28,6 +28,8 @@
 // d.copy_kernel_launch(stream, kernel, pieces)   queues one kernel that moves all pieces along kernel.route and reads
 //                                                or writes pinned memory directly; an empty list queues nothing; does
 //                                                not block
+// d.create_urgent_stream(name) -> stream_id      as create_stream; kernels queued there get their place on the device before
+//                                                those of other streams
 // d.trace() -> a range of op_span                when each operation ran (device/span.hpp); a device may have to be
 //                                                asked to keep it
 //
@@ -131,6 +133,11 @@ concept runs_copy_kernels =
       d.copy_kernel_launch(stream, what, pieces);
     };
 
+template <class D>
+concept creates_urgent_streams = requires(D& d, std::string_view name) {
+  { d.create_urgent_stream(name) } -> std::same_as<stream_id>;
+};
+
 template <class R>
 concept range_of_spans = requires(const R& range) {
   { *range.begin() } -> std::convertible_to<const op_span&>;
@@ -141,6 +148,15 @@ template <class D>
 concept keeps_spans = requires(const D& d) {
   { d.trace() } -> range_of_spans;
 };
+
+/// A stream for copies and the kernels that move bytes: urgent where a device knows that, because what it brings holds up
+/// the model, while a running kernel of the model leaves no room beside it until it is nearly over.
+template <device Device>
+[[nodiscard]] stream_id create_copy_stream(Device& d, std::string_view name)
+{
+  if constexpr (creates_urgent_streams<Device>) return d.create_urgent_stream(name);
+  else return d.create_stream(name);
+}
 
 /// Makes `stream` wait for every point of `points`. Points on the stream itself cost nothing.
 template <device Device>

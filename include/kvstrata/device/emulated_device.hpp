@@ -251,7 +251,7 @@ class emulated_device
     require(scheduler_, stream);
     if (pieces.empty()) return;
     require_pieces(scheduler_, *pool_, call, stream, pieces);
-    emulated::operation work = make_copy(config_, call, pieces);
+    emulated::operation work = emulated::make_copy(config_, call, pieces);
     const emulated::piece_footprint touched(config_.check_ordering ? pieces : std::span<const copy_piece>());
     count([&](counters& all) {
       add_copy(all, work);

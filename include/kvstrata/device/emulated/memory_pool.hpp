@@ -3,6 +3,7 @@
 
 #include <kvstrata/device/emulated/mapping.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/memory_place.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +18,7 @@
 
 namespace kvstrata::emulated {
 
-/// Where memory of a pool lies. The number is an index into the pool's bounds.
-enum class memory_place : std::uint8_t { device, pinned };
+using detail::memory_place;
 
 /// What the pool asks of the device when memory is freed. Called under the pool's lock; must not call the pool.
 class memory_watcher
@@ -47,15 +47,9 @@ class memory_pool
   [[nodiscard]] std::byte* allocate(memory_place place, std::size_t bytes, std::string_view name)
   {
     const auto where = static_cast<std::size_t>(place);
-    const std::string kind = place == memory_place::device ? "device" : "pinned";
-    if (bytes == 0) throw usage_error(kind + " memory '" + std::string(name) + "' was asked for with 0 bytes");
     const std::lock_guard lock(mutex_);
     collect();
-    if (bounds_[where] != 0 && bytes > bounds_[where] - used_[where]) {
-      throw capacity_error(kind + " memory '" + std::string(name) + "' needs " + std::to_string(bytes) +
-                           " bytes, but only " + std::to_string(bounds_[where] - used_[where]) + " of " +
-                           std::to_string(bounds_[where]) + " are free");
-    }
+    detail::require_room(place, name, bytes, used_[where], bounds_[where]);
     mapping fresh(bytes, backed_, name);
     std::byte* const data = fresh.data();
     const auto spot = live_.emplace(data, region{std::move(fresh), place}).first;

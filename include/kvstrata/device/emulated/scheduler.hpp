@@ -1,14 +1,12 @@
 // What the two ways of passing time have in common: streams are queues, an event is a place in one.
 #pragma once
 
-#include <kvstrata/core/error.hpp>
 #include <kvstrata/device/emulated/operation.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/sticky_failure.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,31 +15,7 @@
 
 namespace kvstrata::emulated {
 
-/// The first failure of a device. It stays: work queued before or after it no longer has an effect.
-class sticky_failure
-{
- public:
-  [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_acquire); }
-
-  void set(std::string sentence)
-  {
-    const std::lock_guard lock(mutex_);
-    if (any()) return;
-    sentence_ = std::move(sentence);
-    any_.store(true, std::memory_order_release);
-  }
-
-  /// Throws device_error when the device has failed.
-  void check() const
-  {
-    if (any()) throw device_error(sentence_);
-  }
-
- private:
-  std::atomic<bool> any_{false};
-  std::mutex mutex_;
-  std::string sentence_;  // never changes once any_ is set
-};
+using detail::sticky_failure;
 
 /// Carries out what streams are given, each in order. All calls may come from several threads. Streams and events
 /// are valid: the device has checked them.

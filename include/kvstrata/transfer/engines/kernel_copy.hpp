@@ -24,7 +24,7 @@ struct kernel_copy
   {
    public:
     on(Device& d, copy_direction direction)
-        : device_(&d), direction_(direction), stream_(d.create_stream(copy_stream_name(direction)))
+        : device_(&d), direction_(direction), stream_(create_copy_stream(d, copy_stream_name(direction)))
     {
     }
 

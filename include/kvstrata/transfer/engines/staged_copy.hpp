@@ -52,8 +52,8 @@ class staged_copy<SlotBytes, Slots, Sms>::on
   on(Device& d, copy_direction direction)
       : device_(&d),
         inwards_(direction == copy_direction::to_device),
-        copies_(d.create_stream(copy_stream_name(direction))),
-        kernels_(d.create_stream(inwards_ ? "onload scatter" : "offload gather")),
+        copies_(create_copy_stream(d, copy_stream_name(direction))),
+        kernels_(create_copy_stream(d, inwards_ ? "onload scatter" : "offload gather")),
         memory_(d.allocate_device(SlotBytes * Slots, inwards_ ? "onload staging" : "offload staging"))
   {
   }

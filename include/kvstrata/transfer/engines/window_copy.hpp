@@ -30,7 +30,7 @@ struct window_copy
    public:
     on(Device& d, copy_direction direction) : device_(&d), direction_(direction), copies_(d, direction)
     {
-      if (direction == copy_direction::to_device) promote_ = d.create_stream("promote");
+      if (direction == copy_direction::to_device) promote_ = create_copy_stream(d, "promote");
     }
 
     [[nodiscard]] copied copy(const copy_list& list, layer_index layer, const fence& after)

@@ -1,0 +1,14 @@
+// All that nvcc adds to kvstrata: the cache on NVIDIA GPUs. <kvstrata/kvstrata.hpp> has the rest.
+//
+//   device/cuda_device.hpp        cuda_device, a device of streams, events, pinned memory and copies; host code, which any
+//                                 compiler translates where the toolkit's headers are
+//   device/cuda/copy_kernels.cuh  the copy kernel behind cuda_device::copy_kernel_launch: staged_copy, window_copy and
+//                                 kernel_copy need it. One .cu of a program includes this file, or that one
+//   layout/append_rows.cuh        launch_append_rows: writes new K and V into the pages of a lease
+//
+// Only .cu files can include this. Link kvstrata::cuda.
+#pragma once
+
+#include <kvstrata/device/cuda/copy_kernels.cuh>
+#include <kvstrata/device/cuda_device.hpp>
+#include <kvstrata/layout/append_rows.cuh>

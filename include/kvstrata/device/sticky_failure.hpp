@@ -1,0 +1,39 @@
+// The first failure of a device.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace kvstrata::detail {
+
+/// It stays: nothing that is queued before or after it can be relied on.
+class sticky_failure
+{
+ public:
+  [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_acquire); }
+
+  void set(std::string sentence)
+  {
+    const std::lock_guard lock(mutex_);
+    if (any()) return;
+    sentence_ = std::move(sentence);
+    any_.store(true, std::memory_order_release);
+  }
+
+  /// Throws device_error when the device has failed.
+  void check() const
+  {
+    if (any()) throw device_error(sentence_);
+  }
+
+ private:
+  std::atomic<bool> any_{false};
+  std::mutex mutex_;
+  std::string sentence_;  // never changes once any_ is set
+};
+
+}  // namespace kvstrata::detail

@@ -1,0 +1,759 @@
+// A long random sequence of operations on a cache on any device, checked against naive_cache after every step.
+#pragma once
+
+#include "cache/naive_cache.hpp"
+#include "cache/random_walk.hpp"
+#include "cache/tiny_model.hpp"
+#include "support/catch.hpp"
+#include "support/device_bed.hpp"
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/device/concepts.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvstrata_test {
+
+namespace walking {
+
+using namespace kvstrata;
+
+/// `Model` is what computes: tiny_model, or copying_model<Device>.
+template <kvstrata::device Device, class Model>
+class walker
+{
+ public:
+  walker(any_cache& cache, Device& device, const facts& about, const walk& how)
+      : cache_(cache), device_(device), about_(about), how_(how), model_(device, 2e-6), random_(how.seed)
+  {
+    for (const char* name : {"compute a", "compute b"}) streams_.push_back(device_.create_stream(name));
+  }
+
+  void run()
+  {
+    for (int step = 0; step < how_.steps; ++step) {
+      CAPTURE(about_.name, how_.seed, step);
+      const unsigned what = below(1000);
+      if (what < 340) prepare();
+      else if (what < 760) work_on_a_lease();
+      else if (what < 840) prefetch();
+      else if (what < 850) undo_prefetch();
+      else if (what < 853) clean();
+      else if (what < 860) erase();
+      else if (what < 863) advance_epoch();
+      else if (what < 880) oversize();
+      else if (what < 910) misuse();
+      else if (what < 930 && open_.empty()) account();
+      else pass_time();
+      if (step % how_.look_every == 0) look();
+      if (model_.found().count() != 0) FAIL(model_.found().first());
+    }
+    CAPTURE(about_.name, how_.seed);
+    while (!open_.empty()) close_lease(open_.size() - 1);
+    account();
+    for (unsigned round = 0; cache_.stats().waiting_writes != 0; ++round) {  // every turn lets at least one begin
+      REQUIRE(round <= how_.users);
+      cache_.drain_sync();
+      cache_.clean(0);
+    }
+    cache_.drain_sync();
+    look();
+    for (const user_id user : naive_.users()) REQUIRE(cache_.arrived(user));
+    cache_stats s = cache_.stats();
+    for (const tier_stats& tier : {s.device, s.lower, s.window}) REQUIRE(tier.in_flight_bytes == 0);
+    REQUIRE(s.window.free_bytes == s.window.capacity_bytes);
+    for (const user_id user : naive_.users()) cache_.erase(user);
+    s = cache_.stats();
+    REQUIRE(s.users == 0);
+    REQUIRE(s.dirty_tokens == 0);
+    REQUIRE(s.device.resident_tokens == 0);
+    REQUIRE(s.lower.resident_tokens == 0);
+    if (epoch_ == epoch_id{}) {  // else something of an older epoch may still lie where nobody needed room
+      REQUIRE(s.device.resident_bytes == 0);
+      REQUIRE(s.lower.resident_bytes == 0);
+    }
+    for (const stream_id stream : streams_) device_.wait_sync(device_.record(stream));
+    if constexpr (emulates) {
+      const auto violations = device_.violations();
+      if (!violations.empty())
+        FAIL(violations.size() << " orderings are missing, the first: " << to_string(violations[0]));
+    }
+    if (model_.found().count() != 0)
+      FAIL(model_.found().count() << " wrong reads, the first: " << model_.found().first());
+    cache_.close();
+  }
+
+ private:
+  static constexpr bool emulates = std::derived_from<Device, emulated_device>;
+
+  /// A request that is under a lease.
+  struct turn
+  {
+    user_id user{};
+    token_count history = 0;
+    token_count known = 0;   ///< what was committed of the user when the lease began
+    bool forgotten = false;  ///< erased, or the epoch is over
+  };
+  struct open_lease
+  {
+    std::unique_ptr<any_lease> lease;
+    stream_id stream{};
+    std::vector<turn> turns;
+    std::shared_ptr<lease_work> work;
+    std::uint64_t draft = 0;
+    layer_index next = 0;
+    bool committed = false;
+  };
+
+  [[nodiscard]] unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
+  [[nodiscard]] user_id some_user() { return user_id{1000 + below(how_.users)}; }
+  [[nodiscard]] token_count longest() const { return std::min(how_.longest, about_.longest); }
+
+  [[nodiscard]] bool is_held(user_id user) const
+  {
+    for (const open_lease& l : open_) {
+      for (const turn& t : l.turns) {
+        if (t.user == user && !t.forgotten) return true;
+      }
+    }
+    return false;
+  }
+
+  // --- prepare -----------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] token_count some_history(user_id user)
+  {
+    const token_count known = naive_.known(user);
+    const unsigned what = below(20);
+    if (what == 0) return 0;
+    if (what < 3) return below(known + 1);
+    if (what < 7) return known;
+    return std::min(longest(), known + below(20));
+  }
+
+  [[nodiscard]] request request_for(user_id user, token_count history)
+  {
+    request r{.user = user, .history_tokens = history, .epoch = epoch_};
+    if (below(2) == 0) {  // of a history that never contradicts itself, at any stride
+      const token_count stride = 1 + below(5);
+      hashes_.emplace_back();
+      for (token_count end = stride; end <= history; end += stride) {
+        hashes_.back().push_back(mix({to_number(user), generation_[user], end}));
+      }
+      r.fingerprint = {.stride = stride, .prefix_hashes = hashes_.back()};
+    }
+    return r;
+  }
+
+  void prepare()
+  {
+    if (open_.size() >= how_.leases) return close_lease(below(static_cast<unsigned>(open_.size())));
+    hashes_.clear();
+    std::vector<request> batch;
+    std::set<user_id> chosen;
+    page_count wanted = 0;
+    for (unsigned n = 1 + below(1 + below(4)); n != 0; --n) {
+      const user_id user = some_user();
+      const token_count history = some_history(user);
+      if (wanted + about_.pages(history) > about_.device_pages || !chosen.insert(user).second) continue;
+      wanted += about_.pages(history);
+      batch.push_back(request_for(user, history));
+    }
+    const bool asks_first = below(4) == 0;
+    std::optional<batch_plan> said;
+    if (asks_first) {
+      const auto before = snapshot();
+      if (auto plan = cache_.plan(batch)) said = *plan;
+      REQUIRE(same(before, snapshot()));
+    }
+    const auto before = snapshot();
+    const stream_id stream = streams_[below(2)];
+    auto got = cache_.prepare(batch, stream);
+    const bool must_be_refused =
+        std::any_of(batch.begin(), batch.end(), [&](const request& r) { return is_held(r.user); });
+    if (!got) {
+      ++pressure_;
+      REQUIRE(same(before, snapshot()));
+      check_pressure(got.why(), must_be_refused);
+      REQUIRE((!asks_first || !said));
+      return;
+    }
+    REQUIRE(!must_be_refused);
+    open_lease fresh;
+    fresh.lease = std::move(got).value();
+    fresh.stream = stream;
+    fresh.draft = ++drafts_;
+    const batch_plan& plan = fresh.lease->plan();
+    if (asks_first) {
+      REQUIRE(said.has_value());
+      REQUIRE(said->compute == plan.compute);
+      REQUIRE(said->victims.size() == plan.victims.size());
+      REQUIRE(said->pages_needed == plan.pages_needed);
+    }
+    ++batches_;
+    REQUIRE(fresh.lease->size() == batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      naive_.see(plan.requests[i], fresh.lease->compute(i));
+      REQUIRE(plan.requests[i].user == batch[i].user);
+      REQUIRE(plan.requests[i].history == batch[i].history_tokens);
+      const token_split split = fresh.lease->split(i);
+      REQUIRE(split.device + split.lower + split.computed == batch[i].history_tokens);
+      expected_.requests += 1;
+      expected_.device_tokens += split.device;
+      expected_.lower_tokens += split.lower;
+      expected_.computed_tokens += split.computed;
+      expected_.recomputed_tokens += plan.requests[i].recomputed.size();
+      if (!about_.cuts) REQUIRE(plan.requests[i].recomputed.empty());
+      if (!about_.has_lower) REQUIRE(split.lower == 0);
+      for (const token_interval hit : plan.requests[i].lower_hits) {
+        if (!hit.empty()) expected_.onload_bytes += tiny_page_bytes * pages_of(hit, tiny_page).size();
+      }
+      fresh.turns.push_back({batch[i].user, batch[i].history_tokens, naive_.known(batch[i].user), false});
+    }
+    check_view(*fresh.lease, batch);
+    fresh.work = work_of(fresh);
+    open_.push_back(std::move(fresh));
+    check_pages_are_apart();
+  }
+
+  void check_pressure(const pressure& why, bool must_be_refused)
+  {
+    REQUIRE(!to_string(why).empty());
+    if (why.why == pressure::reason::user_held) {
+      REQUIRE(must_be_refused);
+      REQUIRE(is_held(user_id{why.user}));
+      return;
+    }
+    REQUIRE(!must_be_refused);
+    REQUIRE(!open_.empty());  // or nobody could ever relieve it
+    REQUIRE(why.pages_needed > why.pages_free + why.pages_evictable);
+    REQUIRE(why.pages_free + why.pages_evictable + why.pages_held <= about_.device_pages);
+    std::uint64_t seen = 0;
+    for (const open_lease& l : open_) seen += l.lease->view().page_ids.size();
+    REQUIRE(why.pages_held >= seen);
+  }
+
+  void check_view(const any_lease& lease, const std::vector<request>& batch)
+  {
+    const page_table_view view = lease.view();
+    REQUIRE(view.size() == batch.size());
+    REQUIRE(view.indptr.size() == batch.size() + 1);
+    REQUIRE(view.indptr.front() == 0);
+    REQUIRE(static_cast<std::size_t>(view.indptr.back()) == view.page_ids.size());
+    REQUIRE(view.shape == tiny);
+    REQUIRE(view.page_tokens == tiny_page);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const token_count h = batch[i].history_tokens;
+      REQUIRE(view.pages(i).size() == pages_of({0, h}, tiny_page).size());
+      REQUIRE(view.last_page_len[i] == static_cast<std::int32_t>(h == 0 ? 0 : (h - 1) % tiny_page + 1));
+      REQUIRE(view.tokens(i) == h);
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const request_plan& r = lease.plan().requests[i];
+      token_count token = 0;
+      for (const page_id id : view.pages(i)) {
+        REQUIRE(static_cast<std::int32_t>(id) >= 0);
+        REQUIRE(to_number(id) < about_.slab_pages + about_.window_pages);
+        if (is_in_window(id)) {  // a whole page that is onloaded
+          const token_interval all{token, token + tiny_page};
+          REQUIRE((r.lower_hits[0].contains(all) || r.lower_hits[1].contains(all)));
+          expected_.promoted_bytes += tiny_page_bytes;
+        }
+        token += tiny_page;
+      }
+    }
+  }
+
+  [[nodiscard]] bool is_in_window(page_id id) const { return to_number(id) >= about_.slab_pages; }
+
+  void check_pages_are_apart()
+  {
+    std::set<page_id> all;
+    for (const open_lease& l : open_) {
+      for (const page_id id : l.lease->view().page_ids) {
+        if (!all.insert(id).second) FAIL("page " << to_number(id) << " is in two places");
+      }
+    }
+  }
+
+  [[nodiscard]] std::shared_ptr<lease_work> work_of(const open_lease& l) const
+  {
+    auto work = std::make_shared<lease_work>();
+    const page_table_view view = l.lease->view();
+    work->value_offset = view.value_offset();
+    work->layer_stride = view.where.layer_stride;
+    for (std::size_t i = 0; i < l.turns.size(); ++i) {
+      const turn& who = l.turns[i];
+      const auto compute = l.lease->compute(i);
+      const token_interval again = l.lease->plan().requests[i].recomputed;
+      for (token_count t = 0; t < who.history; ++t) {
+        const bool writes =
+            std::any_of(compute.begin(), compute.end(), [t](token_interval piece) { return piece.contains(t); });
+        const std::uint64_t draft = writes && !again.contains(t) ? l.draft : naive_.draft_of(who.user, t);
+        work->cells.push_back({.key = view.key(0, i, t),
+                               .tag = token_tag(who.user, epoch_, draft, t),
+                               .user = who.user,
+                               .token = t,
+                               .writes = writes});
+      }
+    }
+    return work;
+  }
+
+  // --- what becomes of a lease -------------------------------------------------------------------------------------
+
+  void work_on_a_lease()
+  {
+    if (open_.empty()) return prepare();
+    const std::size_t which = below(static_cast<unsigned>(open_.size()));
+    const unsigned what = below(20);
+    if (what == 0) return drop(which);  // whatever it has come to
+    if (what < 6) return layer(which);
+    close_lease(which);
+  }
+
+  /// One layer, in the way of a model: wait, compute, done.
+  void layer(std::size_t which)
+  {
+    open_lease& l = open_[which];
+    if (l.next == tiny.layers) return commit(which);
+    if (below(8) == 0) l.lease->wait_sync(l.next);
+    else l.lease->wait(l.next);
+    model_.launch(l.stream, l.next, l.work);
+    l.lease->layer_done(l.next++);
+  }
+
+  void commit(std::size_t which)
+  {
+    open_lease& l = open_[which];
+    if (l.committed) {
+      REQUIRE_THROWS_AS(l.lease->commit(), usage_error);
+      return;
+    }
+    l.lease->commit();
+    l.committed = true;
+    for (std::size_t i = 0; i < l.turns.size(); ++i) {
+      if (l.turns[i].forgotten) continue;
+      naive_.commit(l.turns[i].user, l.lease->compute(i), l.lease->plan().requests[i].recomputed, l.draft);
+      expected_.committed_tokens += l.lease->split(i).computed;
+    }
+  }
+
+  /// The rest of the layers, mostly a commit, and the end.
+  void close_lease(std::size_t which)
+  {
+    while (open_[which].next != tiny.layers) layer(which);
+    if (!open_[which].committed && below(10) != 0) commit(which);
+    drop(which);
+  }
+
+  void drop(std::size_t which)
+  {
+    if (below(2) == 0) open_[which].lease->release();
+    open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+
+  // --- the other calls ---------------------------------------------------------------------------------------------
+
+  void prefetch()
+  {
+    hashes_.clear();
+    const user_id user = some_user();
+    const request r = request_for(user, some_history(user));
+    prefetch_limit limit;
+    if (below(2) == 0) limit.pages = below(8);
+    if (below(2) == 0) limit.displaced_pages = below(5);
+    const auto said = is_held(user) ? std::nullopt : plan_of(r);
+    const auto before = snapshot();
+    auto moved = cache_.prefetch(r, limit);
+    if (!moved) {
+      ++pressure_;
+      REQUIRE(same(before, snapshot(), before.waiting_writes == 0));
+      if (moved.why().why == pressure::reason::user_held) REQUIRE(is_held(user));
+      else REQUIRE(!open_.empty());
+      return;
+    }
+    if (!about_.has_lower) REQUIRE(moved->tokens == 0);
+    REQUIRE(moved->pages <= limit.pages);
+    if (moved->tokens == 0) {
+      REQUIRE(moved->displaced_tokens == 0);
+      REQUIRE(same(before, snapshot(), before.waiting_writes == 0));
+      return;
+    }
+    REQUIRE(!is_held(user));
+    const cache_stats after = snapshot();
+    const std::uint64_t displaced = after.device.evicted_tokens - before.device.evicted_tokens;
+    REQUIRE(displaced <= moved->displaced_tokens);  // and those of an older epoch
+    REQUIRE(displaced <= std::uint64_t{limit.displaced_pages} * tiny_page);
+    const auto counted = cache_.counted();
+    REQUIRE(counted.onload_bytes > expected_.onload_bytes);
+    expected_.onload_bytes = counted.onload_bytes;
+    expected_.prefetched_tokens += moved->tokens;
+    expected_.displaced_tokens += moved->displaced_tokens;
+    if (said) {
+      const request_plan& was = said->requests[0];
+      REQUIRE(was.lower_tokens() + was.recomputed.size() == moved->tokens + moved->left);
+    }
+    if (const auto now = plan_of(r)) {
+      // Writes that waited begin behind the prefetch, and may make room below at this user's expense.
+      const bool lost_below = after.lower.evicted_tokens != before.lower.evicted_tokens;
+      const token_count rest = now->requests[0].lower_tokens() + now->requests[0].recomputed.size();
+      REQUIRE((rest == moved->left || (lost_below && rest < moved->left)));
+      if (said) REQUIRE(now->requests[0].device_hit.size() == said->requests[0].device_hit.size() + moved->tokens);
+    }
+    if (below(4) != 0) return;
+    // An earlier one may not have been read either; the lower tier may have lost what that one brought.
+    const token_count gone = cache_.undo_prefetch(user);
+    REQUIRE((gone >= moved->tokens || gone == 0));
+    if (before.lower.evicted_tokens == 0) REQUIRE(gone != 0);
+    expected_.undone_tokens += gone;
+    const cache_stats undone = snapshot();
+    REQUIRE(undone.lower.resident_tokens == after.lower.resident_tokens);
+    REQUIRE(undone.device.resident_tokens + gone == after.device.resident_tokens);
+    REQUIRE(cache_.undo_prefetch(user) == 0);
+  }
+
+  /// Whatever is taken back, it was nowhere but twice.
+  void undo_prefetch()
+  {
+    const user_id user = some_user();
+    const auto before = snapshot();
+    const token_count gone = cache_.undo_prefetch(user);
+    const auto after = snapshot();
+    if (is_held(user) || !about_.has_lower) REQUIRE(gone == 0);
+    REQUIRE(after.device.resident_tokens + gone == before.device.resident_tokens);
+    REQUIRE(after.device.evicted_tokens == before.device.evicted_tokens);
+    REQUIRE(after.lower.resident_tokens == before.lower.resident_tokens);
+    REQUIRE(after.dirty_tokens == before.dirty_tokens);
+    expected_.undone_tokens += gone;
+  }
+
+  void clean()
+  {
+    const auto before = snapshot();
+    const std::uint64_t budget = below(2) == 0 ? ~std::uint64_t{0} : below(40);
+    const bool nothing_waits = before.waiting_writes == 0;
+    const std::uint64_t cleaned = cache_.clean(budget);
+    const auto after = snapshot();
+    if (!nothing_waits) return;  // what waited may have been written, too
+    // What the lower tier evicted for it while the device has it is dirty again.
+    const auto lost = [](const cache_stats& s) { return s.lower.evicted_tokens - s.lower.dropped_tokens; };
+    REQUIRE(after.dirty_tokens + cleaned == before.dirty_tokens + lost(after) - lost(before));
+    REQUIRE(after.device.resident_tokens == before.device.resident_tokens);
+    if (!about_.has_lower || budget == 0) REQUIRE(cleaned == 0);
+  }
+
+  void erase()
+  {
+    const user_id user = some_user();
+    const bool held = is_held(user);
+    const bool seen = held ? !held_shorter(user) : see_all_of(user);
+    const bool erased = cache_.erase(user);
+    if (held) REQUIRE(erased);
+    naive_.forget(user, seen);
+    ++generation_[user];
+    for (open_lease& l : open_) {
+      for (turn& t : l.turns) {
+        if (t.user == user) t.forgotten = true;
+      }
+    }
+    REQUIRE(!cache_.erase(user));
+    const request r{.user = user, .history_tokens = 1, .epoch = epoch_};
+    if (const auto plan = cache_.plan({&r, 1})) REQUIRE(plan.value().requests[0].computed_tokens() == 1);
+  }
+
+  void advance_epoch()
+  {
+    for (const user_id user : naive_.users()) {
+      const bool seen = is_held(user) ? !held_shorter(user) : see_all_of(user);
+      naive_.forget(user, seen);
+      ++generation_[user];
+    }
+    epoch_ = epoch_id{to_number(epoch_) + 1};
+    cache_.advance_epoch(epoch_);
+    for (open_lease& l : open_) {
+      for (turn& t : l.turns) t.forgotten = true;
+    }
+    const auto s = cache_.stats();
+    REQUIRE(s.users == 0);
+    REQUIRE(s.device.resident_tokens == 0);
+    REQUIRE(s.lower.resident_tokens == 0);
+  }
+
+  void oversize()
+  {
+    std::vector<request> batch;
+    page_count wanted = 0;
+    for (unsigned n = 0; wanted <= about_.device_pages; ++n) {
+      const token_count history = 1 + below(std::min(about_.longest, about_.device_pages * tiny_page));
+      wanted += about_.pages(history);
+      batch.push_back({.user = user_id{1000 + n}, .history_tokens = history, .epoch = epoch_});
+    }
+    const auto before = snapshot();
+    REQUIRE_THROWS_AS(cache_.prepare(batch, streams_[0]), capacity_error);
+    REQUIRE_THROWS_AS(cache_.plan(batch), capacity_error);
+    REQUIRE(same(before, snapshot()));
+  }
+
+  void misuse()
+  {
+    const auto before = snapshot();
+    const user_id user = some_user();
+    const request fine{.user = user, .history_tokens = 3, .epoch = epoch_};
+    request old = fine;
+    old.epoch = epoch_id{to_number(epoch_) - 1};
+    request hashless = fine;
+    hashless.fingerprint.stride = 1;
+    const request twice[] = {fine, fine};
+    REQUIRE_THROWS_AS(cache_.prepare(twice, streams_[0]), usage_error);
+    REQUIRE_THROWS_AS(cache_.prepare({&old, 1}, streams_[0]), usage_error);
+    REQUIRE_THROWS_AS(cache_.prepare({&hashless, 1}, streams_[0]), usage_error);
+    REQUIRE_THROWS_AS(cache_.prefetch(old, {}), usage_error);
+    REQUIRE_THROWS_AS(cache_.advance_epoch(epoch_), usage_error);
+    if (!open_.empty()) {
+      const open_lease& l = open_[below(static_cast<unsigned>(open_.size()))];
+      REQUIRE_THROWS_AS(cache_.close(), usage_error);
+      REQUIRE_THROWS_AS(l.lease->wait(tiny.layers), usage_error);
+      REQUIRE_THROWS_AS(l.lease->layer_done(tiny.layers), usage_error);
+      if (l.next != tiny.layers && !l.lease->plan().compute.empty() && !l.committed) {
+        REQUIRE_THROWS_AS(l.lease->commit(), usage_error);
+      }
+    }
+    REQUIRE(same(before, snapshot(), before.waiting_writes == 0));
+  }
+
+  void pass_time()
+  {
+    if constexpr (emulates) {
+      const bool is_virtual = device_.config().time == time_mode::virtual_time;
+      if (is_virtual && below(4) == 0) device_.delay_next_copy(1e-6 * below(50), below(6));
+      if (is_virtual && below(4) != 0) return device_.advance_host(1e-6 * below(40));
+    }
+    if (below(3) == 0) cache_.drain_sync();
+    else device_.wait_sync(device_.record(streams_[below(2)]));
+  }
+
+  // --- books -------------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] std::optional<batch_plan> plan_of(const request& r)
+  {
+    auto plan = cache_.plan({&r, 1});
+    if (!plan) return std::nullopt;
+    return std::move(plan).value();
+  }
+
+  /// Does a lease hold this user with less than was known of them? Then a part of what it computes may not be kept.
+  [[nodiscard]] bool held_shorter(user_id user) const
+  {
+    for (const open_lease& l : open_) {
+      for (const turn& t : l.turns) {
+        if (t.user == user && !t.forgotten) return t.history < t.known;
+      }
+    }
+    return false;
+  }
+
+  /// Lets the naive cache see all that is known of a user who is not held; false when there is no room to plan it.
+  [[nodiscard]] bool see_all_of(user_id user, std::uint64_t* on_device = nullptr, std::uint64_t* below = nullptr)
+  {
+    const request r{.user = user, .history_tokens = naive_.known(user), .epoch = epoch_};
+    const auto plan = plan_of(r);
+    if (!plan) return false;
+    naive_.see(plan->requests[0], plan->compute_of(0));
+    if (on_device != nullptr) *on_device += plan->requests[0].device_hit.size();
+    if (below != nullptr) *below += plan->requests[0].lower_tokens() + plan->requests[0].recomputed.size();
+    return true;
+  }
+
+  /// With no lease open: what the tiers say they hold is what plans find there, and every vanished token was counted.
+  void account()
+  {
+    std::uint64_t on_device = 0;
+    for (const user_id user : naive_.users()) REQUIRE(see_all_of(user, &on_device));
+    cache_stats s = cache_.stats();
+    REQUIRE(s.device.resident_tokens == on_device);
+    check_losses(s, true);
+
+    // One lease over the whole device pushes everybody down; being dropped it leaves nothing.
+    const token_count tokens = about_.device_pages * tiny_page;
+    std::vector<request> all;
+    for (token_count left = tokens; left != 0; left -= all.back().history_tokens) {
+      all.push_back(
+          {.user = user_id{7 + all.size()}, .history_tokens = std::min(left, about_.longest), .epoch = epoch_});
+    }
+    const auto said = cache_.plan(all);
+    REQUIRE(said.has_value());
+    std::uint64_t dirty = 0;
+    for (const victim_plan& v : said->victims) dirty += v.dirty_tokens;
+    REQUIRE(s.dirty_tokens == dirty);
+    auto flusher = cache_.prepare(all, streams_[0]);
+    REQUIRE(flusher.has_value());
+    const auto pages = (*flusher)->view().page_ids;
+    REQUIRE(std::set<page_id>(pages.begin(), pages.end()).size() == about_.device_pages);
+    ++batches_;
+    expected_.requests += all.size();
+    expected_.computed_tokens += tokens;
+    (*flusher)->release();
+    std::uint64_t below = 0;
+    on_device = 0;
+    for (const user_id user : naive_.users()) REQUIRE(see_all_of(user, &on_device, &below));
+    s = cache_.stats();
+    REQUIRE(on_device == 0);
+    REQUIRE(s.device.resident_tokens == 0);
+    REQUIRE(s.device.resident_bytes == 0);
+    REQUIRE(s.dirty_tokens == 0);
+    REQUIRE(s.lower.resident_tokens == below);
+    check_losses(s, true);
+  }
+
+  void check_losses(const cache_stats& s, bool all_seen)
+  {
+    const std::uint64_t dropped = s.device.dropped_tokens + s.lower.dropped_tokens;
+    REQUIRE(naive_.vanished() <= dropped);
+    if (all_seen) REQUIRE(dropped <= naive_.vanished() + naive_.uncertain());
+    if (about_.loses_nothing) REQUIRE(dropped == 0);
+  }
+
+  void look()
+  {
+    const cache_stats s = cache_.stats();
+    for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+      REQUIRE(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
+      REQUIRE(tier.dropped_tokens <= tier.evicted_tokens);
+      REQUIRE(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
+    }
+    REQUIRE(s.device.capacity_bytes == about_.device_pages * tiny_page_bytes);
+    REQUIRE(s.lower.capacity_bytes == about_.lower_pages * tiny_page_bytes);
+    REQUIRE(s.window.capacity_bytes == about_.window_pages * tiny_page_bytes);
+    REQUIRE(s.dirty_tokens <= s.device.resident_tokens);
+    if (!about_.has_lower) REQUIRE(s.dirty_tokens == s.device.resident_tokens);
+    if (!about_.bounded_writes) REQUIRE(s.waiting_writes == 0);
+    REQUIRE(s.leases == open_.size());
+    std::uint64_t viewed = 0;
+    std::uint64_t landed = 0;
+    for (const open_lease& l : open_) {
+      viewed += l.lease->view().page_ids.size();
+      for (const page_id id : l.lease->view().page_ids) landed += is_in_window(id) ? 1U : 0U;
+    }
+    REQUIRE(s.device.resident_bytes >= viewed * tiny_page_bytes);
+    REQUIRE(s.window.resident_bytes == landed * tiny_page_bytes);
+    check_losses(s, false);
+
+    const counters::snapshot counted = cache_.counted();
+    REQUIRE(counted.batches == batches_);
+    REQUIRE(counted.requests == expected_.requests);
+    REQUIRE(counted.device_tokens == expected_.device_tokens);
+    REQUIRE(counted.lower_tokens == expected_.lower_tokens);
+    REQUIRE(counted.computed_tokens == expected_.computed_tokens);
+    REQUIRE(counted.recomputed_tokens == expected_.recomputed_tokens);
+    REQUIRE(counted.committed_tokens == expected_.committed_tokens);
+    REQUIRE(counted.prefetched_tokens == expected_.prefetched_tokens);
+    REQUIRE(counted.displaced_tokens == expected_.displaced_tokens);
+    REQUIRE(counted.undone_tokens == expected_.undone_tokens);
+    REQUIRE(counted.saved_tokens + counted.undone_tokens <= counted.prefetched_tokens);
+    REQUIRE(counted.promoted_bytes == expected_.promoted_bytes);
+    REQUIRE(counted.onload_bytes == expected_.onload_bytes);
+    REQUIRE(counted.pressure == pressure_);
+    REQUIRE(counted.device_evicted_tokens == s.device.evicted_tokens);
+    REQUIRE(counted.device_dropped_tokens == s.device.dropped_tokens);
+    REQUIRE(counted.lower_evicted_tokens == s.lower.evicted_tokens);
+    REQUIRE(counted.lower_dropped_tokens == s.lower.dropped_tokens);
+    REQUIRE(counted.device_unread_tokens <= counted.device_evicted_tokens);
+    REQUIRE(counted.lower_unread_tokens <= counted.lower_evicted_tokens);
+
+    if constexpr (counts_calls<Device>) check_traffic(counted);
+    check_copies(about_.onload_engine(), counted.onload_copies, counted.onload_pieces, counted.onload_bytes);
+    check_copies(about_.offload_engine(), counted.offload_copies, counted.offload_pieces, counted.offload_bytes);
+  }
+
+  /// What the tracker was told is what the device was asked for, but for the model's own.
+  void check_traffic(const counters::snapshot& counted) const
+  {
+    device_counters moved = device_.stats();
+    model_.leave_out(moved);
+    const bool stages_up = about_.onload_engine() == "staged";
+    const bool stages_down = about_.offload_engine() == "staged";
+    REQUIRE(moved.to_device.bytes == counted.onload_bytes);
+    REQUIRE(moved.from_device.bytes == counted.offload_bytes);
+    REQUIRE(moved.on_device.bytes == counted.promoted_bytes + (stages_up ? counted.onload_bytes : 0) +
+                                         (stages_down ? counted.offload_bytes : 0));
+    REQUIRE(moved.to_device.copies + moved.from_device.copies + moved.kernels ==
+            counted.onload_copies + counted.offload_copies + counted.promoted_copies);
+    REQUIRE(moved.to_device.pieces + moved.from_device.pieces + moved.on_device.pieces ==
+            counted.onload_pieces + counted.offload_pieces + counted.promoted_pieces);
+  }
+
+  /// As many calls and descriptors as the engine may need for so many bytes.
+  static void check_copies(const std::string& engine, std::uint64_t copies, std::uint64_t pieces, std::uint64_t bytes)
+  {
+    const std::uint64_t page_pieces = bytes / tiny_piece;
+    REQUIRE(page_pieces * tiny_piece == bytes);
+    if (engine == "per_page") {
+      REQUIRE(copies == page_pieces);
+      REQUIRE(pieces == page_pieces);
+    } else if (engine == "staged") {
+      REQUIRE(pieces <= 2 * page_pieces);
+    } else if (engine == "batched") {
+      REQUIRE(copies * 3 >= pieces);
+      REQUIRE(copies <= pieces);
+      REQUIRE(pieces <= page_pieces);
+    } else {
+      REQUIRE(copies <= pieces);
+      REQUIRE(pieces <= page_pieces);
+    }
+  }
+
+  /// What a refused call must leave as it was. A prefetch that does nothing may still let writes begin that waited:
+  /// then the lower tier and what is left of older epochs may change.
+  [[nodiscard]] cache_stats snapshot() { return cache_.stats(); }
+  [[nodiscard]] static bool same(const cache_stats& a, const cache_stats& b, bool nothing_waited = true)
+  {
+    const auto tokens = [](const tier_stats& x, const tier_stats& y) {
+      return x.resident_tokens == y.resident_tokens && x.evicted_tokens == y.evicted_tokens &&
+             x.dropped_tokens == y.dropped_tokens;
+    };
+    const auto bytes = [](const tier_stats& x, const tier_stats& y) {
+      return x.capacity_bytes == y.capacity_bytes && x.resident_bytes == y.resident_bytes &&
+             x.free_bytes + x.in_flight_bytes == y.free_bytes + y.in_flight_bytes;
+    };
+    if (!tokens(a.device, b.device) || !bytes(a.window, b.window) || a.leases != b.leases) return false;
+    return !nothing_waited || (bytes(a.device, b.device) && bytes(a.lower, b.lower) && tokens(a.lower, b.lower) &&
+                               a.dirty_tokens == b.dirty_tokens && a.users == b.users);
+  }
+
+  any_cache& cache_;
+  Device& device_;
+  facts about_;
+  walk how_;
+  Model model_;
+  std::mt19937_64 random_;
+  std::vector<stream_id> streams_;
+  naive_cache naive_;
+  epoch_id epoch_{};
+  std::map<user_id, std::uint64_t>
+      generation_;  ///< counts how often a user was forgotten: what follows is a new history
+  std::vector<std::vector<std::uint64_t>> hashes_;
+  std::vector<open_lease> open_;
+  std::uint64_t drafts_ = 0;
+  std::uint64_t batches_ = 0;
+  std::uint64_t pressure_ = 0;
+  counters::snapshot expected_;
+};
+
+}  // namespace walking
+
+using walking::walker;
+
+}  // namespace kvstrata_test
