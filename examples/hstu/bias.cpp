@@ -5,17 +5,13 @@
 #include <limits>
 
 namespace hstu {
-namespace {
 
-// The least number of seconds in bucket b: floor(ln(max(1, seconds)) / 0.301) >= b.
 std::int64_t least_seconds(std::size_t bucket)
 {
   const double seconds = std::exp(0.301 * static_cast<double>(bucket));
   if (seconds >= 0x1p62) return std::numeric_limits<std::int64_t>::max();
   return static_cast<std::int64_t>(std::ceil(seconds));
 }
-
-}  // namespace
 
 void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query)
 {

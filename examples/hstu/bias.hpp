@@ -11,6 +11,10 @@
 
 namespace hstu {
 
+/// The least number of seconds in bucket b >= 1: floor(ln(max(1, seconds)) / 0.301) >= b. All below that of bucket 1
+/// are in bucket 0.
+[[nodiscard]] std::int64_t least_seconds(std::size_t bucket);
+
 /// For a query, where the buckets of time begin among the keys. History times ascend, so the farther back a key, the
 /// higher its bucket, and every bucket is one stretch of keys: begin[b] is the first key of a bucket of at most b.
 /// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0.

@@ -14,6 +14,7 @@ namespace hstu {
 namespace {
 
 constexpr std::size_t most_block_rows = 96;  // of one product with a weight matrix
+constexpr std::size_t least_queries = 32;    // rows of a tile, however few tiles there are
 
 }  // namespace
 
@@ -78,9 +79,10 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
       width(width_of(options)),
       how(treated)
 {
-  check_batch(options, requests, view);
+  check_batch(options, geometry_of(options), requests, view);
   work = pool->take();
-  work->plan.assign(options, requests, how, team.size());
+  work->plan.assign(options, requests, how, {most_queries, least_queries, team.size()});
+  work->plan.reserve_time_buckets(options);
   const std::size_t rows = work->plan.rows;
   const std::size_t candidates = rows - work->plan.history_rows;
   work->x.reserve(rows * options.hidden);

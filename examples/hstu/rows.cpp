@@ -1,6 +1,5 @@
 #include "hstu/rows.hpp"
 
-#include "hstu/attention.hpp"
 #include "hstu/bias.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -56,11 +55,12 @@ std::size_t front_tokens(const request& r, fronts how)
 
 }  // namespace
 
-void check_batch(const config& c, std::span<const request> batch, const kvstrata::page_table_view& view)
+void check_batch(const config& c, const kvstrata::geometry& shape, std::span<const request> batch,
+                 const kvstrata::page_table_view& view)
 {
-  if (view.shape != geometry_of(c)) {
+  if (view.shape != shape) {
     throw kvstrata::geometry_error("the pages hold " + to_string(view.shape) + ", but the model has " +
-                                   to_string(geometry_of(c)));
+                                   to_string(shape));
   }
   if (view.size() != batch.size()) {
     throw kvstrata::history_error("the page table is of " + std::to_string(view.size()) + " requests, the batch has " +
@@ -69,13 +69,13 @@ void check_batch(const config& c, std::span<const request> batch, const kvstrata
   for (std::size_t i = 0; i < batch.size(); ++i) check_request(c, batch[i], i, view);
 }
 
-void row_plan::assign(const config& c, std::span<const request> batch, fronts how, std::size_t crew_members)
+void row_plan::assign(const config& c, std::span<const request> batch, fronts how, const tiling& tiles_as)
 {
-  assign_rows(c, batch, how);
-  assign_tiles(c, batch.size(), crew_members);
+  assign_rows(batch, how);
+  assign_tiles(c, batch.size(), tiles_as);
 }
 
-void row_plan::assign_rows(const config& c, std::span<const request> batch, fronts how)
+void row_plan::assign_rows(std::span<const request> batch, fronts how)
 {
   first_front_row.assign(1, 0);
   for (const request& r : batch) first_front_row.push_back(first_front_row.back() + front_tokens(r, how));
@@ -93,7 +93,8 @@ void row_plan::assign_rows(const config& c, std::span<const request> batch, fron
   positions.resize(rows);
   requests.resize(rows);
   bucket_rows.resize(rows);
-  std::uint32_t times = 0;
+  distinct_times = 0;
+  bucket_begins.clear();
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
     const request& r = batch[i];
     std::size_t front_row = first_front_row[i];
@@ -102,31 +103,30 @@ void row_plan::assign_rows(const config& c, std::span<const request> batch, fron
       std::size_t& row = front_row < first_front_row[i + 1] ? front_row : other_row;
       for (token_count token = piece.begin; token < piece.end; ++token, ++row) {
         // An item and its action share their time.
-        if (token == piece.begin || token % 2 == 0) ++times;
+        if (token == piece.begin || token % 2 == 0) ++distinct_times;
         positions[row] = token;
         requests[row] = i;
-        bucket_rows[row] = times - 1;
+        bucket_rows[row] = static_cast<std::uint32_t>(distinct_times - 1);
       }
     }
-    if (!r.candidates.empty()) ++times;
+    if (!r.candidates.empty()) ++distinct_times;
     for (std::size_t row = history_rows + first_candidate[i]; row < history_rows + first_candidate[i + 1]; ++row) {
       positions[row] = r.history;
       requests[row] = i;
-      bucket_rows[row] = times - 1;
+      bucket_rows[row] = static_cast<std::uint32_t>(distinct_times - 1);
     }
   }
-  bucket_begins.resize(std::size_t{times} * c.time_buckets);
 }
 
-void row_plan::assign_tiles(const config& c, std::size_t batch_size, std::size_t crew_members)
+void row_plan::assign_tiles(const config& c, std::size_t batch_size, const tiling& tiles_as)
 {
   tile_rows.clear();
   front_tiles.clear();
   tiles.clear();
   candidate_tiles.clear();
   // Narrower tiles when there would be too few to share.
-  std::size_t most_rows = most_queries;
-  while (most_rows > 32 && rows * c.heads < 2 * crew_members * most_rows) most_rows /= 2;
+  std::size_t most_rows = tiles_as.most_rows;
+  while (most_rows > tiles_as.least_rows && rows * c.heads < 2 * tiles_as.workers * most_rows) most_rows /= 2;
   const auto here = [this] { return static_cast<std::uint32_t>(tile_rows.size()); };
   for (std::uint32_t i = 0; i < batch_size; ++i) {
     const std::uint32_t front = here();

@@ -10,8 +10,9 @@
 
 namespace hstu {
 
-/// Throws what batch_forward's constructor promises.
-void check_batch(const config& c, std::span<const request> batch, const kvstrata::page_table_view& view);
+/// Throws what batch_forward's constructor promises. `shape` is what the pages must hold.
+void check_batch(const config& c, const kvstrata::geometry& shape, std::span<const request> batch,
+                 const kvstrata::page_table_view& view);
 
 /// Some queries of one request that attend together.
 struct query_tile
@@ -20,6 +21,14 @@ struct query_tile
   std::uint32_t first = 0;  ///< in row_plan::tile_rows
   std::uint32_t count = 0;
   std::uint64_t cost = 0;  ///< query-key pairs
+};
+
+/// How large tiles are: `most_rows`, halved down to `least_rows` while there are fewer than two for each worker.
+struct tiling
+{
+  std::size_t most_rows = 0;
+  std::size_t least_rows = 0;
+  std::size_t workers = 1;
 };
 
 /// Rows are the tokens a pass computes: the history tokens of all requests, then the candidates of all requests. Where
@@ -36,15 +45,19 @@ struct row_plan
   std::vector<std::uint32_t> positions;      ///< [rows] a candidate's is the length of its history
   std::vector<std::uint32_t> requests;       ///< [rows]
   std::vector<std::uint32_t> bucket_rows;    ///< [rows] the row of bucket_begins for its time
-  std::vector<std::uint32_t> bucket_begins;  ///< [distinct times of queries][time_buckets], see bias.hpp
+  std::size_t distinct_times = 0;            ///< of queries
+  std::vector<std::uint32_t> bucket_begins;  ///< [distinct_times][time_buckets], see bias.hpp; empty until asked for
 
   std::vector<std::uint32_t> tile_rows;     ///< rows by request, ascending in position
   std::vector<query_tile> front_tiles;      ///< tokens of fronts that are apart, costly first
   std::vector<query_tile> tiles;            ///< other history tokens and candidates, costly first
   std::vector<query_tile> candidate_tiles;  ///< candidates alone: the last layer's
 
-  /// Plans all but bucket_begins, which is only sized.
-  void assign(const config& c, std::span<const request> batch, fronts how, std::size_t crew_members);
+  /// Plans all but bucket_begins.
+  void assign(const config& c, std::span<const request> batch, fronts how, const tiling& tiles_as);
+
+  /// Sizes bucket_begins.
+  void reserve_time_buckets(const config& c) { bucket_begins.resize(distinct_times * c.time_buckets); }
 
   /// Fills bucket_begins for one request.
   void find_time_buckets(const config& c, const request& r, std::size_t number);
@@ -53,8 +66,8 @@ struct row_plan
   [[nodiscard]] std::uint32_t seen(std::size_t row) const { return positions[row] + (row < history_rows ? 1 : 0); }
 
  private:
-  void assign_rows(const config& c, std::span<const request> batch, fronts how);
-  void assign_tiles(const config& c, std::size_t batch_size, std::size_t crew_members);
+  void assign_rows(std::span<const request> batch, fronts how);
+  void assign_tiles(const config& c, std::size_t batch_size, const tiling& tiles_as);
   void add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::uint32_t first, std::uint32_t last,
                  std::size_t most_rows) const;
 };

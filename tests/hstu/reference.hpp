@@ -48,10 +48,8 @@ inline std::vector<double> times(const std::vector<double>& x, const std::vector
   return out;
 }
 
-inline reference_result reference(const hstu::model& m, const hstu::request& r)
+inline reference_result reference(const hstu::config& c, const hstu::weights& w, const hstu::request& r)
 {
-  const hstu::config& c = m.options();
-  const hstu::weights& w = m.parameters();
   const std::size_t hidden = c.hidden;
   const std::size_t width = std::size_t{c.heads} * c.head_dim;
   const std::size_t history = r.history;
@@ -130,6 +128,11 @@ inline reference_result reference(const hstu::model& m, const hstu::request& r)
     out.scores.push_back(times(inner, w.head_out, c.tasks, 0, c.tasks));
   }
   return out;
+}
+
+inline reference_result reference(const hstu::model& m, const hstu::request& r)
+{
+  return reference(m.options(), m.parameters(), r);
 }
 
 }  // namespace hstu_test

@@ -68,6 +68,10 @@ struct attention_arguments
   std::uint32_t first_candidate = 0;
   std::uint32_t heads = 0;
   float factor = 1;  ///< 1 / N
+
+  // Where tiles are few and keys many, several blocks share the keys of a tile, and the sums of their sums follow.
+  std::uint32_t parts = 1;     ///< blocks of a tile and head at most
+  float* part_sums = nullptr;  ///< [part_floats(...)] of attention_parts.hpp to work in; may be null for 1 part
 };
 
 }  // namespace hstu::gpu

@@ -38,6 +38,8 @@
 //                                             the bytes after a sync()
 // Block::pack(low, high) -> uint32            two floats rounded to bf16, to nearest even
 // Block::silu(x) -> float                     x / (1 + exp(-x)), within 2^-9 relative + 2^-12 absolute
+// Block::exp2(x) -> float                     2^x, within 2^-20 relative; infinity above the range, 0 below
+// Block::reciprocal(x) -> float               1 / x, within 2^-20 relative
 //
 // Collective members are called by all threads they concern, in convergent code. Models: hardware_block
 // (hardware_block.cuh) on the GPU; emulated_block (emulated_block.hpp) runs kernels on the CPU and watches them.

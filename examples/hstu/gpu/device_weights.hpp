@@ -1,0 +1,111 @@
+// The parameters in device memory: matrices and tables in bf16, biases in float.
+#pragma once
+
+#include "hstu/bias.hpp"
+#include "hstu/gpu/bf16.hpp"
+#include "hstu/weights.hpp"
+
+#include <kvstrata/device/concepts.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace hstu::gpu {
+
+struct device_layer_weights
+{
+  const bf16* project = nullptr;         ///< [hidden][4 * D], columns U, Q, K, V
+  const bf16* output = nullptr;          ///< [D][hidden]
+  const float* position_bias = nullptr;  ///< [heads][position_buckets]; null without
+  const float* time_bias = nullptr;      ///< [heads][time_buckets]; null without
+};
+
+/// Matrices are by rows, as in hstu::weights, but for the scoring head's.
+template <kvstrata::device Device>
+class device_weights
+{
+ public:
+  /// Uploads `w`, rounded, by way of a little pinned memory. Blocks until all is there. Throws capacity_error.
+  device_weights(Device& d, const config& c, const weights& w, kvstrata::stream_id stream)
+      : device_(d), stream_(stream), staging_(d.allocate_pinned(staging_bytes, "hstu weights on their way"))
+  {
+    items = place<bf16>(w.items, "item table");
+    actions = place<bf16>(w.actions, "action table");
+    positions = place<bf16>(w.positions, "position table");
+    for (const layer_weights& l : w.layers) {
+      layers.push_back({place<bf16>(l.project, "projection"), place<bf16>(l.output, "output projection"),
+                        place<float>(l.position_bias, "bias by distance"), place<float>(l.time_bias, "bias by time")});
+    }
+    head_in = place<bf16>(w.head_in, "head");
+    std::vector<float> by_task(w.head_out.size());
+    for (std::size_t i = 0; i < by_task.size(); ++i) by_task[i % c.tasks * c.hidden + i / c.tasks] = w.head_out[i];
+    head_by_task = place<bf16>(by_task, "head by task");
+    std::vector<std::int64_t> seconds(c.time_buckets);
+    for (std::size_t b = 0; b < seconds.size(); ++b) {
+      seconds[b] = b == 0 ? std::numeric_limits<std::int64_t>::min() : hstu::least_seconds(b);
+    }
+    least_seconds = place<std::int64_t>(seconds, "time buckets");
+    staging_.reset();
+  }
+
+  const bf16* items = nullptr;      ///< [items][hidden]
+  const bf16* actions = nullptr;    ///< [actions][hidden]
+  const bf16* positions = nullptr;  ///< [max_tokens + 1][hidden]
+  std::vector<device_layer_weights> layers;
+  const bf16* head_in = nullptr;                ///< [hidden][hidden]
+  const bf16* head_by_task = nullptr;           ///< [tasks][hidden]: head_out, transposed
+  const std::int64_t* least_seconds = nullptr;  ///< [time_buckets] of a bucket; [0] is the least int64
+
+  /// Device memory in all.
+  [[nodiscard]] std::size_t bytes() const
+  {
+    std::size_t sum = 0;
+    for (const auto& part : parts_) sum += part.size();
+    return sum;
+  }
+
+ private:
+  using memory = typename Device::memory;
+  static constexpr std::size_t staging_bytes = std::size_t{8} << 20;
+
+  template <class To, class From>
+  const To* place(const std::vector<From>& values, std::string_view name)
+  {
+    if (values.empty()) return nullptr;
+    parts_.push_back(device_.allocate_device(values.size() * sizeof(To), name));
+    std::byte* to = parts_.back().data();
+    constexpr std::size_t at_once = staging_bytes / sizeof(To);
+    for (std::size_t first = 0; first < values.size(); first += at_once) {
+      const std::size_t count = (std::min)(at_once, values.size() - first);
+      for (std::size_t i = 0; i < count; ++i) {
+        const To value = rounded<To>(values[first + i]);
+        std::memcpy(staging_->data() + i * sizeof(To), &value, sizeof(To));
+      }
+      device_.copy(stream_, kvstrata::copy_direction::to_device, to + first * sizeof(To), staging_->data(),
+                   count * sizeof(To));
+      device_.wait_sync(device_.record(stream_));
+    }
+    return reinterpret_cast<const To*>(to);
+  }
+
+  template <class To, class From>
+  static To rounded(From value)
+  {
+    if constexpr (std::same_as<To, bf16>) return to_bf16(value);
+    else return value;
+  }
+
+  Device& device_;
+  kvstrata::stream_id stream_;
+  std::optional<memory> staging_;
+  std::vector<memory> parts_;
+};
+
+}  // namespace hstu::gpu

@@ -1,0 +1,53 @@
+// HSTU on a device, in bf16 with sums in float: the steps of hstu/model.hpp, queued instead of carried out.
+//
+//   emulated_runner or cuda_runner     how kernels and products are queued            runner.hpp
+//   model<Runner>                      config and weights                             here
+//   lane<Runner>                       a compute stream with the memory of its passes lane.hpp
+//   pass<Runner>                       a forward pass of a batch                      pass.hpp
+//   recompute(lane, ...)               the same without a cache                       recompute.hpp
+#pragma once
+
+#include "hstu/gpu/device_weights.hpp"
+#include "hstu/gpu/runner.hpp"
+#include "hstu/gpu/support.hpp"
+
+#include <cstddef>
+
+namespace hstu::gpu {
+
+/// Any number of lanes may use one model. It must outlive its lanes, and the runner the model.
+template <runner Runner>
+class model
+{
+ public:
+  using runner_type = Runner;
+  using device_type = typename Runner::device_type;
+
+  /// Draws the weights that hstu::model draws from this config, rounded to bf16. Blocks until they are on the device.
+  /// Throws kvstrata::config_error when the kernels do not take the config, kvstrata::capacity_error.
+  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, c, random_weights(checked(c)), stream) {}
+
+  /// The same with weights of this config.
+  model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
+      : runner_(r), config_(checked(c)), weights_(r.device(), config_, w, stream)
+  {
+  }
+
+  [[nodiscard]] const config& options() const noexcept { return config_; }
+  [[nodiscard]] const device_weights<device_type>& parameters() const noexcept { return weights_; }
+  [[nodiscard]] kvstrata::geometry shape() const noexcept { return bf16_geometry_of(config_); }
+  [[nodiscard]] Runner& machine() const noexcept { return runner_; }
+
+ private:
+  static const config& checked(const config& c)
+  {
+    check_gpu(c);
+    return c;
+  }
+
+  Runner& runner_;
+  config config_;
+  device_weights<device_type> weights_;
+};
+
+}  // namespace hstu::gpu

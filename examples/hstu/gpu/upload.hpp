@@ -1,0 +1,142 @@
+// The arrays of a pass: laid into one stretch of pinned memory, so that one copy brings them all to the device.
+#pragma once
+
+#include "hstu/gpu/arguments.hpp"
+#include "hstu/gpu/embed.hpp"
+#include "hstu/rows.hpp"
+
+#include <kvstrata/layout/page_table_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace hstu::gpu {
+
+/// Where an array lies in an upload.
+template <class T>
+struct section
+{
+  std::size_t offset = 0;
+  std::size_t count = 0;
+
+  [[nodiscard]] std::span<T> in(std::byte* base) const { return {reinterpret_cast<T*>(base + offset), count}; }
+  [[nodiscard]] const T* at(const std::byte* base) const { return reinterpret_cast<const T*>(base + offset); }
+};
+
+/// What kernels need to know of a batch beside its tokens' values. Sections begin on 256 bytes.
+struct upload_layout
+{
+  section<std::uint32_t> page_ids;   ///< [indptr[requests]]
+  section<std::int32_t> indptr;      ///< [requests + 1]
+  section<std::uint32_t> tokens;     ///< [rows] see action_token
+  section<std::uint32_t> positions;  ///< [rows]
+  section<std::uint64_t> slots;      ///< [history rows] bytes from page 0 of a layer to a row's key
+  section<query_tile> front_tiles;
+  section<query_tile> tiles;
+  section<query_tile> candidate_tiles;
+  section<std::uint32_t> tile_rows;    ///< [rows]
+  section<std::int64_t> event_times;   ///< [events of all requests]; empty without time buckets, as the next two
+  section<std::uint32_t> first_event;  ///< [requests + 1]
+  section<std::int64_t> row_times;     ///< [rows]
+  std::size_t bytes = 0;
+
+  upload_layout() = default;
+  upload_layout(const config& c, const row_plan& plan, std::span<const request> batch,
+                const kvstrata::page_table_view& view);
+
+  /// Writes all sections; `base` points to `bytes` bytes.
+  void fill(std::byte* base, const config& c, const row_plan& plan, std::span<const request> batch,
+            const kvstrata::page_table_view& view) const;
+
+ private:
+  template <class T>
+  void add(section<T>& to, std::size_t count)
+  {
+    to = {bytes, count};
+    bytes += (count * sizeof(T) + 255) / 256 * 256;
+  }
+};
+
+namespace detail {
+
+/// Events of a request's history.
+[[nodiscard]] inline std::size_t events_of(const request& r) { return (std::size_t{r.history} + 1) / 2; }
+
+template <class T>
+void copy_into(std::span<T> to, const T* from)
+{
+  if (!to.empty()) std::memcpy(to.data(), from, to.size_bytes());
+}
+
+}  // namespace detail
+
+inline upload_layout::upload_layout(const config& c, const row_plan& plan, std::span<const request> batch,
+                                    const kvstrata::page_table_view& view)
+{
+  add(page_ids, view.page_ids.size());
+  add(indptr, batch.size() + 1);
+  add(tokens, plan.rows);
+  add(positions, plan.rows);
+  add(slots, plan.history_rows);
+  add(front_tiles, plan.front_tiles.size());
+  add(tiles, plan.tiles.size());
+  add(candidate_tiles, plan.candidate_tiles.size());
+  add(tile_rows, plan.tile_rows.size());
+  if (c.time_buckets == 0) return;
+  std::size_t events = 0;
+  for (const request& r : batch) events += detail::events_of(r);
+  add(event_times, events);
+  add(first_event, batch.size() + 1);
+  add(row_times, plan.rows);
+}
+
+inline void upload_layout::fill(std::byte* base, const config& c, const row_plan& plan, std::span<const request> batch,
+                                const kvstrata::page_table_view& view) const
+{
+  const auto pages = page_ids.in(base);
+  for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = kvstrata::to_number(view.page_ids[i]);
+  const auto begins = indptr.in(base);
+  begins[0] = 0;
+  detail::copy_into(begins.first(view.indptr.size()), view.indptr.data());
+  detail::copy_into(positions.in(base), plan.positions.data());
+  detail::copy_into(front_tiles.in(base), plan.front_tiles.data());
+  detail::copy_into(tiles.in(base), plan.tiles.data());
+  detail::copy_into(candidate_tiles.in(base), plan.candidate_tiles.data());
+  detail::copy_into(tile_rows.in(base), plan.tile_rows.data());
+
+  const auto token = tokens.in(base);
+  const auto slot = slots.in(base);
+  for (std::size_t row = 0; row < plan.history_rows; ++row) {
+    const request& r = batch[plan.requests[row]];
+    const std::uint32_t position = plan.positions[row];
+    token[row] =
+        position % 2 == 0 ? item_row(c, r.items[position / 2]) : action_row(c, r.actions[position / 2]) | action_token;
+    slot[row] = static_cast<std::uint64_t>(view.key(0, plan.requests[row], position) - view.base);
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    for (std::size_t k = 0; k < batch[i].candidates.size(); ++k) {
+      token[plan.history_rows + plan.first_candidate[i] + k] = item_row(c, batch[i].candidates[k]);
+    }
+  }
+
+  if (c.time_buckets == 0) return;
+  const auto first = first_event.in(base);
+  const auto times = event_times.in(base);
+  std::uint32_t events = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    first[i] = events;
+    const std::size_t count = detail::events_of(batch[i]);
+    detail::copy_into(times.subspan(events, count), batch[i].times.data());
+    events += static_cast<std::uint32_t>(count);
+  }
+  first[batch.size()] = events;
+  const auto time = row_times.in(base);
+  for (std::size_t row = 0; row < plan.rows; ++row) {
+    const request& r = batch[plan.requests[row]];
+    time[row] = row < plan.history_rows ? r.times[plan.positions[row] / 2] : r.time;
+  }
+}
+
+}  // namespace hstu::gpu
