@@ -14,21 +14,21 @@
 
 namespace replay {
 
-template <class Cache>
+/// Place: see cpu_place.hpp.
+template <class Cache, class Place>
 class cached_case final : public served_case
 {
  public:
   using device_type = typename Cache::device_type;
 
-  cached_case(const serving_context& context, const serving_style& style)
+  cached_case(const serving_context& context, const typename Place::machine& machine, const serving_style& style)
       : context_(context),
         style_(style),
-        device_({.to_device = context.link, .from_device = context.link, .trace = true}),
+        place_(machine, true),
+        device_(place_.device()),
         cache_(device_, cache_config<Cache>(context.sizes, style)),
-        compute_(device_.create_stream("compute")),
         record_(context.load)
   {
-    for (std::uint32_t l = 0; l < context.sizes.shape.layers; ++l) labels_.push_back("layer " + std::to_string(l));
     line().use_clock([this] { return device_.now(); });
     line().limit(0);  // but for the pictured batch
   }
@@ -67,10 +67,9 @@ class cached_case final : public served_case
   [[nodiscard]] case_result result() const override
   {
     case_result c = record_.result();
-    const auto done = device_.stats();
     const account moved = so_far();
-    c.onload_bytes = done.to_device.bytes;
-    c.offload_bytes = done.from_device.bytes;
+    c.onload_bytes = moved.up.bytes;
+    c.offload_bytes = moved.down.bytes;
     c.onload_calls = moved.up.calls;
     c.onload_pieces = moved.up.pieces;
     c.offload_calls = moved.down.calls;
@@ -109,7 +108,7 @@ class cached_case final : public served_case
     return {{s.onload_bytes, s.onload_copies, s.onload_pieces},
             {s.promoted_bytes, s.promoted_copies, s.promoted_pieces},
             {s.offload_bytes, s.offload_copies, s.offload_pieces},
-            blocked_seconds_ + device_.stats().streams[static_cast<std::size_t>(compute_)].stall_seconds};
+            blocked_seconds_ + place_.stalled_seconds()};
   }
 
   void start_trace()
@@ -149,8 +148,9 @@ class cached_case final : public served_case
   {
     const served_batch& batch = context_.load.batches[number];
     const std::vector<kvstrata::request> asked = cache_requests(batch);
+    const double began = device_.now();
 
-    const auto lend = [&] { return cache_.prepare(asked, compute_).value(); };
+    const auto lend = [&] { return cache_.prepare(asked, place_.compute()).value(); };
     typename Cache::lease lease = controlled(lend);
     const token_split tokens = split_of(lease);
 
@@ -159,26 +159,24 @@ class cached_case final : public served_case
       wanted.push_back(model_request(context_.load, batch.requests[r]));
       wanted.back().compute = lease.compute(r);
     }
-    hstu::batch_forward pass(context_.model, wanted, lease.view(),
-                             style_.splits ? hstu::fronts::apart : hstu::fronts::together);
-    device_.launch(compute_, {.label = "embed"}, [&pass] { pass.embed(); });
-    for (std::uint32_t l = 0; l < labels_.size(); ++l) {
-      if (pass.has_front()) {
-        device_.launch(compute_, {.label = labels_[l] + ", front"}, [&pass, l] { pass.front(l); });
-      }
+    place_.begin(wanted, lease.view(), style_.splits ? hstu::fronts::apart : hstu::fronts::together);
+    place_.embed();
+    for (std::uint32_t l = 0; l < context_.sizes.shape.layers; ++l) {
+      if (place_.has_front()) place_.front(l);
       lease.wait(l);
-      device_.launch(compute_, {.label = labels_[l]}, [&pass, l] { pass.layer(l); });
+      place_.layer(l);
       lease.layer_done(l);
     }
-    device_.launch(compute_, {.label = "head"}, [&pass] { pass.head(); });
+    place_.head();
     if (style_.prefetches) {
       controlled([&] { prefetch_batch(cache_, context_.load, number + 1); });
     }
-    if (style_.synchronous) device_.wait_sync(device_.record(compute_));
+    if (style_.synchronous) place_.finish_sync();
     controlled([&] { lease.commit(); });
     controlled([&] { lease.release(); });
-    device_.wait_sync(device_.record(compute_));
-    keep_scores(number, pass);
+    record_.queued(device_.now() - began);
+    place_.finish_sync();
+    keep_scores(number);
     return tokens;
   }
 
@@ -188,11 +186,11 @@ class cached_case final : public served_case
   {
     struct watch
     {
-      explicit watch(cached_case& c) : owner(c), waited(c.device_.stats().host_wait_seconds), began(thread_seconds()) {}
+      explicit watch(cached_case& c) : owner(c), waited(c.place_.blocked_seconds()), began(thread_seconds()) {}
       ~watch()
       {
         owner.record_.control(thread_seconds() - began);
-        owner.blocked_seconds_ += owner.device_.stats().host_wait_seconds - waited;
+        owner.blocked_seconds_ += owner.place_.blocked_seconds() - waited;
       }
       cached_case& owner;
       double waited;
@@ -202,22 +200,21 @@ class cached_case final : public served_case
     return call();
   }
 
-  void keep_scores(std::size_t number, const hstu::batch_forward& pass)
+  void keep_scores(std::size_t number)
   {
     for (; scores_.size() < context_.sample.size() && context_.sample[scores_.size()].batch == number;) {
-      const std::span<const float> all = pass.scores(context_.sample[scores_.size()].request);
+      const std::span<const float> all = place_.scores(context_.sample[scores_.size()].request);
       scores_.emplace_back(all.begin(), all.end());
     }
   }
 
   const serving_context& context_;
   serving_style style_;
-  mutable device_type device_;
+  Place place_;
+  device_type& device_;
   mutable Cache cache_;
-  kvstrata::stream_id compute_;
   recorder record_;
   double blocked_seconds_ = 0;
-  std::vector<std::string> labels_;
   std::vector<std::vector<float>> scores_;
   std::string trace_;
 };

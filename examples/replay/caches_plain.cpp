@@ -1,24 +1,5 @@
-// The caches that run without --cases, and other ways to serve from default_cache.
-#include "replay/caches.hpp"
+#include "replay/caches_plain.hpp"
 
-namespace replay::caches {
+#include "replay/cpu_place.hpp"
 
-std::optional<cache_kind> find_plain(std::string_view key)
-{
-  using namespace kvstrata;
-  using ours = default_cache<device, lru, case_watcher>;
-  if (key == "device") return kind_of<device_only_cache<device, lru, case_watcher>>();
-  if (key == "synchronous") {
-    // default_cache, but for when it copies.
-    using tiers = tier_stack<device_slab<device, evict_front>, pinned_arena<evict_front>>;
-    using transfer = immediate_transfer<batched_copy<>, token_write_through>;
-    return kind_of<cache<tiers, hybrid_layout, transfer, lru, case_watcher>>({.synchronous = true});
-  }
-  if (key == "mtserve") return kind_of<mtserve_cache<device, case_watcher>>();
-  if (key == "default") return kind_of<ours>();
-  if (key == "split") return kind_of<ours>({.splits = true});
-  if (key == "prefetch") return kind_of<ours>({.prefetches = true});
-  return std::nullopt;
-}
-
-}  // namespace replay::caches
+template std::optional<replay::cache_kind<replay::cpu_place>> replay::caches::find_plain(std::string_view key);

@@ -8,21 +8,24 @@
 namespace replay {
 namespace {
 
-cache_kind find_cache(const std::string& key)
+using kind = cache_kind<cpu_place>;
+
+kind find_cache(const std::string& key)
 {
-  for (const auto find :
-       {caches::find_plain, caches::find_engine, caches::find_kernel, caches::find_write, caches::find_layout}) {
-    if (std::optional<cache_kind> found = find(key)) return *std::move(found);
+  for (const auto find : {caches::find_plain<cpu_place>, caches::find_engine<cpu_place>, caches::find_kernel<cpu_place>,
+                          caches::find_write<cpu_place>, caches::find_layout<cpu_place>}) {
+    if (std::optional<kind> found = find(key)) return *std::move(found);
   }
   throw kvstrata::config_error("--cases", "'" + key + "'", "there is no such cache");
 }
 
 }  // namespace
 
-std::unique_ptr<served_case> make_case(const std::string& key, const serving_context& context)
+std::unique_ptr<served_case> make_case(const std::string& key, const serving_context& context,
+                                       const cpu_machine& machine)
 {
-  if (key == "none") return std::make_unique<uncached_case>(context);
-  return find_cache(key).make(context);
+  if (key == "none") return std::make_unique<uncached_case<cpu_place>>(context, machine);
+  return find_cache(key).make(context, machine);
 }
 
 std::vector<token_split> simulate_case(const std::string& key, const workload& w, const cache_sizes& s)

@@ -1,6 +1,7 @@
 // The cases at work, by the keys of case_list.hpp.
 #pragma once
 
+#include "replay/cpu_place.hpp"
 #include "replay/serving.hpp"
 
 #include <cstddef>
@@ -10,8 +11,9 @@
 
 namespace replay {
 
-/// A case ready to serve. The context must outlive it.
-[[nodiscard]] std::unique_ptr<served_case> make_case(const std::string& key, const serving_context& context);
+/// A case ready to serve. Context and machine must outlive it.
+[[nodiscard]] std::unique_ptr<served_case> make_case(const std::string& key, const serving_context& context,
+                                                     const cpu_machine& machine);
 
 /// The split of every batch's tokens that a case's cache reaches with tiers of other sizes: the same cache code on an
 /// emulated device in virtual time without data, so no model runs. Empty for "none".

@@ -137,6 +137,7 @@ json of(const case_result& c)
               {"dropped_tokens", c.dropped_tokens},
               {"host_lost_tokens", c.host_lost_tokens},
               {"control_seconds", c.control_seconds},
+              {"queue_seconds", c.queue_seconds},
               {"onload_calls", c.onload_calls},
               {"onload_pieces", c.onload_pieces},
               {"offload_calls", c.offload_calls},
@@ -177,6 +178,7 @@ case_result to_case(const json& j)
   c.dropped_tokens = j.at("dropped_tokens").get<std::uint64_t>();
   c.host_lost_tokens = j.at("host_lost_tokens").get<std::uint64_t>();
   c.control_seconds = j.at("control_seconds").get<double>();
+  c.queue_seconds = j.value("queue_seconds", 0.0);
   const auto later = [&j](const char* key) { return j.value(key, std::uint64_t{0}); };  // keys newer than version 1
   c.onload_calls = later("onload_calls");
   c.onload_pieces = later("onload_pieces");

@@ -11,7 +11,7 @@
 //                         tokens, latency, onload_bytes, offload_bytes, exposed_transfer_seconds, dropped_tokens,
 //                         host_lost_tokens, control_seconds, over_time [ ], capacity [ ], batch (or null), key,
 //                         onload_calls, onload_pieces, offload_calls, offload_pieces, recomputed_tokens,
-//                         prefetched_tokens, saved_tokens, displaced_tokens, cleaned_tokens, device_bytes
+//                         prefetched_tokens, saved_tokens, displaced_tokens, cleaned_tokens, device_bytes, queue_seconds
 //   tokens                device, host, computed: counts
 //   latency               count, mean, p50, p95, p99, max, cdf [[seconds, share]]
 //   over_time [ ]         first_request, requests, tokens

@@ -1,14 +1,15 @@
 #include "replay/options.hpp"
 
+#include "replay/command_line.hpp"
 #include "replay/format.hpp"
 #include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
 
-#include <CLI/CLI.hpp>
-
+#include <algorithm>
 #include <cmath>
 #include <ostream>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -42,9 +43,11 @@ void visit_options(Options& o, Visitor&& see)
       "folder or file of a KuaiRand trace (the excerpt's TSV or the official CSV); without it a synthetic workload "
       "with the shape of KuaiRand-1K is made");
   see("workload", "--stream", o.stream,
-      "what is a request: session (a user returns after more than 30 minutes) or interaction (every event)");
+      "what is a request: session (a user returns after more than 30 minutes) or interaction (every event; of a "
+      "synthetic workload, every minute of a user's log)");
   see("workload", "--history-scale", o.history_scale,
       "stretches (above 1) or shortens the histories; 0 brings their mean to about 600 events, 1,200 tokens");
+  see("workload", "--most-history", o.most_history, "tokens at which a history stops to grow; 0: it never does");
   see("workload", "--users", o.users, "users to serve: a seeded sample of the trace's, or the number to make");
   see("workload", "--requests", o.requests, "requests to serve at most");
   see("workload", "--batch", o.batch, "requests a batch; two of one user become one");
@@ -84,6 +87,12 @@ void visit_options(Options& o, Visitor&& see)
 struct add_to_app
 {
   CLI::App& app;
+  std::span<const std::string_view> without;
+
+  [[nodiscard]] bool wanted(std::string_view name) const
+  {
+    return std::find(without.begin(), without.end(), name) == without.end();
+  }
 
   template <class T>
   static void add_checks(CLI::Option& option)
@@ -93,20 +102,21 @@ struct add_to_app
   template <class T>
   void operator()(const char* group, const char* name, T& value, const std::string& meaning) const
   {
-    add_checks<T>(*app.add_option(name, value, meaning)->group(group)->capture_default_str());
+    if (wanted(name)) add_checks<T>(*app.add_option(name, value, meaning)->group(group)->capture_default_str());
   }
   template <class T>
   void operator()(const char* group, const char* name, std::optional<T>& value, const std::string& meaning) const
   {
-    add_checks<T>(*app.add_option(name, value, meaning)->group(group));
+    if (wanted(name)) add_checks<T>(*app.add_option(name, value, meaning)->group(group));
   }
   void operator()(const char* group, const char* name, bool& value, const std::string& meaning) const
   {
-    app.add_flag(name, value, meaning)->group(group);
+    if (wanted(name)) app.add_flag(name, value, meaning)->group(group);
   }
   void operator()(const char* group, const char* name, std::vector<std::string>& value,
                   const std::string& meaning) const
   {
+    if (!wanted(name)) return;
     app.add_option(name, value, meaning)->group(group)->delimiter(',')->allow_extra_args(false)->default_str("plain");
   }
 };
@@ -187,12 +197,10 @@ void check(const options& o)
   for (const std::string& key : o.cases) static_cast<void>(find_entry(key));
 }
 
-std::optional<int> parse(int argc, const char* const* argv, options& o, std::ostream& out, std::ostream& err)
+void add_options(CLI::App& app, options& o, std::span<const std::string_view> without)
 {
-  CLI::App app{std::string(about), "replay"};
-  app.get_formatter()->column_width(34);
-  app.footer(describe_cases());
-  visit_options(o, add_to_app{app});
+  visit_options(o, add_to_app{app, without});
+  if (std::find(without.begin(), without.end(), "--verify") != without.end()) return;
   app.add_option_function<std::string>(
          "--verify",
          [&o](const std::string& text) {
@@ -204,6 +212,14 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
       ->expected(0, 1)
       ->type_name("SHARE")
       ->group("run");
+}
+
+std::optional<int> parse(int argc, const char* const* argv, options& o, std::ostream& out, std::ostream& err)
+{
+  CLI::App app{std::string(about), "replay"};
+  app.get_formatter()->column_width(34);
+  app.footer(describe_cases());
+  add_options(app, o);
   try {
     app.parse(argc, argv);
     o.cases = expand_cases(o.cases);

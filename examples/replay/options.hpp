@@ -17,9 +17,10 @@ struct options
   // workload
   std::string trace;  ///< KuaiRand files; empty: synthetic
   std::string stream = "session";
-  double history_scale = 0;      ///< 0: so that a request's history has about `usual_events` events
-  std::uint64_t users = 64;      ///< users kept (a seeded sample) or made
-  std::uint64_t requests = 480;  ///< requests served at most
+  std::uint32_t most_history = 0;  ///< tokens at which a history stops to grow; 0: it never does
+  double history_scale = 0;        ///< 0: so that a request's history has about `usual_events` events
+  std::uint64_t users = 64;        ///< users kept (a seeded sample) or made
+  std::uint64_t requests = 480;    ///< requests served at most
   std::uint32_t batch = 4;
   double window_seconds = 0;  ///< trace time a batch waits for more requests; 0: until it is full
   std::uint32_t candidates = 32;

@@ -5,13 +5,13 @@
 #include "replay/cases.hpp"
 #include "replay/format.hpp"
 #include "replay/machine.hpp"
+#include "replay/model_config.hpp"
 #include "replay/traces.hpp"
 #include "replay/verify.hpp"
 
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -19,39 +19,6 @@
 
 namespace replay {
 namespace {
-
-hstu::config model_config(const options& o, const workload& w)
-{
-  hstu::config c;
-  c.layers = o.layers;
-  c.hidden = o.hidden;
-  c.heads = o.heads;
-  c.head_dim = o.head_dim;
-  c.items = std::clamp(w.items, 1u, 1u << 17);
-  c.actions = 256;
-  c.max_tokens = std::bit_ceil((std::max)(w.longest, kvstrata::token_count{1024}));
-  if (!o.position_bias) c.position_buckets = 0;
-  if (!o.time_bias) c.time_buckets = 0;
-  c.seed = o.seed;
-  return c;
-}
-
-/// The batch to draw: late in the run, with much to fetch and a little to compute.
-std::size_t choose_pictured(const workload& w, const std::vector<token_split>& splits)
-{
-  std::size_t best = splits.empty() ? w.batches.size() - 1 : splits.size() / 2;
-  double best_worth = -1;
-  for (std::size_t b = splits.size() / 2; b < splits.size(); ++b) {
-    const token_split& t = splits[b];
-    if (t.computed == 0 || t.computed_share() > 0.25) continue;
-    const double worth = static_cast<double>((std::min)(t.host, std::uint64_t{12'000}));
-    if (worth > best_worth) {
-      best_worth = worth;
-      best = b;
-    }
-  }
-  return best;
-}
 
 /// Device sizes for the curve: from what the largest batch needs to all users' tokens, evenly in the logarithm, and
 /// the size that is served with.
@@ -129,7 +96,8 @@ struct served_all
   std::vector<case_trace> traces;
 };
 
-served_all serve(const options& o, const serving_context& context, std::uint32_t rounds, progress& shown)
+served_all serve(const options& o, const serving_context& context, const cpu_machine& machine, std::uint32_t rounds,
+                 progress& shown)
 {
   served_all out;
   const std::size_t batches = context.load.batches.size();
@@ -147,7 +115,7 @@ served_all serve(const options& o, const serving_context& context, std::uint32_t
   if (rounds == 1) {
     for (const std::string& key : o.cases) {
       shown.start(find_entry(key).name, batches);
-      const std::unique_ptr<served_case> one = make_case(key, context);
+      const std::unique_ptr<served_case> one = make_case(key, context, machine);
       one->serve(0, batches, served);
       shown.finish();
       keep(key, *one);
@@ -155,7 +123,7 @@ served_all serve(const options& o, const serving_context& context, std::uint32_t
     return out;
   }
   std::vector<std::unique_ptr<served_case>> all;
-  for (const std::string& key : o.cases) all.push_back(make_case(key, context));
+  for (const std::string& key : o.cases) all.push_back(make_case(key, context, machine));
   const std::vector<std::size_t> cuts = even_cuts(batches, rounds);
   for (std::size_t round = 0; round + 1 < cuts.size(); ++round) {
     shown.start("serving, round " + std::to_string(round + 1) + " of " + std::to_string(cuts.size() - 1),
@@ -220,11 +188,11 @@ results run(const options& o, progress& shown)
   shown.advance();
   shown.finish();
 
-  serving_context context{.load = load, .model = model, .sizes = sizes, .link = link, .traced = !o.timeline.empty()};
+  serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
   const std::string model_case = runs("default") || o.cases.back() == "none" ? "default" : o.cases.back();
   context.pictured = choose_pictured(load, simulate_case(model_case, load, sizes));
   if (o.verify > 0) context.sample = draw_sample(load, o.verify, o.seed);
-  served_all all = serve(o, context, rounds, shown);
+  served_all all = serve(o, context, {model, link}, rounds, shown);
   if (!o.timeline.empty()) write_traces(all.traces, o.timeline);
   r.cases = std::move(all.results);
   compare_with_none(r.cases);
@@ -235,7 +203,7 @@ results run(const options& o, progress& shown)
     shown.start("verifying", context.sample.size());
     std::vector<scored_case> scored;
     for (std::size_t i = 0; i < r.cases.size(); ++i) scored.push_back({r.cases[i].name, &all.scores[i]});
-    r.verified = verify(context, scored, o.verify, [&shown] { shown.advance(); });
+    r.verified = verify(context, model, scored, o.verify, [&shown] { shown.advance(); });
     shown.finish();
   }
 

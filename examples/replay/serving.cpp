@@ -77,6 +77,22 @@ std::vector<sampled_request> draw_sample(const workload& w, double share, std::u
   return out;
 }
 
+std::size_t choose_pictured(const workload& w, const std::vector<token_split>& splits)
+{
+  std::size_t best = splits.empty() ? w.batches.size() - 1 : splits.size() / 2;
+  double best_worth = -1;
+  for (std::size_t b = splits.size() / 2; b < splits.size(); ++b) {
+    const token_split& t = splits[b];
+    if (t.computed == 0 || t.computed_share() > 0.25) continue;
+    const double worth = static_cast<double>((std::min)(t.host, std::uint64_t{12'000}));
+    if (worth > best_worth) {
+      best_worth = worth;
+      best = b;
+    }
+  }
+  return best;
+}
+
 void recorder::batch(std::size_t number, double seconds, const token_split& tokens)
 {
   batches_.push_back({number, tokens});
@@ -94,6 +110,7 @@ case_result recorder::result() const
   c.seconds = seconds_;
   c.requests_per_second = seconds_ > 0 ? static_cast<double>(c.requests) / seconds_ : 0;
   c.control_seconds = control_seconds_;
+  c.queue_seconds = queue_seconds_;
   const std::vector<std::size_t> cuts = even_cuts(batches_.size(), most_buckets);
   for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
     const served_batch& first = load_->batches[batches_[cuts[i]].number];

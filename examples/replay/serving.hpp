@@ -4,7 +4,7 @@
 #include "replay/sizes.hpp"
 #include "replay/workload.hpp"
 
-#include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/device/span.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -26,13 +26,15 @@ struct sampled_request
 /// Drawn by the seed; every case is asked for the same ones.
 [[nodiscard]] std::vector<sampled_request> draw_sample(const workload& w, double share, std::uint64_t seed);
 
+/// The batch to draw, where its tokens come from as `splits` say of every batch: late in the run, with much to fetch and
+/// a little to compute.
+[[nodiscard]] std::size_t choose_pictured(const workload& w, const std::vector<token_split>& splits);
+
 /// The same for all cases. Outlives them.
 struct serving_context
 {
   const workload& load;
-  const hstu::model& model;
   cache_sizes sizes;
-  kvstrata::link_model link;
   std::size_t pictured = 0;                  ///< the batch whose spans are kept
   bool traced = false;                       ///< keep everything of that batch: served_case::trace()
   std::vector<sampled_request> sample = {};  ///< ascending
@@ -67,6 +69,7 @@ class recorder
   void batch(std::size_t number, double seconds, const token_split& tokens);
   void elapsed(double seconds) noexcept { seconds_ += seconds; }
   void control(double seconds) noexcept { control_seconds_ += seconds; }
+  void queued(double seconds) noexcept { queue_seconds_ += seconds; }
   void picture(timeline t) { picture_ = std::move(t); }
 
   /// Everything but bytes, stalls, drops, names and capacity.
@@ -84,6 +87,7 @@ class recorder
   std::vector<double> latencies_;  // of requests
   double seconds_ = 0;
   double control_seconds_ = 0;
+  double queue_seconds_ = 0;
   std::optional<timeline> picture_;
 };
 

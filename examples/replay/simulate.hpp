@@ -5,6 +5,7 @@
 #include "replay/workload.hpp"
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/observe/counters.hpp>
 #include <kvstrata/observe/timeline.hpp>
 #include <kvstrata/observe/trackers.hpp>

@@ -3,8 +3,6 @@
 
 #include "replay/serving.hpp"
 
-#include "hstu/recompute.hpp"
-
 #include <kvstrata/observe/timeline.hpp>
 
 #include <sstream>
@@ -13,13 +11,14 @@
 
 namespace replay {
 
+/// Place: see cpu_place.hpp.
+template <class Place>
 class uncached_case final : public served_case
 {
  public:
-  explicit uncached_case(const serving_context& context)
-      : context_(context), device_({.trace = true}), compute_(device_.create_stream("compute")), record_(context.load)
+  uncached_case(const serving_context& context, const typename Place::machine& machine)
+      : context_(context), place_(machine, false), device_(place_.device()), record_(context.load)
   {
-    for (std::uint32_t l = 0; l < context.sizes.shape.layers; ++l) labels_.push_back("layer " + std::to_string(l));
   }
 
   void serve(std::size_t begin, std::size_t end, const std::function<void()>& served) override
@@ -61,38 +60,31 @@ class uncached_case final : public served_case
   token_split serve_batch(std::size_t number)
   {
     const served_batch& batch = context_.load.batches[number];
+    const double began = device_.now();
     token_split tokens;
-    std::vector<kvstrata::token_count> lengths;
-    std::vector<kvstrata::token_interval> whole(batch.requests.size());
     std::vector<hstu::request> wanted;
-    for (std::size_t r = 0; r < batch.requests.size(); ++r) {
-      lengths.push_back(batch.requests[r].tokens);
-      tokens.computed += lengths.back();
-      whole[r] = {0, lengths.back()};
-      wanted.push_back(model_request(context_.load, batch.requests[r]));
-      if (lengths.back() != 0) wanted.back().compute = std::span(whole).subspan(r, 1);
+    for (const served_request& r : batch.requests) {
+      tokens.computed += r.tokens;
+      wanted.push_back(model_request(context_.load, r));
     }
-    hstu::batch_forward pass(context_.model, wanted, memory_.reserve(context_.sizes.shape, lengths));
-    device_.launch(compute_, {.label = "embed"}, [&pass] { pass.embed(); });
-    for (std::uint32_t l = 0; l < labels_.size(); ++l) {
-      device_.launch(compute_, {.label = labels_[l]}, [&pass, l] { pass.layer(l); });
-    }
-    device_.launch(compute_, {.label = "head"}, [&pass] { pass.head(); });
-    device_.wait_sync(device_.record(compute_));
+    place_.begin_alone(wanted);
+    place_.embed();
+    for (std::uint32_t l = 0; l < context_.sizes.shape.layers; ++l) place_.layer(l);
+    place_.head();
+    record_.queued(device_.now() - began);
+    place_.finish_sync();
     for (; scores_.size() < context_.sample.size() && context_.sample[scores_.size()].batch == number;) {
-      const std::span<const float> all = pass.scores(context_.sample[scores_.size()].request);
+      const std::span<const float> all = place_.scores(context_.sample[scores_.size()].request);
       scores_.emplace_back(all.begin(), all.end());
     }
     return tokens;
   }
 
   const serving_context& context_;
-  hstu::scratch_pages memory_;
-  kvstrata::emulated_device device_;
-  kvstrata::stream_id compute_;
+  Place place_;
+  typename Place::device_type& device_;
   recorder record_;
   std::string trace_;
-  std::vector<std::string> labels_;
   std::vector<std::vector<float>> scores_;
 };
 

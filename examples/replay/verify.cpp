@@ -30,8 +30,8 @@ void compare_scores(verification& v, const std::string& case_name, const served_
   }
 }
 
-verification verify(const serving_context& context, std::span<const scored_case> cases, double share,
-                    const std::function<void()>& checked)
+verification verify(const serving_context& context, const hstu::model& model, std::span<const scored_case> cases,
+                    double share, const std::function<void()>& checked)
 {
   verification v;
   v.share = share;
@@ -40,13 +40,13 @@ verification verify(const serving_context& context, std::span<const scored_case>
   for (std::size_t s = 0; s < context.sample.size(); ++s) {
     const served_request& r = context.load.batches[context.sample[s].batch].requests[context.sample[s].request];
     const hstu::request asked = model_request(context.load, r);
-    const std::vector<float> recomputed = hstu::recompute(context.model, std::span(&asked, 1), memory);
+    const std::vector<float> recomputed = hstu::recompute(model, std::span(&asked, 1), memory);
     for (const scored_case& c : cases) {
       if (s >= c.scores->size()) {
         throw kvstrata::usage_error("case '" + c.name + "' kept " + std::to_string(c.scores->size()) +
                                     " answers, but " + std::to_string(context.sample.size()) + " were to be kept");
       }
-      compare_scores(v, c.name, r, (*c.scores)[s], recomputed, context.model.options().tasks);
+      compare_scores(v, c.name, r, (*c.scores)[s], recomputed, model.options().tasks);
     }
     checked();
   }

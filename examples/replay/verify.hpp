@@ -24,7 +24,8 @@ struct scored_case
 };
 
 /// Recomputes the sampled requests one by one and compares every case's scores. `checked` is called after each.
-[[nodiscard]] verification verify(const serving_context& context, std::span<const scored_case> cases, double share,
+[[nodiscard]] verification verify(const serving_context& context, const hstu::model& model,
+                                  std::span<const scored_case> cases, double share,
                                   const std::function<void()>& checked);
 
 }  // namespace replay

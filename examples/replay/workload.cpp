@@ -91,6 +91,26 @@ trace sample_users(const trace& whole, std::uint64_t users, std::uint64_t reques
   return t;
 }
 
+/// The requests of users who ask while they watch: one for every minute of a user's log that holds events, after the
+/// last of them.
+void ask_by_minute(trace& t, std::uint64_t requests)
+{
+  constexpr std::int64_t minute_ms = 60'000;
+  std::vector<trace_request> asked;
+  for (std::uint32_t u = 0; u < t.user_count(); ++u) {
+    const std::span<const trace_event> mine = t.events_of(u);
+    for (std::size_t e = t.earlier[u]; e < mine.size(); ++e) {
+      if (e + 1 < mine.size() && mine[e + 1].time_ms / minute_ms == mine[e].time_ms / minute_ms) continue;
+      asked.push_back({mine[e].time_ms, u, static_cast<token_count>(e + 1)});
+    }
+  }
+  std::sort(asked.begin(), asked.end(), [](const trace_request& a, const trace_request& b) {
+    return a.time_ms != b.time_ms ? a.time_ms < b.time_ms : a.user < b.user;
+  });
+  if (asked.size() > requests) asked.resize(requests);
+  t.requests = std::move(asked);
+}
+
 trace make_synthetic(const options& o, double& scale)
 {
   kvstrata::synthetic_config c;
@@ -104,7 +124,30 @@ trace make_synthetic(const options& o, double& scale)
   scale = o.history_scale > 0 ? o.history_scale
                               : round_scale(usual_events / mean_history(kvstrata::make_synthetic(c)) * 0.01);
   c.history_scale = scale;
-  return kvstrata::make_synthetic(c);
+  if (o.stream == "interaction") {
+    // A user watches some 378 videos a day, four a minute.
+    const double a_day = 45.0 * (std::min)(scale, 1.0) * static_cast<double>(o.users);
+    c.requests = 0;
+    c.days = std::clamp(std::ceil(static_cast<double>(o.requests) / a_day), 1.0, 3650.0);
+  }
+  trace t = kvstrata::make_synthetic(c);
+  if (o.stream == "interaction") ask_by_minute(t, o.requests);
+  return t;
+}
+
+/// Nobody's history grows beyond so many tokens.
+void stop_growth(trace& t, token_count most, workload_facts& facts)
+{
+  if (most == 0) return;
+  std::uint64_t cut = 0;
+  for (trace_request& r : t.requests) {
+    if (r.history <= most / tokens_an_event) continue;
+    r.history = most / tokens_an_event;
+    ++cut;
+  }
+  if (cut == 0) return;
+  facts.notes.push_back("Histories stop to grow at " + with_commas(most) + " tokens (--most-history): those of " +
+                        with_commas(cut) + " requests do.");
 }
 
 trace read_trace(const options& o, double& scale, workload_facts& facts)
@@ -142,7 +185,7 @@ void tell_scale(workload_facts& facts, double scale, bool synthetic)
                                                   : 0) +
                         " (--history-scale)" +
                         (scale > 1 && !synthetic ? "; what is added repeats the user's own events."
-                                                 : ", so that a CPU can recompute them all."));
+                                                 : ", so that all can be recomputed."));
 }
 
 void fill_facts(workload& w, const trace& t, const options& o)
@@ -166,7 +209,7 @@ void fill_facts(workload& w, const trace& t, const options& o)
   w.facts.history_p90 = percentile(sorted, 0.9);
   w.facts.history_max = w.longest = lengths.empty() ? 0 : lengths.back();
   w.facts.source = is_synthetic(o) ? "a synthetic workload" : t.name.empty() ? o.trace : t.name;
-  w.facts.stream = is_synthetic(o) ? "" : o.stream;
+  w.facts.stream = is_synthetic(o) && o.stream == "session" ? "" : o.stream;
   w.facts.description =
       is_synthetic(o)
           ? "Synthetic users whose history lengths, gaps between visits and hours of the day follow what is published "
@@ -190,7 +233,8 @@ void convert_histories(workload& w, const trace& t)
 workload build(const options& o, bool for_model)
 {
   workload w;
-  const trace t = is_synthetic(o) ? make_synthetic(o, w.history_scale) : read_trace(o, w.history_scale, w.facts);
+  trace t = is_synthetic(o) ? make_synthetic(o, w.history_scale) : read_trace(o, w.history_scale, w.facts);
+  stop_growth(t, o.most_history, w.facts);
   tell_scale(w.facts, w.history_scale, is_synthetic(o));
   w.items = t.items;
   fill_facts(w, t, o);

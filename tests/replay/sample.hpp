@@ -105,6 +105,7 @@ namespace replay_test {
     c.recomputed_tokens = i == 4 ? 31'415 : 0;
     c.device_bytes = i == 0 ? 0 : 123'000'000;
     c.control_seconds = i == 0 ? 0 : 0.0011 * i;
+    c.queue_seconds = 0.002 * i;
     c.speed_up = slow[0] / slow[i];
     if (i > 0) {
       for (const double share : {0.02, 0.05, 0.1, 0.2, 0.4, 0.8}) {

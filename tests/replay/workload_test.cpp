@@ -7,6 +7,7 @@
 
 #include <kvstrata/core/error.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -88,6 +89,65 @@ TEST_CASE("without a scale, histories have the usual mean", "[workload]")
   const replay::workload w = replay::make_workload(o);
   CHECK(w.facts.history_mean == Approx(2 * replay::usual_events).epsilon(0.08));
   CHECK(contains(w.facts.notes.at(0), "--history-scale"));
+}
+
+TEST_CASE("users who watch ask once a minute of their log, right after its last event", "[workload]")
+{
+  replay::options o = some_options();
+  o.stream = "interaction";
+  o.history_scale = 0.2;
+  o.requests = 400;
+  o.batch = 1;
+  const replay::workload w = replay::make_workload(o);
+  require_sound(w, o);
+  REQUIRE(w.facts.requests == o.requests);
+  CHECK(w.facts.stream == "interaction");
+  std::map<std::uint64_t, std::int64_t> minute;
+  std::map<std::uint64_t, kvstrata::token_count> before;
+  std::size_t again = 0;
+  for (const replay::served_batch& b : w.batches) {
+    const replay::served_request& r = b.requests.front();
+    const std::uint64_t user = to_number(r.user);
+    const replay::user_history& h = w.histories[r.history_of];
+    REQUIRE(h.times[r.tokens / 2 - 1] == r.time);
+    REQUIRE((h.times.size() == r.tokens / 2 || h.times[r.tokens / 2] / 60 > r.time / 60));
+    if (minute.count(user) != 0) {
+      ++again;
+      REQUIRE(r.time / 60 > minute[user]);
+      REQUIRE(r.tokens > before[user]);
+      // Nothing between two requests was left without one of its own.
+      REQUIRE(h.times[before[user] / 2] / 60 == r.time / 60);
+    }
+    minute[user] = r.time / 60;
+    before[user] = r.tokens;
+  }
+  CHECK(again > 300);
+}
+
+TEST_CASE("histories stop to grow where they are told to, and it is said", "[workload]")
+{
+  replay::options o = some_options();
+  o.history_scale = 0.05;
+  const replay::workload whole = replay::make_workload(o);
+  o.most_history = 200;
+  const replay::workload w = replay::make_workload(o);
+  require_sound(w, o);
+  REQUIRE(whole.longest > 200);
+  CHECK(w.longest == 200);
+  std::uint64_t cut = 0;
+  REQUIRE(w.batches.size() == whole.batches.size());
+  for (std::size_t b = 0; b < w.batches.size(); ++b) {
+    for (std::size_t r = 0; r < w.batches[b].requests.size(); ++r) {
+      const kvstrata::token_count tokens = whole.batches[b].requests[r].tokens;
+      CHECK(w.batches[b].requests[r].tokens == (std::min)(tokens, kvstrata::token_count{200}));
+      cut += tokens > 200 ? whole.batches[b].requests[r].answers : 0;
+    }
+  }
+  bool told = false;
+  for (const std::string& note : w.facts.notes) {
+    told = told || contains(note, "stop to grow at 200 tokens (--most-history): those of " + std::to_string(cut) + " ");
+  }
+  CHECK(told);
 }
 
 TEST_CASE("a real trace is sampled by users, and says so", "[workload]")
