@@ -1,0 +1,2 @@
+// What nvcc adds to the benchmarks: the library's kernels.
+#include <kvstrata/cuda.cuh>
