@@ -1,6 +1,10 @@
 // The model's attention kernel against its roofline: what its bytes and its operations need at the ceilings measured in the
 // same run, whichever is more. One layer of a batch, as a pass queues it: the same plan of rows, the same arrays.
 //
+// One layer after the other of as many batches as it takes to read `cold_bytes` of keys and values, between two marks and
+// behind other work of the GPU: so keys and values come out of device memory, as they do in a pass of many layers, and
+// what the host needs is hidden. Told is the time of one.
+//
 //   candidates     the histories are in the pages; candidates read them
 //   one page new   besides, the last page of each history is computed
 //   recompute      all of each history is computed
@@ -16,6 +20,7 @@
 #include "support/report.hpp"
 
 #include "gpu_replay/random_values.hpp"
+#include "hstu/bias.hpp"
 #include "hstu/gpu/attention.hpp"
 #include "hstu/gpu/attention_parts.hpp"
 #include "hstu/gpu/upload.hpp"
@@ -25,6 +30,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,6 +58,9 @@ struct attention_config
   bool position_bias = false;
   bool time_bias = false;
   std::size_t ceiling_bytes = std::size_t{512} << 20;
+  std::size_t cold_bytes = std::size_t{256} << 20;  ///< keys and values between two reads of the same: beyond the L2
+  std::size_t most_batches = 64;                    ///< that take turns
+  unsigned products_before = 8;                     ///< work of the GPU that hides the host
   sampling_plan plan{.warm_ups = 2, .rounds = 5, .most = 51};
 };
 
@@ -129,12 +139,17 @@ class attention_batch
     view.base = kv_.back().data();
     const hstu::gpu::upload_layout arrays(model, plan, batch, view);
     const std::size_t bias_at = arrays.bytes;
-    const std::size_t bias_bytes = shape.heads * (model.position_buckets + model.time_buckets) * sizeof(float) +
-                                   model.time_buckets * sizeof(std::int64_t);
+    const std::size_t table_bytes = shape.heads * (model.position_buckets + model.time_buckets) * sizeof(float);
+    const std::size_t least_at = (bias_at + table_bytes + sizeof(std::int64_t) - 1) & ~(sizeof(std::int64_t) - 1);
+    const std::size_t bias_bytes = least_at - bias_at + model.time_buckets * sizeof(std::int64_t);
     arrays_.emplace_back(d.allocate_device(bias_at + bias_bytes + 1, "attention arrays"));
     const auto staging = d.allocate_pinned(bias_at + bias_bytes + 1, "attention arrays");
     std::memset(staging.data(), 0, staging.size());
     arrays.fill(staging.data(), model, plan, batch, view);
+    for (std::size_t b = 0; b < model.time_buckets; ++b) {  // as device_weights.hpp lays them out
+      const std::int64_t least = b == 0 ? std::numeric_limits<std::int64_t>::min() : hstu::least_seconds(b);
+      std::memcpy(staging.data() + least_at + b * sizeof least, &least, sizeof least);
+    }
     const kvstrata::stream_id stream = m.stream("attention");
     d.copy(stream, kvstrata::copy_direction::to_device, arrays_.back().data(), staging.data(), staging.size());
     gpu_replay::fill_at_random(d, stream, kv_.back().data(), kv_.back().size() / sizeof(hstu::gpu::bf16));
@@ -170,10 +185,9 @@ class attention_batch
       attention_.bias.distances = model.position_buckets;
     }
     if (c.time_bias) {
-      const std::size_t tables = shape.heads * (model.position_buckets + model.time_buckets) * sizeof(float);
       attention_.bias.by_time = bias + shape.heads * model.position_buckets;
       attention_.bias.times = model.time_buckets;
-      attention_.bias.least_seconds = reinterpret_cast<const std::int64_t*>(base + bias_at + tables);
+      attention_.bias.least_seconds = reinterpret_cast<const std::int64_t*>(base + least_at);
       attention_.bias.event_times = arrays.event_times.at(base);
       attention_.bias.first_event = arrays.first_event.at(base);
       attention_.bias.row_times = arrays.row_times.at(base);
@@ -189,6 +203,7 @@ class attention_batch
   }
 
   [[nodiscard]] const hstu::gpu::attention_arguments& arguments() const noexcept { return attention_; }
+  [[nodiscard]] std::size_t kv_bytes() const noexcept { return kv_.back().size(); }
 
   double flops = 0;
   double bytes = 0;
@@ -201,6 +216,21 @@ class attention_batch
   hstu::gpu::attention_arguments attention_;
 };
 
+/// Batches of one shape, each with memory of its own: enough of them that none finds its keys and values in the L2.
+template <machine Machine>
+[[nodiscard]] std::vector<std::unique_ptr<attention_batch<Machine>>> cold_batches(
+    Machine& m, std::uint32_t multiprocessors, const attention_shape& shape, std::uint32_t history, attention_work work,
+    const attention_config& c)
+{
+  std::vector<std::unique_ptr<attention_batch<Machine>>> out;
+  std::size_t held = 0;
+  do {
+    out.push_back(std::make_unique<attention_batch<Machine>>(m, multiprocessors, shape, history, work, c));
+    held += out.back()->kv_bytes();
+  } while (held < c.cold_bytes && out.size() < c.most_batches);
+  return out;
+}
+
 /// `runner` is of the machine's device (hstu/gpu/runner.hpp).
 template <machine Machine, class Runner>
 void attention(Machine& m, Runner& runner, const attention_config& c, report& out)
@@ -212,29 +242,31 @@ void attention(Machine& m, Runner& runner, const attention_config& c, report& ou
     table t{.title = shape.name + ", pages of " + std::to_string(shape.page_tokens) + ", " +
                      std::to_string(shape.requests) + " requests of " + std::to_string(shape.candidates) +
                      " candidates: one layer's attention",
-            .columns = {"work", "history", "us", "TFLOP/s", "GB/s", "needs us", "bound by", "share of the roofline"},
+            .columns = {"work", "history", "batches", "us", "TFLOP/s", "GB/s", "needs us", "bound by",
+                        "share of the roofline"},
             .rows = {},
             .foot = {},
             .left = 1};
     for (const attention_work work :
          {attention_work::candidates, attention_work::one_page_new, attention_work::recompute}) {
       for (const std::uint32_t history : shape.histories) {
-        const attention_batch<Machine> batch(m, runner.multiprocessors(), shape, history, work, c);
+        const auto batches = cold_batches(m, runner.multiprocessors(), shape, history, work, c);
+        const attention_batch<Machine>& batch = *batches.front();
+        const kvstrata::stream_id stream = m.stream("attention");
         const spread seconds = sample(c.plan, [&] {
-          return seconds_of_work(m, [&](const kvstrata::fence& after) {
-            const kvstrata::stream_id stream = m.stream("attention");
-            kvstrata::wait_for(m.device(), stream, after);
-            runner.attend(stream, "attention", batch.arguments(), shape.head_dim);
-            return kvstrata::fence(m.device().record(stream));
-          });
+          m.forget_marks();
+          for (unsigned i = 0; i < c.products_before; ++i) m.product(stream);
+          const time_mark begin = m.mark(stream);
+          for (const auto& one : batches) runner.attend(stream, "attention", one->arguments(), shape.head_dim);
+          return m.seconds(begin, m.mark(stream)) / static_cast<double>(batches.size());
         });
         const auto over = [](double a, double b) { return b > 0 ? a / b : 0.0; };
         const double by_bytes = over(batch.bytes, read_and_written);
         const double by_flops = over(batch.flops, best.product.median);
         const double needed = (std::max)(by_bytes, by_flops);
         const double share = over(needed, seconds.median);
-        t.rows.push_back({name_of(work), std::to_string(history), text_of(scaled(seconds, 1e6), 1),
-                          text("%.1f", over(batch.flops, seconds.median) / 1e12),
+        t.rows.push_back({name_of(work), std::to_string(history), std::to_string(batches.size()),
+                          text_of(scaled(seconds, 1e6), 1), text("%.1f", over(batch.flops, seconds.median) / 1e12),
                           text("%.0f", over(batch.bytes, seconds.median) / 1e9), text("%.1f", needed * 1e6),
                           by_bytes > by_flops ? "bytes" : "operations", text("%.1f %%", 100 * share)});
         out.records.push_back({});
@@ -243,6 +275,7 @@ void attention(Machine& m, Runner& runner, const attention_config& c, report& ou
             .add("shape", shape.name)
             .add("work", name_of(work))
             .add("history", static_cast<double>(history))
+            .add("batches", static_cast<double>(batches.size()))
             .add("seconds", seconds)
             .add("bytes", batch.bytes)
             .add("flops", batch.flops)

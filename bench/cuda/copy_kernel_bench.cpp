@@ -13,7 +13,7 @@ int main(int argc, char** argv)
       "our copy kernel against CUB's and the runtime's copies, within device memory and to the host", {}, defaults,
       [&](auto& machine, const bench::common_options& all, bench::report& out) {
         c.plan = all.plan;
-        if (all.dry_run) {
+        if (all.tiny) {
           c.page_bytes = {4 << 10, 16 << 10};
           c.total_bytes = {16 << 10, 64 << 10};
           c.sms = {1, 0};

@@ -8,6 +8,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <fstream>
 
 namespace gpu_replay {
@@ -49,6 +50,8 @@ class cuda_machine
     int version = 0;
     if (cudaDriverGetVersion(&version) == cudaSuccess) out.emplace_back("driver supports CUDA", version_text(version));
     if (cudaRuntimeGetVersion(&version) == cudaSuccess) out.emplace_back("CUDA runtime", version_text(version));
+    const char* const queues = std::getenv("CUDA_DEVICE_MAX_CONNECTIONS");
+    out.emplace_back("CUDA_DEVICE_MAX_CONNECTIONS", queues == nullptr ? "not set" : queues);
     return out;
   }
   [[nodiscard]] static ceiling_sizes ceiling_size() { return {}; }

@@ -10,6 +10,7 @@
 
 #include <kvstrata/core/error.hpp>
 
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -71,6 +72,9 @@ int serve(const gpu_replay::options& o, const std::string& command)
 
 int main(int argc, char** argv)
 {
+  // Each case has streams of its own. By default they share 8 queues of the hardware, and one would wait for another that
+  // it has nothing to do with. It is read by the first call of CUDA; what the user has set stands.
+  static_cast<void>(setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0));
   gpu_replay::options o;
   if (const std::optional<int> code = gpu_replay::parse(argc, argv, o, std::cout, std::cerr)) return *code;
   try {

@@ -49,4 +49,12 @@ struct needs
   return (std::max)(seconds_at(n, best), fetch);
 }
 
+/// Seconds on a machine that reads, computes and fetches all at once: the roofline.
+[[nodiscard]] inline double roofline_at(const needs& n, double link_bytes, const ceilings& best)
+{
+  if (best.on_device <= 0 || best.product <= 0) return 0;
+  const double fetch = best.to_device > 0 ? link_bytes / best.to_device : 0;
+  return (std::max)({n.bytes / best.on_device, n.flops / best.product, fetch});
+}
+
 }  // namespace gpu_replay

@@ -46,14 +46,14 @@ table step_table(const results& r)
 {
   table t{"Single steps: one batch, from prepare until its scores are there",
           {"step", "requests", "tokens each", "new", "median", "least", "most", "queued in", "needs", "times its needs",
-           "over no cache"},
+           "roofline", "times its roofline", "over no cache"},
           {}};
   for (const step_result& s : r.steps) {
     const step_result* none = alone(r, s);
     t.rows.push_back({name_of(s.kind), std::to_string(s.requests), replay::with_commas(s.tokens),
                       std::to_string(s.new_tokens), seconds_text(s.seconds), seconds_text(s.least),
                       seconds_text(s.most), seconds_text(s.queue_seconds), seconds_text(s.needed),
-                      replay::times(s.ratio()),
+                      replay::times(s.ratio()), seconds_text(s.roofline), replay::times(s.roofline_ratio()),
                       none == nullptr || s.seconds <= 0 ? "-" : replay::times(none->seconds / s.seconds)});
   }
   return t;
@@ -75,8 +75,9 @@ table case_table(const results& r)
   };
   using one = const replay::case_result&;
   row("tokens not computed", [](one c) { return replay::fixed(100 * c.tokens.hit_share(), 2) + " %"; });
-  row("tokens/s", [](one c) {
-    return c.seconds > 0 ? replay::short_number(static_cast<double>(c.tokens.total()) / c.seconds) : std::string("-");
+  row("tokens/s", [&](one c) {
+    const double rate = tokens_per_second(r, c);
+    return rate > 0 ? replay::short_number(rate) : std::string("-");
   });
   row("queued in, a batch",
       [](one c) { return seconds_text(c.batches == 0 ? 0 : c.queue_seconds / static_cast<double>(c.batches)); });
@@ -216,7 +217,8 @@ std::vector<std::string> sentences(const results& r)
         "the "
         "device, and then its operations, at the rate of a large product; or, where that takes longer, its fetch at "
         "the "
-        "rate of a plain copy out of pinned memory.");
+        "rate of a plain copy out of pinned memory. Its roofline is the longest of these three, as if all were done at "
+        "once.");
   }
   if (r.measured) {
     const double length = r.run.balance.tokens();
@@ -275,8 +277,20 @@ void write_json(const results& r, const std::string& path)
                      {"flops", s.flops},
                      {"link_bytes", s.link_bytes},
                      {"needed", s.needed},
-                     {"ratio", s.ratio()}});
+                     {"ratio", s.ratio()},
+                     {"roofline", s.roofline},
+                     {"roofline_ratio", s.roofline_ratio()}});
   }
+  json sampled = json::array();
+  for (const sampled_case& s : r.sampled) {
+    sampled.push_back({{"name", s.name},
+                       {"one_batch_of", s.one_batch_of},
+                       {"seconds", s.seconds},
+                       {"scaled_to_all_batches", json::array({"seconds", "speed_up"})},
+                       {"of_the_sample", "every other figure of the case"}});
+  }
+  json rates = json::object();
+  for (const replay::case_result& c : r.run.cases) rates[c.name] = tokens_per_second(r, c);
   json agreed = nullptr;
   if (r.verified) {
     const agreement& a = *r.verified;
@@ -293,6 +307,8 @@ void write_json(const results& r, const std::string& path)
                   {"on_device", r.best.on_device},
                   {"product", r.best.product}}},
                 {"steps", std::move(steps)},
+                {"sampled", std::move(sampled)},
+                {"tokens_per_second", std::move(rates)},
                 {"agreement", std::move(agreed)}};
   replay::write_file(path, all.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }

@@ -53,8 +53,10 @@ struct step_result
   double link_bytes = 0;  ///< fetched from host memory
   /// What the ceilings allow: bytes / on_device + flops / product, or the fetch where that takes longer.
   double needed = 0;
+  double roofline = 0;  ///< the longest of these three: all at once
 
   [[nodiscard]] double ratio() const noexcept { return needed > 0 ? seconds / needed : 0; }
+  [[nodiscard]] double roofline_ratio() const noexcept { return roofline > 0 ? seconds / roofline : 0; }
 };
 
 /// How far served answers lie from recomputed ones: norms of differences by norms of answers.
@@ -68,6 +70,15 @@ struct agreement
   std::string first;         ///< which was the first of them
 };
 
+/// A case of which only every n-th batch was served. In its replay::case_result, `seconds` and `speed_up` are scaled to all
+/// batches; everything else is of the batches served.
+struct sampled_case
+{
+  std::string name;
+  std::uint64_t one_batch_of = 1;  ///< n
+  double seconds = 0;              ///< that the batches served took
+};
+
 struct results
 {
   replay::results run;    ///< `cases` may be empty
@@ -75,8 +86,19 @@ struct results
   std::vector<std::pair<std::string, std::string>> facts;  ///< of the machine: name, value
   ceilings best;
   std::vector<step_result> steps;
+  std::vector<sampled_case> sampled;
   std::optional<agreement> verified;
   double startup_seconds = 0;  ///< until the model was on the device
 };
+
+/// Of one case, 0 where it took no time. Tokens of a sample are held against the time of the sample.
+[[nodiscard]] inline double tokens_per_second(const results& r, const replay::case_result& c)
+{
+  double seconds = c.seconds;
+  for (const sampled_case& s : r.sampled) {
+    if (s.name == c.name) seconds = s.seconds;
+  }
+  return seconds > 0 ? static_cast<double>(c.tokens.total()) / seconds : 0;
+}
 
 }  // namespace gpu_replay

@@ -241,6 +241,7 @@ class stepper
     out.flops = taken.front().least.flops;
     out.link_bytes = taken.front().link_bytes;
     out.needed = seconds_at(taken.front().least, out.link_bytes, best_);
+    out.roofline = roofline_at(taken.front().least, out.link_bytes, best_);
     return out;
   }
 

@@ -5,13 +5,13 @@
 using namespace kvstrata;
 using namespace kvstrata_test;
 
-TEST_CASE("cuda: layers arrive while others compute, and are drawn so", "[cuda]")
+TEST_CASE("cuda: layers arrive while others compute, and are drawn so", "[cuda][overlap]")
 {
   gated_device<cuda_device> d({.trace = true});
   layerwise_overlap(d);
 }
 
-TEST_CASE("cuda: a layer computes as soon as it has come", "[cuda]")
+TEST_CASE("cuda: a layer computes as soon as it has come", "[cuda][overlap]")
 {
   cuda_device d({.trace = true});
   device_bed<cuda_device> bed(d);

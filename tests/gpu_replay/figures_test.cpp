@@ -94,6 +94,10 @@ TEST_CASE("a batch needs its keys and values once, the weights once, and the ope
   CHECK(gpu_replay::seconds_at({1e10, 2e12}, 2e9, best) == Approx(3));
   CHECK(gpu_replay::seconds_at({1e10, 2e12}, 5e9, best) == Approx(5));
   CHECK(gpu_replay::seconds_at({1, 1}, {}) == 0);
+  CHECK(gpu_replay::roofline_at({1e10, 2e12}, 0, best) == Approx(2));
+  CHECK(gpu_replay::roofline_at({3e10, 2e12}, 0, best) == Approx(3));
+  CHECK(gpu_replay::roofline_at({1e10, 2e12}, 5e9, best) == Approx(5));
+  CHECK(gpu_replay::roofline_at({1, 1}, 0, {}) == 0);
 }
 
 TEST_CASE("an answer's error is the norm of its difference by its own norm", "[verify]")
@@ -155,9 +159,24 @@ TEST_CASE("targets are told of figures that were measured, and of no others", "[
   CHECK_FALSE(contains(said, "Target"));
 }
 
+TEST_CASE("tokens a second of a sample are its tokens by its own time", "[report]")
+{
+  gpu_replay::results r = sample_results(true);
+  replay::case_result& c = r.run.cases[0];
+  c.tokens = {.computed = 1000};
+  c.seconds = 40;
+  CHECK(gpu_replay::tokens_per_second(r, c) == 25);
+  r.sampled = {{c.name, 10, 4}};
+  CHECK(gpu_replay::tokens_per_second(r, c) == 250);
+  CHECK(gpu_replay::tokens_per_second(r, r.run.cases[1]) > 0);
+  c.tokens = {};
+  CHECK(gpu_replay::tokens_per_second(r, c) == 0);
+}
+
 TEST_CASE("a report has ceilings, steps and cases in text, Markdown and JSON", "[report]")
 {
-  const gpu_replay::results r = sample_results(true);
+  gpu_replay::results r = sample_results(true);
+  r.sampled = {{r.run.cases[0].name, 10, 4}};
   const std::string text = gpu_replay::text(r);
   CHECK(contains(text, "50.0 GB/s"));
   CHECK(contains(text, "800 TFLOP/s"));
@@ -183,6 +202,9 @@ TEST_CASE("a report has ceilings, steps and cases in text, Markdown and JSON", "
   CHECK(all.at("gpu").at("steps").size() == 4);
   CHECK(all.at("gpu").at("steps")[0].at("kind") == "device hit");
   CHECK(all.at("gpu").at("steps")[0].at("ratio").get<double>() == Approx(1.4));
+  CHECK(all.at("gpu").at("sampled")[0].at("one_batch_of") == 10);
+  CHECK(all.at("gpu").at("sampled")[0].at("scaled_to_all_batches").size() == 2);
+  CHECK(all.at("gpu").at("tokens_per_second").at("no cache").get<double>() == 250);
   CHECK(all.at("gpu").at("ceilings").at("product").get<double>() == 8e14);
   CHECK(all.at("gpu").at("agreement").is_null());
   CHECK(all.at("cases")[1].at("queue_seconds").get<double>() == 0.004);

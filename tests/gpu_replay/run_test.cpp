@@ -67,6 +67,8 @@ TEST_CASE("steps begin where their names say, and are told with what they need",
     CHECK(host.flops == device.flops);
     for (const auto* s : {&device, &host, &miss, &none}) {
       CHECK(s->needed > 0);
+      CHECK(s->roofline > 0);
+      CHECK(s->roofline <= s->needed);
       CHECK(s->least <= s->seconds);
       CHECK(s->seconds <= s->most);
       CHECK(s->queue_seconds <= s->most);
@@ -158,6 +160,14 @@ TEST_CASE("a part of the batches without a cache stands for all", "[run]")
   }
   const double took = static_cast<double>(none.requests) / none.requests_per_second;
   CHECK(none.seconds == Approx(took * all / served));
+  // Its rates are of what it served in that time.
+  REQUIRE(r.sampled.size() == 1);
+  CHECK(r.sampled[0].name == none.name);
+  CHECK(r.sampled[0].one_batch_of == 3);
+  CHECK(r.sampled[0].seconds == Approx(took));
+  const auto tokens = [](const replay::case_result& one) { return static_cast<double>(one.tokens.total()); };
+  CHECK(gpu_replay::tokens_per_second(r, none) == Approx(tokens(none) / took));
+  CHECK(gpu_replay::tokens_per_second(r, ours) == Approx(tokens(ours) / ours.seconds));
   bool told = false;
   for (const std::string& note : r.run.workload.notes) told = told || note.find("one batch of 3") != std::string::npos;
   CHECK(told);

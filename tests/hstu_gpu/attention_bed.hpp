@@ -98,7 +98,8 @@ class attention_bed
     a.factor = factor;
     a.parts = shape_.parts;
     if (shape_.parts > 1) {
-      part_sums_.assign(hstu::gpu::part_floats(shape_.parts, tiles_.size(), width_), std::numeric_limits<float>::quiet_NaN());
+      part_sums_.assign(hstu::gpu::part_floats(shape_.parts, tiles_.size(), width_),
+                        std::numeric_limits<float>::quiet_NaN());
       a.part_sums = place(part_sums_);
     }
     return a;

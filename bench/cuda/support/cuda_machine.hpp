@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -67,6 +68,8 @@ class cuda_machine
     int version = 0;
     if (cudaDriverGetVersion(&version) == cudaSuccess) out.emplace_back("driver supports CUDA", version_text(version));
     if (cudaRuntimeGetVersion(&version) == cudaSuccess) out.emplace_back("CUDA runtime", version_text(version));
+    const char* const queues = std::getenv("CUDA_DEVICE_MAX_CONNECTIONS");
+    out.emplace_back("CUDA_DEVICE_MAX_CONNECTIONS", queues == nullptr ? "not set" : queues);
     return out;
   }
 

@@ -7,6 +7,7 @@
 #include "options.hpp"
 #include "report.hpp"
 
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <fstream>
@@ -85,6 +86,9 @@ template <class Body>
     std::cerr << name << ": the report could not be written.\n";
     return 1;
   };
+  // By default streams share 8 queues of the hardware, and one would wait for another that it has nothing to do with. It
+  // is read by the first call of CUDA; what the user has set stands.
+  static_cast<void>(setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0));
   try {
     if (all.dry_run) {
       emulated_machine m;

@@ -1,0 +1,1 @@
+#include <kvstrata/cuda.cuh>
