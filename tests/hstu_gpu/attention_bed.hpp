@@ -5,6 +5,7 @@
 
 #include "hstu/bias.hpp"
 #include "hstu/gpu/arguments.hpp"
+#include "hstu/gpu/attention_parts.hpp"
 
 #include <algorithm>
 #include <cmath>
