@@ -1,7 +1,7 @@
 // An NVIDIA GPU: memory, non-blocking streams, events, batched copies, copy kernels, through the CUDA runtime.
 //
-// Any compiler translates this with the toolkit's folder of headers; it is not part of kvstrata.hpp. A program that uses
-// copy kernels (staged_copy, window_copy and kernel_copy do) needs one .cu that includes <kvstrata/cuda.cuh>.
+// Any compiler translates this with the toolkit's folder of headers; it is not part of kvstrata.hpp. A program needs one .cu
+// that includes <kvstrata/cuda.cuh>: copy kernels (of staged_copy, window_copy and kernel_copy) are compiled there.
 //
 // A call that the runtime turns down fails the device for good: the first failure's sentence is thrown then and by every
 // later call that queues, records or waits. Memory that cannot be had is no failure. Destructors never throw, whatever
