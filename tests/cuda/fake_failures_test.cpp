@@ -1,6 +1,7 @@
 // What the runtime turns down: whose call it was, that it stays, and that nothing is left behind.
 #include "cuda/runtime/fake_runtime.hpp"
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/device/cuda_device.hpp>
 
@@ -16,16 +17,7 @@ using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
 
-template <class Error>
-std::string sentence_of(const std::function<void()>& call)
-{
-  try {
-    call();
-  } catch (const Error& thrown) {
-    return thrown.what();
-  }
-  return "nothing was thrown";
-}
+using kvstrata_test::sentence_of;
 
 void nothing_is_left()
 {

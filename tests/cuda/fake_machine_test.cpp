@@ -1,11 +1,11 @@
 // Machines of all sorts: without a driver, without a GPU, with several; and a runtime that is gone.
 #include "cuda/runtime/fake_runtime.hpp"
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/device/cuda_device.hpp>
 #include <kvstrata/transfer/engines/staged_copy.hpp>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,16 +15,7 @@ namespace {
 using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 
-template <class Error>
-std::string sentence_of(const std::function<void()>& call)
-{
-  try {
-    call();
-  } catch (const Error& thrown) {
-    return thrown.what();
-  }
-  return "nothing was thrown";
-}
+using kvstrata_test::sentence_of;
 
 int current()
 {
@@ -197,6 +188,7 @@ TEST_CASE("errors that others left on a thread are not a kernel's, nor is not be
     REQUIRE(cudaEventQuery(mark) == cudaErrorNotReady);
     d.launch(s, {"innocent"}, [](cudaStream_t) {});
     REQUIRE(cudaSetDevice(99) != cudaSuccess);
+    d.launch(s, {"innocent"}, [](cudaStream_t) {});
     d.launch(s, {"innocent"}, [&](cudaStream_t) { REQUIRE(cudaEventQuery(mark) == cudaErrorNotReady); });
     fake_runtime::open_gates();
     d.wait_sync(d.record(s));

@@ -116,13 +116,16 @@ TEST_CASE("memory whose registration cannot be ended is left alone")
 TEST_CASE("pinned memory that a broken device refuses is a failure of the device, not a matter of room")
 {
   fake_runtime::reset();
+  fake_runtime::set_attribute(cudaDevAttrHostRegisterSupported, 0);  // cudaHostAlloc is asked at once
   {
     cuda_device d;
     const stream_id s = d.create_stream("s");
-    fake_runtime::fail("", cudaErrorIllegalAddress, 0, 1000);
+    fake_runtime::fail("cudaHostAlloc", cudaErrorMemoryAllocation);
+    REQUIRE_THROWS_AS(d.allocate_pinned(4096, "arena"), capacity_error);
+    REQUIRE(d.query(d.record(s)));  // nothing is broken
+    fake_runtime::fail("cudaHostAlloc", cudaErrorIllegalAddress);
     REQUIRE_THROWS_AS(d.allocate_pinned(4096, "arena"), device_error);
     REQUIRE(d.pinned_bytes_used() == 0);
-    fake_runtime::fail("", cudaSuccess, 1000000);
     REQUIRE_THROWS_AS(d.record(s), device_error);
   }
 }

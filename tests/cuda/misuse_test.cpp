@@ -1,5 +1,6 @@
 // Calls that are never right, and bounds: the sentences of the emulated device, and nothing is changed.
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/device/cuda_device.hpp>
 
@@ -13,16 +14,7 @@ using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
 
-template <class Error>
-std::string sentence_of(const std::function<void()>& call)
-{
-  try {
-    call();
-  } catch (const Error& thrown) {
-    return thrown.what();
-  }
-  return "nothing was thrown";
-}
+using kvstrata_test::sentence_of;
 
 }  // namespace
 

@@ -1,10 +1,10 @@
 // Batches and copy kernels of the emulated device: what they cost, count, touch and turn down.
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 
 #include <cstring>
-#include <functional>
 #include <random>
 #include <string>
 #include <utility>
@@ -71,16 +71,7 @@ struct bench
   }
 };
 
-template <class Error>
-std::string sentence_of(const std::function<void()>& call)
-{
-  try {
-    call();
-  } catch (const Error& thrown) {
-    return thrown.what();
-  }
-  return "nothing was thrown";
-}
+using kvstrata_test::sentence_of;
 
 }  // namespace
 

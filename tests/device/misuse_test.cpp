@@ -1,5 +1,6 @@
 // Bounds, misuse and failures: a typed error with a sentence, and nothing is changed.
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 
@@ -16,16 +17,7 @@ using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
 
-template <class Error>
-std::string sentence_of(const std::function<void()>& call)
-{
-  try {
-    call();
-  } catch (const Error& thrown) {
-    return thrown.what();
-  }
-  return "nothing was thrown";
-}
+using kvstrata_test::sentence_of;
 
 std::string config_sentence(const std::function<void(emulated_device_config&)>& spoil)
 {
