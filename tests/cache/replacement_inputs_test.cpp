@@ -47,13 +47,13 @@ class witness : public lru
     note("touch", info);
     lru::touch(object, info);
   }
-  void changed(hook&, const object_info& info) { note("changed", info); }
-  void evict(hook& object, const object_info& info)
+  void changed(hook&, const object_info& info) noexcept { note("changed", info); }
+  void evict(hook& object, const object_info& info) noexcept
   {
     note("evict", info);
     lru::remove(object);
   }
-  void remove(hook& object)
+  void remove(hook& object) noexcept
   {
     note("remove", {});
     lru::remove(object);

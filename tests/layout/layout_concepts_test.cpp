@@ -39,7 +39,7 @@ struct unchecked
   [[nodiscard]] token_count chunk_tokens() const;
   [[nodiscard]] page_count extent_pages(page_count, page_count) const;
   [[nodiscard]] placement device_place(const geometry&, page_count) const;
-  [[nodiscard]] page_count granule_pages() const;
+  [[nodiscard]] page_count granule_pages() const noexcept;
   [[nodiscard]] token_count longest_history() const;
   [[nodiscard]] extent_place lower_place(const geometry&, page_count, page_count, page_count) const;
 };
@@ -77,7 +77,7 @@ static_assert(lacks_only<no_granule, bounds>);
 
 struct granule_in_bytes : paged_layout
 {
-  [[nodiscard]] std::size_t granule_pages() const;
+  [[nodiscard]] std::size_t granule_pages() const noexcept;
 };
 static_assert(lacks_only<granule_in_bytes, bounds>);
 

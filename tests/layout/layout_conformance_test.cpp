@@ -18,7 +18,7 @@ struct short_ranges
 
   [[nodiscard]] token_count chunk_tokens() const { return 2 * page_tokens; }
   [[nodiscard]] page_count extent_pages(page_count, page_count wanted) const { return wanted > 3 ? 6 : 3; }
-  [[nodiscard]] page_count granule_pages() const { return 3; }
+  [[nodiscard]] page_count granule_pages() const noexcept { return 3; }
   [[nodiscard]] token_count longest_history() const { return 300 * page_tokens; }
   [[nodiscard]] placement device_place(const geometry& shape, page_count) const
   {

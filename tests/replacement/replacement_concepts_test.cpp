@@ -24,7 +24,7 @@ struct smallest
   };
   void insert(hook& object, const object_info&) { only = &object; }
   void touch(hook&, const object_info&) {}
-  void remove(hook&) { only = nullptr; }
+  void remove(hook&) noexcept { only = nullptr; }
   template <class Visit>
   void victims(Visit&& visit)
   {
@@ -64,7 +64,7 @@ struct no_base_hook : smallest  // a user's copy derives from its hook
   using hook = int*;
   void insert(hook&, const object_info&);
   void touch(hook&, const object_info&);
-  void remove(hook&);
+  void remove(hook&) noexcept;
   template <class Visit>
   void victims(Visit&& visit);
 };
@@ -101,6 +101,27 @@ struct no_remove : smallest
   void remove() = delete;
 };
 static_assert(lacks_only_tracking<no_remove>);
+
+// What ends a life must not throw; that no policy of these is taken is in tests/static/refused.
+struct removes_and_may_throw : smallest
+{
+  void remove(hook&);
+};
+static_assert(tracks_objects<removes_and_may_throw> && !removes_noexcept<removes_and_may_throw>);
+
+struct hears_and_may_throw : smallest
+{
+  void changed(hook&, const object_info&);
+};
+static_assert(hears_of_changes<hears_and_may_throw> && !changes_noexcept<hears_and_may_throw> &&
+              removes_noexcept<hears_and_may_throw>);
+
+struct remembers_and_may_throw : smallest
+{
+  void evict(hook&, const object_info&);
+};
+static_assert(remembers_evicted<remembers_and_may_throw> && !evicts_noexcept<remembers_and_may_throw> &&
+              removes_noexcept<remembers_and_may_throw>);
 
 struct no_victims : smallest
 {

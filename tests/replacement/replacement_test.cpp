@@ -21,7 +21,7 @@ class told_everything : lru
   using lru::hook, lru::insert, lru::remove, lru::victims;
   explicit told_everything(const tier_size& size) : capacity(size.bytes) {}
   void touch(hook&, const object_info&) noexcept {}
-  void changed(hook&, const object_info& now)
+  void changed(hook&, const object_info& now) noexcept
   {
     ++changes;
     last_bytes = now.bytes;

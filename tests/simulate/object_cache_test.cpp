@@ -44,7 +44,7 @@ class named_like_the_cache : lru
   };
   void insert(hook& object, const object_info& info) { lru::insert(object, info); }
   void touch(hook& object, const object_info& info) { lru::touch(object, info); }
-  void remove(hook& object) { lru::remove(object); }
+  void remove(hook& object) noexcept { lru::remove(object); }
   template <class Visit>
   void victims(Visit&& visit)
   {
@@ -88,12 +88,12 @@ struct adds_up : lru
     sum += info.bytes - object.known;
     object.known = info.bytes;
   }
-  void evict(hook& object, const object_info& info)
+  void evict(hook& object, const object_info& info) noexcept
   {
     right = right && info.bytes == object.known;
     remove(object);
   }
-  void remove(hook& object)
+  void remove(hook& object) noexcept
   {
     lru::remove(object);
     sum -= object.known;

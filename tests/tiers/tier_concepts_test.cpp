@@ -95,62 +95,68 @@ static_assert(!binds_to<pinned_arena<>, int>);
 using complete = pinned_arena<>::on<D>;
 
 template <class B>
-constexpr int parts = hands_out_frames<B> + accounts_for_frames<B> + addressable<B> + drains<B>;
-static_assert(parts<complete> == 4);
+constexpr int parts = hands_out_frames<B> + takes_frames_back<B> + accounts_for_frames<B> + addressable<B> + drains<B>;
+static_assert(parts<complete> == 5);
 
 struct gives_no_fence : complete
 {
   std::optional<frame_run> try_take(page_count);
 };
-static_assert(!hands_out_frames<gives_no_fence> && parts<gives_no_fence> == 3 && !bound_tier<gives_no_fence>);
+static_assert(!hands_out_frames<gives_no_fence> && parts<gives_no_fence> == 4 && !bound_tier<gives_no_fence>);
 
 struct no_give_back : complete
 {
   void give_back() = delete;
 };
-static_assert(!hands_out_frames<no_give_back> && parts<no_give_back> == 3 && !bound_tier<no_give_back>);
+static_assert(!takes_frames_back<no_give_back> && parts<no_give_back> == 4 && !bound_tier<no_give_back>);
 
 struct takes_back_without_fence : complete
 {
   void give_back(frame_run);
 };
-static_assert(!hands_out_frames<takes_back_without_fence> && parts<takes_back_without_fence> == 3);
+static_assert(!takes_frames_back<takes_back_without_fence> && parts<takes_back_without_fence> == 4);
+
+struct takes_back_and_may_throw : complete
+{
+  void give_back(frame_run, fence);
+};
+static_assert(parts<takes_back_and_may_throw> == 5 && !takes_back_noexcept<takes_back_and_may_throw>);
 
 struct no_capacity : complete
 {
   void capacity() = delete;
 };
-static_assert(!accounts_for_frames<no_capacity> && parts<no_capacity> == 3 && !bound_tier<no_capacity>);
+static_assert(!accounts_for_frames<no_capacity> && parts<no_capacity> == 4 && !bound_tier<no_capacity>);
 
 struct counts_bytes : complete
 {
   [[nodiscard]] std::uint64_t free() const;
 };
-static_assert(!accounts_for_frames<counts_bytes> && parts<counts_bytes> == 3);
+static_assert(!accounts_for_frames<counts_bytes> && parts<counts_bytes> == 4);
 
 struct no_in_flight : complete
 {
   void in_flight() = delete;
 };
-static_assert(!accounts_for_frames<no_in_flight> && parts<no_in_flight> == 3);
+static_assert(!accounts_for_frames<no_in_flight> && parts<no_in_flight> == 4);
 
 struct no_base : complete
 {
   void base() = delete;
 };
-static_assert(!addressable<no_base> && parts<no_base> == 3 && !bound_tier<no_base>);
+static_assert(!addressable<no_base> && parts<no_base> == 4 && !bound_tier<no_base>);
 
 struct base_of_nothing : complete
 {
   void* base();
 };
-static_assert(!addressable<base_of_nothing> && parts<base_of_nothing> == 3);
+static_assert(!addressable<base_of_nothing> && parts<base_of_nothing> == 4);
 
 struct no_drain : complete
 {
   void drain_sync() = delete;
 };
-static_assert(!drains<no_drain> && parts<no_drain> == 3 && !bound_tier<no_drain>);
+static_assert(!drains<no_drain> && parts<no_drain> == 4 && !bound_tier<no_drain>);
 
 // --- the slab and the stack ---------------------------------------------------------------------------------------------
 static_assert(!slab_tier<pinned_arena<>>);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/interval.hpp>
-#include <kvstrata/device/event.hpp>
+#include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 
 #include <span>
@@ -55,19 +55,19 @@ class copy_job
   }
 
   /// Who reads or writes the bytes of the entries next waits for `point`, too.
-  void mark_used(event point)
+  void mark_used(event point) noexcept
   {
     for (const concern& c : concerned_) {
-      c.who->device.last_use.add(point);
-      c.who->lower.last_use.add(point);
+      remember(books_->device(), c.who->device.last_use, point);
+      remember(books_->device(), c.who->lower.last_use, point);
     }
   }
 
   /// The copies could not all be queued: the lower tier has only what it had before. `after`: what they waited for.
-  void retract(const fence& after)
+  void retract(const fence& after) noexcept
   {
     for (const concern& c : concerned_) {
-      c.who->lower.last_use.add(after);
+      remember(books_->device(), c.who->lower.last_use, after);
       books_->retract_lower_tokens(*c.who, c.had_below);
     }
   }

@@ -26,7 +26,8 @@ struct describer
   /// `mine`: what the tier has; `elsewhere`: what the other tier has; `fetchable`: the other tier is the one below.
   template <class Entry>
   [[nodiscard]] object_info operator()(const Entry& e, std::uint64_t bytes, token_interval mine,
-                                       token_interval elsewhere, bool fetchable, const reuse_hint& hint = {}) const
+                                       token_interval elsewhere, bool fetchable,
+                                       const reuse_hint& hint = {}) const noexcept
   {
     const token_count clean = intersect(mine, elsewhere).size();
     const double layers = costs.layers;

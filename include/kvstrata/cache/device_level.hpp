@@ -8,6 +8,8 @@
 #include <kvstrata/tiers/device_slab.hpp>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace kvstrata {
@@ -37,10 +39,11 @@ class device_level
   /// Pages that users can have.
   [[nodiscard]] page_count capacity() const noexcept { return slab_.capacity() - unused_; }
 
-  /// Takes pages until the entry has all of `wanted`, and tells taken(pages, fence) of each run: which pages of the
-  /// history it holds, and what must come to pass before they are written. There must be enough free pages.
+  /// Takes pages until the entry has all of `wanted`. Adds to `uses` what must come to pass before they are written, and
+  /// tells taken(pages, fence) the same of each run and which pages of the history it holds. There must be enough free
+  /// pages. When this throws, pages that were taken may stay with the entry.
   template <class Taken>
-  void take(Entry& e, page_interval wanted, Taken&& taken)
+  void take(Entry& e, page_interval wanted, fence& uses, Taken&& taken)
   {
     copy& mine = e.device;
     if (wanted.empty()) return;
@@ -50,35 +53,45 @@ class device_level
     if (wanted.begin < have.begin) {
       reserve(scratch_, have.begin - wanted.begin);
       scratch_.clear();
-      append(scratch_, {wanted.begin, have.begin}, taken);
+      try {
+        append(scratch_, {wanted.begin, have.begin}, uses, taken);
+      } catch (...) {  // what lies apart from the entry's pages cannot stay with it
+        give_back(scratch_, uses);
+        throw;
+      }
       mine.pages.insert(mine.pages.begin(), scratch_.begin(), scratch_.end());
       mine.first_page = wanted.begin;
     }
-    if (wanted.end > have.end) append(mine.pages, {have.end, wanted.end}, taken);
+    if (wanted.end > have.end) append(mine.pages, {have.end, wanted.end}, uses, taken);
   }
 
-  /// Gives back all pages outside `keep`; `evicted`: under pressure.
-  void trim(Entry& e, page_interval keep, bool evicted = false)
+  /// Gives back all pages outside `keep`, which must hold all valid tokens; `evicted`: what the entry was, when it leaves
+  /// under pressure.
+  void trim(Entry& e, page_interval keep, const object_info* evicted = nullptr) noexcept
   {
     copy& mine = e.device;
-    [[maybe_unused]] object_info before;
-    if constexpr (remembers_evicted<Policy>) {
-      if (evicted) before = info(e);
-    }
     const page_interval have = mine.covered();
     const page_count from = std::clamp(keep.empty() ? have.end : keep.begin, have.begin, have.end);
     const page_count to = keep.empty() ? from : std::clamp(keep.end, from, have.end);
     if (from == have.begin && to == have.end && !have.empty()) return;
-    give_back(mine, to - have.begin, have.end - have.begin);
-    give_back(mine, 0, from - have.begin);
-    mine.pages.resize(to - have.begin);
-    if (from != have.begin) mine.pages.erase(mine.pages.begin(), mine.pages.begin() + (from - have.begin));
+    if (from == to && std::exchange(mine.listed, false)) {
+      if (evicted != nullptr) notify_evicted(policy_, mine, *evicted);
+      else policy_.remove(mine);
+    }
+    const auto all = std::span<const page_id>(mine.pages);
+    give_back(all.subspan(to - have.begin), mine.last_use);
+    give_back(all.first(from - have.begin), mine.last_use);
+    mine.pages.erase(mine.pages.begin() + (to - have.begin), mine.pages.end());
+    mine.pages.erase(mine.pages.begin(), mine.pages.begin() + (from - have.begin));
     mine.first_page = from;
-    if (!mine.pages.empty()) return;
-    mine.last_use.clear();
-    if (mine.listed && evicted) notify_evicted(policy_, mine, before);
-    else if (mine.listed) policy_.remove(mine);
-    mine.listed = false;
+    if (mine.pages.empty()) mine.last_use.clear();
+  }
+
+  /// What a policy that remembers who was evicted is told of an entry that may be: to be asked before it changes.
+  [[nodiscard]] object_info before_eviction([[maybe_unused]] const Entry& e) const noexcept
+  {
+    if constexpr (remembers_evicted<Policy>) return info(e);
+    else return {};
   }
 
   /// The entry was used, or is about to be.
@@ -94,7 +107,7 @@ class device_level
   }
 
   /// The entry's size or dirtiness changed.
-  void changed(Entry& e)
+  void changed(Entry& e) noexcept
   {
     if (e.device.listed) notify_changed(policy_, e.device, info(e));
   }
@@ -107,7 +120,7 @@ class device_level
   }
 
  private:
-  [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const
+  [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const noexcept
   {
     return (*describe_)(e, e.device.pages.size() * page_bytes_, e.device.tokens, e.lower.tokens, true, hint);
   }
@@ -119,26 +132,32 @@ class device_level
   }
 
   template <class Taken>
-  void append(std::vector<page_id>& out, page_interval wanted, Taken& taken)
+  void append(std::vector<page_id>& out, page_interval wanted, fence& uses, Taken& taken)
   {
     while (!wanted.empty()) {
       const auto run = slab_.try_take(wanted.size());
       if (!run) throw error("the slab ran out of pages that the plan had counted on");
       const page_count count = run->run.count;
+      try {
+        uses.add(run->last_use);
+        taken(page_interval{wanted.begin, wanted.begin + count}, run->last_use);
+      } catch (...) {
+        slab_.give_back(run->run, run->last_use);
+        throw;
+      }
       for (page_count i = 0; i < count; ++i) out.push_back(to_page(run->run.first + i));
-      taken(page_interval{wanted.begin, wanted.begin + count}, run->last_use);
       wanted.begin += count;
     }
   }
 
-  /// Gives back pages[from, to), run by run.
-  void give_back(const copy& mine, page_count from, page_count to)
+  /// Gives pages back, run by run.
+  void give_back(std::span<const page_id> pages, const fence& last_use) noexcept
   {
-    while (from < to) {
-      frame_run run{to_number(mine.pages[from]), 1};
-      while (from + run.count < to && to_number(mine.pages[from + run.count]) == run.first + run.count) ++run.count;
-      slab_.give_back(run, mine.last_use);
-      from += run.count;
+    while (!pages.empty()) {
+      frame_run run{to_number(pages.front()), 1};
+      while (run.count < pages.size() && to_number(pages[run.count]) == run.first + run.count) ++run.count;
+      slab_.give_back(run, last_use);
+      pages = pages.subspan(run.count);
     }
   }
 

@@ -5,6 +5,7 @@
 #include <kvstrata/cache/onloader.hpp>
 #include <kvstrata/cache/plan.hpp>
 #include <kvstrata/cache/residency.hpp>
+#include <kvstrata/core/attempts.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
 #include <span>
@@ -95,9 +96,9 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
   }
 
   /// Gives back the window pages of a lease; `last_use`: what has read them.
-  void leave_window(window_stay& stay, event last_use)
+  void leave_window(window_stay& stay, event last_use) noexcept
   {
-    stay.uses.add(last_use);
+    if (!stay.runs.empty()) remember(this->device(), stay.uses, last_use);
     for (const window_stay::run& r : stay.runs) this->top().slab().give_back_window(r.where, stay.uses);
     stay.runs.clear();
     stay.uses.clear();
@@ -129,6 +130,19 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
     cache_stats s = books::stats();
     if constexpr (has_lower) s.waiting_writes = down_.waiting();
     return s;
+  }
+
+  /// Blocks until nothing queued uses any page or extent. Whatever throws, all are waited for before it is passed on.
+  void drain_sync()
+  {
+    attempts all;
+    this->users().all([&](const entry_type& e) {
+      all.make([&] { wait_for_sync(this->device(), e.device.last_use); });
+      all.make([&] { wait_for_sync(this->device(), e.lower.last_use); });
+    });
+    all.make([&] { this->top().slab().drain_sync(); });
+    if constexpr (has_lower) all.make([&] { this->below().tier().drain_sync(); });
+    all.finish();
   }
 
  private:

@@ -1,21 +1,22 @@
 // The life of a lease: hold the batch's users, make room, bring their tokens up, take what was computed, let go.
 #pragma once
 
-#include <kvstrata/cache/lease.hpp>
+#include <kvstrata/cache/lease_states.hpp>
 #include <kvstrata/cache/prefetch.hpp>
 #include <kvstrata/cache/request.hpp>
 #include <kvstrata/cache/room_finder.hpp>
 #include <kvstrata/cache/window_stay.hpp>
+#include <kvstrata/device/last_use.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
-#include <memory>
+#include <exception>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace kvstrata {
 
-/// Owns the lease states and reuses them. Not synchronised: the cache holds a lock.
+/// Not synchronised: the cache holds a lock.
 template <class Hierarchy>
 class lease_book
 {
@@ -28,13 +29,13 @@ class lease_book
   explicit lease_book(Hierarchy& h) : levels_(&h) {}
 
   /// Leases that are not let go.
-  [[nodiscard]] std::size_t open() const noexcept { return states_.size() - idle_.size(); }
+  [[nodiscard]] std::size_t open() const noexcept { return states_.open(); }
 
   /// Carries a plan out and hands over its lease. When this throws (memory is short, or the device failed) no lease is
   /// left behind.
   [[nodiscard]] state& open_lease(batch& planned, std::span<const request> requests, stream_id compute)
   {
-    state& s = fresh_state();
+    state& s = states_.take(levels_->shape().layers);
     s.compute = compute;
     try {
       hold(planned, requests, s);
@@ -54,7 +55,7 @@ class lease_book
   /// Carries a prefetch out; nobody holds its pages afterwards, and they do not land in the window.
   [[nodiscard]] prefetch_outcome prefetch(batch& planned, const request& r)
   {
-    state& s = fresh_state();
+    state& s = states_.take(levels_->shape().layers);
     prefetch_outcome out;
     try {
       hold(planned, {&r, 1}, s);
@@ -63,10 +64,9 @@ class lease_book
       make_room(planned, s);
       levels_->onload(wanted_, landing_, s.arrives, nullptr);
       note_arrivals(s, {&r, 1}, false);
+      note_arriving(e, s);
       if (!e.prefetched.unread) e.prefetched.had = had;
       e.prefetched.unread = true;
-      e.prefetched.arriving.clear();
-      for (const fence& layer : s.arrives) e.prefetched.arriving.push_back(*layer.begin());
     } catch (...) {
       abandon(s);
       throw;
@@ -88,6 +88,7 @@ class lease_book
   {
     s.committed = true;
     committed_.clear();
+    committed_.reserve(s.held);
     batch_committed what;
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
@@ -102,60 +103,37 @@ class lease_book
     tell(levels_->watcher(), what);
   }
 
-  /// Ends a lease after all that is queued on its compute stream by now, and begins writes that have waited for that.
+  /// Ends a lease after all that is queued on its compute stream by now, and begins writes that have waited for that. The
+  /// lease is over whatever is thrown.
   void release(state& s)
   {
-    event last_use;
-    try {
-      last_use = levels_->device().record(s.compute);
-    } catch (...) {  // the device failed: keep the books right all the same
-      let_go(s, {});
-      throw;
-    }
-    let_go(s, last_use);
+    std::exception_ptr failed;
+    const auto last_use = last_point(levels_->device(), s.compute, failed);
+    let_go(s, last_use.value_or(event{}));
+    if (failed != nullptr) std::rethrow_exception(failed);
     levels_->proceed();
   }
 
  private:
   /// Ends the holds; whoever writes the pages next waits for `last_use`. Pages without valid tokens go back.
-  void let_go(state& s, event last_use)
+  void let_go(state& s, event last_use) noexcept
   {
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
-      e.device.last_use.add(last_use);
+      remember(levels_->device(), e.device.last_use, last_use);
       if (--e.holds != 0) continue;
       if (e.doomed) levels_->erase(e);
       else levels_->settle(e);
     }
     s.held = 0;
     levels_->leave_window(s.stay, last_use);
-    idle_.push_back(&s);
-  }
-
-  state& fresh_state()
-  {
-    if (idle_.empty()) {
-      idle_.reserve(states_.size() + 1);  // room for all: letting go cannot fail
-      states_.push_back(std::make_unique<state>());
-      idle_.push_back(states_.back().get());
-    }
-    state& s = *idle_.back();
-    const std::size_t layers = levels_->shape().layers;
-    s.held = 0;
-    s.prefetched = 0;
-    s.committed = false;
-    s.arrives.resize(layers);
-    for (fence& layer : s.arrives) layer.clear();
-    s.done.assign(layers, event{});
-    s.layers.assign(layers, state::progress::untouched);
-    idle_.pop_back();
-    return s;
+    states_.take_back(s);
   }
 
   /// Ends a lease that was not opened to the end. Its pages still wait for their earlier uses.
-  void abandon(state& s)
+  void abandon(state& s) noexcept
   {
-    for (std::size_t i = 0; i < s.held; ++i) s.entries[i]->device.last_use.add(taken_);
+    for (std::size_t i = 0; i < s.held; ++i) remember(levels_->device(), s.entries[i]->device.last_use, taken_);
     let_go(s, {});
   }
 
@@ -165,6 +143,7 @@ class lease_book
     std::swap(s.plan, planned.plan);
     std::swap(s.entries, planned.entries);
     s.vouched.clear();
+    taken_.clear();
     for (std::size_t i = 0; i < requests.size(); ++i) {
       entry_type*& e = s.entries[i];
       if (e == nullptr) e = &levels_->users().add(requests[i].user);
@@ -182,7 +161,6 @@ class lease_book
   /// landing_ what an onload has to wait for: they are not the same pages.
   void make_room(const batch& planned, state& s)
   {
-    taken_.clear();
     levels_->evict(planned.victims);
     earlier_.clear();
     landing_.clear();
@@ -191,8 +169,8 @@ class lease_book
       entry_type& e = *s.entries[i];
       const request_plan& r = s.plan.requests[i];
       note_earlier_uses(e, s);
-      levels_->top().take(e, levels_->room({r.first_token, r.history}), [&](page_interval pages, const fence& uses) {
-        taken_.add(uses);
+      const page_interval wanted = levels_->room({r.first_token, r.history});
+      levels_->top().take(e, wanted, taken_, [&](page_interval pages, const fence& uses) {
         const token_interval tokens = levels_->tokens_in(pages);
         const bool lands = !intersect(tokens, r.lower_hits[0]).empty() || !intersect(tokens, r.lower_hits[1]).empty();
         bool computed = false;
@@ -218,6 +196,15 @@ class lease_book
     }
     for (std::size_t l = 0; l < arriving.size(); ++l) s.arrives[l].add(arriving[l]);
     arriving.clear();
+  }
+
+  /// A prefetch is under way, layer by layer. An engine may say of a layer that it has arrived already.
+  static void note_arriving(entry_type& e, const state& s)
+  {
+    std::vector<event>& arriving = e.prefetched.arriving;
+    arriving.reserve(s.arrives.size());
+    arriving.clear();
+    for (const fence& layer : s.arrives) arriving.push_back(layer.empty() ? event{} : *layer.begin());
   }
 
   /// The lower tier's hits are on their way to the device.
@@ -283,8 +270,7 @@ class lease_book
   }
 
   Hierarchy* levels_;
-  std::vector<std::unique_ptr<state>> states_;
-  std::vector<state*> idle_;
+  lease_states<entry_type> states_;
   std::vector<typename Hierarchy::onload_request> wanted_;
   std::vector<entry_type*> committed_;
   fence taken_;    // earlier uses of the pages that were just taken

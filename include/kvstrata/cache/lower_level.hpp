@@ -4,12 +4,15 @@
 #include <kvstrata/cache/describe.hpp>
 #include <kvstrata/cache/granules.hpp>
 #include <kvstrata/core/interval.hpp>
+#include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace kvstrata {
@@ -26,7 +29,8 @@ class lower_level
 
   lower_level(Device& d, const typename Tier::config& sizes, const geometry& shape, const Layout& layout,
               const describer& describe)
-      : frame_bytes_(page_bytes(shape, layout.page_tokens)),
+      : device_(&d),
+        frame_bytes_(page_bytes(shape, layout.page_tokens)),
         layout_(layout),
         describe_(&describe),
         tier_(d, sizes, frame_bytes_),
@@ -84,28 +88,27 @@ class lower_level
   }
 
   /// Gives back all extents of the entry; `evicted`: what it was, when it leaves under pressure.
-  void drop(Entry& e, const object_info* evicted = nullptr)
+  void drop(Entry& e, const object_info* evicted = nullptr) noexcept
   {
     copy& mine = e.lower;
-    for (const placed_extent& extent : mine.extents) tier_.give_back({extent.frame, extent.pages}, mine.last_use);
-    mine.extents.clear();
     mine.tokens = {};
+    if (std::exchange(mine.listed, false)) {
+      if (evicted != nullptr) notify_evicted(policy_, mine, *evicted);
+      else policy_.remove(mine);
+    }
+    give_back(mine, mine.extents.size());
     mine.last_use.clear();
-    if (mine.listed && evicted != nullptr) notify_evicted(policy_, mine, *evicted);
-    else if (mine.listed) policy_.remove(mine);
-    mine.listed = false;
   }
 
   /// Gives back the extents before the entry's first token; those behind its last one are room to grow.
-  void settle(Entry& e)
+  void settle(Entry& e) noexcept
   {
     copy& mine = e.lower;
     if (mine.tokens.empty()) return drop(e);
-    auto keep = mine.extents.begin();
-    for (; keep->first_page + keep->pages <= mine.tokens.begin / layout_.page_tokens; ++keep) {
-      tier_.give_back({keep->frame, keep->pages}, mine.last_use);
-    }
-    mine.extents.erase(mine.extents.begin(), keep);
+    const page_count first = mine.tokens.begin / layout_.page_tokens;
+    std::size_t before = 0;
+    while (mine.extents[before].first_page + mine.extents[before].pages <= first) ++before;
+    give_back(mine, before);
   }
 
   /// The entry was used, or is about to be, whether the tier has it or not.
@@ -130,7 +133,7 @@ class lower_level
     e.lower.listed = true;
   }
 
-  void changed(Entry& e)
+  void changed(Entry& e) noexcept
   {
     if (e.lower.listed) notify_changed(policy_, e.lower, info(e));
   }
@@ -138,16 +141,25 @@ class lower_level
  private:
   using extents = std::vector<placed_extent>;
 
-  [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const
+  [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const noexcept
   {
     const std::uint64_t bytes = std::uint64_t{e.lower.covered().size()} * frame_bytes_;
     return (*describe_)(e, bytes, e.lower.tokens, e.device.tokens, false, hint);
   }
 
   /// What an entry would be here that the device has.
-  [[nodiscard]] object_info as_if_here(const Entry& e, std::uint64_t bytes, const reuse_hint& hint = {}) const
+  [[nodiscard]] object_info as_if_here(const Entry& e, std::uint64_t bytes, const reuse_hint& hint = {}) const noexcept
   {
     return (*describe_)(e, bytes, e.device.tokens, e.device.tokens, false, hint);
+  }
+
+  /// The first `count` extents go.
+  void give_back(copy& mine, std::size_t count) noexcept
+  {
+    for (const placed_extent& gone : std::span(mine.extents).first(count)) {
+      tier_.give_back({gone.frame, gone.pages}, mine.last_use);
+    }
+    mine.extents.erase(mine.extents.begin(), mine.extents.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
   /// Inserts extents for the pages [from, to) before extent `at`, none of them past `limit`. Returns how far it came.
@@ -165,12 +177,14 @@ class lower_level
         }
         fresh_.back().pages = taken->run.count;
         fresh_.back().frame = taken->run.first;
-        after.add(taken->last_use);
+        remember(*device_, after, taken->last_use);
         from += taken->run.count;
       }
       into.insert(into.begin() + static_cast<std::ptrdiff_t>(at), fresh_.begin(), fresh_.end());
     } catch (...) {
-      for (const placed_extent& extent : fresh_) tier_.give_back({extent.frame, extent.pages}, after);
+      for (const placed_extent& extent : fresh_) {
+        if (extent.pages != 0) tier_.give_back({extent.frame, extent.pages}, after);
+      }
       throw;
     }
     return from;
@@ -201,26 +215,25 @@ class lower_level
 
   /// Gives back at least `pages` pages from the front, in whole extents, and says what tokens went with them.
   template <class Left>
-  void shed(copy& theirs, page_count pages, Left& left)
+  void shed(copy& theirs, page_count pages, Left& left) noexcept
   {
     [[maybe_unused]] object_info before;
     if constexpr (remembers_evicted<Policy>) before = info(*theirs.owner);
     page_count gone = 0;
-    auto keep = theirs.extents.begin();
-    for (; keep != theirs.extents.end() && gone < pages; ++keep) {
-      tier_.give_back({keep->frame, keep->pages}, theirs.last_use);
-      gone += keep->pages;
-    }
-    theirs.extents.erase(theirs.extents.begin(), keep);
+    std::size_t count = 0;
+    while (count != theirs.extents.size() && gone < pages) gone += theirs.extents[count++].pages;
     const token_interval had = theirs.tokens;
-    const token_count until =
-        theirs.extents.empty() ? had.end : (std::min)(had.end, theirs.extents.front().first_page * layout_.page_tokens);
+    const token_count until = count == theirs.extents.size()
+                                  ? had.end
+                                  : (std::min)(had.end, theirs.extents[count].first_page * layout_.page_tokens);
+    theirs.tokens.begin = until;
     if (until == had.end) drop(*theirs.owner, &before);  // extents may be left that only had room to grow
-    else theirs.tokens.begin = until;
+    else give_back(theirs, count);
     changed(*theirs.owner);
     left(*theirs.owner, token_interval{had.begin, until});
   }
 
+  Device* device_;
   std::size_t frame_bytes_;
   Layout layout_;
   const describer* describe_;

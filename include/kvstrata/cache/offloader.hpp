@@ -5,6 +5,7 @@
 #include <kvstrata/cache/copy_job.hpp>
 #include <kvstrata/cache/entry.hpp>
 #include <kvstrata/cache/link_budget.hpp>
+#include <kvstrata/cache/room_below.hpp>
 #include <kvstrata/cache/write_limits.hpp>
 #include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/transfer/concepts.hpp>
@@ -27,7 +28,7 @@ class offloader
   using writes = typename Transfer::writes;
 
   offloader(Books& books, channel& road, const write_limits& limits)
-      : books_(&books), road_(&road), limits_(limits), link_(limits.in_flight_bytes)
+      : books_(&books), road_(&road), limits_(limits), link_(limits.in_flight_bytes), room_(books)
   {
   }
   offloader(const offloader&) = delete;
@@ -124,6 +125,7 @@ class offloader
   }
 
   /// Begins the writes whose turn has come, in the order of waiting. Held users keep their place.
+  /// When something throws, they keep their places.
   void proceed()
   {
     if (waiting_.empty() || !has_room(0)) return;
@@ -131,16 +133,17 @@ class offloader
     std::uint64_t bytes = 0;
     for (auto it = waiting_.begin(); it != waiting_.end() && has_room(bytes);) {
       entry_type& e = *it;
-      if (e.holds != 0 && !books_->is_stale(e)) {
-        ++it;
+      if (books_->is_stale(e)) {
+        it = waiting_.erase(it);
         continue;
       }
-      it = waiting_.erase(it);
-      if (books_->is_stale(e)) continue;
+      ++it;
+      if (e.holds != 0) continue;
       chosen_.push_back(&e);
       bytes += std::uint64_t{uncovered_tokens(wanted_below(e), e.lower.tokens)} * token_bytes();
     }
     static_cast<void>(write_chosen([this](const entry_type& e) { return wanted_below(e); }, true));
+    for (entry_type* e : chosen_) e->write_place.unlink();
   }
 
  private:
@@ -176,7 +179,7 @@ class offloader
   {
     if (chosen_.empty()) return 0;
     for (entry_type* e : chosen_) ++e->holds;  // or the lower tier might make room at their expense
-    const auto let_go = [this] {
+    const auto let_go = [this]() noexcept {
       for (entry_type* e : chosen_) {
         --e->holds;
         books_->top().changed(*e);
@@ -224,12 +227,12 @@ class offloader
     append_uncovered(missing_, wanted, e.lower.tokens, {});
     for (const token_interval piece : missing_) {
       const bool apart = !joinable(piece, e.lower.tokens);
-      if (e.lower.extents.empty() && !is_admitted(e, piece)) {
+      if (e.lower.extents.empty() && !room_.admits(e, piece)) {
         out.tokens += piece.size();
         out.why = refusal::not_admitted;
         continue;
       }
-      const token_interval taken = apart ? token_interval{} : reserve_below(e, piece, after);
+      const token_interval taken = apart ? token_interval{} : room_.reserve(e, piece, after);
       if (taken.size() != piece.size()) {
         out.tokens += piece.size() - taken.size();
         const bool too_large = books_->room(hull(piece, e.lower.tokens)).size() > books_->below().capacity();
@@ -241,38 +244,6 @@ class offloader
     }
     job_.keep_if_any();
     return out;
-  }
-
-  /// Asks the tier once a request.
-  [[nodiscard]] bool is_admitted(entry_type& e, token_interval piece)
-  {
-    if (!e.refused_below) e.refused_below = !books_->below().admits(e, books_->room(piece).size());
-    return !e.refused_below;
-  }
-
-  /// What of `piece` the lower tier takes.
-  [[nodiscard]] token_interval reserve_below(entry_type& e, token_interval piece, fence& after)
-  {
-    const token_count page_tokens = books_->layout().page_tokens;
-    const page_interval wanted = books_->room(piece);
-    if (books_->below().tier().free() < wanted.size()) reclaim_stale(wanted.size());
-    const page_interval room = books_->below().reserve(
-        e, wanted, after, [this](entry_type& other, token_interval lost) { books_->left_lower(other, lost); });
-    return intersect(piece, {room.begin * page_tokens, room.end * page_tokens});
-  }
-
-  /// Erases entries of old epochs until the lower tier has so many free frames, or none is left that nobody holds.
-  void reclaim_stale(page_count frames)
-  {
-    while (books_->below().tier().free() < frames) {
-      entry_type* gone = nullptr;
-      books_->users().stale([&gone](entry_type& e) {
-        if (e.holds == 0) gone = &e;
-        return gone == nullptr;
-      });
-      if (gone == nullptr) return;
-      books_->erase(*gone);
-    }
   }
 
   void start() { job_.start(*books_); }
@@ -291,6 +262,7 @@ class offloader
   channel* road_;
   write_limits limits_;
   link_budget link_;
+  room_below<Books> room_;
   copy_job<Books> job_;
   line_of<entry_type, &entry_type::write_place> waiting_;
   std::vector<entry_type*> chosen_;

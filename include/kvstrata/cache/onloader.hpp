@@ -55,12 +55,14 @@ class onloader
   }
 
  private:
-  ticket queue(copy_job<Books>& job, const fence& after, std::span<fence> arrives)
+  /// `uses`: what else learns when the copies are over.
+  ticket queue(copy_job<Books>& job, const fence& after, std::span<fence> arrives, fence* uses = nullptr)
   {
     if (job.empty()) return {};
     ticket moved = road_->onload(job.list(), after);
     job.mark_used(moved.last());
-    for (std::size_t l = 0; l < arrives.size(); ++l) arrives[l].add(moved.layers[l]);
+    if (uses != nullptr) remember(books_->device(), *uses, moved.last());
+    for (std::size_t l = 0; l < arrives.size(); ++l) arrives[l].add(moved.layer(static_cast<layer_index>(l)));
     tell(books_->watcher(), bytes_onloaded{moved.bytes, moved.copies, moved.pieces});
     return moved;
   }
@@ -98,12 +100,12 @@ class onloader
     }
     // The few pages that do not land come first: a layer has arrived when both have, and the road is one stream.
     static_cast<void>(queue(direct_, direct_after, arrives));
-    const ticket landed = queue(landing_, landing_after, arrives);
-    stay.uses.add(landed.last());
+    auto& device = books_->device();
+    const ticket landed = queue(landing_, landing_after, arrives, &stay.uses);
     if (landed.empty()) return;
     const ticket promoted = road_->promote(promotion_, landed, promotion_after);
-    stay.uses.add(promoted.last());
-    landing_.each_entry([&promoted](entry_type& e) { e.device.last_use.add(promoted.last()); });
+    remember(device, stay.uses, promoted.last());
+    landing_.each_entry([&](entry_type& e) { remember(device, e.device.last_use, promoted.last()); });
     tell(books_->watcher(), bytes_promoted{promoted.bytes, promoted.copies, promoted.pieces});
   }
 
@@ -120,9 +122,9 @@ class onloader
       stay.runs.reserve(stay.runs.size() + 1);  // so that what is taken is on record
       const auto taken = books_->top().slab().window().try_take(last - next);
       if (!taken) break;
-      after.add(taken->last_use);
-      stay.uses.add(taken->last_use);  // should nothing be queued, the next user still waits for it
       stay.runs.push_back({.request = number, .page = next, .where = taken->run});
+      remember(books_->device(), stay.uses, taken->last_use);  // should nothing be queued, the next user waits for it
+      after.add(taken->last_use);
       for (page_count i = 0; i < taken->run.count; ++i, ++next) {
         page_id& here = pages_[next - e.device.first_page];
         promote_later(taken->run.first + i, to_number(here));

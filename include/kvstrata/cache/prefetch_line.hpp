@@ -9,13 +9,31 @@
 #include <cstdint>
 #include <list>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace kvstrata {
 
 /// A request's place in the queue.
 struct prefetch_turn
 {
-  request what;
+  explicit prefetch_turn(const request& r, stop_rule rule) : stop(rule) { ask(r); }
+  prefetch_turn(prefetch_turn&&) noexcept = default;  // the visits stay where they are
+  prefetch_turn& operator=(prefetch_turn&&) = delete;
+
+  /// Keeps a request beyond the call that it comes with: copies what its hint shows, and leaves the fingerprint out. When
+  /// it throws, nothing has changed.
+  void ask(const request& r)
+  {
+    std::vector<std::int64_t> seen(r.hint.visits_ms.begin(), r.hint.visits_ms.end());
+    visits.swap(seen);
+    what = r;
+    what.fingerprint = {};
+    what.hint.visits_ms = visits;
+  }
+
+  request what;  ///< its hint's visits are these:
+  std::vector<std::int64_t> visits;
   stop_rule stop = stop_rule::wait();
   bool open = true;             ///< there may be more to queue
   std::uint64_t queued = 0;     ///< tokens
@@ -42,10 +60,11 @@ class prefetch_line
   }
 
   /// At the end of the line. The user must have no turn.
-  void join(const prefetch_turn& t)
+  void join(prefetch_turn t)
   {
-    std::list<prefetch_turn> one{t};
-    places_.emplace(to_number(t.what.user), one.begin());
+    std::list<prefetch_turn> one;
+    one.push_back(std::move(t));
+    places_.emplace(to_number(one.front().what.user), one.begin());
     turns_.splice(turns_.end(), one);
   }
 

@@ -93,7 +93,7 @@ class residency
   }
 
   /// Takes back what add_lower_tokens has said since the entry had `had`: the bytes will not come.
-  void retract_lower_tokens(entry_type& e, token_interval had)
+  void retract_lower_tokens(entry_type& e, token_interval had) noexcept
   {
     if (is_live(e)) lower_count_.resident -= e.lower.tokens.size() - had.size();
     e.lower.tokens = had;
@@ -129,25 +129,26 @@ class residency
   }
 
   /// Drops the first `pages` pages of an entry, or the last, under pressure.
-  void shed(entry_type& e, page_count pages, bool rear)
+  void shed(entry_type& e, page_count pages, bool rear) noexcept
   {
+    const object_info before = top_.before_eviction(e);
     const token_interval lost = shed_tokens(e, pages, rear);
     const token_interval had = e.device.tokens;
     const page_interval have = e.device.covered();
-    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end},
-              true);  // first: the policy is told what the entry was
     if (!lost.empty()) {
       count_evicted(tier_level::device, e, lost, e.lower.tokens, e.device.read);
       set_device_tokens(e, rear ? token_interval{had.begin, lost.begin} : token_interval{lost.end, had.end});
     }
     e.prefetched.had = intersect(e.prefetched.had, e.device.tokens);
     if (e.device.tokens.empty()) forget_prefetch(e);
+    top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end},
+              &before);
     top_.changed(e);
     if constexpr (has_lower) below_.changed(e);
   }
 
   /// The lower level has dropped `lost` of an entry, under pressure.
-  void left_lower(entry_type& e, token_interval lost)
+  void left_lower(entry_type& e, token_interval lost) noexcept
   {
     if (is_live(e)) {
       lower_count_.resident -= lost.size();
@@ -160,16 +161,20 @@ class residency
     discard_if_empty(e);
   }
 
-  /// Gives back the pages that hold no valid token.
-  void settle(entry_type& e)
+  /// Gives back the pages that hold no valid token; all of them where the policy does not know the entry, as it threw:
+  /// nobody would ever choose it.
+  void settle(entry_type& e) noexcept
   {
+    if (!e.device.listed && !e.device.pages.empty()) {
+      shed(e, static_cast<page_count>(e.device.pages.size()), false);
+    }
     top_.trim(e, room(e.device.tokens));
     top_.changed(e);
     discard_if_empty(e);
   }
 
   /// Takes an unread prefetch back, unless the lower tier has lost its tokens since. Returns how many it took.
-  token_count undo_prefetch(entry_type& e)
+  token_count undo_prefetch(entry_type& e) noexcept
   {
     const token_interval all = e.device.tokens;
     const token_interval keep = intersect(all, e.prefetched.had);
@@ -186,7 +191,7 @@ class residency
   }
 
   /// Drops all copies of an entry.
-  void drop_copies(entry_type& e)
+  void drop_copies(entry_type& e) noexcept
   {
     uncount(e);
     e.device.tokens = {};
@@ -197,14 +202,14 @@ class residency
   }
 
   /// Drops all copies of an entry that is not held, and the entry.
-  void erase(entry_type& e)
+  void erase(entry_type& e) noexcept
   {
     drop_copies(e);
     users_.discard(e);
   }
 
   /// Takes a held entry out of sight; whoever ends its last hold erases it.
-  void doom(entry_type& e)
+  void doom(entry_type& e) noexcept
   {
     uncount(e);
     users_.doom(e);
@@ -236,17 +241,6 @@ class residency
     return s;
   }
 
-  /// Blocks until nothing queued uses any page or extent.
-  void drain_sync()
-  {
-    users_.all([this](const entry_type& e) {
-      wait_for_sync(*device_, e.device.last_use);
-      wait_for_sync(*device_, e.lower.last_use);
-    });
-    top_.slab().drain_sync();
-    if constexpr (has_lower) below_.tier().drain_sync();
-  }
-
  private:
   [[nodiscard]] bool is_live(const entry_type& e) const noexcept { return !e.doomed && !is_stale(e); }
 
@@ -266,7 +260,7 @@ class residency
 
   /// `elsewhere`: what the other tier has; `read`: what of the tier was served before.
   void count_evicted(tier_level from, const entry_type& e, token_interval lost, token_interval elsewhere,
-                     token_interval read)
+                     token_interval read) noexcept
   {
     token_counts& count = from == tier_level::device ? device_count_ : lower_count_;
     const token_count dropped = lost.size() - intersect(lost, elsewhere).size();

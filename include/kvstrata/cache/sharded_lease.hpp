@@ -4,13 +4,13 @@
 #include <kvstrata/cache/lease.hpp>
 #include <kvstrata/cache/plan.hpp>
 #include <kvstrata/cache/request.hpp>
+#include <kvstrata/core/attempts.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <span>
 #include <string>
 #include <utility>
@@ -194,17 +194,11 @@ class sharded_lease
     auto& s = state("release");
     sharded<Cache>* const owner = std::exchange(owner_, nullptr);
     state_ = nullptr;
-    std::exception_ptr failed;
-    for (auto& part : s.parts) {
-      try {
-        part.release();
-      } catch (...) {
-        if (!failed) failed = std::current_exception();
-      }
-    }
+    attempts all;
+    for (auto& part : s.parts) all.make([&part] { part.release(); });
     s.parts.clear();
     owner->take_back(s);
-    if (failed) std::rethrow_exception(failed);
+    all.finish();
   }
 
  private:

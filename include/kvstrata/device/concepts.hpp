@@ -17,11 +17,13 @@
 // d.copy(stream, direction, dst, src, bytes)     queues a copy; does not block
 //
 // `name` is a std::string_view used in messages and pictures. All calls may come from several threads. When earlier
-// work failed, query, record and wait_sync throw device_error (the error is sticky, as in CUDA).
+// work failed, query, record and wait_sync throw device_error (the error is sticky, as in CUDA). A call that throws has
+// queued nothing. Where a call must not fail (a lease ends, memory is given back) it is tried once more, whatever it
+// threw; a device that throws again is taken for one that has failed and runs nothing any more.
 //
 // Used where a device has it (emulated_device does):
 //
-// d.poison_freed() -> bool                       shall memory that is given back be overwritten?
+// d.poison_freed() -> bool                       shall memory that is given back be overwritten? Asked once
 // d.poison(stream, dst, bytes)                   queues overwriting it; does not block
 // d.copy_batch(stream, direction, pieces)        queues many copies in one call, as one operation of the stream; an
 //                                                empty list queues nothing; does not block

@@ -1,11 +1,15 @@
 // Streams, events and fences: what orders work without stopping the host.
 #pragma once
 
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <iterator>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -26,7 +30,9 @@ struct event
 };
 
 /// Several points to wait for, at most one a stream: of two points on one stream the later one stands for both. 40 bytes,
-/// because every page frame and every user has one; allocates from the fifth stream on.
+/// because every page frame and every user has one. Points from the fifth stream on are kept in memory of their own, which
+/// copies share until one of them changes: copying and moving cannot fail, adding can. Whoever must not fail says
+/// remember() (device/last_use.hpp). Not synchronised; copies may be used by different threads.
 class fence
 {
  public:
@@ -62,13 +68,9 @@ class fence
 
   fence() = default;
   fence(event point) { add(point); }
-  fence(const fence& other) : near_(other.near_), far_(other.copy_of_far()) {}
+  fence(const fence&) noexcept = default;
   fence(fence&& other) noexcept : near_(std::exchange(other.near_, {})), far_(std::move(other.far_)) {}
-  fence& operator=(const fence& other)
-  {
-    if (this != &other) *this = fence(other);
-    return *this;
-  }
+  fence& operator=(const fence&) noexcept = default;
   fence& operator=(fence&& other) noexcept
   {
     near_ = std::exchange(other.near_, {});
@@ -77,39 +79,68 @@ class fence
   }
   ~fence() = default;
 
+  /// Throws std::bad_alloc when there is no memory for a further stream; then nothing has changed.
   void add(event point)
   {
-    if (point.sequence == 0) return;
-    const std::uint64_t packed = pack(point);
-    if (packed == 0) return add_unpackable(point);
-    for (std::uint64_t& mine : near_) {
-      if (mine == 0 && far_ != nullptr) break;  // it may be far
-      if (mine != 0 && (mine ^ packed) >> sequence_bits != 0) continue;
-      if (mine < packed) mine = packed;
-      return;
-    }
-    add_far(point);
+    if (point.sequence != 0 && !add_near(pack(point))) add_far(point);
   }
 
+  /// As above, point by point.
   void add(const fence& other)
   {
     for (const std::uint64_t packed : other.near_) {
       if (packed == 0) break;
-      add(unpack(packed));
+      if (!add_near(packed)) add_far(unpack(packed));
     }
     if (other.far_ == nullptr || &other == this) return;
-    for (const event point : *other.far_) add(point);
+    const far_points points = other.far_;  // may be shared with this fence, which changes
+    for (const event point : points->list) add(point);
   }
 
-  /// Forgets the points for which `complete(event)` holds.
+  /// As add, but where it would need memory it forgets first the points for which `complete(event)` holds. False when
+  /// memory ran out all the same: the point is not in the fence.
+  template <class Complete>
+  [[nodiscard]] bool try_add(event point, Complete&& complete) noexcept
+  {
+    if (point.sequence == 0 || add_near(pack(point))) return true;
+    shed([&complete](event mine) noexcept {
+      try {
+        return static_cast<bool>(complete(mine));
+      } catch (...) {
+        return false;
+      }
+    });
+    try {
+      add(point);
+    } catch (...) {
+      return false;
+    }
+    return true;
+  }
+  /// False: some of the points may be in the fence, others are not.
+  template <class Complete>
+  [[nodiscard]] bool try_add(const fence& other, Complete&& complete) noexcept
+  {
+    const fence points = other;  // may be this one
+    return std::all_of(points.begin(), points.end(), [&](event point) { return try_add(point, complete); });
+  }
+
+  /// Forgets the points for which `complete(event)` holds, so far as that takes no memory. When it throws, those that it
+  /// was not asked about stay.
   template <class Complete>
   void prune(Complete&& complete)
   {
-    fence left;
-    for (const event point : *this) {
-      if (!complete(point)) left.add(point);
-    }
-    *this = std::move(left);
+    std::exception_ptr failed;
+    shed([&](event point) noexcept {
+      if (failed != nullptr) return false;
+      try {
+        return static_cast<bool>(complete(point));
+      } catch (...) {
+        failed = std::current_exception();
+        return false;
+      }
+    });
+    if (failed != nullptr) std::rethrow_exception(failed);
   }
 
   void clear() noexcept
@@ -117,9 +148,12 @@ class fence
     near_ = {};
     far_.reset();
   }
-  [[nodiscard]] bool empty() const noexcept { return near_[0] == 0 && (far_ == nullptr || far_->empty()); }
+  [[nodiscard]] bool empty() const noexcept { return near_[0] == 0 && (far_ == nullptr || far_->list.empty()); }
   [[nodiscard]] iterator begin() const noexcept { return {*this, 0}; }
-  [[nodiscard]] iterator end() const noexcept { return {*this, near_size() + (far_ == nullptr ? 0 : far_->size())}; }
+  [[nodiscard]] iterator end() const noexcept
+  {
+    return {*this, near_size() + (far_ == nullptr ? 0 : far_->list.size())};
+  }
 
  private:
   // A near point is its stream's number above its sequence; 0 is none, and none lies before another. What does not fit,
@@ -148,40 +182,83 @@ class fence
   [[nodiscard]] event at(std::size_t index) const noexcept
   {
     if (index < near_points && near_[index] != 0) return unpack(near_[index]);
-    return (*far_)[index - near_size()];
+    return far_->list[index - near_size()];
   }
 
-  using list = std::vector<event>;
-
-  [[nodiscard]] std::unique_ptr<list> copy_of_far() const
+  struct shared_list : boost::intrusive_ref_counter<shared_list>  // of whatever threads
   {
-    return far_ == nullptr ? nullptr : std::make_unique<list>(*far_);
+    std::vector<event> list;
+
+    shared_list() = default;
+    shared_list(const shared_list& other) : boost::intrusive_ref_counter<shared_list>(), list(other.list) {}
+    shared_list& operator=(const shared_list&) = delete;
+  };
+  using far_points = boost::intrusive_ptr<shared_list>;
+
+  /// False when the point, which may be one that does not fit (0), has no place among the near ones.
+  [[nodiscard]] bool add_near(std::uint64_t packed) noexcept
+  {
+    if (packed == 0) return false;
+    for (std::uint64_t& mine : near_) {
+      if (mine == 0 && far_ != nullptr) return false;  // it may be far
+      if (mine != 0 && (mine ^ packed) >> sequence_bits != 0) continue;
+      if (mine < packed) mine = packed;
+      return true;
+    }
+    return false;
   }
 
-  /// The rare cases. When one throws, nothing has changed.
+  /// The rare cases. When this throws, nothing has changed.
   void add_far(event point)
   {
-    if (far_ == nullptr) far_ = std::make_unique<list>();
-    for (event& mine : *far_) {
-      if (mine.stream != point.stream) continue;
-      if (mine.sequence < point.sequence) mine.sequence = point.sequence;
-      return;
-    }
-    far_->push_back(point);
+    far_points mine = far_ == nullptr          ? far_points(new shared_list)
+                      : far_->use_count() == 1 ? far_
+                                               : far_points(new shared_list(*far_));
+    const auto same =
+        std::find_if(mine->list.begin(), mine->list.end(), [&](event e) { return e.stream == point.stream; });
+    if (same == mine->list.end()) mine->list.push_back(point);
+    else if (same->sequence < point.sequence) same->sequence = point.sequence;
+    far_ = std::move(mine);
+    if (pack(point) != 0) return;
+    // Its stream may be near, with a point that is the earlier one, as it fits there.
+    shed_near([&](event near) noexcept { return near.stream == point.stream; });
   }
 
-  /// Of a stream that may be near, with a point that is too large to be there: then it is the later one.
-  void add_unpackable(event point)
+  template <class Passed>
+  std::size_t shed_near(Passed&& passed) noexcept
   {
-    add_far(point);
     std::size_t left = 0;
     for (const std::uint64_t mine : std::exchange(near_, {})) {
-      if (mine != 0 && unpack(mine).stream != point.stream) near_[left++] = mine;
+      if (mine != 0 && !passed(unpack(mine))) near_[left++] = mine;
     }
+    return left;
+  }
+
+  /// Forgets points without allocating. A list that others share is left alone, unless what is left of it fits near.
+  template <class Passed>
+  void shed(Passed&& passed) noexcept
+  {
+    std::size_t near = shed_near(passed);
+    if (far_ == nullptr) return;
+    std::array<std::uint64_t, near_points> kept{};
+    std::size_t left = 0;
+    bool fits = true;
+    const bool mine = far_->use_count() == 1;
+    std::size_t out = 0;
+    for (const event point : far_->list) {
+      if (passed(point)) continue;
+      if (mine) far_->list[out++] = point;
+      fits = fits && near + left < near_points && (kept[left] = pack(point)) != 0;
+      left += fits ? 1 : 0;
+    }
+    if (mine) far_->list.resize(out);
+    if (!fits) return;
+    for (std::size_t i = 0; i < left; ++i) near_[near++] = kept[i];
+    far_.reset();
   }
 
   std::array<std::uint64_t, near_points> near_{};
-  std::unique_ptr<list> far_;
+  far_points far_;
 };
 
 }  // namespace kvstrata

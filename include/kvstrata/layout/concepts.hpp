@@ -5,7 +5,8 @@
 // l.page_tokens -> token_count           tokens a page; a layout is an aggregate with this member
 // l.chunk_tokens() -> token_count        what a write policy by chunks writes at once, a multiple of page_tokens
 // l.granule_pages() -> page_count        device pages and frames are taken and given back in multiples of this,
-//                                        beginning at multiples of it in the history; 1 unless it reserves ranges
+//                                        beginning at multiples of it in the history; 1 unless it reserves ranges.
+//                                        noexcept
 // l.longest_history() -> token_count     the longest history it can place; no_longest(page_tokens) without a limit
 // l.extent_pages(first, wanted)          pages to make room for when `wanted` >= 1 pages of a user's history, from
 //   -> page_count                        page `first` on, need a new extent: a multiple of granule_pages(), at least
@@ -16,6 +17,7 @@
 //   tier_pages) -> extent_place          extent of `pages` pages that has the frames [frame, frame + pages)
 // check(l)                               throws config_error when the sizes contradict each other
 //
+// Any of them but granule_pages() may throw: what was being planned or moved then does not come to pass.
 // In every tier a page is [K,V][token][head][dim] in one layer; only the strides between pages and layers differ.
 // Different extents of one tier never overlap, and all of them lie within its tier_pages * page_bytes bytes.
 // Minimum model: layout/paged_layout.hpp. Models: paged_layout, contiguous_layout, hybrid_layout.
@@ -65,7 +67,28 @@ concept places_pages = requires(const L& l, const geometry& shape, page_count pa
 };
 
 template <class L>
-concept layout_policy = sizes_pages<L> && sizes_extents<L> && bounds_histories<L> && places_pages<L>;
+concept sizes_granules_noexcept = requires(const L& l) {
+  { l.granule_pages() } noexcept;
+};
+
+namespace detail {
+
+/// Refuses with a sentence.
+template <bounds_histories L>
+struct refuse_throwing_layout
+{
+  static_assert(sizes_granules_noexcept<L>,
+                "a layout's granule_pages() must be noexcept: it is called while leases end, and a throw there would "
+                "leave users held");
+  static constexpr bool value = true;
+};
+
+}  // namespace detail
+
+/// Where only a granule_pages that may throw is in the way, the program does not compile, and is told why.
+template <class L>
+concept layout_policy = sizes_pages<L> && sizes_extents<L> && bounds_histories<L> && places_pages<L> &&
+                        detail::refuse_throwing_layout<L>::value;
 
 /// longest_history() of a layout without a limit: what a token_count can count, less a page for rounding up.
 [[nodiscard]] constexpr token_count no_longest(token_count page_tokens) noexcept

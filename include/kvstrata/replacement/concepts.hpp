@@ -10,7 +10,7 @@
 // p.insert(hook, info)                the object came into the tier; it is not in the policy. With a request, unless
 //                                     info.requested says otherwise
 // p.touch(hook, info)                 the object, which is in the policy, was used
-// p.remove(hook)                      the object left the tier, for whatever reason; must not throw
+// p.remove(hook)                      the object left the tier, for whatever reason; noexcept
 // p.victims(visit)                    calls visit(hook&) -> bool for each object, the first to go first, until visit
 //                                     returns false. Visits each object at most once, and all when visit never
 //                                     returns false. Removes nothing (the caller removes what it takes afterwards;
@@ -21,9 +21,13 @@
 // ----------------------------------- ---------------------------------------------------------------------------
 // P(tier_size)                        default construction. Constructed with what the tier has room for: all that a
 //                                     policy allocates, it allocates here
-// p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use
+// p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use; noexcept
 // p.evict(hook, info)                 p.remove(hook). The object leaves under pressure; `info` is what it was. Policies
-//                                     that remember who was here (ghosts) learn it here; must not throw
+//                                     that remember who was here (ghosts) learn it here; noexcept
+//
+// remove, changed and evict end lives in the midst of giving memory back: a policy whose versions are not noexcept is
+// refused. insert, touch and victims may throw (an object whose insert threw is not in the policy and is dropped); visit
+// may throw, too.
 //
 // Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: the menu in
 // replacement/replacement.hpp; examples/03_write_a_replacement_policy.cpp writes one.
@@ -47,12 +51,55 @@ concept tracks_objects = has_replacement_hook<P> && requires(P& p, typename P::h
   p.remove(hook);
 };
 
+/// Does the policy want to know of changes?
+template <class P>
+concept hears_of_changes = has_replacement_hook<P> &&
+                           requires(P& p, typename P::hook& hook, const object_info& info) { p.changed(hook, info); };
+
+/// Does the policy want to know what leaves under pressure?
+template <class P>
+concept remembers_evicted =
+    has_replacement_hook<P> && requires(P& p, typename P::hook& hook, const object_info& info) { p.evict(hook, info); };
+
+// What ends lives, in the midst of giving memory back, is noexcept.
+template <class P>
+concept removes_noexcept = requires(P& p, typename P::hook& hook) {
+  { p.remove(hook) } noexcept;
+};
+
+template <class P>
+concept changes_noexcept = !hears_of_changes<P> || requires(P& p, typename P::hook& hook, const object_info& info) {
+  { p.changed(hook, info) } noexcept;
+};
+
+template <class P>
+concept evicts_noexcept = !remembers_evicted<P> || requires(P& p, typename P::hook& hook, const object_info& info) {
+  { p.evict(hook, info) } noexcept;
+};
+
 namespace detail {
 
 template <class Hook>
 struct visit_archetype
 {
   bool operator()(Hook&) const;
+};
+
+/// Refuses with a sentence.
+template <tracks_objects P>
+struct refuse_throwing_policy
+{
+  static_assert(removes_noexcept<P>,
+                "a replacement policy's remove(hook) must be noexcept: it is called while memory is given back, and a "
+                "throw there would mix users");
+  static_assert(changes_noexcept<P>,
+                "a replacement policy's changed(hook, info) must be noexcept: it is called while leases end and memory "
+                "is given back, and a throw there would leave users held");
+  static_assert(
+      evicts_noexcept<P>,
+      "a replacement policy's evict(hook, info) must be noexcept: it is called while memory is given back, and "
+      "a throw there would mix users");
+  static constexpr bool value = true;
 };
 
 }  // namespace detail
@@ -64,8 +111,10 @@ concept orders_victims =
 template <class P>
 concept constructible_for_tier = std::default_initializable<P> || std::constructible_from<P, const tier_size&>;
 
+/// Where only a remove, changed or evict that may throw is in the way, the program does not compile, and is told why.
 template <class P>
-concept replacement_policy = tracks_objects<P> && orders_victims<P> && constructible_for_tier<P>;
+concept replacement_policy =
+    tracks_objects<P> && orders_victims<P> && constructible_for_tier<P> && detail::refuse_throwing_policy<P>::value;
 
 /// Makes a policy for a tier.
 template <replacement_policy P>
@@ -77,19 +126,15 @@ template <replacement_policy P>
 
 /// Tells the policy of a change, if it wants to know.
 template <replacement_policy P>
-void notify_changed(P& policy, typename P::hook& hook, const object_info& info)
+void notify_changed([[maybe_unused]] P& policy, [[maybe_unused]] typename P::hook& hook,
+                    [[maybe_unused]] const object_info& info) noexcept
 {
-  if constexpr (requires { policy.changed(hook, info); }) policy.changed(hook, info);
+  if constexpr (hears_of_changes<P>) policy.changed(hook, info);
 }
-
-/// Does the policy want to know what leaves under pressure?
-template <class P>
-concept remembers_evicted =
-    has_replacement_hook<P> && requires(P& p, typename P::hook& hook, const object_info& info) { p.evict(hook, info); };
 
 /// Takes an object out that leaves under pressure.
 template <replacement_policy P>
-void notify_evicted(P& policy, typename P::hook& hook, [[maybe_unused]] const object_info& info)
+void notify_evicted(P& policy, typename P::hook& hook, [[maybe_unused]] const object_info& info) noexcept
 {
   if constexpr (remembers_evicted<P>) policy.evict(hook, info);
   else policy.remove(hook);

@@ -11,9 +11,11 @@
 //                                        config_error or capacity_error
 // t.capacity(), t.free() -> page_count   frames in all; frames that nobody has
 // t.try_take(most)                       a run of consecutive frames, at most `most`, with the fence of its last use;
-//   -> std::optional<taken_run>          empty when nothing is free or wanted. As long as can be: a run is one copy
+//   -> std::optional<taken_run>          empty when nothing is free or wanted. As long as can be: a run is one copy.
+//                                        When it throws, nothing is taken
 // t.give_back(run, fence)                takes back frames that were taken, whole runs or parts of them; the fence is
-//                                        what still uses them. Does not wait
+//                                        what still uses them. noexcept. Waits for work only where there is no memory to
+//                                        remember it
 // t.in_flight() -> page_count            free frames that queued work still uses, or more where uses were joined; 0
 //                                        once all that was given back with them has come to pass
 // t.base() -> std::byte*                 where frame 0 begins; frame f lies f * frame bytes behind it. Copies to and
@@ -68,10 +70,31 @@ template <tier_recipe T>
 using tier_admission_t = typename detail::tier_admission<T>::type;
 
 template <class B>
-concept hands_out_frames = requires(B& tier, page_count most, frame_run run, fence last_use) {
+concept hands_out_frames = requires(B& tier, page_count most) {
   { tier.try_take(most) } -> std::same_as<std::optional<taken_run>>;
-  tier.give_back(run, last_use);
 };
+
+template <class B>
+concept takes_frames_back = requires(B& tier, frame_run run, fence last_use) { tier.give_back(run, last_use); };
+
+template <class B>
+concept takes_back_noexcept = requires(B& tier, frame_run run, fence last_use) {
+  { tier.give_back(run, last_use) } noexcept;
+};
+
+namespace detail {
+
+/// Refuses with a sentence.
+template <takes_frames_back B>
+struct refuse_throwing_tier
+{
+  static_assert(takes_back_noexcept<B>,
+                "a tier's give_back(run, fence) must be noexcept: it is called while users' copies are dropped, and a "
+                "throw there would leave frames to two owners");
+  static constexpr bool value = true;
+};
+
+}  // namespace detail
 
 template <class B>
 concept accounts_for_frames = requires(B& tier) {
@@ -88,8 +111,10 @@ concept addressable = requires(B& tier) {
 template <class B>
 concept drains = requires(B& tier) { tier.drain_sync(); };
 
+/// Where only a give_back that may throw is in the way, the program does not compile, and is told why.
 template <class B>
-concept bound_tier = hands_out_frames<B> && accounts_for_frames<B> && addressable<B> && drains<B>;
+concept bound_tier = hands_out_frames<B> && takes_frames_back<B> && accounts_for_frames<B> && addressable<B> &&
+                     drains<B> && detail::refuse_throwing_tier<B>::value;
 
 template <class T, class Device>
 concept binds_to =

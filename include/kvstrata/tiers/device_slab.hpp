@@ -3,6 +3,7 @@
 //   device_slab<Device, [evict_front | evict_whole], [replaced_by<Policy>]>
 #pragma once
 
+#include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
@@ -95,21 +96,21 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
   [[nodiscard]] const onload_window& window() const noexcept { return window_; }
 
   /// As frame_store's. Where the device poisons, the pages are overwritten once their fence has come to pass.
-  void give_back(frame_run run, fence last_use)
+  void give_back(frame_run run, fence last_use) noexcept
   {
     poison(run, last_use);
     store::give_back(run, std::move(last_use));
   }
-  void give_back_window(frame_run run, fence last_use)
+  void give_back_window(frame_run run, fence last_use) noexcept
   {
     poison(run, last_use);
-    window_.give_back(run, std::move(last_use));
+    window_.give_back(run, std::move(last_use), [this](event point) { return store::device_in_use().query(point); });
   }
 
   void drain_sync()
   {
     store::drain_sync();
-    wait_for_sync(store::device_in_use(), window_.all_uses());
+    window_.each_use([this](const fence& uses) { wait_for_sync(store::device_in_use(), uses); });
   }
 
  private:
@@ -167,21 +168,22 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
     }
   }
 
-  void poison([[maybe_unused]] frame_run run, [[maybe_unused]] fence& last_use)
+  /// What the device refuses to overwrite stays as it is; what it has queued is waited for.
+  void poison([[maybe_unused]] frame_run run, [[maybe_unused]] fence& last_use) noexcept
   {
     if constexpr (poisons<Device>) {
       Device& d = store::device_in_use();
-      if (!d.poison_freed() || run.count == 0) return;
+      if (!poison_stream_ || run.count == 0) return;
       try {
-        wait_for(d, poison_stream_, last_use);
+        wait_for(d, *poison_stream_, last_use);
         for (layer_index layer = 0; layer < layers_; ++layer) {
           for (page_count page = run.first; page < run.first + run.count; ++page) {
-            d.poison(poison_stream_, store::base() + place_.offset(layer, page), piece_bytes_);
+            d.poison(*poison_stream_, store::base() + place_.offset(layer, page), piece_bytes_);
           }
         }
-        last_use.add(d.record(poison_stream_));
-      } catch (const device_error&) {  // nothing runs any more, but the books must be right
+      } catch (...) {
       }
+      if (const auto overwritten = last_point(d, *poison_stream_)) remember(d, last_use, *overwritten);
     }
   }
 
@@ -189,7 +191,7 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
   std::size_t piece_bytes_;
   std::uint32_t layers_;
   onload_window window_;
-  stream_id poison_stream_{};
+  std::optional<stream_id> poison_stream_;
 };
 
 }  // namespace kvstrata

@@ -41,14 +41,20 @@ class frame_store
 
   [[nodiscard]] page_count capacity() const noexcept { return pool_.capacity(); }
   [[nodiscard]] page_count free() const noexcept { return pool_.free(); }
-  [[nodiscard]] std::optional<taken_run> try_take(page_count most) { return pool_.try_take(most); }
-  void give_back(frame_run run, fence last_use) { pool_.give_back(run, std::move(last_use)); }
+  [[nodiscard]] std::optional<taken_run> try_take(page_count most) noexcept { return pool_.try_take(most); }
+  void give_back(frame_run run, fence last_use) noexcept
+  {
+    pool_.give_back(run, std::move(last_use), [this](event point) { return device_->query(point); });
+  }
   [[nodiscard]] page_count in_flight()
   {
     return pool_.in_flight([this](event point) { return device_->query(point); });
   }
   [[nodiscard]] std::byte* base() const noexcept { return memory_.data(); }
-  void drain_sync() { wait_for_sync(*device_, pool_.all_uses()); }
+  void drain_sync()
+  {
+    pool_.each_use([this](const fence& uses) { wait_for_sync(*device_, uses); });
+  }
 
  protected:
   [[nodiscard]] Device& device_in_use() const noexcept { return *device_; }

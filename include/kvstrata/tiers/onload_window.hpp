@@ -19,23 +19,28 @@ class onload_window
 
   [[nodiscard]] page_count capacity() const noexcept { return pool_.capacity(); }
   [[nodiscard]] page_count free() const noexcept { return pool_.free(); }
-  [[nodiscard]] std::optional<taken_run> try_take(page_count most)
+  [[nodiscard]] std::optional<taken_run> try_take(page_count most) noexcept
   {
     auto taken = pool_.try_take(most);
     if (taken) taken->run.first += first_;
     return taken;
   }
-  void give_back(frame_run run, fence last_use)
+  template <class Complete>
+  void give_back(frame_run run, fence last_use, Complete&& complete) noexcept
   {
     run.first -= first_;
-    pool_.give_back(run, std::move(last_use));
+    pool_.give_back(run, std::move(last_use), complete);
   }
   template <class Complete>
   [[nodiscard]] page_count in_flight(Complete&& complete)
   {
     return pool_.in_flight(complete);
   }
-  [[nodiscard]] fence all_uses() const { return pool_.all_uses(); }
+  template <class Visit>
+  void each_use(Visit&& visit) const
+  {
+    pool_.each_use(visit);
+  }
 
  private:
   page_count first_;

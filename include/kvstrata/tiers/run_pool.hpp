@@ -35,7 +35,7 @@ struct taken_run
 };
 
 /// Not synchronised. O(log runs) a call. Nothing allocates after construction, except a fence that spans more than
-/// four streams.
+/// four streams; runs whose common fence there is no memory for stay apart.
 class run_pool
 {
  public:
@@ -53,7 +53,7 @@ class run_pool
 
   /// One run of at most `most` frames: exactly `most` when some free run is that long, else the longest there is.
   /// Empty when nothing is free.
-  [[nodiscard]] std::optional<taken_run> try_take(page_count most)
+  [[nodiscard]] std::optional<taken_run> try_take(page_count most) noexcept
   {
     if (most == 0 || by_size_.empty()) return std::nullopt;
     auto it = by_size_.lower_bound(most, shorter{});
@@ -75,28 +75,32 @@ class run_pool
     return taken;
   }
 
-  /// Takes frames back. `last_use` is everything that still reads or writes them.
-  void give_back(frame_run run, fence last_use)
+  /// Takes frames back. `last_use` is everything that still reads or writes them. Where it must grow to speak for the
+  /// neighbours, too, points for which `complete(event)` holds are forgotten.
+  template <class Complete>
+  void give_back(frame_run run, fence last_use, Complete&& complete) noexcept
   {
     if (run.count == 0) return;
     free_ += run.count;
     if (run.first != 0) {
       const page_count before = run.first - 1;
-      if (const page_count start = nodes_[before].start_of_run;
-          start != none && nodes_[start].count != 0 && start + nodes_[start].count == run.first) {
-        node& left = nodes_[start];
-        last_use.add(left.last_use);
-        run = {start, left.count + run.count};
-        remove(left);
+      if (const page_count start = nodes_[before].start_of_run; start != none && nodes_[start].count != 0 &&
+                                                                start + nodes_[start].count == run.first &&
+                                                                last_use.try_add(nodes_[start].last_use, complete)) {
+        run = {start, nodes_[start].count + run.count};
+        remove(nodes_[start]);
       }
     }
-    if (const page_count after = run.first + run.count; after < capacity() && nodes_[after].count != 0) {
-      node& right = nodes_[after];
-      last_use.add(right.last_use);
-      run.count += right.count;
-      remove(right);
+    if (const page_count after = run.first + run.count;
+        after < capacity() && nodes_[after].count != 0 && last_use.try_add(nodes_[after].last_use, complete)) {
+      run.count += nodes_[after].count;
+      remove(nodes_[after]);
     }
     insert(run, std::move(last_use));
+  }
+  void give_back(frame_run run, fence last_use) noexcept
+  {
+    give_back(run, std::move(last_use), [](event) { return false; });
   }
 
   /// Free frames that queued work still uses. Forgets the fences for which `complete(event)` holds. O(runs).
@@ -111,12 +115,11 @@ class run_pool
     return frames;
   }
 
-  /// Everything that still uses a free frame: to drain before the memory goes.
-  [[nodiscard]] fence all_uses() const
+  /// Calls visit(fence) for what still uses free frames, run by run: to drain before the memory goes.
+  template <class Visit>
+  void each_use(Visit&& visit) const
   {
-    fence uses;
-    for (const node& run : by_size_) uses.add(run.last_use);
-    return uses;
+    for (const node& run : by_size_) visit(run.last_use);
   }
 
   /// Number of free runs: 1 in a pool that is not fragmented.
@@ -151,7 +154,7 @@ class run_pool
     return static_cast<page_count>(&run - nodes_.data());
   }
 
-  void insert(frame_run run, fence last_use)
+  void insert(frame_run run, fence last_use) noexcept
   {
     node& first = nodes_[run.first];
     first.count = run.count;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
+#include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 
 #include <cstddef>
@@ -70,16 +71,6 @@ inline void list_pieces(std::vector<copy_piece>& pieces, const copy_list& list, 
 {
   pieces.clear();
   each_piece(list, direction, layer, true, [&](const copy_piece& piece) { append_joined(pieces, piece); });
-}
-
-/// Blocks the host until everything queued on the stream is done; a failed device runs nothing any more.
-template <device Device>
-void drain_stream_sync(Device& d, stream_id stream) noexcept
-{
-  try {
-    d.wait_sync(d.record(stream));
-  } catch (...) {
-  }
 }
 
 namespace detail {
