@@ -21,7 +21,7 @@ using namespace kvstrata;
 struct loss_alarm
 {
   std::uint64_t lost = 0;
-  void on(const tokens_evicted& e) { lost += e.dropped; }
+  void on(const tokens_evicted& e) noexcept { lost += e.dropped; }
 };
 static_assert(tracks<loss_alarm, tokens_evicted> && !tracks<loss_alarm, batch_prepared>);
 

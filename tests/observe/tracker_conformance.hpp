@@ -48,7 +48,7 @@ struct tally
   bool calls_nest = false;
   std::vector<std::uint64_t> device_hit_ages, lower_hit_ages, device_eviction_ages, lower_eviction_ages;
 
-  void on(const kvstrata::call_began& e)
+  void on(const kvstrata::call_began& e) noexcept
   {
     calls_nest |= calls != calls_over;
     ++calls;
@@ -59,8 +59,8 @@ struct tally
     erase_calls += e.call == kvstrata::call_name::erase;
     clean_calls += e.call == kvstrata::call_name::clean;
   }
-  void on(const kvstrata::call_ended&) { ++calls_over; }
-  void on(const kvstrata::batch_prepared& e)
+  void on(const kvstrata::call_ended&) noexcept { ++calls_over; }
+  void on(const kvstrata::batch_prepared& e) noexcept
   {
     ++batches;
     requests += e.requests;
@@ -70,39 +70,39 @@ struct tally
     recomputed_tokens += e.recomputed_tokens;
     prefetched_read += e.prefetched_tokens;
   }
-  void on(const kvstrata::user_hit& e)
+  void on(const kvstrata::user_hit& e) noexcept
   {
     const bool device = e.level == kvstrata::tier_level::device;
     (device ? device_hit_tokens : lower_hit_tokens) += e.tokens;
     (device ? device_hit_ages : lower_hit_ages).push_back(e.age);
   }
-  void on(const kvstrata::batch_committed& e)
+  void on(const kvstrata::batch_committed& e) noexcept
   {
     ++commits;
     committed_tokens += e.tokens;
   }
-  void on(const kvstrata::bytes_onloaded& e)
+  void on(const kvstrata::bytes_onloaded& e) noexcept
   {
     ++onloads;
     onload_bytes += e.bytes;
     onload_copies += e.copies;
     onload_pieces += e.pieces;
   }
-  void on(const kvstrata::bytes_offloaded& e)
+  void on(const kvstrata::bytes_offloaded& e) noexcept
   {
     ++offloads;
     offload_bytes += e.bytes;
     offload_copies += e.copies;
     offload_pieces += e.pieces;
   }
-  void on(const kvstrata::bytes_promoted& e)
+  void on(const kvstrata::bytes_promoted& e) noexcept
   {
     ++promotions;
     promoted_bytes += e.bytes;
     promoted_copies += e.copies;
     promoted_pieces += e.pieces;
   }
-  void on(const kvstrata::tokens_evicted& e)
+  void on(const kvstrata::tokens_evicted& e) noexcept
   {
     const bool device = e.from == kvstrata::tier_level::device;
     (device ? device_evicted : lower_evicted) += e.tokens;
@@ -110,7 +110,7 @@ struct tally
     (device ? device_unread : lower_unread) += e.unread;
     (device ? device_eviction_ages : lower_eviction_ages).push_back(e.age);
   }
-  void on(const kvstrata::offload_refused& e)
+  void on(const kvstrata::offload_refused& e) noexcept
   {
     refused += e.tokens;
     if (e.why == kvstrata::refusal::held) refused_held += e.tokens;
@@ -118,28 +118,28 @@ struct tally
     if (e.why == kvstrata::refusal::apart) refused_apart += e.tokens;
     if (e.why == kvstrata::refusal::not_admitted) refused_at_door += e.tokens;
   }
-  void on(const kvstrata::write_delayed& e)
+  void on(const kvstrata::write_delayed& e) noexcept
   {
     ++delays;
     delayed += e.tokens;
   }
-  void on(const kvstrata::tokens_cleaned& e)
+  void on(const kvstrata::tokens_cleaned& e) noexcept
   {
     ++cleanings;
     cleaned += e.tokens;
   }
-  void on(const kvstrata::prefetch_queued& e)
+  void on(const kvstrata::prefetch_queued& e) noexcept
   {
     ++prefetches;
     prefetched += e.tokens;
     displaced += e.displaced;
   }
-  void on(const kvstrata::prefetch_undone& e)
+  void on(const kvstrata::prefetch_undone& e) noexcept
   {
     ++undoings;
     undone += e.tokens;
   }
-  void on(const kvstrata::pressure_met&) { ++pressure; }
+  void on(const kvstrata::pressure_met&) noexcept { ++pressure; }
 };
 
 /// What a workload asked of a cache and what came of it, seen from outside.

@@ -18,7 +18,7 @@ using kvstrata_test::watched_cache;
 struct eviction_ear
 {
   std::uint64_t tokens = 0;
-  void on(const tokens_evicted& e) { tokens += e.tokens; }
+  void on(const tokens_evicted& e) noexcept { tokens += e.tokens; }
 };
 
 struct silent
@@ -39,13 +39,13 @@ static_assert(!tracks<no_tracker, pressure_met> && !tracks<silent, batch_prepare
 struct needs_a_file
 {
   explicit needs_a_file(const std::string&);
-  void on(const batch_prepared&);
+  void on(const batch_prepared&) noexcept;
 };
 static_assert(!tracker<needs_a_file> && !tracks<needs_a_file, batch_prepared> && !tracker<int&>);
 
 struct hears_if_it_may_change_it
 {
-  void on(batch_prepared&);
+  void on(batch_prepared&) noexcept;
 };
 static_assert(tracker<hears_if_it_may_change_it> && !tracks<hears_if_it_may_change_it, batch_prepared>);
 

@@ -18,13 +18,13 @@ using kvstrata_test::tracker_conformance;
 struct hears_evictions
 {
   std::vector<std::string>* log = nullptr;
-  void on(const tokens_evicted&) { log->push_back("a: eviction"); }
+  void on(const tokens_evicted&) noexcept { log->push_back("a: eviction"); }
 };
 struct hears_both
 {
   std::vector<std::string>* log = nullptr;
-  void on(const tokens_evicted&) { log->push_back("b: eviction"); }
-  void on(const pressure_met&) { log->push_back("b: pressure"); }
+  void on(const tokens_evicted&) noexcept { log->push_back("b: eviction"); }
+  void on(const pressure_met&) noexcept { log->push_back("b: pressure"); }
 };
 
 using pair = trackers<hears_evictions, no_tracker, hears_both>;

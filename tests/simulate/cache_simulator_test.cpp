@@ -39,14 +39,14 @@ using numbers = std::vector<std::uint64_t>;
 class decision_tracker
 {
  public:
-  void on(const tokens_evicted& e)
+  void on(const tokens_evicted& e) noexcept
   {
     said({1, static_cast<std::uint64_t>(e.from), e.tokens, e.dropped, e.unread, e.age});
   }
-  void on(const bytes_onloaded& e) { said({2, e.bytes}); }
-  void on(const bytes_offloaded& e) { said({3, e.bytes}); }
-  void on(const offload_refused& e) { said({4, e.tokens, static_cast<std::uint64_t>(e.why)}); }
-  void on(const pressure_met&) { said({5}); }
+  void on(const bytes_onloaded& e) noexcept { said({2, e.bytes}); }
+  void on(const bytes_offloaded& e) noexcept { said({3, e.bytes}); }
+  void on(const offload_refused& e) noexcept { said({4, e.tokens, static_cast<std::uint64_t>(e.why)}); }
+  void on(const pressure_met&) noexcept { said({5}); }
 
   [[nodiscard]] numbers take() { return std::exchange(said_, {}); }
 

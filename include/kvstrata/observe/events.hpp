@@ -142,4 +142,13 @@ struct pressure_met
 {
 };
 
+template <class... Events>
+struct event_list
+{
+};
+/// All that a tracker is told. A new event is entered here, too.
+using tracker_events = event_list<call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
+                                  bytes_offloaded, bytes_promoted, tokens_evicted, offload_refused, write_delayed,
+                                  tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met>;
+
 }  // namespace kvstrata

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <mutex>
 #include <ostream>
 #include <ranges>
@@ -46,15 +47,16 @@ concept stream_span = requires(const S& s) {
 };
 
 /// Keeps the first `most_events` events, and counts those that it leaves out. Every member may be called from any
-/// thread. An event for which memory is short is left out, too: the cache does not notice.
+/// thread. An event for which there is no memory, or whose time the clock does not know, is left out and counted, too:
+/// the cache does not notice.
 class timeline
 {
  public:
   static constexpr std::size_t default_most_events = 100'000;  // some 25 MB
 
   /// Seconds, of the clock that device spans keep. Default: the steady clock, from construction. Called under the
-  /// cache's lock; it must not throw, nor call the cache or this timeline. Throws usage_error for an empty
-  /// function.
+  /// cache's lock; it must not call the cache or this timeline. Where it throws, or returns what is no time, the event
+  /// is left out. Throws usage_error for an empty function.
   void use_clock(std::function<double()> clock)
   {
     if (!clock) throw usage_error("use_clock was given an empty function");
@@ -72,12 +74,12 @@ class timeline
   void on(const call_began&) noexcept
   {
     const std::lock_guard lock(mutex_);
-    call_began_ = clock_();
+    call_began_ = now();
   }
   void on(const call_ended& e) noexcept
   {
     const std::lock_guard lock(mutex_);
-    keep(event_kind::slice, cache_row, "call", name_of(e.call), call_began_, clock_(), {});
+    keep(event_kind::slice, cache_row, "call", name_of(e.call), call_began_, now(), {});
   }
   void on(const batch_prepared& e) noexcept
   {
@@ -193,9 +195,13 @@ class timeline
     std::uint64_t number = 0;
   };
 
+  [[nodiscard]] static bool is_span(double begin, double end) noexcept
+  {
+    return std::isfinite(begin) && std::isfinite(end) && begin <= end;
+  }
   static void require_times(std::string_view label, double begin, double end)
   {
-    if (std::isfinite(begin) && std::isfinite(end) && begin <= end) return;
+    if (is_span(begin, end)) return;
     throw usage_error("the span '" + std::string(label) + "' runs from " + std::to_string(begin) + " s to " +
                       std::to_string(end) + " s, but a span has a beginning and an end in that order");
   }
@@ -212,15 +218,25 @@ class timeline
   void mark(std::string_view category, std::string_view name, std::initializer_list<trace_argument> arguments) noexcept
   {
     const std::lock_guard lock(mutex_);
-    const double now = clock_();
-    keep(event_kind::instant, cache_row, category, name, now, now, arguments);
+    const double at = now();
+    keep(event_kind::instant, cache_row, category, name, at, at, arguments);
+  }
+
+  /// Not a number where the clock does not know. The lock is held.
+  [[nodiscard]] double now() const noexcept
+  {
+    try {
+      return clock_();
+    } catch (...) {
+      return std::numeric_limits<double>::quiet_NaN();
+    }
   }
 
   /// The lock is held.
   void keep(event_kind kind, std::uint32_t row, std::string_view category, std::string_view name, double begin,
             double end, std::initializer_list<trace_argument> arguments) noexcept
   {
-    if (events_.size() >= most_events_) {
+    if (events_.size() >= most_events_ || !is_span(begin, end)) {
       ++left_out_;
       return;
     }

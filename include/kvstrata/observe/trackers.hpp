@@ -15,7 +15,7 @@ class trackers
  public:
   template <class Event>
     requires(tracks<Trackers, Event> || ...)
-  void on(const Event& e)
+  void on(const Event& e) noexcept
   {
     std::apply([&e](Trackers&... each) { (tell(each, e), ...); }, all_);
   }
