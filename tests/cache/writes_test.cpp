@@ -1,7 +1,12 @@
 // When tokens go down, who goes first and how old they are, and what prefetches do: one story each, in virtual time.
 #include "cache/scene.hpp"
 
+#include <kvstrata/simulate/random.hpp>
+
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <vector>
 
 using namespace kvstrata;
@@ -275,6 +280,91 @@ TEST_CASE("unread are the tokens that no request was served before they went", "
   s.serve(1, 8);  // less than was brought up
   push_out();
   CHECK(unread() == 8 + 4 + 12 + 4);
+}
+
+TEST_CASE("unread: a shorter request adds to what was read", "[cache][observe]")
+{
+  scene<lone_scene_cache> s(8);
+  s.serve(1, 32);
+  s.serve(1, 32);
+  s.serve(1, 8);
+  s.serve(2, 32);
+  CHECK(s.cache.watcher().read().device_evicted_tokens == 32);
+  CHECK(s.cache.watcher().read().device_unread_tokens == 0);
+}
+
+TEST_CASE("unread is exact, whatever lengths are asked for and whoever goes", "[cache][observe]")
+{
+  constexpr token_count longest = 32;
+  struct token
+  {
+    bool here = false;
+    bool served = false;
+  };
+  std::map<unsigned, std::array<token, longest>> users;
+  scene<lone_scene_cache> s(longest / tiny_page);
+  random_source random(7);
+  std::uint64_t unread = 0;
+  std::uint64_t behind = 0;  // tokens that were read before, behind those asked for
+  for (int step = 0; step < 3000; ++step) {
+    const unsigned user = random.below(4);
+    const request asked = s.asks(user, 1 + random.below(random.below(3) == 0 ? longest : 12));
+    const batch_plan plan = s.cache.plan({&asked, 1}).value();
+    for (const victim_plan& v : plan.victims) {
+      auto& theirs = users[static_cast<unsigned>(to_number(v.user))];
+      token_count left = v.tokens;
+      for (token_count i = 0; i < longest && left != 0; ++i) {
+        token& t = theirs[v.rear ? longest - 1 - i : i];
+        if (!t.here) continue;
+        --left;
+        if (!t.served) ++unread;
+        t = {};
+      }
+    }
+    auto& mine = users[user];
+    const token_interval hit = plan.requests[0].device_hit;
+    for (token_count i = hit.begin; i < hit.end; ++i) mine[i].served = true;
+    for (const token_interval piece : plan.compute_of(0)) {
+      for (token_count i = piece.begin; i < piece.end; ++i) mine[i] = {.here = true};
+    }
+    for (token_count i = hit.end; i < longest; ++i) behind += mine[i].served ? 1U : 0U;
+    s.serve(user, asked.history_tokens);
+    REQUIRE(s.cache.watcher().read().device_unread_tokens == unread);
+  }
+  CHECK(unread > 1000);
+  CHECK(behind > 1000);
+}
+
+TEST_CASE("served_tokens: exact up to four stretches, then the closest become one", "[cache][observe]")
+{
+  served_tokens read;
+  for (const token_count begin : {40U, 0U, 20U, 30U}) read.add({begin, begin + 4});
+  CHECK(read.among({0, 100}) == 16);
+  CHECK(read.among({2, 22}) == 4);
+  read.add({30, 34});
+  CHECK(read.among({0, 100}) == 16);
+  read.add({10, 12});  // closest to {4} and {20} by 6 and 8; {24, 30} and {34, 40} lie 6 apart, too: the first goes
+  CHECK(read.among({0, 100}) == 18 + 6);
+  CHECK(read.among({4, 10}) == 6);
+  read.keep({8, 42});
+  CHECK(read.among({0, 100}) == 4 + 4 + 4 + 2);
+  read.add({11, 40});
+  CHECK(read.among({0, 100}) == 42 - 8);
+  read.clear();
+  CHECK(read.among({0, 100}) == 0);
+}
+
+TEST_CASE("unread in the lower tier: what the device served between was not read from it", "[cache][observe]")
+{
+  scene<by_page> s(8, 8);
+  s.serve(1, 32);
+  s.hold({{9, 32}}).release();  // off the device
+  CHECK(s.cache.prefetch(s.asks(1, 16), {.pages = 2}).value().tokens == 8);
+  CHECK(is(s.serve(1, 16), 8, 8, 0));
+  CHECK(is(s.serve(1, 32), 16, 16, 0));
+  s.serve(2, 32);
+  CHECK(s.cache.watcher().read().lower_evicted_tokens == 32);
+  CHECK(s.cache.watcher().read().lower_unread_tokens == 8);
 }
 
 TEST_CASE("unread in the lower tier: never brought up", "[cache][observe]")

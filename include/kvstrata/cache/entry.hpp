@@ -1,6 +1,7 @@
 // What the cache knows of one user: an interval of tokens in each tier, and where it lies.
 #pragma once
 
+#include <kvstrata/cache/served_tokens.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/device/event.hpp>
 #include <kvstrata/layout/copy_run.hpp>
@@ -27,7 +28,7 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     std::vector<page_id> pages;  ///< cover `tokens`, and all of the history while under a lease
     fence last_use;              ///< everything queued that reads or writes the pages
     bool listed = false;         ///< known to the replacement policy
-    token_interval read;         ///< of `tokens`: served to a request since they came
+    served_tokens read;          ///< of `tokens`: served to a request since they came
 
     [[nodiscard]] page_interval covered() const noexcept
     {
@@ -42,7 +43,7 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     std::vector<placed_extent> extents;  ///< ascending, without gaps; cover `tokens`
     fence last_use;                      ///< everything queued that reads or writes the extents
     bool listed = false;
-    token_interval read;  ///< of `tokens`: served to a request since they came
+    served_tokens read;  ///< of `tokens`: served from here to a request since they came
 
     [[nodiscard]] page_interval covered() const noexcept
     {
@@ -84,12 +85,14 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     prefetched.unread = false;
     prefetched.had = {};
     empty(prefetched.arriving);
-    device.tokens = device.read = {};
+    device.tokens = {};
+    device.read.clear();
     device.first_page = 0;
     empty(device.pages);
     device.last_use.clear();
     device.listed = false;
-    lower.tokens = lower.read = {};
+    lower.tokens = {};
+    lower.read.clear();
     empty(lower.extents);
     lower.last_use.clear();
     lower.listed = false;

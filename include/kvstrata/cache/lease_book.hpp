@@ -216,10 +216,10 @@ class lease_book
       token_interval valid = e.device.tokens;
       for (const token_interval hit : r.lower_hits) {
         if (joinable(valid, hit)) valid = hull(valid, hit);
-        if (read) e.lower.read = hull(e.lower.read, hit);
+        if (read) e.lower.read.add(hit);
       }
       levels_->set_device_tokens(e, valid);
-      if (read) e.device.read = intersect(valid, {0, r.history});
+      if (read) e.device.read.add(intersect(valid, {0, r.history}));
       levels_->touch(e, requests[i].hint);
     }
   }

@@ -80,7 +80,7 @@ class residency
     if (tokens == e.device.tokens) return;
     if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
     e.device.tokens = tokens;
-    e.device.read = intersect(e.device.read, tokens);
+    e.device.read.keep(tokens);
     dirt_.note(e, is_live(e));
   }
 
@@ -97,7 +97,7 @@ class residency
   {
     if (is_live(e)) lower_count_.resident -= e.lower.tokens.size() - had.size();
     e.lower.tokens = had;
-    e.lower.read = intersect(e.lower.read, had);
+    e.lower.read.keep(had);
     dirt_.note(e, is_live(e));
     below_.settle(e);
   }
@@ -154,7 +154,7 @@ class residency
       lower_count_.resident -= lost.size();
       count_evicted(tier_level::lower, e, lost, e.device.tokens, e.lower.read);
     }
-    e.lower.read = intersect(e.lower.read, e.lower.tokens);
+    e.lower.read.keep(e.lower.tokens);
     if (e.lower.tokens.empty()) e.left_below = true;
     dirt_.note(e, is_live(e));
     top_.changed(e);
@@ -195,7 +195,8 @@ class residency
   {
     uncount(e);
     e.device.tokens = {};
-    e.device.read = e.lower.read = {};
+    e.device.read.clear();
+    e.lower.read.clear();
     forget_prefetch(e);
     top_.trim(e, {});
     if constexpr (has_lower) below_.drop(e);
@@ -260,7 +261,7 @@ class residency
 
   /// `elsewhere`: what the other tier has; `read`: what of the tier was served before.
   void count_evicted(tier_level from, const entry_type& e, token_interval lost, token_interval elsewhere,
-                     token_interval read) noexcept
+                     const served_tokens& read) noexcept
   {
     token_counts& count = from == tier_level::device ? device_count_ : lower_count_;
     const token_count dropped = lost.size() - intersect(lost, elsewhere).size();
@@ -269,7 +270,7 @@ class residency
     tell(tracker_, tokens_evicted{.from = from,
                                   .tokens = lost.size(),
                                   .dropped = dropped,
-                                  .unread = lost.size() - intersect(lost, read).size(),
+                                  .unread = lost.size() - read.among(lost),
                                   .age = age(e)});
   }
 

@@ -94,7 +94,7 @@ struct tokens_evicted
   tier_level from = tier_level::device;
   std::uint64_t tokens = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t unread = 0;  ///< of `tokens`: never served to any request since they came into the tier
+  std::uint64_t unread = 0;  ///< of `tokens`: never served from the tier to a request since they came
   std::uint64_t age = 0;     ///< requests that the cache has served since the user's last one
 };
 
