@@ -14,6 +14,46 @@ TEST_CASE("the first visit computes all, the second only what is new", "[cache]"
   CHECK(s.cache.stats().users == 1);
 }
 
+TEST_CASE("users are those of whom a token is cached, not those who are only held", "[cache]")
+{
+  scene<page_scene_cache> s(8, 16);
+  auto first = s.hold({{1, 9}, {2, 0}});
+  CHECK(s.cache.stats().users == 0);
+  s.run_model(first);
+  first.commit();
+  CHECK(s.cache.stats().users == 1);
+  first.release();
+  CHECK(s.cache.stats().users == 1);
+  auto second = s.hold({{1, 9}, {3, 20}});
+  CHECK(s.cache.stats().users == 1);
+  second.release();  // nothing was committed
+  CHECK(s.cache.stats().users == 1);
+  s.hold({{4, 32}}).release();  // user 1 is in the lower tier alone
+  CHECK(s.cache.stats().device.resident_tokens == 0);
+  CHECK(s.cache.stats().users == 1);
+  s.serve(5, 32);
+  CHECK(s.cache.stats().users == 2);
+  s.serve(6, 32);  // pushes user 5 down, and user 1 out
+  CHECK(s.cache.stats().users == 2);
+  auto held = s.hold({{6, 32}});
+  s.cache.erase(user_id{6});
+  CHECK(s.cache.stats().users == 1);
+  s.run_model(held);
+  held.commit();
+  held.release();
+  CHECK(s.cache.stats().users == 1);
+  s.cache.erase(user_id{5});
+  CHECK(s.cache.stats().users == 0);
+  s.serve(7, 8);
+  auto stale = s.hold({{7, 8}});
+  s.epoch = epoch_id{1};
+  s.cache.advance_epoch(s.epoch);
+  CHECK(s.cache.stats().users == 0);
+  stale.release();
+  s.serve(8, 32);  // the stale copies go
+  CHECK(s.cache.stats().users == 1);
+}
+
 TEST_CASE("a batch's view is a page table in the order of the requests", "[cache]")
 {
   scene<default_scene_cache> s(16, 32);

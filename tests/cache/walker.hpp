@@ -581,9 +581,17 @@ class walker
   void account()
   {
     std::uint64_t on_device = 0;
-    for (const user_id user : naive_.users()) REQUIRE(see_all_of(user, &on_device));
+    std::uint64_t cached = 0;
+    for (const user_id user : naive_.users()) {
+      std::uint64_t here = 0;
+      std::uint64_t lower = 0;
+      REQUIRE(see_all_of(user, &here, &lower));
+      on_device += here;
+      if (here + lower != 0) ++cached;
+    }
     cache_stats s = cache_.stats();
     REQUIRE(s.device.resident_tokens == on_device);
+    REQUIRE(s.users == cached);
     check_losses(s, true);
 
     // One lease over the whole device pushes everybody down; being dropped it leaves nothing.

@@ -27,7 +27,6 @@ class directory
   }
 
   [[nodiscard]] epoch_id epoch() const noexcept { return epoch_; }
-  [[nodiscard]] std::size_t users() const noexcept { return live_.size(); }
 
   /// The user's live entry, or null. O(1).
   [[nodiscard]] Entry* find(user_id user) const

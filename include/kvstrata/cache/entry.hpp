@@ -78,7 +78,7 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
   void renew() noexcept
   {
     holds = 0;
-    doomed = left_below = refused_below = false;
+    doomed = left_below = refused_below = counted = false;
     planned_in = uses = asked_at = cleaned_in = 0;
     dirty = 0;
     vouched = {};
@@ -109,6 +109,7 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
   bool doomed = false;           ///< erased while held: goes with its last hold
   bool left_below = false;       ///< the lower tier has evicted the user since their last request
   bool refused_below = false;    ///< it has not admitted them since then: it is not asked again before the next one
+  bool counted = false;          ///< among the users of whom something is cached
   std::uint64_t planned_in = 0;  ///< the last plan that had a request of this user
   std::uint64_t uses = 0;        ///< requests so far
   std::uint64_t asked_at = 0;    ///< the cache's count of requests when the last one came

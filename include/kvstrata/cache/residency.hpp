@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace kvstrata {
 
@@ -81,7 +82,7 @@ class residency
     if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
     e.device.tokens = tokens;
     e.device.read.keep(tokens);
-    dirt_.note(e, is_live(e));
+    note(e);
   }
 
   void add_lower_tokens(entry_type& e, token_interval more) noexcept
@@ -89,7 +90,7 @@ class residency
     const token_interval all = hull(e.lower.tokens, more);
     if (is_live(e)) lower_count_.resident += all.size() - e.lower.tokens.size();
     e.lower.tokens = all;
-    dirt_.note(e, is_live(e));
+    note(e);
   }
 
   /// Takes back what add_lower_tokens has said since the entry had `had`: the bytes will not come.
@@ -98,7 +99,7 @@ class residency
     if (is_live(e)) lower_count_.resident -= e.lower.tokens.size() - had.size();
     e.lower.tokens = had;
     e.lower.read.keep(had);
-    dirt_.note(e, is_live(e));
+    note(e);
     below_.settle(e);
   }
 
@@ -156,7 +157,7 @@ class residency
     }
     e.lower.read.keep(e.lower.tokens);
     if (e.lower.tokens.empty()) e.left_below = true;
-    dirt_.note(e, is_live(e));
+    note(e);
     top_.changed(e);
     discard_if_empty(e);
   }
@@ -224,7 +225,7 @@ class residency
   void advance(epoch_id epoch) noexcept
   {
     users_.advance(epoch);
-    device_count_.resident = lower_count_.resident = 0;
+    device_count_.resident = lower_count_.resident = cached_users_ = 0;
     dirt_.forget_all();
   }
 
@@ -237,7 +238,7 @@ class residency
     if constexpr (has_lower) {
       s.lower = account(below_.tier(), below_.capacity(), below_.bytes_per_frame(), complete, lower_count_);
     }
-    s.users = users_.users();
+    s.users = cached_users_;
     s.dirty_tokens = dirt_.tokens();
     return s;
   }
@@ -251,12 +252,24 @@ class residency
     e.prefetched.arriving.clear();
   }
 
+  /// The entry's intervals have changed.
+  void note(entry_type& e) noexcept
+  {
+    const bool live = is_live(e);
+    dirt_.note(e, live);
+    const bool counts = live && !(e.device.tokens.empty() && e.lower.tokens.empty());
+    if (std::exchange(e.counted, counts) == counts || !live) return;
+    if (counts) ++cached_users_;
+    else --cached_users_;
+  }
+
   void uncount(entry_type& e) noexcept
   {
     if (!is_live(e)) return;
     device_count_.resident -= e.device.tokens.size();
     lower_count_.resident -= e.lower.tokens.size();
     dirt_.forget(e);
+    if (std::exchange(e.counted, false)) --cached_users_;
   }
 
   /// `elsewhere`: what the other tier has; `read`: what of the tier was served before.
@@ -283,6 +296,7 @@ class residency
   [[no_unique_address]] typename parts::below below_;
   [[no_unique_address]] Tracker tracker_;
   token_counts device_count_, lower_count_;
+  std::uint64_t cached_users_ = 0;  // live, with tokens in a tier
   dirt_book<entry_type> dirt_;
   std::uint64_t clock_ = 0;  // requests
 };

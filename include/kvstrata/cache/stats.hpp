@@ -24,7 +24,7 @@ struct cache_stats
   tier_stats window;                 ///< the onload window; resident while leases read it; all 0 without one
   std::uint64_t dirty_tokens = 0;    ///< that only the device has
   std::uint64_t waiting_writes = 0;  ///< users whose write waits for its turn
-  std::uint64_t users = 0;           ///< with anything cached, in the current epoch
+  std::uint64_t users = 0;           ///< of whom any token is cached, in the current epoch
   std::uint64_t leases = 0;          ///< not yet released
 };
 
