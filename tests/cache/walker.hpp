@@ -395,7 +395,9 @@ class walker
     REQUIRE(!is_held(user));
     const cache_stats after = snapshot();
     const std::uint64_t displaced = after.device.evicted_tokens - before.device.evicted_tokens;
-    REQUIRE(displaced <= moved->displaced_tokens);  // and those of an older epoch
+    REQUIRE(displaced == moved->displaced_tokens);
+    REQUIRE(moved->pages <= limit.pages);
+    REQUIRE(moved->displaced_pages <= limit.displaced_pages);
     REQUIRE(displaced <= std::uint64_t{limit.displaced_pages} * tiny_page);
     const auto counted = cache_.counted();
     REQUIRE(counted.onload_bytes > expected_.onload_bytes);

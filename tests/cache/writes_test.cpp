@@ -1,8 +1,10 @@
 // When tokens go down, who goes first and how old they are, and what prefetches do: one story each, in virtual time.
 #include "cache/scene.hpp"
 
+#include <kvstrata/cache/prefetcher.hpp>
 #include <kvstrata/simulate/random.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +24,19 @@ using by_page = writing<page_write_through>;
 using by_token = writing<token_write_through>;
 using at_eviction = writing<write_back>;
 using second_time = writing<selective_write<2>>;
+
+/// Four pages at a time.
+struct granular_layout : paged_layout
+{
+  [[nodiscard]] constexpr token_count chunk_tokens() const noexcept { return 4 * page_tokens; }
+  [[nodiscard]] constexpr page_count extent_pages(page_count, page_count wanted) const noexcept
+  {
+    return (wanted + 3) / 4 * 4;
+  }
+  [[nodiscard]] constexpr page_count granule_pages() const noexcept { return 4; }
+};
+using by_granule = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, granular_layout,
+                         layerwise_transfer<token_write_through>, lru, counters>;
 
 /// A page takes a second on either link.
 [[nodiscard]] emulated_device_config slow_links()
@@ -378,6 +393,71 @@ TEST_CASE("unread in the lower tier: never brought up", "[cache][observe]")
 }
 
 // --- prefetches ---
+
+TEST_CASE("a prefetch keeps its limit where pages are taken in granules", "[cache][prefetch]")
+{
+  for (const token_count history : {80U, 66U, 17U}) {
+    for (const token_count others : {96U, 40U}) {      // what pushes the user off the device: all of them, or the front
+      for (const token_count front : {0U, 6U, 20U}) {  // what a request brings up again, when all had gone
+        for (page_count limit = 0; limit < 12; ++limit) {
+          if (front != 0 && others != 96) continue;
+          CAPTURE(history, others, front, limit);
+          scene<by_granule> s(24, 96);
+          s.serve(1, history);
+          s.hold({{9, others}}).release();
+          if (front != 0) s.serve(1, std::min(front, history));
+          const token_count had = s.look(1, history).device_hit.size();
+          token_count came = 0;
+          prefetch_outcome got;
+          do {
+            const auto used = s.cache.stats().device.resident_bytes;
+            got = s.cache.prefetch(s.asks(1, history), {.pages = limit}).value();
+            came += got.tokens;
+            REQUIRE(got.pages <= limit);
+            REQUIRE(got.left == history - had - came);
+            REQUIRE(s.cache.stats().device.resident_bytes - used == got.pages * tiny_page_bytes);
+          } while (got.tokens != 0);
+          if (limit >= 4) REQUIRE(got.left == 0);
+          else if (others == 96) REQUIRE(had + came == std::min((front + 15) / 16 * 16, history));  // what it fills
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a prefetcher keeps its budget where pages are taken in granules", "[cache][prefetch]")
+{
+  for (page_count budget = 4; budget <= 12; ++budget) {
+    CAPTURE(budget);
+    scene<by_granule> s(24, 96);
+    s.serve(1, 80);
+    s.hold({{9, 96}}).release();
+    prefetcher<by_granule> ahead(s.cache, {.budget_pages = budget, .step_pages = budget});
+    ahead.launch(s.asks(1, 80));
+    ahead.poll(0);
+    CHECK(ahead.held_pages() == budget / 4 * 4);
+    CHECK(s.look(1, 80).device_hit == token_interval{80 - budget / 4 * 16, 80});
+  }
+}
+
+TEST_CASE("users of an older epoch do not count as displaced", "[cache][prefetch]")
+{
+  scene<by_token> s(8, 64);
+  s.serve(4, 16);
+  auto held = s.hold({{4, 16}});
+  s.epoch = epoch_id{1};
+  s.cache.advance_epoch(s.epoch);
+  s.serve(1, 16);
+  s.hold({{9, 16}}).release();  // user 1 goes down: the other four pages are held
+  held.release();
+  s.serve(2, 16);
+  const auto got = s.cache.prefetch(s.asks(1, 16), {}).value();
+  CHECK(got.tokens == 16);
+  CHECK(got.displaced_pages == 0);
+  CHECK(got.displaced_tokens == 0);
+  CHECK(s.cache.watcher().read().displaced_tokens == 0);
+  CHECK(s.look(2, 16).device_hit == token_interval{0, 16});
+}
 
 TEST_CASE("a prefetch just before its request does not cost the overlap by layers", "[cache][prefetch]")
 {

@@ -74,6 +74,7 @@ class lease_book
     out.tokens = s.plan.requests.front().lower_tokens();
     out.pages = s.plan.requests.front().pages_taken;
     for (const victim_plan& v : s.plan.victims) {
+      if (v.stale) continue;
       out.displaced_pages += v.pages;
       out.displaced_tokens += v.tokens;
     }

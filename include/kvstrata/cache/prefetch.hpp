@@ -12,7 +12,7 @@ namespace kvstrata {
 struct prefetch_limit
 {
   page_count pages = (std::numeric_limits<page_count>::max)();            ///< pages to bring up, at most
-  page_count displaced_pages = (std::numeric_limits<page_count>::max)();  ///< pages of others to push off the device
+  page_count displaced_pages = (std::numeric_limits<page_count>::max)();  ///< of others of this epoch, to push off
 };
 
 struct prefetch_outcome
@@ -20,7 +20,7 @@ struct prefetch_outcome
   token_count tokens = 0;              ///< on their way to the device now
   token_count left = 0;                ///< that the lower tier has and the device still lacks
   page_count pages = 0;                ///< taken for them
-  page_count displaced_pages = 0;      ///< of others, that were pushed off for them
+  page_count displaced_pages = 0;      ///< of others of this epoch, that were pushed off
   std::uint64_t displaced_tokens = 0;  ///< in these pages
 };
 

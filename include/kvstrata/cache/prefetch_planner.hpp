@@ -42,10 +42,9 @@ class prefetch_planner
     left = below.size() - intersect(below, here).size();
     for (page_count most = limit.pages;;) {
       const token_interval both = hull(here, within(below, here, most));
-      const page_interval wanted = levels_->room(both);
       if (both == here) return std::nullopt;
+      const page_interval wanted = levels_->room(both);
       const page_count taken = wanted.size() - found->device.covered().size();
-      if (taken > most && levels_->layout().granule_pages() > most) return std::nullopt;
       const page_count allowed = limit.displaced_pages < taken ? limit.displaced_pages : taken;
       if (const page_count room = out.plan.pages_free + allowed; taken > room) {
         if (room == 0 || room >= most) return std::nullopt;
@@ -80,26 +79,24 @@ class prefetch_planner
     return pages;
   }
 
-  /// What of `below` about `most` pages hold that the device lacks: what lies behind `here` first, then what lies
-  /// before it, or the rear when nothing is here.
+  /// What of `below` finds room in the granules that `here` has, and in at most `most` pages more: what lies behind
+  /// `here` first, then what lies before it, or the rear when nothing is here. With `here` it is one interval.
   [[nodiscard]] token_interval within(token_interval below, token_interval here, page_count most) const noexcept
   {
-    const std::uint64_t tokens = std::uint64_t{most} * levels_->layout().page_tokens;
-    const auto front_cut = [&](token_interval piece, std::uint64_t room) {  // to whole pages, from the rear
-      if (piece.size() <= room) return piece;
-      const token_count page = levels_->layout().page_tokens;
-      const auto begin = static_cast<token_count>((piece.end - room + page - 1) / page * page);
-      return begin < piece.end ? token_interval{begin, piece.end} : token_interval{};
+    const page_count granule_pages = levels_->layout().granule_pages();
+    const std::uint64_t granule = std::uint64_t{granule_pages} * levels_->layout().page_tokens;
+    const auto granules = [&](token_count tokens) { return tokens / granule + (tokens % granule != 0 ? 1 : 0); };
+    std::uint64_t left = (std::min)(std::uint64_t{most / granule_pages}, granules(below.end));
+    const auto token = [&](std::uint64_t number) {
+      return static_cast<token_count>(std::clamp<std::uint64_t>(number * granule, below.begin, below.end));
     };
-    if (here.empty()) return front_cut(below, tokens);
-    token_interval rear = below.end > here.end ? token_interval{here.end, below.end} : token_interval{};
-    if (rear.size() > tokens) {
-      const auto end =
-          static_cast<token_count>(rear.begin + tokens) / levels_->layout().page_tokens * levels_->layout().page_tokens;
-      return end > here.end ? token_interval{here.end, end} : token_interval{};
-    }
-    const token_interval front = below.begin < here.begin ? token_interval{below.begin, here.begin} : token_interval{};
-    return hull(front_cut(front, tokens - rear.size()), rear.empty() ? here : rear);
+    const auto before = [&](std::uint64_t number) { return token(number - (std::min)(left, number)); };
+    if (here.empty()) return {before(granules(below.end)), below.end};
+    const std::uint64_t mine = granules(here.end);
+    const token_count end = (std::max)(token(mine + left), here.end);
+    if (end < below.end) return {here.begin, end};
+    left -= granules(end) - mine;
+    return {(std::min)(before(here.begin / granule), here.begin), end};
   }
 
   Hierarchy* levels_;
