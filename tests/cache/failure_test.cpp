@@ -3,12 +3,10 @@
 #include "cache/combinations.hpp"
 #include "cache/effort.hpp"
 #include "cache/faulty_device.hpp"
-#include "cache/tiny_model.hpp"
+#include "cache/player.hpp"
 #include "support/catch.hpp"
 
-#include <functional>
-#include <initializer_list>
-#include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -32,174 +30,6 @@ constexpr point_on<Device> table[] = {
     at<Device, paged_page_first, window, window, immediate, page, fetch, front, front, bounded>,
 };
 
-struct turn
-{
-  unsigned user = 0;
-  token_count history = 0;
-};
-
-/// Serves users with a model that checks every byte that is served. Knows what may be served: what a lease wrote that
-/// came as far as commit().
-class player
-{
- public:
-  using kernel_runner = std::function<void(stream_id, layer_index, std::shared_ptr<const lease_work>)>;
-
-  player(any_cache& cache, stream_id compute, kernel_runner run)
-      : cache_(cache), compute_(compute), run_(std::move(run))
-  {
-  }
-
-  [[nodiscard]] static request asks(turn t) { return {.user = user_id{t.user}, .history_tokens = t.history}; }
-  [[nodiscard]] static std::vector<request> batch_of(std::initializer_list<turn> turns)
-  {
-    std::vector<request> out;
-    for (const turn t : turns) out.push_back(asks(t));
-    return out;
-  }
-
-  [[nodiscard]] result<std::unique_ptr<any_lease>> prepare(std::initializer_list<turn> turns)
-  {
-    return cache_.prepare(batch_of(turns), compute_);
-  }
-
-  /// The calls of a lease's life, in order: wait and layer_done for each layer, commit. Does the first `calls` of them.
-  void live(any_lease& lease, unsigned calls = ~0U)
-  {
-    const std::uint64_t draft = ++drafts_;
-    const auto work = work_of(lease, draft);
-    for (layer_index layer = 0; layer < tiny.layers; ++layer) {
-      if (calls-- == 0) return;
-      lease.wait(layer);
-      if (calls-- == 0) return;
-      run_(compute_, layer, work);
-      lease.layer_done(layer);
-    }
-    if (calls-- == 0) return;
-    for (std::size_t i = 0; i < lease.size(); ++i) {
-      const request_plan& r = lease.plan().requests[i];
-      for (const token_interval piece : lease.compute(i)) {
-        for (token_count t = piece.begin; t < piece.end; ++t) {
-          if (!r.recomputed.contains(t)) written_[r.user][t] = draft;
-        }
-      }
-    }
-    lease.commit();
-  }
-
-  void serve(std::initializer_list<turn> turns)
-  {
-    auto lease = prepare(turns);
-    REQUIRE(lease.has_value());
-    live(**lease);
-    (*lease)->release();
-  }
-
-  void erase(unsigned user)
-  {
-    written_.erase(user_id{user});
-    cache_.erase(user_id{user});
-  }
-
- private:
-  std::shared_ptr<const lease_work> work_of(const any_lease& lease, std::uint64_t draft)
-  {
-    auto work = std::make_shared<lease_work>();
-    const page_table_view view = lease.view();
-    work->value_offset = view.value_offset();
-    work->layer_stride = view.where.layer_stride;
-    for (std::size_t i = 0; i < lease.size(); ++i) {
-      const request_plan& r = lease.plan().requests[i];
-      for (token_count t = 0; t < r.history; ++t) {
-        bool computed = false;
-        for (const token_interval piece : lease.compute(i)) computed |= piece.contains(t);
-        std::uint64_t shown = draft;
-        if (!computed || r.recomputed.contains(t)) {
-          const auto known = written_[r.user].find(t);
-          if (known == written_[r.user].end()) FAIL("token " << t << " of user " << to_number(r.user) << " is unknown");
-          shown = known->second;
-        }
-        work->cells.push_back({.key = view.key(0, i, t),
-                               .tag = token_tag(r.user, {}, shown, t),
-                               .user = r.user,
-                               .token = t,
-                               .writes = computed});
-      }
-    }
-    return work;
-  }
-
-  any_cache& cache_;
-  stream_id compute_;
-  kernel_runner run_;
-  std::map<user_id, std::map<token_count, std::uint64_t>> written_;
-  std::uint64_t drafts_ = 0;
-};
-
-/// Something of everything: hits, write-through, write-back, delayed writes, prefetch and its undoing, the cleaner.
-void play(player& p, any_cache& cache)
-{
-  const auto prefetch = [&](turn t, const prefetch_limit& limit = {}) {
-    static_cast<void>(cache.prefetch(player::asks(t), limit));
-  };
-  p.serve({{1, 24}, {2, 20}});
-  p.serve({{3, 23}});
-  p.serve({{2, 22}, {1, 24}});
-  p.serve({{4, 24}, {5, 21}});
-  prefetch({1, 24}, {.pages = 2});
-  p.serve({{1, 24}});
-  p.serve({{3, 24}, {4, 24}});
-  p.serve({{5, 24}});
-  prefetch({2, 22});
-  cache.undo_prefetch(user_id{2});
-  prefetch({2, 22});
-  p.serve({{2, 23}});
-  cache.clean(~std::uint64_t{0});
-  p.serve({{6, 17}});
-  p.serve({{6, 19}, {1, 24}});
-  cache.clean(10);
-  p.erase(4);
-  p.serve({{3, 24}, {4, 9}});
-  p.serve({{5, 24}, {6, 19}});
-  cache.drain_sync();
-  cache.clean(~std::uint64_t{0});
-  p.serve({{1, 24}, {2, 24}});
-  cache.drain_sync();
-}
-
-void check_sums(const cache_stats& s)
-{
-  for (const tier_stats& tier : {s.device, s.lower, s.window}) {
-    CHECK(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
-    CHECK(tier.dropped_tokens <= tier.evicted_tokens);
-    CHECK(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
-  }
-  CHECK(s.leases == 0);
-  CHECK(s.dirty_tokens <= s.device.resident_tokens);
-  CHECK(s.window.resident_bytes == 0);
-}
-
-/// Nothing is held, and all that is cached can be given back.
-void check_given_back(any_cache& cache)
-{
-  for (int round = 0; cache.stats().waiting_writes != 0; ++round) {
-    REQUIRE(round < 10);
-    cache.drain_sync();
-    cache.clean(0);
-  }
-  cache.drain_sync();
-  check_sums(cache.stats());
-  for (unsigned user = 1; user <= 6; ++user) cache.erase(user_id{user});
-  const cache_stats s = cache.stats();
-  CHECK(s.users == 0);
-  CHECK(s.dirty_tokens == 0);
-  for (const tier_stats& tier : {s.device, s.lower, s.window}) {
-    CHECK(tier.resident_tokens == 0);
-    CHECK(tier.resident_bytes == 0);
-  }
-  cache.close();
-}
-
 /// A cache on an emulated device, with its player.
 struct stage
 {
@@ -208,7 +38,7 @@ struct stage
         compute(device.create_stream("compute")),
         model(device, 2e-6),
         cache(where.make(device, s)),
-        who(*cache, compute, [this](stream_id stream, layer_index layer, std::shared_ptr<const lease_work> work) {
+        who(*cache, {compute}, [this](stream_id stream, layer_index layer, std::shared_ptr<const lease_work> work) {
           model.launch(stream, layer, std::move(work));
         })
   {
@@ -291,7 +121,7 @@ TEST_CASE("any call of the device fails once", "[cache][failure]")
       faulty_device device;
       const stream_id compute = device.create_stream("compute");
       const auto cache = where.make(device, {});
-      player who(*cache, compute, [&found](stream_id, layer_index layer, std::shared_ptr<const lease_work> work) {
+      player who(*cache, {compute}, [&found](stream_id, layer_index layer, std::shared_ptr<const lease_work> work) {
         tiny_model::run(*work, layer, found);
       });
       device.fail_after(calls);

@@ -5,7 +5,9 @@
 #include <kvstrata/transfer/engines/window_copy.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
+#include <vector>
 
 using namespace kvstrata;
 using namespace kvstrata_test;
@@ -21,6 +23,32 @@ struct cut_at
   using option_kind = split_policy_option;
   token_count until = 0;
   [[nodiscard]] token_count recompute_until(const split_question&) const noexcept { return until; }
+};
+
+/// Copies at once, and says that it was done before it began.
+struct at_once
+{
+  using option_kind = copy_engine_option;
+
+  template <device Device>
+  class on
+  {
+   public:
+    on(Device& d, copy_direction way) : device_(&d), way_(way) {}
+    [[nodiscard]] copied copy(const copy_list& list, layer_index layer, const fence& after)
+    {
+      wait_for_sync(*device_, after);
+      list_pieces(pieces_, list, way_, layer);
+      for (const copy_piece& p : pieces_) std::memcpy(p.dst, p.src, p.bytes);
+      return {.calls = pieces_.size(), .pieces = pieces_.size(), .done = {}};
+    }
+    void drain_sync() noexcept {}
+
+   private:
+    Device* device_;
+    copy_direction way_;
+    std::vector<copy_piece> pieces_;
+  };
 };
 
 using ranges = tested<contiguous_layout, layerwise_transfer<>>;
@@ -317,4 +345,20 @@ TEST_CASE("split: all of it may be computed again, and what the device has never
   CHECK(is(s.serve(1, 23), 0, 0, 23));
   CHECK(s.cache.watcher().read().onload_bytes == 0);
   CHECK(s.cache.watcher().read().recomputed_tokens == 8 + 8 + 23);
+}
+
+TEST_CASE("an engine whose copies are over at once", "[cache][paths]")
+{
+  scene<tested<hybrid_layout, layerwise_transfer<at_once, token_write_through>>> s(8, 64);
+  s.serve(1, 20);
+  s.serve(2, 32);
+  const request r = s.asks(1, 20);
+  const auto out = s.cache.prefetch(r);
+  REQUIRE(out);
+  CHECK(out->tokens == 20);
+  CHECK(s.cache.arrived(r.user));
+  s.cache.wait_arrived_sync(r.user);
+  CHECK(is(s.serve(1, 20), 20, 0, 0));
+  s.serve(2, 32);
+  CHECK(is(s.serve(1, 22), 0, 20, 2));  // the page that the model goes on in waits for nothing, too
 }

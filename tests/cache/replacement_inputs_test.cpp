@@ -2,6 +2,7 @@
 // under pressure.
 #include "cache/scene.hpp"
 
+#include <kvstrata/cache/prefetcher.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/lru.hpp>
 
@@ -291,4 +292,31 @@ TEST_CASE("an arena takes only whom its admission policy wants", "[cache][replac
   s.serve(3, 32);  // the fourth question, for 3: yes
   CHECK(second_try::asked == 4);
   CHECK(s.cache.stats().device.dropped_tokens == 12);  // 2 whole, and what the arena had no room for of 1
+}
+
+TEST_CASE("a prefetcher tells what the hint showed when the request joined the queue", "[cache][replacement]")
+{
+  for (int tier : {0, 1}) log_of(tier).clear();
+  told_scene s(8, 64);
+  s.serve(1, 16);
+  s.serve(2, 32);
+  std::vector<std::int64_t> visits{1000, 1060};
+  const request r{
+      .user = user_id{1}, .history_tokens = 16, .time_ms = 2000, .hint = {.visits_ms = visits, .events = 10}};
+  prefetcher<told_cache> ahead(s.cache, {.budget_pages = 8, .step_pages = 2});
+  ahead.launch(request{.user = user_id{1}, .history_tokens = 12});
+  ahead.launch(r);  // counts from now on
+  visits = {-1, -1};
+  ahead.launch(request{.user = user_id{3}, .history_tokens = 4});
+  log_of(0).clear();
+  ahead.poll(0);
+  REQUIRE(ahead.figures().queued_tokens == 16);
+  REQUIRE(last_of(0, "insert", 1) != nullptr);
+  CHECK(last_of(0, "insert", 1)->visits == std::vector<std::int64_t>{1000, 1060});
+  CHECK(last_of(0, "insert", 1)->info.hint.events == 10);
+  s.cache.drain_sync();
+  ahead.poll(1);
+  for (const told& t : log_of(0)) {
+    if (t.what == "touch" && t.info.user == user_id{1}) CHECK(t.visits == std::vector<std::int64_t>{1000, 1060});
+  }
 }

@@ -1,15 +1,19 @@
 // Fences: at most one point a stream, the later one.
+#include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 
-#include <kvstrata/device/concepts.hpp>
+#include <kvstrata/device/last_use.hpp>
 
+#include <exception>
 #include <map>
+#include <new>
 #include <random>
 #include <vector>
 
 namespace {
 
 using namespace kvstrata;
+using kvstrata_test::allocations, kvstrata_test::failing_allocation;
 
 constexpr event at(std::uint32_t stream, std::uint64_t sequence) { return {stream_id{stream}, sequence}; }
 
@@ -28,11 +32,17 @@ struct noting_device
   stream_id create_stream(std::string_view) { return {}; }
   event record(stream_id stream) { return {stream, 0}; }
   void wait(stream_id stream, event point) { waits.emplace_back(stream, point); }
-  bool query(event) { return true; }
+  bool query(event point)
+  {
+    if (query_fails) throw 1;
+    return point.sequence <= passed;
+  }
   void wait_sync(event point) { host_waits.push_back(point); }
   void copy(stream_id, copy_direction, std::byte*, const std::byte*, std::size_t) {}
   std::vector<std::pair<stream_id, event>> waits;
   std::vector<event> host_waits;
+  std::uint64_t passed = ~std::uint64_t{0};
+  bool query_fails = false;
 };
 
 }  // namespace
@@ -112,4 +122,111 @@ TEST_CASE("a stream does not wait for itself")
   REQUIRE(d.waits[0] == std::pair{stream_id{1}, at(2, 6)});
   wait_for_sync(d, f);
   REQUIRE(d.host_waits == std::vector{at(1, 5), at(2, 6)});
+}
+
+namespace {
+
+/// Points of as many streams, all with this sequence number.
+fence of_streams(std::uint32_t streams, std::uint64_t sequence)
+{
+  fence f;
+  for (std::uint32_t s = 1; s <= streams; ++s) f.add(at(s, sequence));
+  return f;
+}
+
+}  // namespace
+
+TEST_CASE("copying a fence cannot fail, and copies do not see each other's changes")
+{
+  const fence many = of_streams(9, 5);
+  const std::size_t before = allocations();
+  fence copy = many;
+  const fence assigned = copy;
+  CHECK(allocations() == before);
+  copy.add(at(9, 6));
+  copy.prune([](event point) { return point.sequence == 5; });
+  CHECK(list(copy) == std::vector{at(9, 6)});
+  CHECK(list(assigned) == list(many));
+  CHECK(list(many) == list(of_streams(9, 5)));
+}
+
+TEST_CASE("adding that fails changes nothing")
+{
+  fence f = of_streams(4, 5);
+  const fence more = of_streams(8, 5);
+  for (const bool shared : {false, true}) {
+    const fence before = f;
+    const fence other = shared ? f : fence{};
+    {
+      const failing_allocation starving(1);
+      CHECK_THROWS_AS(f.add(at(77, 1)), std::bad_alloc);
+    }
+    CHECK(list(f) == list(before));
+    f.add(more);
+  }
+}
+
+TEST_CASE("a fence that would have to grow forgets what has passed first")
+{
+  noting_device d;
+  d.passed = 5;
+  fence f = of_streams(4, 5);
+  f.add(at(2, 7));
+  const std::size_t before = allocations();
+  remember(d, f, at(50, 9));
+  CHECK(allocations() == before);
+  CHECK(list(f) == std::vector{at(2, 7), at(50, 9)});
+
+  f = of_streams(12, 6);  // far ones, too: what is left fits near
+  d.passed = 6;
+  f.add(at(11, 8));
+  const std::size_t then = allocations();
+  remember(d, f, at(60, 9));
+  CHECK(allocations() == then);
+  CHECK(list(f) == std::vector{at(11, 8), at(60, 9)});
+  CHECK(d.host_waits.empty());
+}
+
+TEST_CASE("what cannot be remembered is waited for")
+{
+  noting_device d;
+  d.passed = 0;
+  fence f = of_streams(4, 5);
+  for (const bool broken : {false, true}) {  // a device that cannot tell what has passed
+    d.query_fails = broken;
+    d.host_waits.clear();
+    {
+      const failing_allocation starving(1);
+      remember(d, f, at(50, 9));
+    }
+    CHECK(list(f) == list(of_streams(4, 5)));
+    CHECK(d.host_waits == std::vector{at(50, 9)});
+  }
+  d.host_waits.clear();
+  remember(d, f, at(50, 9));
+  CHECK(d.host_waits.empty());
+  CHECK(list(f).back() == at(50, 9));
+}
+
+TEST_CASE("a point is asked for twice before a device counts as failed")
+{
+  struct : noting_device
+  {
+    event record(stream_id stream)
+    {
+      if (failures != 0) {
+        --failures;
+        throw failures;
+      }
+      return {stream, 3};
+    }
+    int failures = 0;
+  } d;
+  std::exception_ptr failed;
+  d.failures = 1;
+  CHECK(last_point(d, stream_id{4}, failed) == at(4, 3));
+  CHECK(failed == nullptr);
+  d.failures = 2;
+  CHECK_FALSE(last_point(d, stream_id{4}, failed));
+  CHECK_THROWS_AS(std::rethrow_exception(failed), int);
 }

@@ -1,4 +1,5 @@
 // Runs of frames against a naive bitmap: what is handed out, what comes together again, and whose fences it carries.
+#include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/tiers/run_pool.hpp>
@@ -145,6 +146,47 @@ TEST_CASE("frames are in flight until their fence has come to pass")
   done[0] = 6;
   REQUIRE(pool.in_flight(complete) == 0);
   REQUIRE(uses_of(pool).empty());
+}
+
+TEST_CASE("runs whose common fence finds no memory stay apart")
+{
+  run_pool pool(10);
+  static_cast<void>(pool.try_take(10));
+  fence several;
+  for (std::uint32_t stream = 1; stream <= 4; ++stream) several.add(at(stream, 3));
+  pool.give_back({0, 4}, several);
+  pool.give_back({8, 2}, several);
+  {
+    const kvstrata_test::failing_allocation starving(1);
+    pool.give_back({4, 4}, at(9, 7));  // with its left neighbour's five streams; then with its right one's
+  }
+  CHECK(pool.free() == 10);
+  CHECK(pool.runs() == 2);
+  const auto apart = pool.try_take(4);
+  REQUIRE(apart);
+  CHECK(apart->run == frame_run{0, 4});
+  CHECK_FALSE(waits_for(apart->last_use, at(9, 7)));
+  const auto joined = pool.try_take(6);
+  REQUIRE(joined);
+  CHECK(joined->run == frame_run{4, 6});
+  CHECK(waits_for(joined->last_use, at(9, 7)));
+  CHECK(waits_for(joined->last_use, at(4, 3)));
+  pool.give_back(apart->run, {});
+  pool.give_back(joined->run, {});
+  CHECK(pool.runs() == 1);
+}
+
+TEST_CASE("a run that is joined sheds what has passed before its fence grows")
+{
+  run_pool pool(4);
+  static_cast<void>(pool.try_take(4));
+  fence passed;
+  for (std::uint32_t stream = 1; stream <= 4; ++stream) passed.add(at(stream, 3));
+  pool.give_back({0, 2}, passed);
+  const std::size_t before = kvstrata_test::allocations();
+  pool.give_back({2, 2}, at(9, 7), [](event point) { return point.sequence <= 3; });
+  CHECK(kvstrata_test::allocations() == before);
+  CHECK(pool.runs() == 1);
 }
 
 TEST_CASE("random takes and returns against a bitmap")

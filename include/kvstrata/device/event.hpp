@@ -221,7 +221,7 @@ class fence
     far_ = std::move(mine);
     if (pack(point) != 0) return;
     // Its stream may be near, with a point that is the earlier one, as it fits there.
-    shed_near([&](event near) noexcept { return near.stream == point.stream; });
+    shed_near([&](event earlier) noexcept { return earlier.stream == point.stream; });
   }
 
   template <class Passed>
@@ -238,7 +238,7 @@ class fence
   template <class Passed>
   void shed(Passed&& passed) noexcept
   {
-    std::size_t near = shed_near(passed);
+    std::size_t count = shed_near(passed);
     if (far_ == nullptr) return;
     std::array<std::uint64_t, near_points> kept{};
     std::size_t left = 0;
@@ -248,12 +248,12 @@ class fence
     for (const event point : far_->list) {
       if (passed(point)) continue;
       if (mine) far_->list[out++] = point;
-      fits = fits && near + left < near_points && (kept[left] = pack(point)) != 0;
+      fits = fits && count + left < near_points && (kept[left] = pack(point)) != 0;
       left += fits ? 1 : 0;
     }
     if (mine) far_->list.resize(out);
     if (!fits) return;
-    for (std::size_t i = 0; i < left; ++i) near_[near++] = kept[i];
+    for (std::size_t i = 0; i < left; ++i) near_[count++] = kept[i];
     far_.reset();
   }
 
