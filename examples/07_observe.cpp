@@ -1,9 +1,11 @@
 // Observe: what a cache does, seen by several trackers at once.
 //
 // A tracker is told of events after they happened. It hears those for which it has an overload of on(); what it does not
-// listen for costs nothing, and an empty tracker takes no room. Three are at work here: counts, of which a service would
-// make Prometheus text, a timeline for ui.perfetto.dev, and one of our own.
+// listen for costs nothing, and an empty tracker takes no room. Three are at work here: counts, of which a service makes
+// metrics for Prometheus, a timeline for ui.perfetto.dev, and one of our own.
 #include <kvstrata/cache.hpp>
+#include <kvstrata/cache/prometheus.hpp>
+#include <kvstrata/cache/sharded.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/observe/prometheus.hpp>
 #include <kvstrata/observe/timeline.hpp>
@@ -12,8 +14,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace kvstrata;
 
@@ -29,7 +33,8 @@ static_assert(tracks<loss_alarm, tokens_evicted> && !tracks<loss_alarm, batch_pr
 using watchers = trackers<counters, timeline, loss_alarm>;
 using watched_cache = default_cache<emulated_device, lru, watchers>;
 
-void serve(watched_cache& cache, emulated_device& device, stream_id compute)
+template <class Cache>
+void serve(Cache& cache, emulated_device& device, stream_id compute)
 {
   for (std::uint64_t turn = 0; turn < 60; ++turn) {
     const request batch[] = {
@@ -46,6 +51,25 @@ void serve(watched_cache& cache, emulated_device& device, stream_id compute)
     device.wait_sync(device.record(compute));
   }
   cache.drain_sync();
+}
+
+// All that there is to say of a service's caches, or of the shards of one: one exposition, in which a label tells them
+// apart. A service answers a scrape with it, in the format that the request's Accept header asks for.
+std::string scrape(sharded<watched_cache>& shards, metrics_format format)
+{
+  std::vector<labelled<counters::snapshot>> counts;
+  std::vector<labelled<cache_stats>> states;
+  for (std::uint32_t i = 0; i < shards.shards(); ++i) {
+    const prometheus_labels label = {{"shard", std::to_string(i)}};
+    counts.push_back({label, shards.watcher(i).get<counters>().read()});
+    states.push_back({label, shards.stats(i)});
+  }
+  std::ostringstream out;
+  prometheus_writer to(out, {{"cache", "example"}}, format);
+  write_prometheus(to, counts);
+  write_prometheus(to, states);
+  to.finish();
+  return out.str();
 }
 
 int main()
@@ -72,7 +96,7 @@ int main()
               static_cast<unsigned long long>(s.lower_tokens), static_cast<unsigned long long>(s.computed_tokens));
   std::printf("half of those whom the host tier knew were back within %.0f requests\n", s.lower_hit_ages.quantile(0.5));
 
-  // For a scrape: `constant` labels tell several caches apart.
+  // For a scrape, as text.
   const std::string metrics = to_prometheus(s, {{"cache", "example"}});
   const std::size_t evicted = metrics.find("# HELP kvstrata_evicted_tokens_total");
   std::printf("\n%s\n", metrics.substr(evicted, metrics.find("# HELP", evicted + 1) - evicted).c_str());
@@ -101,9 +125,17 @@ int main()
   const std::uint64_t lost = cramped.watcher().get<loss_alarm>().lost;
   std::printf("with a tenth of the host memory, %llu tokens were lost\n", static_cast<unsigned long long>(lost));
 
+  // The same memory in two shards, and one scrape of both.
+  sharded<watched_cache> shards(device, {.shape = shape, .device = {.bytes = 16 * page}, .host = {.bytes = 80 * page}},
+                                2);
+  serve(shards, device, compute);
+  const std::string both = scrape(shards, metrics_format::open_metrics);
+  const std::size_t users = both.find("# HELP kvstrata_users ");
+  std::printf("\n%s\n", both.substr(users, both.find("# HELP", users + 1) - users).c_str());
+
   const bool right =
       out && line.left_out() == 0 && line.events() > 5 * s.batches && s.batches == 60 && s.device_dropped_tokens == 0 &&
-      lost != 0 && s.lower_hit_ages.total() != 0 && evicted != std::string::npos &&
+      lost != 0 && s.lower_hit_ages.total() != 0 && evicted != std::string::npos && users != std::string::npos &&
       now.device.free_bytes + now.device.resident_bytes + now.device.in_flight_bytes == now.device.capacity_bytes;
   std::puts(right ? "Every token is accounted for." : "FAILED: the counts contradict each other");
   return right ? 0 : 1;

@@ -63,7 +63,8 @@ struct drawn_slice
   double end = 0;
 };
 
-/// The slices of each row of a timeline's file, in the order of beginning.
+/// The slices of each stream of a timeline's file, in the order of beginning. One whose clock lets them overlap has
+/// several rows: "onload", "onload (2)".
 [[nodiscard]] inline std::map<std::string, std::vector<drawn_slice>> slices_of(const kvstrata::timeline& drawn)
 {
   std::ostringstream out;
@@ -72,7 +73,10 @@ struct drawn_slice
   std::map<double, std::string> rows;
   std::map<std::string, std::vector<drawn_slice>> slices;
   for (const json_value& e : file["traceEvents"].items) {
-    if (e["ph"].text == "M" && e["name"].text == "thread_name") rows[e["tid"].number] = e["args"]["name"].text;
+    if (e["ph"].text == "M" && e["name"].text == "thread_name") {
+      const std::string& name = e["args"]["name"].text;
+      rows[e["tid"].number] = name.substr(0, name.find(" ("));
+    }
     if (e["ph"].text != "X" || e["cat"].text == "stall") continue;
     slices[rows.at(e["tid"].number)].push_back({e["name"].text, e["ts"].number, e["ts"].number + e["dur"].number});
   }

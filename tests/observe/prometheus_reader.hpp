@@ -1,10 +1,12 @@
-// A reader of Prometheus' text exposition format, version 0.0.4, that is stricter than the format: families in one
-// piece, HELP and TYPE in front, no sample twice. Throws std::runtime_error with the line.
+// A reader of Prometheus' text exposition format, version 0.0.4, and of OpenMetrics 1.0, that is stricter than they are:
+// families in one piece, HELP and TYPE in front, no sample twice, no name in two families. Throws std::runtime_error with
+// the line.
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -40,16 +42,20 @@ struct prometheus_family
 class prometheus_reader
 {
  public:
-  explicit prometheus_reader(const std::string& text)
+  explicit prometheus_reader(const std::string& text, bool open_metrics = false) : open_metrics_(open_metrics)
   {
     if (text.empty() || text.back() != '\n') throw std::runtime_error("the last line does not end");
     std::istringstream lines(text);
+    bool over = false;
     while (std::getline(lines, line_)) {
+      require(!over, "a line after the end");
       at_ = 0;
-      if (line_.starts_with("# HELP ")) read_help();
+      if (open_metrics_ && line_ == "# EOF") over = true;
+      else if (line_.starts_with("# HELP ")) read_help();
       else if (line_.starts_with("# TYPE ")) read_type();
       else read_sample();
     }
+    require(over == open_metrics_, "no end");
   }
 
   std::map<std::string, prometheus_family> families;
@@ -97,9 +103,10 @@ class prometheus_reader
     for (; at_ < line_.size(); ++at_) {
       if (line_[at_] == '\\') {
         ++at_;
-        require(peek() == '\\' || peek() == 'n', "a wrong escape");
-        help += peek() == 'n' ? '\n' : '\\';
+        require(peek() == '\\' || peek() == 'n' || (open_metrics_ && peek() == '"'), "a wrong escape");
+        help += peek() == 'n' ? '\n' : peek();
       } else {
+        require(!open_metrics_ || peek() != '"', "a quote without escape");
         help += line_[at_];
       }
     }
@@ -112,6 +119,13 @@ class prometheus_reader
     families[current_].type = line_.substr(at_ + 1);
     const std::string& type = families[current_].type;
     require(type == "counter" || type == "gauge" || type == "histogram", "an unknown type");
+    require(open_metrics_ || (type == "counter") == current_.ends_with("_total"), "only a counter is a _total");
+    for (const char* const suffix : {"", "_total", "_created", "_bucket", "_sum", "_count"}) {
+      const bool is_counter = *suffix == '\0' || std::string(suffix) == "_total" || std::string(suffix) == "_created";
+      const bool mine = *suffix == '\0' || (type == "counter" && open_metrics_ && is_counter) ||
+                        (type == "histogram" && std::string(suffix) != "_total");
+      if (mine) require(names_.insert(current_ + suffix).second, "a name that another family has");
+    }
   }
 
   void read_sample()
@@ -124,7 +138,8 @@ class prometheus_reader
       require(s.name == current_ + "_bucket" || s.name == current_ + "_sum" || s.name == current_ + "_count",
               "a sample of another family");
     } else {
-      require(s.name == current_, "a sample of another family");
+      const bool suffixed = open_metrics_ && family.type == "counter";
+      require(s.name == current_ + (suffixed ? "_total" : ""), "a sample of another family");
     }
     if (peek() == '{') {
       do {
@@ -140,6 +155,10 @@ class prometheus_reader
     require(peek() == ' ', "no space before the value");
     s.value = line_.substr(at_ + 1);
     static_cast<void>(s.number());
+    if (open_metrics_ && s.labels.contains("le") && family.type == "histogram") {
+      const std::string& limit = s.labels["le"];
+      require(limit == "+Inf" || limit.find('.') != std::string::npos, "a limit that is written as no float");
+    }
     for (const prometheus_sample& other : family.samples) {
       require(other.name != s.name || other.labels != s.labels, "a sample comes twice");
     }
@@ -166,6 +185,8 @@ class prometheus_reader
   std::string line_;
   std::size_t at_ = 0;
   std::string current_;
+  bool open_metrics_;
+  std::set<std::string> names_;
 };
 
 }  // namespace kvstrata_test

@@ -1,14 +1,18 @@
 // Prometheus text, read back by a reader of its own: names, escapes, buckets, and every count of a snapshot.
 #include "observe/prometheus_reader.hpp"
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/observe/prometheus.hpp>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <locale>
 #include <set>
 #include <sstream>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -169,6 +173,138 @@ TEST_CASE("prometheus: gauges keep every bit of a double, and know what is none"
   REQUIRE(text.sample("kvstrata_v", {{"i", "inf"}}).value == "+Inf");
   REQUIRE(text.sample("kvstrata_v", {{"i", "-inf"}}).value == "-Inf");
   REQUIRE(text.sample("kvstrata_v", {{"i", "nan"}}).value == "NaN");
+}
+
+TEST_CASE("prometheus: several caches stand in one exposition, each metric with one head")
+{
+  counters::snapshot b = all_different();
+  b.batches = 5;
+  b.lower_hit_ages.counts[3] = 77;
+  const std::vector<labelled<counters::snapshot>> both{{{{"shard", "0"}}, all_different()}, {{{"shard", "1"}}, b}};
+  for (const metrics_format format : {metrics_format::prometheus_text, metrics_format::open_metrics}) {
+    const std::string text = to_prometheus(both, {{"cache", "a"}}, format);
+    const prometheus_reader read(text, format == metrics_format::open_metrics);
+    const prometheus_reader one(to_prometheus(b, {}, format), format == metrics_format::open_metrics);
+    REQUIRE(read.families.size() == one.families.size());
+    for (const auto& [name, family] : one.families) {
+      REQUIRE(read.families.at(name).samples.size() == 2 * family.samples.size());
+      for (const prometheus_sample& s : family.samples) {
+        labels with = s.labels;
+        with["cache"] = "a";
+        with["shard"] = "1";
+        REQUIRE(read.sample(s.name, with).value == s.value);
+      }
+    }
+    REQUIRE(read.sample("kvstrata_batches_total", {{"cache", "a"}, {"shard", "0"}}).value ==
+            std::to_string(all_different().batches));
+  }
+  // None is none; two that nothing tells apart are refused.
+  REQUIRE(to_prometheus(std::vector<labelled<counters::snapshot>>{}).empty());
+  const std::vector<labelled<counters::snapshot>> alike{{{{"shard", "0"}}, b}, {{{"shard", "0"}}, b}};
+  REQUIRE(kvstrata_test::sentence_of<usage_error>([&] { static_cast<void>(to_prometheus(alike)); }) ==
+          "the metric kvstrata_batches has two values for the labels {shard=\"0\"}");
+}
+
+TEST_CASE("prometheus: OpenMetrics, to the letter")
+{
+  log2_histogram h;
+  h.add(3);
+  std::ostringstream out;
+  prometheus_writer to(out, {{"cache", "a"}}, metrics_format::open_metrics);
+  to.counter("hits", "Say \"hit\".", 3, {{"tier", "x"}});
+  to.gauge("load", "Load.", 0.5);
+  to.histogram("age", "Ages.", h);
+  to.finish();
+  const std::string text = out.str();
+  REQUIRE(text.starts_with(R"(# HELP kvstrata_hits Say \"hit\".
+# TYPE kvstrata_hits counter
+kvstrata_hits_total{cache="a",tier="x"} 3
+# HELP kvstrata_load Load.
+# TYPE kvstrata_load gauge
+kvstrata_load{cache="a"} 0.5
+# HELP kvstrata_age Ages.
+# TYPE kvstrata_age histogram
+kvstrata_age_bucket{cache="a",le="0.0"} 0
+kvstrata_age_bucket{cache="a",le="1.0"} 0
+kvstrata_age_bucket{cache="a",le="3.0"} 1
+)"));
+  REQUIRE(text.ends_with(R"(
+kvstrata_age_bucket{cache="a",le="+Inf"} 1
+kvstrata_age_sum{cache="a"} 3
+kvstrata_age_count{cache="a"} 1
+# EOF
+)"));
+  REQUIRE(prometheus_reader(text, true).families.size() == 3);
+  REQUIRE_THROWS_AS(to.gauge("late", "Late.", 1.0), usage_error);
+  REQUIRE_THROWS_AS(to.finish(), usage_error);
+  REQUIRE(out.str() == text);
+}
+
+TEST_CASE("prometheus: bytes that are no UTF-8 are replaced in labels and helps")
+{
+  const std::string bad = "\xEF\xBF\xBD";
+  std::ostringstream out;
+  prometheus_writer to(out, {{"cache", "a\xFF\xC3"}});
+  to.gauge("level", "h\xE2\x82\"", 1.0, {{"other", "\xED\xA0\x80\xC3\xA4"}});
+  const prometheus_reader read(out.str());
+  REQUIRE(read.families.at("kvstrata_level").help == "h" + bad + bad + "\"");
+  REQUIRE(read.families.at("kvstrata_level").samples.at(0).labels ==
+          labels{{"cache", "a" + bad + bad}, {"other", bad + bad + bad + "\xC3\xA4"}});
+  // What is alike then is one series.
+  to.gauge("level", "Help.", 1.0, {{"other", "\xFE"}});
+  REQUIRE_THROWS_AS(to.gauge("level", "Help.", 1.0, {{"other", "\xFF"}}), usage_error);
+}
+
+TEST_CASE("prometheus: nothing is said twice, whichever way")
+{
+  using kvstrata_test::sentence_of;
+  for (const metrics_format format : {metrics_format::prometheus_text, metrics_format::open_metrics}) {
+    std::ostringstream out;
+    prometheus_writer to(out, {{"cache", "a"}}, format);
+    const auto refused = [&](const std::function<void()>& call) {
+      const std::string before = out.str();
+      const std::string why = sentence_of<usage_error>(call);
+      REQUIRE(out.str() == before);
+      return why;
+    };
+    const log2_histogram h;
+    to.gauge("level", "Help.", 1.0, {{"x", "1"}, {"y", "2"}});
+    const std::string twice = "the metric kvstrata_level has two values for the labels {cache=\"a\",x=\"1\",y=\"2\"}";
+    REQUIRE(refused([&] { to.gauge("level", "Help.", 2.0, {{"x", "1"}, {"y", "2"}}); }) == twice);
+    REQUIRE(refused([&] { to.gauge("level", "Help.", 2.0, {{"y", "2"}, {"x", "1"}}); }) == twice);
+    REQUIRE(refused([&] { to.gauge("level", "Help.", 2.0, {{"y", "2"}, {"x", "1"}, {"z", ""}}); }) == twice);
+    to.gauge("level", "Help.", 2.0, {{"x", "1"}});
+    // A name has one type.
+    REQUIRE(refused([&] { to.histogram("level", "Help.", h); }) ==
+            "the metric kvstrata_level is a gauge; it cannot be a histogram, too");
+    REQUIRE(refused([&] { to.counter("level", "Help.", 1); }) ==
+            "the metric kvstrata_level is a gauge; it cannot be a counter, too");
+    to.histogram("age", "Help.", h);
+    REQUIRE(refused([&] { to.gauge("age", "Help.", 1.0); }) ==
+            "the metric kvstrata_age is a histogram; it cannot be a gauge, too");
+    REQUIRE(refused([&] { to.histogram("age", "Help.", h); }) ==
+            "the metric kvstrata_age has two values for the labels {cache=\"a\"}");
+    REQUIRE(refused([&] { to.gauge("level", "Help.", 3.0, {{"x", "3"}}); }) ==
+            "the metric kvstrata_level was written before; its samples must come one after another: several caches are "
+            "written as a list of labelled snapshots");
+    // Nor are a metric's samples called like another metric, before or after it.
+    for (const char* const name : {"age_bucket", "age_sum", "age_count", "age_created"}) {
+      REQUIRE(refused([&] { to.gauge(name, "Help.", 1.0); }) == "the gauge kvstrata_" + std::string(name) +
+                                                                    " needs the name kvstrata_" + name +
+                                                                    ", which the metric kvstrata_age has");
+    }
+    to.gauge("size_count", "Help.", 1.0);
+    REQUIRE(refused([&] { to.histogram("size", "Help.", h); }) ==
+            "the histogram kvstrata_size needs the name kvstrata_size_count, which the metric kvstrata_size_count has");
+    to.counter("hits", "Help.", 1);
+    REQUIRE_FALSE(refused([&] { to.gauge("hits_total", "Help.", 1.0); }).find("kvstrata_hits_total") ==
+                  std::string::npos);
+    to.gauge("misses_total", "Help.", 1.0);
+    REQUIRE_FALSE(refused([&] { to.counter("misses", "Help.", 1); }).find("kvstrata_misses_total") ==
+                  std::string::npos);
+    to.finish();
+    if (format == metrics_format::open_metrics) REQUIRE(prometheus_reader(out.str(), true).families.size() == 5);
+  }
 }
 
 TEST_CASE("prometheus: a stream's locale changes nothing")

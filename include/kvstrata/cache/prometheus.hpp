@@ -1,39 +1,58 @@
-// Where every byte of a cache is, as Prometheus text: gauges beside the counts of observe/prometheus.hpp.
+// Where every byte of a cache is, for Prometheus: gauges beside the counts of observe/prometheus.hpp.
 //
 //   prometheus_writer to(response, {{"cache", "a"}});
 //   write_prometheus(to, cache.stats());
 //   write_prometheus(to, cache.watcher().read());
+//   to.finish();
+//
+// For several caches, or the shards of one, both take a list of labelled snapshots.
 #pragma once
 
 #include <kvstrata/cache/stats.hpp>
+#include <kvstrata/observe/labelled.hpp>
 #include <kvstrata/observe/prometheus_writer.hpp>
 
-#include <string>
+#include <cstdint>
+#include <span>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 namespace kvstrata {
 
-/// Adds the tiers' bytes and tokens. Throws as the writer does.
+/// Adds the tiers' bytes and tokens of several caches, each with its labels. Throws as the writer does.
+inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cache_stats>> all)
+{
+  using s = cache_stats;
+  using series = std::vector<detail::metric_series<s, std::uint64_t>>;
+  const auto gauge = [&](std::string_view name, std::string_view help, const series& each) {
+    detail::for_each_series(
+        all, each, [&](std::uint64_t value, const prometheus_labels& labels) { to.gauge(name, help, value, labels); });
+  };
+  const auto places = [](std::uint64_t tier_stats::* what) {
+    return series{{{{"tier", "device"}}, [what](const s& x) { return x.device.*what; }},
+                  {{{"tier", "lower"}}, [what](const s& x) { return x.lower.*what; }},
+                  {{{"tier", "window"}}, [what](const s& x) { return x.window.*what; }}};
+  };
+  gauge("capacity_bytes", "Bytes that users can have.", places(&tier_stats::capacity_bytes));
+  gauge("free_bytes", "Bytes that nobody has and nothing queued uses.", places(&tier_stats::free_bytes));
+  gauge("resident_bytes", "Bytes in pages and extents of users, or of leases in the window.",
+        places(&tier_stats::resident_bytes));
+  gauge("in_flight_bytes", "Bytes that nobody has any more, but queued work still uses.",
+        places(&tier_stats::in_flight_bytes));
+  gauge("resident_tokens", "Committed tokens that a tier holds for the current epoch's users.",
+        {{{{"tier", "device"}}, [](const s& x) { return x.device.resident_tokens; }},
+         {{{"tier", "lower"}}, [](const s& x) { return x.lower.resident_tokens; }}});
+  gauge("dirty_tokens", "Committed tokens that only the device has.", {{{}, &s::dirty_tokens}});
+  gauge("waiting_writes", "Users whose write waits for its turn.", {{{}, &s::waiting_writes}});
+  gauge("users", "Users with anything cached, in the current epoch.", {{{}, &s::users}});
+  gauge("leases", "Leases that are not released yet.", {{{}, &s::leases}});
+}
+
+/// Adds those of one cache.
 inline void write_prometheus(prometheus_writer& to, const cache_stats& s)
 {
-  const std::pair<std::string, const tier_stats*> places[] = {
-      {"device", &s.device}, {"lower", &s.lower}, {"window", &s.window}};
-  const auto each = [&](std::string_view name, std::string_view help, auto member) {
-    for (const auto& [place, stats] : places) to.gauge(name, help, stats->*member, {{"tier", place}});
-  };
-  each("capacity_bytes", "Bytes that users can have.", &tier_stats::capacity_bytes);
-  each("free_bytes", "Bytes that nobody has and nothing queued uses.", &tier_stats::free_bytes);
-  each("resident_bytes", "Bytes in pages and extents of users, or of leases in the window.",
-       &tier_stats::resident_bytes);
-  each("in_flight_bytes", "Bytes that nobody has any more, but queued work still uses.", &tier_stats::in_flight_bytes);
-  constexpr std::string_view resident = "Committed tokens that a tier holds for the current epoch's users.";
-  to.gauge("resident_tokens", resident, s.device.resident_tokens, {{"tier", "device"}});
-  to.gauge("resident_tokens", resident, s.lower.resident_tokens, {{"tier", "lower"}});
-  to.gauge("dirty_tokens", "Committed tokens that only the device has.", s.dirty_tokens);
-  to.gauge("waiting_writes", "Users whose write waits for its turn.", s.waiting_writes);
-  to.gauge("users", "Users with anything cached, in the current epoch.", s.users);
-  to.gauge("leases", "Leases that are not released yet.", s.leases);
+  const labelled<cache_stats> one{{}, s};
+  write_prometheus(to, {&one, 1});
 }
 
 }  // namespace kvstrata

@@ -1,51 +1,58 @@
-// Writes Prometheus' text exposition format, version 0.0.4, which Prometheus scrapes over HTTP:
+// Writes what Prometheus scrapes over HTTP, in either of its formats:
 //
 //   # HELP kvstrata_evicted_tokens_total Tokens that left a tier under pressure.
 //   # TYPE kvstrata_evicted_tokens_total counter
 //   kvstrata_evicted_tokens_total{cache="a",tier="device"} 1200
 //
-// Content-Type: text/plain; version=0.0.4
+// The text exposition format, as above. Content-Type: text/plain; version=0.0.4
 // https://prometheus.io/docs/instrumenting/exposition_formats/
+//
+// OpenMetrics 1.0, where the lines of a counter leave out _total and the last line is # EOF. Content-Type:
+// application/openmetrics-text; version=1.0.0; charset=utf-8
+// https://prometheus.io/docs/specs/om/open_metrics_spec/
 #pragma once
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/observe/log2_histogram.hpp>
+#include <kvstrata/observe/metric_book.hpp>
+#include <kvstrata/observe/utf8.hpp>
 
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <ostream>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace kvstrata {
 
-/// Names and values, for example {{"cache", "a"}, {"tier", "device"}}. Values may be any UTF-8.
-using prometheus_labels = std::vector<std::pair<std::string, std::string>>;
+enum class metrics_format : std::uint8_t { prometheus_text, open_metrics };
 
-/// One exposition, on a stream. A metric gets the prefix "kvstrata_", a counter also the suffix "_total". Metrics of
-/// one name differ in their labels and come one after another. Throws usage_error, before anything is written, for a
-/// name that the format does not allow, a label that occurs twice, and a metric that is taken up again after another
-/// one. Whether writing succeeded is the stream's to say. The stream's locale does not matter. Not synchronised.
+/// One exposition, on a stream: one for all caches of a process, which differ in their labels. A metric gets the prefix
+/// "kvstrata_", a counter also the suffix "_total". Samples of one metric come one after another, and its first help
+/// counts. Throws usage_error, before anything is written, for a name that the formats do not allow, a label that occurs
+/// twice, a series that was written before, a metric that is taken up again after another one or with another type, a
+/// metric whose samples have the names of another one's ("x_count" beside the histogram "x"), and anything after
+/// finish(). Whether writing succeeded is the stream's to say. The stream's locale does not matter. Not synchronised.
 class prometheus_writer
 {
  public:
   /// `constant` labels come first in every sample.
-  explicit prometheus_writer(std::ostream& out, prometheus_labels constant = {})
-      : out_(&out), constant_(std::move(constant))
+  explicit prometheus_writer(std::ostream& out, prometheus_labels constant = {},
+                             metrics_format format = metrics_format::prometheus_text)
+      : out_(&out), constant_(std::move(constant)), format_(format)
   {
-    require_labels("", constant_, {});
+    detail::metric_book::require_labels("", constant_, {}, false);
   }
 
   /// Something that only grows while the process lives.
   void counter(std::string_view name, std::string_view help, std::uint64_t value, const prometheus_labels& labels = {})
   {
-    const std::string metric = full_name(name, "_total");
-    begin(metric, "counter", help, labels, "");
-    sample(metric, labels, "", std::to_string(value));
+    const std::string family = full_name(name);
+    begin(family, metric_type::counter, help, labels);
+    sample(family + "_total", labels, "", std::to_string(value));
   }
 
   /// Something that goes up and down.
@@ -62,69 +69,65 @@ class prometheus_writer
   void histogram(std::string_view name, std::string_view help, const log2_histogram& values,
                  const prometheus_labels& labels = {})
   {
-    const std::string metric = full_name(name, "");
-    begin(metric, "histogram", help, labels, "le");
+    const std::string family = full_name(name);
+    begin(family, metric_type::histogram, help, labels);
+    const char* const fraction = is_open_metrics() ? ".0" : "";  // there, limits are written as floats
     std::uint64_t below = 0;
     for (std::size_t i = 0; i + 1 < log2_histogram::buckets; ++i) {
       below += values.counts[i];
-      sample(metric + "_bucket", labels, std::to_string(log2_histogram::last_of(i)), std::to_string(below));
+      sample(family + "_bucket", labels, std::to_string(log2_histogram::last_of(i)) + fraction, std::to_string(below));
     }
     const std::string all = std::to_string(below + values.counts.back());
-    sample(metric + "_bucket", labels, "+Inf", all);
-    sample(metric + "_sum", labels, "", std::to_string(values.sum));
-    sample(metric + "_count", labels, "", all);
+    sample(family + "_bucket", labels, "+Inf", all);
+    sample(family + "_sum", labels, "", std::to_string(values.sum));
+    sample(family + "_count", labels, "", all);
+  }
+
+  /// Ends the exposition. In OpenMetrics a reader takes one without an end for one that broke off.
+  void finish()
+  {
+    require_open();
+    finished_ = true;
+    if (is_open_metrics()) *out_ << "# EOF\n";
   }
 
  private:
+  using metric_type = detail::metric_type;
+
+  [[nodiscard]] bool is_open_metrics() const noexcept { return format_ == metrics_format::open_metrics; }
+
+  void require_open() const
+  {
+    if (finished_) throw usage_error("this exposition was finished before");
+  }
+
   void gauge_text(std::string_view name, std::string_view help, const std::string& value,
                   const prometheus_labels& labels)
   {
-    const std::string metric = full_name(name, "");
-    begin(metric, "gauge", help, labels, "");
-    sample(metric, labels, "", value);
+    const std::string family = full_name(name);
+    begin(family, metric_type::gauge, help, labels);
+    sample(family, labels, "", value);
   }
 
-  static std::string full_name(std::string_view name, std::string_view suffix)
+  static std::string full_name(std::string_view name)
   {
-    if (!is_name(name, true)) {
+    if (!detail::is_metric_name(name, true)) {
       throw usage_error("'" + std::string(name) + "' is no name for a metric; letters, digits, _ and : are allowed");
     }
-    return std::string("kvstrata_").append(name).append(suffix);
+    return std::string("kvstrata_").append(name);
   }
 
   /// Checks everything, then writes the head of a metric unless it is the one at hand.
-  void begin(const std::string& metric, std::string_view type, std::string_view help, const prometheus_labels& labels,
-             std::string_view reserved)
+  void begin(const std::string& family, metric_type type, std::string_view help, const prometheus_labels& labels)
   {
-    require_labels(metric, labels, reserved);
-    if (metric == current_) return;
-    if (!done_.insert(metric).second) {
-      throw usage_error("the metric " + metric + " was written before; its samples must come one after another");
-    }
-    current_ = metric;
+    require_open();
+    book_.require_labels(" of the metric " + family, constant_, labels, type == metric_type::histogram);
+    if (!book_.enter(family, type, constant_, labels)) return;
+    const std::string metric = family + (type == metric_type::counter && !is_open_metrics() ? "_total" : "");
     std::string head = "# HELP " + metric + " ";
-    escape(head, help, false);
-    head.append("\n# TYPE ").append(metric).append(" ").append(type).append("\n");
+    escape(head, help, is_open_metrics());
+    head.append("\n# TYPE ").append(metric).append(" ").append(name_of(type)).append("\n");
     *out_ << head;
-  }
-
-  void require_labels(const std::string& metric, const prometheus_labels& labels, std::string_view reserved) const
-  {
-    std::set<std::string_view> seen;
-    if (!metric.empty()) {
-      for (const auto& [name, value] : constant_) seen.insert(name);
-    }
-    const std::string where = metric.empty() ? std::string() : " of the metric " + metric;
-    for (const auto& [name, value] : labels) {
-      if (!is_name(name, false) || name.starts_with("__")) {
-        throw usage_error("'" + name + "' is no name for a label" + where +
-                          "; letters, digits and _ are allowed, but no __ in front");
-      }
-      if (!seen.insert(name).second) throw usage_error("the label '" + name + "'" + where + " occurs twice");
-    }
-    if (!reserved.empty() && seen.contains(reserved)) {
-      throw usage_error("the label '" + std::string(reserved) + "'" + where + " is the format's own");
-    }
   }
 
   /// `limit`: a bucket's label "le"; empty without one.
@@ -147,24 +150,14 @@ class prometheus_writer
     *out_ << line;
   }
 
-  /// A name must not begin with a digit; one of a metric follows our prefix.
-  static bool is_name(std::string_view name, bool metric) noexcept
-  {
-    if (name.empty() || (!metric && name.front() >= '0' && name.front() <= '9')) return false;
-    for (const char c : name) {
-      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-      if (!letter && c != '_' && !(c >= '0' && c <= '9') && !(metric && c == ':')) return false;
-    }
-    return true;
-  }
-
   static void escape(std::string& to, std::string_view text, bool quotes)
   {
-    for (const char c : text) {
-      if (c == '\\') to += "\\\\";
-      else if (c == '\n') to += "\\n";
-      else if (c == '"' && quotes) to += "\\\"";
-      else to += c;
+    while (!text.empty()) {
+      const std::string_view character = detail::take_character(text);
+      if (character == "\\") to += "\\\\";
+      else if (character == "\n") to += "\\n";
+      else if (character == "\"" && quotes) to += "\\\"";
+      else to += character;
     }
   }
 
@@ -178,8 +171,9 @@ class prometheus_writer
 
   std::ostream* out_;
   prometheus_labels constant_;
-  std::string current_;
-  std::set<std::string> done_;
+  metrics_format format_;
+  detail::metric_book book_;
+  bool finished_ = false;
 };
 
 }  // namespace kvstrata
