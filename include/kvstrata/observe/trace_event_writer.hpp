@@ -3,8 +3,10 @@
 // https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 #pragma once
 
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/observe/json_string.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <ostream>
@@ -22,9 +24,24 @@ struct trace_argument
   std::uint64_t value = 0;
 };
 
-/// One file: rows, then events in any order, then finish(). Times are seconds, written as microseconds in steps of a
-/// nanosecond: what touched still touches. Whether writing succeeded is the stream's to say; its locale does not
-/// matter. Not synchronised.
+/// When something happened.
+using trace_time = std::chrono::nanoseconds;
+
+/// Times lie within 126 years of 0, so that the difference of two is one, too.
+[[nodiscard]] inline bool is_trace_time(double seconds) noexcept { return std::abs(seconds) <= 4e9; }
+
+/// To the nearest nanosecond: what touched still touches. Throws usage_error for what is no such time.
+[[nodiscard]] inline trace_time trace_time_of(double seconds)
+{
+  if (is_trace_time(seconds)) return trace_time(std::llround(seconds * 1e9));
+  throw usage_error("a trace was given the time " + std::to_string(seconds) +
+                    " s, but times are numbers, and none is more than 4000000000 s away from 0");
+}
+
+/// One file: rows, then events in any order, then finish(). Times are written as microseconds in steps of a nanosecond.
+/// A time before 0 (Perfetto drops it), an end before its beginning, and seconds that are no trace_time_of() throw
+/// usage_error, and nothing is written. Whether writing succeeded is the stream's to say; its locale does not matter.
+/// Not synchronised.
 class trace_event_writer
 {
  public:
@@ -43,25 +60,39 @@ class trace_event_writer
          ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":" + number + "}}");
   }
 
-  /// Something that took time. `colour` is one of Chrome's reserved names, or empty.
-  void slice(std::uint32_t row, std::string_view category, std::string_view name, double begin, double end,
+  /// Something that took time. `colour` is one of Chrome's reserved names, or empty. On one row, what overlaps must lie
+  /// within what it overlaps: Perfetto drops it otherwise.
+  void slice(std::uint32_t row, std::string_view category, std::string_view name, trace_time begin, trace_time end,
              std::span<const trace_argument> arguments, std::string_view colour = {})
   {
-    const std::int64_t from = nanoseconds(begin);
-    std::string text = head('X', row, from);
-    text.append(",\"dur\":").append(microseconds(nanoseconds(end) - from));
+    if (end < begin) {
+      throw usage_error("the slice '" + std::string(name) + "' ends " + std::to_string((begin - end).count()) +
+                        " ns before it begins");
+    }
+    std::string text = head('X', row, name, begin);
+    text.append(",\"dur\":").append(microseconds(end - begin));
     if (!colour.empty()) {
       text += ",\"cname\":";
       detail::append_json_string(text, colour);
     }
     emit(tail(std::move(text), category, name, arguments));
   }
+  void slice(std::uint32_t row, std::string_view category, std::string_view name, double begin, double end,
+             std::span<const trace_argument> arguments, std::string_view colour = {})
+  {
+    slice(row, category, name, trace_time_of(begin), trace_time_of(end), arguments, colour);
+  }
 
   /// Something that happened at once.
+  void instant(std::uint32_t row, std::string_view category, std::string_view name, trace_time at,
+               std::span<const trace_argument> arguments)
+  {
+    emit(tail(head('i', row, name, at) + ",\"s\":\"t\"", category, name, arguments));
+  }
   void instant(std::uint32_t row, std::string_view category, std::string_view name, double at,
                std::span<const trace_argument> arguments)
   {
-    emit(tail(head('i', row, nanoseconds(at)) + ",\"s\":\"t\"", category, name, arguments));
+    instant(row, category, name, trace_time_of(at), arguments);
   }
 
   /// Ends the file, with remarks about the whole.
@@ -73,19 +104,20 @@ class trace_event_writer
   }
 
  private:
-  static std::int64_t nanoseconds(double seconds) noexcept { return std::llround(seconds * 1e9); }
-
-  static std::string microseconds(std::int64_t ns)
+  static std::string microseconds(trace_time t)
   {
-    const std::uint64_t size = ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
-    const std::string rest = std::to_string(size % 1000);
-    return (ns < 0 ? "-" : "") + std::to_string(size / 1000) + "." + std::string(3 - rest.size(), '0') + rest;
+    const std::string rest = std::to_string(t.count() % 1000);
+    return std::to_string(t.count() / 1000) + "." + std::string(3 - rest.size(), '0') + rest;
   }
 
-  static std::string head(char phase, std::uint32_t row, std::int64_t ns)
+  static std::string head(char phase, std::uint32_t row, std::string_view name, trace_time at)
   {
+    if (at < trace_time{}) {
+      throw usage_error("the event '" + std::string(name) + "' begins " + std::to_string((-at).count()) +
+                        " ns before 0; move all events, so that the first one begins at 0");
+    }
     return std::string("{\"ph\":\"") + phase + "\",\"pid\":1,\"tid\":" + std::to_string(row) +
-           ",\"ts\":" + microseconds(ns);
+           ",\"ts\":" + microseconds(at);
   }
   static std::string tail(std::string text, std::string_view category, std::string_view name,
                           std::span<const trace_argument> arguments)

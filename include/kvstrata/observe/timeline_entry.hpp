@@ -1,0 +1,100 @@
+// What a timeline keeps of an event: a slice or a mark of one row, and how several marks become one.
+#pragma once
+
+#include <kvstrata/observe/trace_event_writer.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace kvstrata::detail {
+
+/// What becomes of an argument where several events become one.
+enum class fold : std::uint8_t { sum, least, most };
+
+struct folded_argument
+{
+  trace_argument what;
+  fold how = fold::sum;
+};
+
+enum class timeline_shape : std::uint8_t { slice, stall, mark };
+
+struct timeline_entry
+{
+  double begin = 0;  ///< seconds
+  double end = 0;
+  std::uint32_t row = 0;
+  timeline_shape shape = timeline_shape::slice;
+  std::uint8_t argument_count = 0;
+  std::uint64_t count = 0;  ///< events that it stands for; 0: not said
+  std::array<folded_argument, 6> arguments{};
+  std::string category;
+  std::string name;
+
+  /// Takes in another event of the same kind, which has the same arguments.
+  void take_in(std::span<const folded_argument> all) noexcept
+  {
+    ++count;
+    for (std::size_t i = 0; i < argument_count; ++i) {
+      std::uint64_t& mine = arguments[i].what.value;
+      const std::uint64_t other = all[i].what.value;
+      switch (arguments[i].how) {
+        case fold::sum: mine += other; break;
+        case fold::least: mine = (std::min)(mine, other); break;
+        case fold::most: mine = (std::max)(mine, other); break;
+      }
+    }
+  }
+};
+
+/// The marks of a cache's row. Each is in the picture once a call, and once a moment.
+enum class timeline_mark : std::uint8_t {
+  batch,
+  evicted_from_device,
+  evicted_from_lower,
+  pressure,
+  write_refused,
+  write_delayed,
+  cleaned,
+  prefetch_queued,
+  prefetch_undone,
+};
+inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_mark::prefetch_undone) + 1;
+
+[[nodiscard]] constexpr std::string_view name_of(timeline_mark m) noexcept
+{
+  switch (m) {
+    case timeline_mark::batch: return "batch";
+    case timeline_mark::evicted_from_device: return "evicted from device";
+    case timeline_mark::evicted_from_lower: return "evicted from lower";
+    case timeline_mark::pressure: return "pressure";
+    case timeline_mark::write_refused: return "write refused";
+    case timeline_mark::write_delayed: return "write delayed";
+    case timeline_mark::cleaned: return "cleaned";
+    case timeline_mark::prefetch_queued: return "prefetch queued";
+    case timeline_mark::prefetch_undone: return "prefetch undone";
+  }
+  return "unknown";
+}
+[[nodiscard]] constexpr std::string_view category_of(timeline_mark m) noexcept
+{
+  switch (m) {
+    case timeline_mark::batch: return "batch";
+    case timeline_mark::evicted_from_device:
+    case timeline_mark::evicted_from_lower: return "eviction";
+    case timeline_mark::pressure: return "pressure";
+    case timeline_mark::write_refused:
+    case timeline_mark::write_delayed:
+    case timeline_mark::cleaned: return "write";
+    case timeline_mark::prefetch_queued:
+    case timeline_mark::prefetch_undone: return "prefetch";
+  }
+  return "unknown";
+}
+
+}  // namespace kvstrata::detail
