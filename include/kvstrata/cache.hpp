@@ -22,10 +22,10 @@
 namespace kvstrata {
 
 /// All members may be called from several threads; one lock serialises them. No call blocks the host on device work,
-/// except drain_sync, close, the destructor, and what an immediate transfer waits for. A call that throws or returns
-/// pressure has changed nothing; when memory runs out or the device fails in its midst, users may have lost what they
-/// had cached, but what is served afterwards is right and nothing stays held; for memory that holds while no page is in
-/// use on more than four streams at once. The device must outlive the cache, the cache its leases.
+/// except drain_sync, close, the destructor, what an immediate transfer waits for, and, where memory has run out, what the
+/// host has no memory to remember. A call that throws or returns pressure has changed nothing; when memory runs out, the
+/// device fails or a type of the user's throws in its midst, users may have lost what they had cached, but what is served
+/// afterwards is right and nothing stays held. The device must outlive the cache, the cache its leases.
 template <class Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
           tracker Tracker = no_tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
