@@ -7,6 +7,7 @@
 #include <limits>
 #include <new>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace kvstrata;
@@ -41,6 +42,17 @@ class mru
 
  private:
   boost::intrusive::list<hook> order_;
+};
+
+/// Its insert throws when it is told to, once.
+struct shaky_lru : lru
+{
+  static inline bool armed = false;
+  void insert(hook& object, const object_info& info)
+  {
+    if (std::exchange(armed, false)) throw 1;
+    lru::insert(object, info);
+  }
 };
 
 /// Does all at once on the calling thread, and throws in the call that it is told to throw in.
@@ -249,4 +261,18 @@ TEST_CASE("a request that is not in the lease", "[cache][regression]")
   const auto lease = s.hold({{1, 8}});
   CHECK_THROWS_AS(lease.compute(1), usage_error);
   CHECK_THROWS_AS(lease.split(1), usage_error);
+}
+
+TEST_CASE("pages whose policy threw when it was to learn of them can be evicted all the same", "[cache][regression]")
+{
+  using shaky_cache = cache<tier_stack<device_slab<emulated_device, replaced_by<shaky_lru>>, pinned_arena<>>,
+                            paged_layout, layerwise_transfer<>, lru, counters>;
+  scene<shaky_cache> s(8, 64);
+  s.serve(1, 16);
+  s.serve(2, 32);
+  shaky_lru::armed = true;
+  CHECK_THROWS_AS(s.hold({{1, 16}}), int);
+  CHECK(s.cache.stats().leases == 0);
+  CHECK(is(s.serve(3, 32), 0, 0, 32));  // all of the device
+  CHECK(is(s.serve(1, 16), 0, 16, 0));
 }

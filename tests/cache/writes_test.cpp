@@ -3,12 +3,14 @@
 
 #include <kvstrata/cache/prefetcher.hpp>
 #include <kvstrata/simulate/random.hpp>
+#include <kvstrata/transfer/engines/batched_copy.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 using namespace kvstrata;
@@ -37,6 +39,31 @@ struct granular_layout : paged_layout
 };
 using by_granule = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, granular_layout,
                          layerwise_transfer<token_write_through>, lru, counters>;
+
+/// Throws when it is told to, once.
+struct throws_once
+{
+  using option_kind = copy_engine_option;
+  static inline bool armed = false;
+
+  template <device Device>
+  class on
+  {
+   public:
+    on(Device& d, copy_direction way) : copies_(d, way) {}
+    [[nodiscard]] copied copy(const copy_list& list, layer_index layer, const fence& after)
+    {
+      if (std::exchange(armed, false)) throw 1;
+      return copies_.copy(list, layer, after);
+    }
+    void drain_sync() noexcept { copies_.drain_sync(); }
+
+   private:
+    batched_copy<>::on<Device> copies_;
+  };
+};
+using by_shaky_engine = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, paged_layout,
+                              layerwise_transfer<offload_by<throws_once>>, lru, counters>;
 
 /// A page takes a second on either link.
 [[nodiscard]] emulated_device_config slow_links()
@@ -141,6 +168,26 @@ TEST_CASE("delayed writes keep their place, begin one after the other, and are a
   CHECK(s.cache.stats().waiting_writes == 0);
   CHECK(s.cache.stats().dirty_tokens == 0);
   CHECK(s.cache.stats().lower.resident_tokens == 8 + 12 + 8 + 4);
+}
+
+TEST_CASE("writes that could not begin, as something threw, keep their places", "[cache][writes]")
+{
+  scene<by_shaky_engine> s(slow_links(), with_limits<by_shaky_engine>(16, {.in_flight_bytes = 1}));
+  for (const unsigned user : {1U, 2U, 3U}) s.serve(user, 8);
+  s.cache.drain_sync();
+  throws_once::armed = true;
+  CHECK_THROWS_AS(s.cache.clean(0), int);
+  CHECK(s.cache.stats().waiting_writes == 2);
+  CHECK(s.cache.stats().lower.resident_tokens == 8);
+  s.serve(4, 4);  // goes behind them
+  CHECK(s.cache.stats().waiting_writes == 2);
+  CHECK(dirty_of(s, 2, 16) == 0);
+  CHECK(dirty_of(s, 4, 16) == 4);
+  for (int round = 0; round < 2; ++round) {
+    s.cache.drain_sync();
+    s.cache.clean(0);
+  }
+  CHECK(s.cache.stats().dirty_tokens == 0);
 }
 
 TEST_CASE("an eviction does not wait for its turn, and who is erased or outdated loses their place", "[cache][writes]")
