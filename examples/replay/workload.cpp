@@ -248,8 +248,10 @@ workload build(const options& o, bool for_model)
   asked.count = o.candidates;
   asked.seed = o.seed;
   std::vector<std::uint32_t> items;
+  std::uint64_t merged = 0;
   for (const kvstrata::trace_batch& b : kvstrata::form_batches(t.requests, how)) {
     served_batch out;
+    merged += b.merged();
     out.first = b.first;
     out.last = b.last;
     for (const kvstrata::batched_request& r : b.requests) {
@@ -266,6 +268,10 @@ workload build(const options& o, bool for_model)
       out.requests.push_back(std::move(one));
     }
     w.batches.push_back(std::move(out));
+  }
+  if (merged != 0) {
+    w.facts.notes.push_back(with_commas(merged) +
+                            " requests share the answer of another of their user in the same batch.");
   }
   return w;
 }

@@ -74,7 +74,7 @@ void add_options(CLI::App& app, machine_options& o)
   number(
       "load", "--rate", o.load.rate,
       "requests a second, on average: they come as in the trace, faster or slower. 0: the next batch is always there");
-  number("load", "--batch", o.load.batch, "users a batch");
+  number("load", "--batch", o.load.batch, "requests a batch; those of one user become one");
   number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
   number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
   number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
@@ -103,20 +103,20 @@ std::string text(const char* format, auto... values)
 
 void print_head(std::ostream& out)
 {
-  out << text("%-16s %-12s %9s %9s %9s %9s %9s %8s %8s %8s %10s %8s\n", "machine", "cache", "requests", "req/s",
-              "p50 ms", "p90 ms", "p99 ms", "stalled", "device", "host", "dropped", "GB up");
+  out << text("%-16s %-12s %9s %9s %9s %9s %9s %9s %8s %8s %8s %10s %8s\n", "machine", "cache", "requests", "merged",
+              "req/s", "p50 ms", "p90 ms", "p99 ms", "stalled", "device", "host", "dropped", "GB up");
 }
 
 void print_row(std::ostream& out, const std::string& machine, std::string_view cache, const kvstrata::serving_report& r)
 {
   const auto share = [](double part, double whole) { return whole > 0 ? 100 * part / whole : 0; };
   const auto tokens = static_cast<double>(r.device_tokens + r.lower_tokens + r.computed_tokens);
-  out << text("%-16s %-12s %9llu %9.1f %9.2f %9.2f %9.2f %6.1f %% %6.1f %% %6.1f %% %10llu %8.1f\n", machine.c_str(),
-              std::string(cache).c_str(), static_cast<unsigned long long>(r.requests), r.requests_per_second(),
-              1e3 * r.percentile(0.5), 1e3 * r.percentile(0.9), 1e3 * r.percentile(0.99),
-              share(r.stalled_seconds, r.seconds), share(static_cast<double>(r.device_tokens), tokens),
-              share(static_cast<double>(r.lower_tokens), tokens), static_cast<unsigned long long>(r.dropped_tokens),
-              static_cast<double>(r.onload_bytes) / 1e9);
+  out << text("%-16s %-12s %9llu %9llu %9.1f %9.2f %9.2f %9.2f %6.1f %% %6.1f %% %6.1f %% %10llu %8.1f\n",
+              machine.c_str(), std::string(cache).c_str(), static_cast<unsigned long long>(r.requests),
+              static_cast<unsigned long long>(r.merged), r.requests_per_second(), 1e3 * r.percentile(0.5),
+              1e3 * r.percentile(0.9), 1e3 * r.percentile(0.99), share(r.stalled_seconds, r.seconds),
+              share(static_cast<double>(r.device_tokens), tokens), share(static_cast<double>(r.lower_tokens), tokens),
+              static_cast<unsigned long long>(r.dropped_tokens), static_cast<double>(r.onload_bytes) / 1e9);
 }
 
 nlohmann::ordered_json as_json(const std::string& machine, std::string_view cache, const std::string& trace,
@@ -127,6 +127,7 @@ nlohmann::ordered_json as_json(const std::string& machine, std::string_view cach
           {"cache", std::string(cache)},
           {"requests", r.requests},
           {"batches", r.batches},
+          {"merged", r.merged},
           {"unserved", r.unserved},
           {"seconds", r.seconds},
           {"busy_seconds", r.busy_seconds},

@@ -191,7 +191,7 @@ TEST_CASE("every case there is answers as recomputation does, and shows what set
 TEST_CASE("what is dear to fetch is computed while the rest travels, with the same answers", "[run]")
 {
   replay::options o = small_options();
-  o.requests = 24;
+  o.requests = 36;
   o.link_gbps = 0.002;
   o.link_latency_us = 200;
   o.cases = {"default", "split"};

@@ -78,6 +78,7 @@ TEST_CASE("a small run serves every request, closed and open", "[sim][machine]")
       const auto requests = r["requests"].get<std::uint64_t>();
       CHECK(requests <= 100);  // a batch that begins in the warm-up belongs to it
       CHECK(requests > 100 - 2 * 8);
+      CHECK(r["merged"] < requests / 2);
       CHECK(r["unserved"] == 0);
       CHECK(r["latency_seconds"]["p50"] > 0.0);
       CHECK(r["latency_seconds"]["p50"] <= r["latency_seconds"]["p99"]);

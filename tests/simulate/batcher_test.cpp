@@ -19,17 +19,14 @@ namespace {
 std::vector<std::size_t> naive_beginnings(const std::vector<trace_request>& stream, const batcher_options& options)
 {
   std::vector<std::size_t> begins;
-  std::set<std::uint32_t> users;
   std::int64_t opened = 0;
   for (std::size_t k = 0; k < stream.size(); ++k) {
-    const bool is_full = users.size() == options.batch_size;
+    const bool is_full = k != 0 && k - begins.back() == options.batch_size;
     const bool is_late = stream[k].time_ms - opened >= options.window_ms;
     if (k == 0 || is_full || is_late) {
       begins.push_back(k);
-      users.clear();
       opened = stream[k].time_ms;
     }
-    users.insert(stream[k].user);
   }
   return begins;
 }
@@ -71,9 +68,9 @@ TEST_CASE("batches agree with a naive cut of random streams")
         served[order[k]] = entry.asked.history;
         answered += entry.answers;
       }
-      REQUIRE(batch.requests.size() <= options.batch_size);
+      REQUIRE(batch.last - batch.first <= options.batch_size);
       REQUIRE(batch.merged() == batch.last - batch.first - order.size());
-      const bool is_full = order.size() == options.batch_size;
+      const bool is_full = batch.last - batch.first == options.batch_size;
       REQUIRE(batch.closed_ms ==
               (is_full ? t.requests[batch.last - 1].time_ms : t.requests[batch.first].time_ms + options.window_ms));
       REQUIRE(batch.closed_ms >= t.requests[batch.last - 1].time_ms);
@@ -92,6 +89,16 @@ TEST_CASE("one user's requests in a batch become the latest of them")
   CHECK(batches[0].closed_ms == 60'000);
   CHECK(batches[1].requests == std::vector<batched_request>{{{60'000, 1, 9}, 1}, {{60'001, 3, 0}, 1}});
   CHECK(form_batches({}).empty());
+}
+
+TEST_CASE("a stream of fewer users than a batch holds is as many batches as another")
+{
+  std::vector<trace_request> stream;
+  for (std::uint32_t k = 0; k < 100; ++k) stream.push_back({k, k % 3, k / 3});
+  const auto batches = form_batches(stream, {.batch_size = 8, .window_ms = std::int64_t{1} << 40});
+  REQUIRE(batches.size() == 13);
+  for (const trace_batch& b : batches) CHECK(b.requests.size() == 3);
+  CHECK(batches.front().merged() == 5);
 }
 
 TEST_CASE("a batcher refuses sizes of nothing and streams that go back, and stays where it was")

@@ -328,11 +328,22 @@ TEST_CASE("a batch has every user once, with their longest history", "[simulate]
                                       {.key = 1, .tokens = 10}, {.key = 3, .tokens = 4}, {.key = 2, .tokens = 8}};
   const simulation_counts counts = run(all, {.batch_size = 3});
   CHECK(counts.requests == 6);
-  CHECK(counts.batches == 2);  // users 1, 2, 3 with 12, 4, 4 tokens; then user 2 with 8
-  CHECK(counts.merged == 2);
-  CHECK(counts.device.tokens == 4);
+  CHECK(counts.batches == 2);  // users 1 and 2 with 12 and 4 tokens; then users 1, 3, 2 with 10, 4, 8
+  CHECK(counts.merged == 1);
+  CHECK(counts.device.tokens == 10 + 4);
   CHECK(counts.computed_tokens == 12 + 4 + 4 + 4);
   CHECK(counts.missed == 3);
+}
+
+TEST_CASE("fewer users than a batch holds are not one batch", "[simulate][simulator]")
+{
+  std::vector<trace_access> all;
+  for (std::uint32_t k = 0; k < 100; ++k) all.push_back({.key = k % 3, .tokens = 4});
+  const simulation_counts counts = run(all, {.batch_size = 8});
+  CHECK(counts.requests == 100);
+  CHECK(counts.batches == 13);
+  CHECK(counts.merged == 100 - 13 * 3);
+  CHECK(counts.device.requests == 12 * 3);
 }
 
 TEST_CASE("a batch that is too large is halved, a request that is too large is computed beside the cache",

@@ -86,11 +86,12 @@ TEST_CASE("a closed loop is busy all the time", "[simulate][serving]")
 {
   server s(100);
   const serving_report r =
-      s.run({comes(99, 1, 10), comes(0, 2, 5), comes(3, 1, 12), comes(7, 3, 1)}, {.batch_size = 2});
+      s.run({comes(99, 1, 10), comes(0, 2, 5), comes(3, 1, 12), comes(7, 3, 1)}, {.batch_size = 3});
   // Users 1 and 2 with 12 and 5 tokens, three requests; then user 3.
   const double first = 2 * (12 + 5 + 6) * 1e-3;
   const double second = 2 * (1 + 3) * 1e-3;
   CHECK(r.requests == 4);
+  CHECK(r.merged == 1);
   CHECK(r.batches == 2);
   CHECK(r.seconds == Approx(first + second));
   CHECK(r.busy_seconds == Approx(r.seconds));
@@ -105,6 +106,23 @@ TEST_CASE("a closed loop is busy all the time", "[simulate][serving]")
   CHECK(r.computed_tokens == 12 + 5 + 1);
 }
 
+TEST_CASE("a closed loop of few users is no faster than their requests, merged, make it", "[simulate][serving]")
+{
+  for (const std::uint64_t users : {1U, 3U, 7U, 8U, 9U, 40U}) {
+    CAPTURE(users);
+    server s(1000);
+    std::vector<arrival> all;
+    for (std::uint64_t i = 0; i < 400; ++i) all.push_back(comes(0, i % users, 10));
+    const serving_report r = s.run(all, {.batch_size = 8, .warm_up = 80});
+    const std::uint64_t each = users < 8 ? users : 8;  // of a batch
+    CHECK(r.batches == 40);
+    CHECK(r.requests == 320);
+    CHECK(r.merged == 40 * (8 - each));
+    CHECK(r.computed_tokens == 0);
+    CHECK(r.seconds == Approx(40 * 2 * static_cast<double>(each) * candidates * 1e-3));
+  }
+}
+
 TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
 {
   server s(100);
@@ -114,8 +132,9 @@ TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
   // 1.000 user 1 again: candidates alone, 6 ms
   const serving_report r = s.run({comes(0, 1, 10), comes(0.010, 2, 3), comes(0.020, 3, 6), comes(0.025, 2, 4),
                                   comes(0.027, 4, 1), comes(0.057, 5, 1), comes(1, 1, 10)},
-                                 {.load = serving_load::open_loop, .batch_size = 2});
+                                 {.load = serving_load::open_loop, .batch_size = 3});
   CHECK(r.batches == 4);
+  CHECK(r.merged == 1);
   check_latencies(r, {0.006, 0.017, 0.026, 0.033, 0.038, 0.047, 0.048});
   CHECK(r.seconds == Approx(1.006));
   CHECK(r.busy_seconds == Approx(0.026 + 0.032 + 0.016 + 0.006));

@@ -16,7 +16,7 @@ namespace kvstrata {
 
 struct batcher_options
 {
-  std::uint32_t batch_size = 8;        ///< distinct users a batch
+  std::uint32_t batch_size = 8;        ///< requests a batch, those of one user that become one among them
   std::int64_t window_ms = 60 * 1000;  ///< trace time a batch waits for more after its first request
 };
 
@@ -53,7 +53,7 @@ struct trace_batch
 /// Cuts a stream that ascends in time into batches: consecutive requests, so nothing is lost and no user's requests
 /// change order. A request joins the open batch when it comes less than window_ms after the batch's first one; if its
 /// user is in the batch already, it replaces that entry and both share its answer, as its history holds the other's.
-/// A batch that has batch_size users closes at once. The stream must outlive the batcher.
+/// A batch of batch_size requests closes at once. The stream must outlive the batcher.
 class batcher
 {
  public:
@@ -63,7 +63,7 @@ class batcher
     check(options_);
   }
 
-  /// The next batch into `out`, whose memory is reused; false when the stream has ended. O(requests x batch_size).
+  /// The next batch into `out`, whose memory is reused; false when the stream has ended. O(batch_size^2).
   /// Throws usage_error when the stream goes back in time and history_error when a merged history would shrink; the
   /// batcher then stands where it stood before.
   bool next(trace_batch& out)
@@ -79,7 +79,7 @@ class batcher
       if (k != 0 && asked.time_ms < stream_[k - 1].time_ms) refuse_order(k);
       if (asked.time_ms - opened_ms >= options_.window_ms) break;
       add(out, asked);
-      if (out.requests.size() == options_.batch_size) {
+      if (k - next_ + 1 == options_.batch_size) {
         closed_ms = asked.time_ms;
         ++k;
         break;

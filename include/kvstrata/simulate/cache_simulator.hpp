@@ -12,10 +12,9 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/simulate/request_batch.hpp>
 #include <kvstrata/simulate/trace.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
-
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -27,8 +26,9 @@ namespace kvstrata {
 
 struct simulator_options
 {
-  std::uint32_t batch_size = 1;  ///< distinct users a batch; further requests of a user share the answer of the longest
-  std::uint64_t warm_up = 0;     ///< the first so many requests are served, but not counted; whole batches
+  std::uint32_t batch_size =
+      1;  ///< requests a batch; those of one user share the answer of the longest: simulation_counts::merged
+  std::uint64_t warm_up = 0;  ///< the first so many requests are served, but not counted; whole batches
 };
 
 /// What became of one tier's tokens while requests were counted.
@@ -110,7 +110,10 @@ class cache_simulator
 {
  public:
   explicit cache_simulator(Cache& cache, const simulator_options& options = {})
-      : cache_(&cache), options_(options), compute_(cache.device().create_stream("compute"))
+      : cache_(&cache),
+        options_(options),
+        compute_(cache.device().create_stream("compute")),
+        waiting_(options.batch_size)
   {
     if (options.batch_size == 0) throw config_error("simulator_options.batch_size", 0, "it must be at least 1");
     before_ = flows();
@@ -131,13 +134,8 @@ class cache_simulator
   void add(const request& asked, Observe&& observe = {})
   {
     if (options_.batch_size == 1) return answer({&asked, 1}, 1, observe);
-    ++waiting_requests_;
-    if (const auto [at, fresh] = place_.try_emplace(asked.user, waiting_.size()); fresh) {
-      waiting_.push_back(asked);
-    } else if (asked.history_tokens >= waiting_[at->second].history_tokens) {
-      waiting_[at->second] = asked;
-    }
-    if (waiting_.size() == options_.batch_size) flush(observe);
+    waiting_.add(asked);
+    if (waiting_.full()) flush(observe);
   }
 
   /// Serves what waits to be a batch.
@@ -145,13 +143,11 @@ class cache_simulator
   void flush(Observe&& observe = {})
   {
     if (waiting_.empty()) return;
-    const std::uint64_t requests = std::exchange(waiting_requests_, 0);
-    place_.clear();
-    std::vector<request> batch;
-    batch.swap(waiting_);
-    answer(batch, requests, observe);
+    request_batch batch(options_.batch_size);
+    std::swap(batch, waiting_);
+    answer(batch.requests(), batch.answers(), observe);
     batch.clear();
-    waiting_.swap(batch);
+    std::swap(batch, waiting_);  // its memory, for the next one
   }
 
   /// Serves all accesses of a source: history(access) -> token_count says how long the user's history is, 1 for unit
@@ -272,9 +268,7 @@ class cache_simulator
   simulation_counts counts_;
   flow before_;  // when counting began
   std::uint64_t seen_ = 0;
-  std::vector<request> waiting_;  // to be a batch
-  std::uint64_t waiting_requests_ = 0;
-  boost::unordered_flat_map<user_id, std::size_t> place_;  // of a user in waiting_
+  request_batch waiting_;  // to be a batch
 };
 
 }  // namespace kvstrata

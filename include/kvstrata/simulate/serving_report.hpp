@@ -23,7 +23,7 @@ enum class serving_load : std::uint8_t { closed_loop, open_loop };
 struct serving_options
 {
   serving_load load = serving_load::closed_loop;  ///< a closed loop looks at no arrival's time
-  std::uint32_t batch_size = 8;                   ///< distinct users; a user's further requests share the answer
+  std::uint32_t batch_size = 8;                   ///< requests; those of one user share the answer of the longest
   std::uint64_t warm_up = 0;                      ///< the first so many requests are served, but not reported
 };
 
@@ -32,6 +32,7 @@ struct serving_report
 {
   std::uint64_t requests = 0;
   std::uint64_t batches = 0;
+  std::uint64_t merged = 0;    ///< of the requests: shared the answer of another of their user in their batch
   std::uint64_t unserved = 0;  ///< larger than the device: computed beside the cache
   double seconds = 0;          ///< from the first one's batch until all were answered
   double busy_seconds = 0;     ///< of these, batches were served

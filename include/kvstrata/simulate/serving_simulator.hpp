@@ -5,7 +5,8 @@
 //   closed loop   the next batch is there when the one before is done: what the machine can bear
 //   open loop     requests come at their own times and wait for their turn: what users see
 //
-// A batch is served when the one before is done. In an open loop it takes all that have come by then, up to its size.
+// A batch is served when the one before is done. It takes the requests in their order up to its size, in an open loop those
+// that have come by then. Requests of one user in it share an answer and count as merged (simulate/request_batch.hpp).
 #pragma once
 
 #include <kvstrata/cache/plan.hpp>
@@ -14,6 +15,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/simulate/machine.hpp>
+#include <kvstrata/simulate/request_batch.hpp>
 #include <kvstrata/simulate/serving_report.hpp>
 
 #include <algorithm>
@@ -88,6 +90,7 @@ class serving_simulator
     bool counts = false;
     mark from;
     serving_report out;
+    request_batch batch(options.batch_size);
     std::optional<arrival> coming = next();
     while (coming) {
       if (open && start + coming->seconds > device_->now()) {
@@ -98,9 +101,10 @@ class serving_simulator
         from = here();
       }
       const double now = device_->now();
-      batch_.clear();
+      batch.clear();
       arrived_.clear();
-      while (coming && (!open || start + coming->seconds <= now) && join(coming->asked, options.batch_size)) {
+      while (coming && (!open || start + coming->seconds <= now) && !batch.full()) {
+        batch.add(coming->asked);
         arrived_.push_back(open ? start + coming->seconds : now);
         const double before = coming->seconds;
         coming = next();
@@ -109,10 +113,11 @@ class serving_simulator
                             std::to_string(coming->seconds) + " s; sort them");
         }
       }
-      const double took = serve(batch_);
+      const double took = serve(batch.requests());
       ++at_.batches;
       seen += arrived_.size();
       if (!counts) continue;
+      out.merged += batch.merged();
       out.busy_seconds += took;
       for (const double since : arrived_) out.latencies.push_back(device_->now() - since);
     }
@@ -188,19 +193,6 @@ class serving_simulator
     out.offload_bytes = to.down - from.down;
   }
 
-  /// Adds a request to the batch, or to its user's answer; false when the batch is full.
-  [[nodiscard]] bool join(const request& asked, std::size_t most)
-  {
-    for (request& mine : batch_) {
-      if (mine.user != asked.user) continue;
-      if (asked.history_tokens >= mine.history_tokens) mine = asked;
-      return true;
-    }
-    if (batch_.size() == most) return false;
-    batch_.push_back(asked);
-    return true;
-  }
-
   void carry_out(std::span<const request> batch, std::span<const request> ahead)
   {
     if (batch.empty()) return;
@@ -243,8 +235,7 @@ class serving_simulator
   token_count candidates_;
   stream_id compute_;
   mark at_;
-  std::vector<request> batch_;
-  std::vector<double> arrived_;  // those who share the batch's answers
+  std::vector<double> arrived_;  // by a batch's request
 };
 
 }  // namespace kvstrata

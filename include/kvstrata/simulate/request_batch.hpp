@@ -1,0 +1,56 @@
+// The requests that one batch answers: a user has one place in it, however often they ask.
+#pragma once
+
+#include <kvstrata/cache/request.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace kvstrata {
+
+/// Up to `most` requests in the order of coming; those of one user share the answer of the longest, as a cache takes a
+/// user once a batch. So who merges is bounded, and a stream of few users is as many batches as one of many. O(1) a call.
+class request_batch
+{
+ public:
+  explicit request_batch(std::uint32_t most) : most_(most) {}
+
+  /// It must not be full.
+  void add(const request& asked)
+  {
+    if (const auto [at, fresh] = place_.try_emplace(asked.user, distinct_.size()); fresh) {
+      distinct_.push_back(asked);
+    } else if (asked.history_tokens >= distinct_[at->second].history_tokens) {
+      distinct_[at->second] = asked;
+    }
+    ++answers_;
+  }
+
+  /// One a user.
+  [[nodiscard]] std::span<const request> requests() const noexcept { return distinct_; }
+  /// Requests that it answers.
+  [[nodiscard]] std::uint64_t answers() const noexcept { return answers_; }
+  /// Of these, those that share another's answer.
+  [[nodiscard]] std::uint64_t merged() const noexcept { return answers_ - distinct_.size(); }
+  [[nodiscard]] bool full() const noexcept { return answers_ == most_; }
+  [[nodiscard]] bool empty() const noexcept { return answers_ == 0; }
+
+  void clear() noexcept
+  {
+    distinct_.clear();
+    place_.clear();
+    answers_ = 0;
+  }
+
+ private:
+  std::uint32_t most_;
+  std::uint64_t answers_ = 0;
+  std::vector<request> distinct_;
+  boost::unordered_flat_map<user_id, std::size_t> place_;  // of a user in distinct_
+};
+
+}  // namespace kvstrata
