@@ -238,8 +238,7 @@ class cache
 
   static const config& checked(const config& c)
   {
-    check(c.shape);
-    check(c.layout);
+    check_pages(c.shape, c.layout);
     check(c.writes);
     check(c.costs);
     return c;

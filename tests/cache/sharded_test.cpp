@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <random>
 #include <set>
@@ -270,6 +271,20 @@ TEST_CASE("sizes that shards cannot share are refused", "[cache][sharded]")
   sharded<range_cache> two(device, ranges, 2);  // of 3 ranges, the first shard gets 2
   CHECK(two.stats(0).device.capacity_bytes == 16 * tiny_page_bytes);
   CHECK(two.stats(1).device.capacity_bytes == 8 * tiny_page_bytes);
+
+  emulated_device large({.time = time_mode::virtual_time, .data = false});
+  constexpr geometry wide{.layers = 4096, .kv_heads = 4096, .head_dim = 65536, .element = element_type::f32};
+  range_cache::config wide_ranges{.shape = wide,
+                                  .device = {.bytes = std::size_t{1} << 45},
+                                  .host = {.bytes = std::size_t{1} << 45},
+                                  .layout = {.page_tokens = 1, .longest = 1U << 21}};
+  CHECK_THROWS_WITH(sharded<range_cache>(large, wide_ranges, 2),
+                    Catch::Matchers::StartsWith("a granule of the layout"));
+  CHECK_THROWS_WITH(range_cache(large, wide_ranges), Catch::Matchers::StartsWith("a granule of the layout"));
+  auto wraps = tiny_config<page_cache>(4, 8);
+  wraps.device.bytes = (std::numeric_limits<std::size_t>::max)() - 100;
+  wraps.device.window_bytes = 4 * tiny_page_bytes;
+  CHECK_THROWS_WITH(sharded_cache(device, wraps, 2), Catch::Matchers::StartsWith("device.bytes and window_bytes is "));
 
   windowed_cache::config windows{.shape = tiny,
                                  .device = {.bytes = 8 * tiny_page_bytes, .window_bytes = 3 * tiny_page_bytes},

@@ -36,6 +36,7 @@ struct granular_layout : paged_layout
     return (wanted + 3) / 4 * 4;
   }
   [[nodiscard]] constexpr page_count granule_pages() const noexcept { return 4; }
+  [[nodiscard]] constexpr token_count longest_history() const noexcept { return no_longest(4 * page_tokens); }
 };
 using by_granule = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, granular_layout,
                          layerwise_transfer<token_write_through>, lru, counters>;

@@ -6,6 +6,7 @@
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/core/result.hpp>
+#include <kvstrata/core/sizes.hpp>
 
 #include <memory>
 #include <string>
@@ -73,10 +74,33 @@ TEST_CASE("a geometry says what it is, and is refused with field, value and limi
           "geometry.kv_heads is 4097, but it may be at most 4096");
   REQUIRE(refused({.layers = 1, .kv_heads = 1, .head_dim = 65537}) ==
           "geometry.head_dim is 65537, but it may be at most 65536");
+  REQUIRE(refused({.layers = 1, .kv_heads = 1, .head_dim = 1, .element = static_cast<element_type>(9)}) ==
+          "geometry.element is 9, but there is no such element type");
   // The largest that is let through does not overflow.
   const geometry largest{.layers = 4096, .kv_heads = 4096, .head_dim = 65536, .element = element_type::f32};
   REQUIRE_NOTHROW(check(largest));
   REQUIRE(largest.token_bytes() == 1ULL << 43U);
+}
+
+// --- sizes --------------------------------------------------------------------------------------------------------------
+TEST_CASE("sizes are multiplied and added in 64 bits, or refused, or the largest")
+{
+  STATIC_REQUIRE(checked_product("x", 1ULL << 32U, (1ULL << 32U) - 1) == largest_size - ((1ULL << 32U) - 1));
+  STATIC_REQUIRE(checked_product("x", largest_size, 1) == largest_size);
+  STATIC_REQUIRE(checked_product("x", 0, largest_size) == 0);
+  STATIC_REQUIRE(checked_product("x", largest_size, 0) == 0);
+  STATIC_REQUIRE(checked_sum("x", largest_size - 1, 1) == largest_size);
+  REQUIRE(sentence<config_error>([] { static_cast<void>(checked_product("a page", 1ULL << 43U, 1ULL << 21U)); }) ==
+          "a page is 8796093022208 x 2097152, but it may be at most 18446744073709551615");
+  REQUIRE(sentence<config_error>([] { static_cast<void>(checked_sum("both", largest_size, 1)); }) ==
+          "both is 18446744073709551615 + 1, but it may be at most 18446744073709551615");
+  STATIC_REQUIRE(saturated_sum(5, 6) == 11);
+  STATIC_REQUIRE(saturated_sum(largest_size - 4, 5) == largest_size);
+  REQUIRE(scaled_size(10, 0.25) == 3);
+  REQUIRE(scaled_size(10, 0) == 1);
+  REQUIRE(scaled_size(1ULL << 63U, 0.75) == 3ULL << 61U);
+  REQUIRE(scaled_size(1ULL << 63U, 1.9) > 1ULL << 63U);
+  REQUIRE(scaled_size(1ULL << 63U, 2) == largest_size);
 }
 
 TEST_CASE("geometries differ in every member")

@@ -1,5 +1,6 @@
 // What the shipped layouts promise beyond the concept, and the page table view.
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/layout/copy_run.hpp>
@@ -94,6 +95,9 @@ TEST_CASE("layouts refuse sizes that contradict each other, with field, value an
   REQUIRE(refusal(hybrid_layout{.page_tokens = 32, .chunk = 0}) ==
           "layout.chunk is 0, but it must be a positive multiple of layout.page_tokens, 32");
   REQUIRE(refusal(hybrid_layout{.page_tokens = 32, .chunk = 32}).empty());
+  constexpr auto no_order = static_cast<page_order>(7);
+  REQUIRE(refusal(hybrid_layout{.host_order = no_order}) == "layout.host_order is 7, but there is no such order");
+  REQUIRE(refusal(paged_layout{.host_order = no_order}) == "layout.host_order is 7, but there is no such order");
   REQUIRE(refusal(contiguous_layout{.page_tokens = 0}) == "layout.page_tokens is 0, but it must be at least 1");
   REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 0}) ==
           "layout.longest is 0, but it must be a positive multiple of layout.page_tokens, 32");
@@ -102,6 +106,55 @@ TEST_CASE("layouts refuse sizes that contradict each other, with field, value an
   REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 4294967264}) ==
           "layout.longest is 4294967264, but it may be at most 4294967263");
   REQUIRE(refusal(contiguous_layout{.page_tokens = 32, .longest = 4294967232}).empty());
+}
+
+namespace {
+
+/// A third party's, whose own check lets everything pass.
+struct any_ranges : paged_layout
+{
+  page_count granule = 1;
+  token_count longest = 1000;
+
+  [[nodiscard]] page_count granule_pages() const noexcept { return granule; }
+  [[nodiscard]] token_count longest_history() const { return longest; }
+  friend void check(const any_ranges&) {}
+};
+
+template <layout_policy L>
+std::string refusal_of_pages(const geometry& shape, const L& layout)
+{
+  return kvstrata_test::sentence_of<config_error>([&] { check_pages(shape, layout); });
+}
+
+}  // namespace
+
+TEST_CASE("what is made of a shape and a layout can be counted, or is refused")
+{
+  constexpr geometry wide{.layers = 4096, .kv_heads = 4096, .head_dim = 65536, .element = element_type::f32};
+  const std::string fine = "nothing was thrown";
+  const auto ranges = [](token_count page_tokens, page_count granule, token_count longest) {
+    any_ranges l;
+    l.page_tokens = page_tokens;
+    l.granule = granule;
+    l.longest = longest;
+    return l;
+  };
+  CHECK(refusal_of_pages(wide, paged_layout{.page_tokens = 65536}) == fine);
+  CHECK(refusal_of_pages(wide, contiguous_layout{.page_tokens = 1, .longest = (1U << 21U) - 1}) == fine);
+  CHECK(refusal_of_pages(wide, contiguous_layout{.page_tokens = 1, .longest = 1U << 21U}) ==
+        "a granule of the layout in bytes is 8796093022208 x 2097152, but it may be at most 18446744073709551615");
+  CHECK(refusal_of_pages(wide, ranges(1U << 21U, 1, 5)) ==
+        "a page in bytes is 8796093022208 x 2097152, but it may be at most 18446744073709551615");
+  CHECK(refusal_of_pages(wide, ranges(0, 1, 5)) == "layout.page_tokens is 0, but it must be at least 1");
+  CHECK(refusal_of_pages(wide, ranges(4, 0, 5)) == "layout.granule_pages() is 0, but it must be at least 1");
+  CHECK(refusal_of_pages(wide, ranges(4, 4, no_longest(16))) == fine);
+  CHECK(refusal_of_pages(wide, ranges(4, 4, no_longest(4))) ==
+        "layout.longest_history() is 4294967291, but in whole granules of 16 tokens it may be at most 4294967295");
+  CHECK(refusal_of_pages({.layers = 0, .kv_heads = 1, .head_dim = 1}, paged_layout{}) ==
+        "geometry.layers is 0, but it must be at least 1");
+  CHECK(refusal_of_pages(wide, paged_layout{.page_tokens = 65537}) ==
+        "layout.page_tokens is 65537, but it may be at most 65536");
 }
 
 TEST_CASE("the paged layout has extents of one page")

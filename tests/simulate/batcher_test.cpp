@@ -6,6 +6,7 @@
 #include <kvstrata/simulate/request_stream.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -106,6 +107,13 @@ TEST_CASE("a batcher refuses sizes of nothing and streams that go back, and stay
   const std::vector<trace_request> good{{0, 1, 5}};
   CHECK_THROWS_WITH(batcher(good, {0, 1}), "batcher_options.batch_size is 0, but it must be at least 1");
   CHECK_THROWS_WITH(batcher(good, {1, 0}), says("batcher_options.window_ms is 0"));
+
+  constexpr std::int64_t earliest = (std::numeric_limits<std::int64_t>::min)();
+  constexpr std::int64_t latest = (std::numeric_limits<std::int64_t>::max)();
+  const std::vector<trace_request> ages{{earliest, 1, 5}, {-2, 2, 5}, {latest, 3, 5}};
+  CHECK(form_batches(ages, {8, 1}).size() == 3);
+  CHECK(form_batches(ages, {8, latest}).size() == 2);
+  CHECK(form_batches(ages, {8, latest})[1].closed_ms == latest);
 
   const std::vector<trace_request> backwards{{0, 1, 5}, {9, 2, 5}, {8, 3, 5}};
   batcher cut(backwards, {1, 100});

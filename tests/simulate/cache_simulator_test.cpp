@@ -362,3 +362,15 @@ TEST_CASE("a batch that is too large is halved, a request that is too large is c
   CHECK(counts.tokens() == 8 + 8 + 4 + 17 + 4);
   CHECK_THROWS_AS(run(all, {.batch_size = 0}), config_error);
 }
+
+TEST_CASE("a history of more tokens than can be counted is refused", "[simulate][simulator]")
+{
+  trace t;
+  t.users = {user_id{1}};
+  const trace_request asked{.user = 0, .history = 1U << 20};
+  CHECK(request_of(t, asked, (1U << 12) - 1).history_tokens == (1U << 20) * ((1U << 12) - 1));
+  CHECK_THROWS_WITH(
+      request_of(t, asked, 1U << 12),
+      "event_tokens is 4096, but a history of 1048576 events would be 4294967296 tokens, of which 2^32 - 1 "
+      "can be counted");
+}

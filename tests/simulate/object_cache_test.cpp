@@ -277,6 +277,19 @@ TEST_CASE("object_cache is whole after its policy has refused an object")
   REQUIRE(cache.used_bytes() == 10);
 }
 
+TEST_CASE("object_cache counts objects of any size")
+{
+  constexpr std::uint64_t all = ~std::uint64_t{0};
+  object_cache<lru, always, object_size::growing> cache({.bytes = all, .objects = 10});
+  REQUIRE(cache.request(trace_access{.key = 1, .bytes = all - 5}) == admitted);
+  REQUIRE(cache.request(trace_access{.key = 2, .bytes = 6}) == admitted);  // pushes the first out
+  REQUIRE(cache.objects() == 1);
+  REQUIRE(cache.request(trace_access{.key = 3, .bytes = 7}) == admitted);
+  REQUIRE(cache.request(trace_access{.key = 3, .bytes = all - 5}) == hit);  // grows: pushes the second out
+  REQUIRE(cache.objects() == 1);
+  REQUIRE(cache.used_bytes() == all - 5);
+}
+
 TEST_CASE("object_cache allocates while it fills up only")
 {
   object_cache<lru> cache({.bytes = 500, .objects = 500});

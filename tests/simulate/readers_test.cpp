@@ -142,6 +142,7 @@ TEST_CASE("Mooncake's requests are the accesses of their blocks")
   CHECK(read_all(mooncake_source(file, mooncake_format({.block_bytes = 4096}))).front().bytes == 4096);
   CHECK_THROWS_WITH(mooncake_format({.block_bytes = 0}),
                     says("mooncake_options.block_bytes is 0, but it must be at least 1"));
+  CHECK_THROWS_WITH(mooncake_format({.block_bytes = most_object_bytes + 1}), says("but it may be at most 2^60"));
 }
 
 TEST_CASE("whatever is wrong with a Mooncake line is told")

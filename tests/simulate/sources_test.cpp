@@ -92,6 +92,7 @@ TEST_CASE("requests of users are accesses with the user's length at that time")
     }
   }
   CHECK_THROWS_WITH(request_source(t, 0), says("token_bytes is 0, but it must be at least 1"));
+  CHECK_THROWS_WITH(request_source(t, (1U << 28) + 1), says("token_bytes is 268435457, but it may be at most 2^28"));
   CHECK_THROWS_AS(request_source(t, (std::uint64_t{1} << 32) + 1), config_error);
 }
 
@@ -189,6 +190,7 @@ TEST_CASE("Zipf's keys come as often as their ranks say, in any chunks")
 
 TEST_CASE("a Zipf workload that cannot be is refused")
 {
+  CHECK_THROWS_WITH(zipf_source({.bytes = most_object_bytes + 1}), says("but it may be at most 2^60"));
   CHECK_THROWS_WITH(zipf_source({.keys = 0}), says("zipf_config.keys is 0, but it must be at least 1"));
   CHECK_THROWS_WITH(zipf_source({.keys = (std::uint64_t{1} << 48) + 1}), says("it may be at most 2^48"));
   CHECK_THROWS_WITH(zipf_source({.exponent = -0.5}), says("zipf_config.exponent is -0.500000, but it must be from 0"));

@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -330,6 +331,7 @@ TEST_CASE("faults of policies, sources and options come out of a sweep", "[sweep
   CHECK_THROWS_AS(refused({.intervals = {.every_ms = -1}}), config_error);
   CHECK_THROWS_AS(refused({.threads = 2'000}), config_error);
   CHECK_THROWS_AS(refused({.chunk_accesses = 0}), config_error);
+  CHECK_THROWS_AS(refused({.chunk_accesses = std::size_t{1} << 60}), config_error);
   for (const double rate : {0.0, -1.0, 1.5, 1e-9, std::nan("")}) CHECK_THROWS_AS(spatial_sample(rate), config_error);
   CHECK(run({}, {}, {}).requests == 0);
 }
@@ -384,6 +386,25 @@ TEST_CASE("a footprint is exact up to its limit and estimated beyond", "[sweep]"
   CHECK(std::abs(static_cast<double>(estimate.objects) / 100'000 - 1) < allowed);
   CHECK(std::abs(static_cast<double>(estimate.bytes) / 1'000'000 - 1) < allowed);
   CHECK_FALSE(estimate.is_timed);
+
+  footprint_counter large;
+  for (std::uint64_t key = 0; key < 20; ++key) large.add({.key = key, .bytes = most_object_bytes});
+  CHECK(large.result().bytes == (std::numeric_limits<std::uint64_t>::max)());
+  CHECK(large.result().requested_bytes == (std::numeric_limits<std::uint64_t>::max)());
+  constexpr std::uint64_t half = std::uint64_t{1} << 63;
+  CHECK(spatial_sample(0.5).scaled({.bytes = 3 * (half / 2), .objects = 2}).bytes == 3 * (half / 4));
+}
+
+TEST_CASE("a series goes on over any time", "[sweep]")
+{
+  constexpr std::int64_t earliest = (std::numeric_limits<std::int64_t>::min)();
+  constexpr std::int64_t latest = (std::numeric_limits<std::int64_t>::max)();
+  interval_clock clock({.every_ms = 1000});
+  CHECK(clock.starts(earliest));
+  CHECK_FALSE(clock.starts(earliest + 999));
+  CHECK(clock.starts(latest));
+  CHECK(clock.begin_ms() == latest - 615);  // 2^64 - 1 ms are whole seconds and 615 ms
+  CHECK_FALSE(clock.starts(latest));
 }
 
 TEST_CASE("a sample errs on real traces as it says", "[sweep]")

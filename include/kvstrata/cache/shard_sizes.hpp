@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/tiers/device_slab.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
@@ -42,15 +43,14 @@ class shard_sizes
   shard_sizes(const Config& whole, std::uint32_t shards) : whole_(whole), shards_(shards)
   {
     if (shards == 0) throw config_error("shards", shards, "there must be at least one");
-    check(whole.shape);
-    check(whole.layout);
+    check_pages(whole.shape, whole.layout);
     if (whole.device.region.total != 0) {
       throw config_error("device.region.total", whole.device.region.total,
                          "it must be 0: sharded makes the reservation and its regions itself");
     }
     const std::size_t page = page_bytes(whole.shape, whole.layout.page_tokens);
     granule_bytes_ = page * whole.layout.granule_pages();
-    const auto all = std::size_t{whole.device.bytes} + whole.device.window_bytes;
+    const std::size_t all = checked_sum("device.bytes and window_bytes", whole.device.bytes, whole.device.window_bytes);
     static_cast<void>(frames_in("device.bytes and window_bytes", all, page));
     const std::size_t granules = units("device.bytes", whole.device.bytes, granule_bytes_);
     const std::size_t window =

@@ -65,7 +65,7 @@ struct geometry
          std::to_string(g.head_dim) + " " + std::string(name_of(g.element));
 }
 
-/// Throws config_error when a dimension is zero or absurdly large.
+/// Throws config_error when a dimension is zero or absurdly large, or the element none of the above.
 inline void check(const geometry& g)
 {
   constexpr std::uint32_t most_layers = 4096;
@@ -78,6 +78,9 @@ inline void check(const geometry& g)
   within("geometry.layers", g.layers, most_layers);
   within("geometry.kv_heads", g.kv_heads, most_heads);
   within("geometry.head_dim", g.head_dim, widest_head);
+  if (bytes_of(g.element) == 0) {
+    throw config_error("geometry.element", static_cast<std::uint64_t>(g.element), "there is no such element type");
+  }
 }
 
 }  // namespace kvstrata

@@ -7,7 +7,8 @@
 // l.granule_pages() -> page_count        device pages and frames are taken and given back in multiples of this,
 //                                        beginning at multiples of it in the history; 1 unless it reserves ranges.
 //                                        noexcept
-// l.longest_history() -> token_count     the longest history it can place; no_longest(page_tokens) without a limit
+// l.longest_history() -> token_count     the longest history it can place; no_longest(tokens of a granule) without a
+//                                        limit
 // l.extent_pages(first, wanted)          pages to make room for when `wanted` >= 1 pages of a user's history, from
 //   -> page_count                        page `first` on, need a new extent: a multiple of granule_pages(), at least
 //                                        one, and more than `wanted` only to leave the history room to grow
@@ -15,7 +16,8 @@
 //   -> placement
 // l.lower_place(shape, frame, pages,     where (layer, page of the extent) lies in a tier of tier_pages frames, for an
 //   tier_pages) -> extent_place          extent of `pages` pages that has the frames [frame, frame + pages)
-// check(l)                               throws config_error when the sizes contradict each other
+// check(l)                               throws config_error when the sizes contradict each other; what they must be in any
+//                                        layout, check_pages below asks for
 //
 // Any of them but granule_pages() may throw: what was being planned or moved then does not come to pass.
 // In every tier a page is [K,V][token][head][dim] in one layer; only the strides between pages and layers differ.
@@ -24,6 +26,7 @@
 #pragma once
 
 #include <kvstrata/core/geometry.hpp>
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
 #include <concepts>
@@ -90,10 +93,10 @@ template <class L>
 concept layout_policy = sizes_pages<L> && sizes_extents<L> && bounds_histories<L> && places_pages<L> &&
                         detail::refuse_throwing_layout<L>::value;
 
-/// longest_history() of a layout without a limit: what a token_count can count, less a page for rounding up.
-[[nodiscard]] constexpr token_count no_longest(token_count page_tokens) noexcept
+/// longest_history() of a layout without a limit: what a token_count can count, less a granule for rounding up.
+[[nodiscard]] constexpr token_count no_longest(token_count granule_tokens) noexcept
 {
-  return (std::numeric_limits<token_count>::max)() - page_tokens;
+  return (std::numeric_limits<token_count>::max)() - granule_tokens;
 }
 
 /// Bytes of one page in one layer: the piece that lies contiguously everywhere.
@@ -121,6 +124,28 @@ inline void check_page_tokens(token_count page_tokens)
   if (page_tokens == 0) throw config_error("layout.page_tokens", page_tokens, "it must be at least 1");
   if (page_tokens > most) {
     throw config_error("layout.page_tokens", page_tokens, "it may be at most " + std::to_string(most));
+  }
+}
+
+/// Checks shape and layout, and that what is made of both can be counted: the bytes of a page and of a granule, and the
+/// longest history in whole granules. Throws config_error.
+template <layout_policy L>
+void check_pages(const geometry& shape, const L& layout)
+{
+  check(shape);
+  check(layout);
+  const page_count granule = layout.granule_pages();
+  if (layout.page_tokens == 0) throw config_error("layout.page_tokens", 0, "it must be at least 1");
+  if (granule == 0) throw config_error("layout.granule_pages()", 0, "it must be at least 1");
+  const std::uint64_t page = checked_product("a page in bytes", shape.token_bytes(), layout.page_tokens);
+  static_cast<void>(checked_product("a granule of the layout in bytes", page, granule));
+  const std::uint64_t granule_tokens = std::uint64_t{granule} * layout.page_tokens;
+  const token_count longest = layout.longest_history();
+  constexpr std::uint64_t most = (std::numeric_limits<token_count>::max)();
+  if (longest != 0 && (longest - 1) / granule_tokens + 1 > most / granule_tokens) {
+    throw config_error(
+        "layout.longest_history()", longest,
+        "in whole granules of " + std::to_string(granule_tokens) + " tokens it may be at most " + std::to_string(most));
   }
 }
 

@@ -44,6 +44,7 @@ struct hybrid_layout
   friend void check(const hybrid_layout& l)
   {
     check_page_tokens(l.page_tokens);
+    check(l.host_order);
     if (l.chunk == 0 || l.chunk % l.page_tokens != 0) {
       throw config_error("layout.chunk", l.chunk,
                          "it must be a positive multiple of layout.page_tokens, " + std::to_string(l.page_tokens));

@@ -24,6 +24,13 @@ enum class page_order : std::uint8_t { layer_first, page_first };
   return "unknown";
 }
 
+/// Throws config_error when it is none of the above.
+inline void check(page_order order)
+{
+  if (order == page_order::layer_first || order == page_order::page_first) return;
+  throw config_error("layout.host_order", static_cast<std::uint64_t>(order), "there is no such order");
+}
+
 /// Pages stored one after the other, each with all its layers.
 [[nodiscard]] constexpr placement page_first(const geometry& shape, token_count page_tokens) noexcept
 {

@@ -33,7 +33,11 @@ struct paged_layout
     return {.offset = tier.offset(0, frame), .where = tier};
   }
 
-  friend void check(const paged_layout& l) { check_page_tokens(l.page_tokens); }
+  friend void check(const paged_layout& l)
+  {
+    check_page_tokens(l.page_tokens);
+    check(l.host_order);
+  }
 };
 
 static_assert(layout_policy<paged_layout>);

@@ -4,10 +4,12 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/trace.hpp>
+#include <kvstrata/simulate/trace_time.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,12 +74,13 @@ class batcher
     out.first = out.last = next_;
     if (next_ == stream_.size()) return false;
     const std::int64_t opened_ms = stream_[next_].time_ms;
-    std::int64_t closed_ms = opened_ms + options_.window_ms;
+    constexpr std::int64_t latest_ms = (std::numeric_limits<std::int64_t>::max)();
+    std::int64_t closed_ms = opened_ms > latest_ms - options_.window_ms ? latest_ms : opened_ms + options_.window_ms;
     std::size_t k = next_;
     for (; k < stream_.size(); ++k) {
       const trace_request& asked = stream_[k];
       if (k != 0 && asked.time_ms < stream_[k - 1].time_ms) refuse_order(k);
-      if (asked.time_ms - opened_ms >= options_.window_ms) break;
+      if (passed_ms(opened_ms, asked.time_ms) >= static_cast<std::uint64_t>(options_.window_ms)) break;
       add(out, asked);
       if (k - next_ + 1 == options_.batch_size) {
         closed_ms = asked.time_ms;

@@ -18,7 +18,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -72,11 +74,18 @@ struct simulation_counts
           .hint = {.next_request = asked.next_request}};
 }
 
-/// A request of a trace of histories, each event of which is `event_tokens` tokens.
+/// A request of a trace of histories, each event of which is `event_tokens` tokens. Throws config_error when the history
+/// has more tokens than can be counted.
 [[nodiscard]] inline request request_of(const trace& t, const trace_request& asked, token_count event_tokens = 1)
 {
+  const std::uint64_t tokens = std::uint64_t{asked.history} * event_tokens;
+  if (tokens > (std::numeric_limits<token_count>::max)()) {
+    throw config_error("event_tokens", event_tokens,
+                       "a history of " + std::to_string(asked.history) + " events would be " + std::to_string(tokens) +
+                           " tokens, of which 2^32 - 1 can be counted");
+  }
   return {.user = t.users[asked.user],
-          .history_tokens = asked.history * event_tokens,
+          .history_tokens = static_cast<token_count>(tokens),
           .time_ms = asked.time_ms,
           .hint = {}};
 }

@@ -5,6 +5,7 @@
 // is bounded, and the error is 1.2 / sqrt(limit): 0.12 % with the default.
 #pragma once
 
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/simulate/random.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
 
@@ -46,7 +47,7 @@ class footprint_counter
   void add(const trace_access& one)
   {
     ++seen_.requests;
-    seen_.requested_bytes += one.bytes;
+    seen_.requested_bytes = saturated_sum(seen_.requested_bytes, one.bytes);
     seen_.is_sized |= one.bytes != 1;
     seen_.is_timed |= one.time_ms != 0;
     seen_.tells_future &= one.next_request != reuse_hint::unknown;
@@ -71,10 +72,10 @@ class footprint_counter
     out.span_ms = static_cast<std::uint64_t>(last_ms_) - static_cast<std::uint64_t>(first_ms_);
     out.smallest_bytes = out.requests == 0 ? 1 : (std::max)(std::uint64_t{1}, smallest_);
     std::uint64_t bytes = 0;
-    for (const auto& held : sizes_) bytes += held.second;
+    for (const auto& held : sizes_) bytes = saturated_sum(bytes, held.second);
     const auto whole = [this, &out](std::uint64_t held) {
       if (out.exact) return held;
-      return static_cast<std::uint64_t>(std::llround(static_cast<double>(held) * 0x1p64 / static_cast<double>(bound_)));
+      return held == 0 ? 0 : scaled_size(held, 0x1p64 / static_cast<double>(bound_));
     };
     out.objects = whole(sizes_.size());
     out.bytes = whole(bytes);

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/sweep_counts.hpp>
+#include <kvstrata/simulate/trace_time.hpp>
 
 #include <cstdint>
 #include <string>
@@ -59,8 +60,10 @@ class interval_clock
       first_ = now;
       return true;
     }
-    if (options_.every_ms != 0 && time_ms >= begin_ms_ && time_ms - begin_ms_ >= options_.every_ms) {
-      begin_ms_ += (time_ms - begin_ms_) / options_.every_ms * options_.every_ms;
+    const auto every_ms = static_cast<std::uint64_t>(options_.every_ms);
+    if (every_ms != 0 && time_ms >= begin_ms_ && passed_ms(begin_ms_, time_ms) >= every_ms) {
+      const std::uint64_t whole_ms = passed_ms(begin_ms_, time_ms) / every_ms * every_ms;
+      begin_ms_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(begin_ms_) + whole_ms);
       first_ = now;
       return true;
     }

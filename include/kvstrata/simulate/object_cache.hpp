@@ -131,8 +131,8 @@ class object_cache
   bool make_way(const object_info& info)
   {
     bool asked = false;
-    if (used_ + info.bytes <= size_.bytes) return admission_.admits(info, nullptr);
-    while (used_ + info.bytes > size_.bytes) {
+    if (info.bytes <= size_.bytes - used_) return admission_.admits(info, nullptr);
+    while (info.bytes > size_.bytes - used_) {
       node* const victim = first_victim(nullptr);
       const object_info theirs = info_of(*victim, info);
       if (!asked && !admission_.admits(info, &theirs)) return false;
@@ -170,7 +170,7 @@ class object_cache
   void grow(node& one, const object_info& info)
   {
     const std::uint64_t now = (std::min)(info.bytes, size_.bytes);
-    while (used_ - bytes_of(one) + now > size_.bytes) {
+    while (now > size_.bytes - (used_ - bytes_of(one))) {
       node* const victim = first_victim(&one);
       evict(*victim, info_of(*victim, info));
     }

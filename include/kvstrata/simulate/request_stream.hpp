@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/trace.hpp>
+#include <kvstrata/simulate/trace_time.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -51,8 +52,9 @@ inline void check(const request_options& options)
 [[nodiscard]] inline std::vector<trace_request> make_requests(const trace& t, const request_options& options = {})
 {
   check(options);
-  const auto starts_request = [&options](std::int64_t before, std::int64_t now) {
-    if (options.stream == request_stream::session) return now - before > options.silence_ms;
+  const auto silence_ms = static_cast<std::uint64_t>(options.silence_ms);
+  const auto starts_request = [&options, silence_ms](std::int64_t before, std::int64_t now) {
+    if (options.stream == request_stream::session) return passed_ms(before, now) > silence_ms;
     if (options.stream == request_stream::window) return now / options.window_ms != before / options.window_ms;
     return true;
   };

@@ -1,6 +1,7 @@
 // A sampled cache with two neighbours, which tell how much its miss ratio depends on who happens to be in the sample.
 #pragma once
 
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/simulate/sampling.hpp>
 #include <kvstrata/simulate/sweep_instance.hpp>
 
@@ -32,10 +33,7 @@ class sampled_instance final : public sweep_instance
     const double spread = (std::min)(0.9, std::sqrt((1 - rate) / (std::max)(1.0, objects * rate)));
     const tier_size size = sample.scaled(whole);
     const auto around = [&size](double factor) {
-      const auto part = [factor](std::uint64_t n) {
-        return (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(std::llround(static_cast<double>(n) * factor)));
-      };
-      return tier_size{.bytes = part(size.bytes), .objects = part(size.objects)};
+      return tier_size{.bytes = scaled_size(size.bytes, factor), .objects = scaled_size(size.objects, factor)};
     };
     itself_ = make(size);
     smaller_ = make(around(1 - spread));

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/replacement/object_info.hpp>
 #include <kvstrata/simulate/random.hpp>
 
@@ -67,7 +68,7 @@ class spatial_sample
   [[nodiscard]] std::uint64_t scaled(std::uint64_t whole) const noexcept
   {
     if (takes_all() || whole == 0) return whole;
-    return (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(std::llround(static_cast<double>(whole) * rate())));
+    return scaled_size(whole, rate());
   }
 
   std::uint64_t seed_ = 0;

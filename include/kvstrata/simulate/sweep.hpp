@@ -38,7 +38,11 @@ inline void check(const sweep_options& options)
 {
   check(options.intervals);
   if (options.threads > 1024) throw config_error("sweep_options.threads", options.threads, "it may be at most 1024");
+  constexpr std::size_t most_accesses = std::size_t{1} << 24;
   if (options.chunk_accesses == 0) throw config_error("sweep_options.chunk_accesses", 0, "it must be at least 1");
+  if (options.chunk_accesses > most_accesses) {
+    throw config_error("sweep_options.chunk_accesses", options.chunk_accesses, "it may be at most 2^24");
+  }
   if (options.cost != nullptr) check(*options.cost);
 }
 

@@ -1,6 +1,8 @@
 // What a sweep counts: what a trace asks for, once for all instances, and what each instance misses of it.
 #pragma once
 
+#include <kvstrata/core/sizes.hpp>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -16,7 +18,7 @@ struct sweep_demand
   sweep_demand& operator+=(const sweep_demand& more) noexcept
   {
     requests += more.requests;
-    bytes += more.bytes;
+    bytes = saturated_sum(bytes, more.bytes);
     seconds += more.seconds;
     return *this;
   }
@@ -35,7 +37,7 @@ struct sweep_misses
   {
     requests += more.requests;
     bypassed += more.bypassed;
-    bytes += more.bytes;
+    bytes = saturated_sum(bytes, more.bytes);
     seconds += more.seconds;
     return *this;
   }

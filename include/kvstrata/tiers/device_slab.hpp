@@ -3,6 +3,7 @@
 //   device_slab<Device, [evict_front | evict_whole], [replaced_by<Policy>]>
 #pragma once
 
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
@@ -84,10 +85,11 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
   using store = frame_store<Device, memory_type>;
 
  public:
-  /// Reserves the slab. Throws config_error when not one page fits, capacity_error when the device has not the memory.
+  /// Reserves the slab. Throws config_error when not one page fits, or a size cannot be counted, capacity_error when the
+  /// device has not the memory.
   template <layout_policy Layout>
   bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout)
-      : bound(d, sizes, shape, layout, extent_of(sizes, page_bytes(shape, layout.page_tokens)))
+      : bound(d, sizes, shape, layout, extent_of(sizes, checked_page_bytes(shape, layout)))
   {
   }
 
@@ -114,6 +116,13 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
   }
 
  private:
+  template <layout_policy Layout>
+  static std::size_t checked_page_bytes(const geometry& shape, const Layout& layout)
+  {
+    check_pages(shape, layout);
+    return page_bytes(shape, layout.page_tokens);
+  }
+
   static slab_region extent_of(const config& sizes, std::size_t bytes_per_page)
   {
     const slab_region& r = sizes.region;
@@ -121,14 +130,18 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
       const page_count pages = frames_in("device.bytes", sizes.bytes, bytes_per_page);
       const page_count window =
           sizes.window_bytes == 0 ? 0 : frames_in("device.window_bytes", sizes.window_bytes, bytes_per_page);
-      const page_count all =
-          frames_in("device.bytes and window_bytes", (std::size_t{pages} + window) * bytes_per_page, bytes_per_page);
+      const std::size_t bytes =
+          checked_product("device.bytes and window_bytes", std::size_t{pages} + window, bytes_per_page);
+      const page_count all = frames_in("device.bytes and window_bytes", bytes, bytes_per_page);
       return {.total = all, .pages = all, .window = window};
     }
     if (sizes.bytes != 0 || sizes.window_bytes != 0) {
       throw config_error("device.bytes", sizes.bytes,
                          "it must be 0, as device.window_bytes, where device.region is given");
     }
+    if (r.base == nullptr) throw config_error("device.region.base", "null", "it must be the address of page 0");
+    const std::size_t bytes = checked_product("device.region in bytes", r.total, bytes_per_page);
+    static_cast<void>(frames_in("device.region in bytes", bytes, bytes_per_page));
     if (r.pages == 0 || r.first > r.total || r.pages > r.total - r.first) {
       throw config_error("device.region.pages", r.pages,
                          "from page " + std::to_string(r.first) + " on, 1 to " +

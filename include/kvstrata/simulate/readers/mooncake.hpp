@@ -29,6 +29,9 @@ class mooncake_format
   explicit mooncake_format(const mooncake_options& options = {}) : options_(options)
   {
     if (options.block_bytes == 0) throw config_error("mooncake_options.block_bytes", 0, "it must be at least 1");
+    if (options.block_bytes > most_object_bytes) {
+      throw config_error("mooncake_options.block_bytes", options.block_bytes, "it may be at most 2^60");
+    }
   }
 
   void take(std::string_view line, const text_lines& where)

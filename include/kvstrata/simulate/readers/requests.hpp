@@ -30,9 +30,9 @@ class request_source
   explicit request_source(trace whole, std::uint64_t token_bytes = paper_token_bytes)
       : trace_(std::move(whole)), token_bytes_(token_bytes)
   {
-    constexpr std::uint64_t most = std::uint64_t{1} << 32;
+    constexpr std::uint64_t most = most_object_bytes >> 32;  // a history has less than 2^32 tokens
     if (token_bytes == 0) throw config_error("token_bytes", 0, "it must be at least 1");
-    if (token_bytes > most) throw config_error("token_bytes", token_bytes, "it may be at most 2^32");
+    if (token_bytes > most) throw config_error("token_bytes", token_bytes, "it may be at most 2^28");
   }
 
   std::size_t read(std::span<trace_access> out)

@@ -40,6 +40,9 @@ inline void check(const zipf_config& config)
   positive("zipf_config.requests", config.requests);
   positive("zipf_config.bytes", config.bytes);
   if (config.keys > most_keys) throw config_error("zipf_config.keys", config.keys, "it may be at most 2^48");
+  if (config.bytes > most_object_bytes) {
+    throw config_error("zipf_config.bytes", config.bytes, "it may be at most 2^60");
+  }
   if (!(config.exponent >= 0) || !(config.exponent <= 10)) {
     throw config_error("zipf_config.exponent", std::to_string(config.exponent), "it must be from 0 to 10");
   }

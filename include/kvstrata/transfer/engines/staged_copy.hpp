@@ -16,13 +16,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace kvstrata {
 
 template <std::size_t SlotBytes = (std::size_t{2} << 20), std::size_t Slots = 4, std::uint32_t Sms = 8>
-  requires(SlotBytes > 0 && Slots > 0)
+  requires(SlotBytes > 0 && Slots > 0 && Slots <= (std::numeric_limits<std::size_t>::max)() / SlotBytes)
 struct staged_copy
 {
   using option_kind = copy_engine_option;
@@ -42,7 +43,7 @@ struct staged_copy
 
 /// Owns Slots * SlotBytes bytes of device memory, of which every direction has its own.
 template <std::size_t SlotBytes, std::size_t Slots, std::uint32_t Sms>
-  requires(SlotBytes > 0 && Slots > 0)
+  requires(SlotBytes > 0 && Slots > 0 && Slots <= (std::numeric_limits<std::size_t>::max)() / SlotBytes)
 template <device Device>
   requires runs_copy_kernels<Device>
 class staged_copy<SlotBytes, Slots, Sms>::on
