@@ -240,7 +240,8 @@ class cache
   {
     check_pages(c.shape, c.layout);
     check(c.writes);
-    check(c.costs);
+    check(c.costs, "costs");
+    if constexpr (requires { check(c.split); }) check(c.split);
     return c;
   }
 

@@ -4,6 +4,7 @@
 
 #include <kvstrata/cache.hpp>
 
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -142,6 +143,28 @@ TEST_CASE("sizes that are zero or do not fit", "[cache][errors]")
                         {"geometry.head_dim is 0", "at least 1"});
   refuses<config_error>([] { construct([](config& c) { c.shape.layers = 5000; }); },
                         {"geometry.layers is 5000", "at most 4096"});
+}
+
+TEST_CASE("figures that make no sense", "[cache][errors]")
+{
+  for (const double wrong : {std::nan(""), double{INFINITY}, -1.0}) {
+    CAPTURE(wrong);
+    refuses<config_error>([=] { construct([=](config& c) { c.costs.seconds_per_token = wrong; }); },
+                          {"costs.seconds_per_token is ", "finite number, at least 0"});
+    refuses<config_error>([=] { construct([=](config& c) { c.split.cost.seconds_per_token = wrong; }); },
+                          {"split.cost.seconds_per_token is ", "finite number, at least 0"});
+    refuses<config_error>([=] { construct([=](config& c) { c.split.cost.fetch_latency_seconds = wrong; }); },
+                          {"split.cost.fetch_latency_seconds is ", "finite number, at least 0"});
+    refuses<config_error>([=] { construct([=](config& c) { c.writes.clean_above = wrong; }); },
+                          {"writes.clean_above is ", "from 0 to 1"});
+    refuses<config_error>([=] { construct([=](config& c) { c.writes.clean_below = wrong; }); },
+                          {"writes.clean_below is ", "writes.clean_above"});
+  }
+  refuses<config_error>([] { construct([](config& c) { c.split.cost.layers = 0; }); },
+                        {"split.cost.layers is 0", "at least 1"});
+  refuses<config_error>([] { construct([](config& c) { c.costs.layers = 0; }); }, {"costs.layers is 0", "at least 1"});
+  refuses<config_error>([] { construct([](config& c) { c.layout.host_order = static_cast<page_order>(2); }); },
+                        {"layout.host_order is 2"});
 }
 
 TEST_CASE("a medium that has not the memory", "[cache][errors]")

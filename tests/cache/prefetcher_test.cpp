@@ -519,6 +519,11 @@ TEST_CASE("a prefetcher refuses sizes that lead nowhere", "[prefetcher]")
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_AS(right.launch({.user = user_id{1}, .history_tokens = 4}, stop_rule::by(nan)), usage_error);
   CHECK(right.waiting() == 0);
+  right.launch({.user = user_id{1}, .history_tokens = 4});
+  CHECK_THROWS_AS(right.poll(nan), usage_error);
+  CHECK_THROWS_AS(right.try_wait(user_id{1}, nan), usage_error);
+  right.poll(0);
+  CHECK(right.try_wait(user_id{1}, 0));
 }
 
 TEST_CASE("a failed device is told", "[prefetcher]")

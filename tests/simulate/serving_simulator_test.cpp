@@ -7,6 +7,7 @@
 #include <kvstrata/cache.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -140,6 +141,37 @@ TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
   CHECK(r.busy_seconds == Approx(0.026 + 0.032 + 0.016 + 0.006));
   CHECK(r.device_tokens == 10);
   CHECK_THROWS_AS(s.run({comes(2, 1, 1), comes(1, 2, 1)}, {.load = serving_load::open_loop}), usage_error);
+}
+
+TEST_CASE("arrivals at no time, and costs of another model, are refused", "[simulate][serving]")
+{
+  const serving_options open{.load = serving_load::open_loop};
+  for (const double wrong : {std::nan(""), double{INFINITY}, -1.0}) {
+    CAPTURE(wrong);
+    server s(100);
+    CHECK_THROWS_AS(s.run({comes(wrong, 1, 4)}, open), usage_error);
+    CHECK_THROWS_AS(s.run({comes(1, 1, 4), comes(wrong, 2, 4)}, open), usage_error);
+  }
+  server s(100);
+  CHECK_THROWS_WITH((serving_simulator<plain_cache>(s.device, s.cache, cost_model{.layers = 3}, 0)),
+                    "cost_model.layers is 3, but the cache is for a model of 2 layers");
+}
+
+TEST_CASE("a batch is not empty because the clock was rounded", "[simulate][serving]")
+{
+  // After the first batch the clock shows `began`, and `began` + (`comes_at` - `began`) lies below `comes_at`.
+  constexpr double began = 2.3070489962861984e-10;
+  constexpr double comes_at = 1.2550690257394217;
+  static_assert(began + (comes_at - began) < comes_at);
+  server s(100);
+  serving_simulator<plain_cache> sim(s.device, s.cache, {.seconds_per_token = began / 2, .layers = 2}, 0);
+  std::vector<arrival> all{comes(0, 1, 1), comes(comes_at, 2, 1)};
+  std::size_t at = 0;
+  const serving_report r =
+      sim.run([&]() -> std::optional<arrival> { return at == all.size() ? std::nullopt : std::optional(all[at++]); },
+              {.load = serving_load::open_loop});
+  CHECK(r.batches == 2);
+  CHECK(r.requests == 2);
 }
 
 TEST_CASE("the warm-up is served and not reported", "[simulate][serving]")

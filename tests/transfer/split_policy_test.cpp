@@ -283,5 +283,25 @@ TEST_CASE("figures that make no sense are refused in a sentence", "[transfer][co
   CHECK_THROWS_WITH(on({.flops_per_second = 0, .link_bytes_per_second = 1}),
                     "machine.flops_per_second is 0.000000, but it must be more than 0");
   CHECK_THROWS_AS(on({.flops_per_second = 1, .link_latency_seconds = -1}), config_error);
+  CHECK_THROWS_WITH(check(cost_model{.seconds_per_pair = -1}, "costs"),
+                    "costs.seconds_per_pair is -1.000000, but it must be a finite number, at least 0");
+  for (const double wrong : {std::nan(""), double{INFINITY}, -double{INFINITY}, -1.0}) {
+    CAPTURE(wrong);
+    CHECK_THROWS_AS(on({.flops_per_second = wrong}), config_error);
+    CHECK_THROWS_AS(on({.flops_per_second = 1, .link_bytes_per_second = wrong}), config_error);
+    CHECK_THROWS_AS(on({.flops_per_second = 1, .link_latency_seconds = wrong}), config_error);
+    CHECK_THROWS_WITH(cost_model::of(compute_speed{}, link_speed{.bytes_per_second = wrong}, field_shape),
+                      Catch::Matchers::StartsWith("link_speed.bytes_per_second is "));
+    CHECK_THROWS_AS(cost_model::of(compute_speed{}, link_speed{.latency_seconds = wrong}, field_shape), config_error);
+    CHECK_THROWS_AS(cost_model::of(compute_speed{.seconds_per_token = wrong}, link_speed{}, field_shape), config_error);
+    CHECK_THROWS_AS(cost_model::of(compute_speed{.seconds_per_pair = wrong}, link_speed{}, field_shape), config_error);
+    CHECK_THROWS_AS(check(fetch_or_recompute{.cost = {.seconds_per_token = wrong}}), config_error);
+    CHECK_THROWS_WITH(check(split_by_cost{.cost = {.fetch_seconds_per_token = wrong}}),
+                      Catch::Matchers::StartsWith("split.cost.fetch_seconds_per_token is "));
+  }
+  CHECK_THROWS_WITH(check(split_by_cost{.cost = {.layers = 0}}), "split.cost.layers is 0, but it must be at least 1");
+  CHECK_THROWS_AS(on({.flops_per_second = 1e-320}), config_error);  // so slow that a token takes for ever
+  CHECK_THROWS_AS(cost_model::of(machine{.flops_per_second = 1}, 0, field_shape), config_error);
+  CHECK_THROWS_AS(cost_model::of(machine{.flops_per_second = 1}, hidden, geometry{}), config_error);
   CHECK(on({.flops_per_second = 1}).fetch_seconds_per_token == 0);  // a link without limit
 }

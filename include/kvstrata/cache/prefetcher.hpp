@@ -75,9 +75,11 @@ class prefetcher
 
   /// Queues the next steps, as far as budget and limits allow. `now`: seconds on any clock. A step that meets pressure
   /// is tried again at the next poll; while leases hold too much of the device, nobody overtakes. A request that the
-  /// cache throws at (anything but device_error) is not prefetched; its prepare will tell why. O(requests that wait).
+  /// cache throws at (anything but device_error) is not prefetched; its prepare will tell why. Throws usage_error for a
+  /// time that is no number. O(requests that wait).
   void poll(double now)
   {
+    require_time(now);
     now_ = now;
     for (turn& t : line_) note_arrival(t);
     page_count ahead = 0;  // held by requests that go first
@@ -93,9 +95,11 @@ class prefetcher
     }
   }
 
-  /// May the user's request go at `now`? True for users who do not wait here. Never blocks. O(1).
+  /// May the user's request go at `now`? True for users who do not wait here. Never blocks. Throws usage_error for a time
+  /// that is no number. O(1).
   [[nodiscard]] bool try_wait(user_id user, double now)
   {
+    require_time(now);
     turn* const t = line_.find(user);
     if (t == nullptr) return true;
     note_arrival(*t);
@@ -159,6 +163,11 @@ class prefetcher
   static void require_time(stop_rule stop)
   {
     if (stop.deadline() != stop.deadline()) throw usage_error("the deadline of a prefetch is not a number");
+  }
+
+  static void require_time(double now)
+  {
+    if (now != now) throw usage_error("the time that a prefetcher is told is not a number");
   }
 
   void require_at_least(const char* field, page_count pages) const

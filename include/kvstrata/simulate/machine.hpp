@@ -45,9 +45,7 @@ inline void check(const machine_description& m)
                                .from_device = m.from_device,
                                .copy_kernels = m.copy_kernels,
                                .data = false});
-  if (!(m.flops_per_second > 0)) {
-    throw config_error("machine.flops_per_second", std::to_string(m.flops_per_second), "it must be more than 0");
-  }
+  check(machine{.flops_per_second = m.flops_per_second});
   if (m.model.hidden == 0) throw config_error("machine.model.hidden", 0, "it must be at least 1");
   if (m.device_bytes == 0) throw config_error("machine.device_bytes", 0, "users' KV needs room on the device");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/cache/request.hpp>
+#include <kvstrata/core/error.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -26,6 +27,12 @@ struct serving_options
   std::uint32_t batch_size = 8;                   ///< requests; those of one user share the answer of the longest
   std::uint64_t warm_up = 0;                      ///< the first so many requests are served, but not reported
 };
+
+/// Throws config_error.
+inline void check(const serving_options& options)
+{
+  if (options.batch_size == 0) throw config_error("serving_options.batch_size", 0, "it must be at least 1");
+}
 
 /// Of the requests after the warm-up. Seconds are virtual.
 struct serving_report

@@ -19,6 +19,7 @@
 #include <kvstrata/simulate/serving_report.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -55,7 +56,8 @@ template <class Cache>
 class serving_simulator
 {
  public:
-  /// Throws usage_error when the device passes real time.
+  /// Throws usage_error when the device passes real time, config_error when the costs make no sense or are of a model
+  /// with another number of layers.
   serving_simulator(emulated_device& device, Cache& cache, const cost_model& cost, token_count candidates)
       : device_(&device),
         cache_(&cache),
@@ -64,6 +66,10 @@ class serving_simulator
         compute_(device.create_stream("compute"))
   {
     check(cost);
+    if (cost.layers != cache.shape().layers) {
+      throw config_error("cost_model.layers", cost.layers,
+                         "the cache is for a model of " + std::to_string(cache.shape().layers) + " layers");
+    }
     device.advance_host(0);
   }
 
@@ -79,11 +85,11 @@ class serving_simulator
   }
 
   /// Serves what `next` -> std::optional<arrival> gives, until it gives nothing. Throws usage_error when an open loop's
-  /// arrivals go back in time.
+  /// arrivals go back in time, or come at no time.
   template <class Next>
   [[nodiscard]] serving_report run(Next&& next, const serving_options& options)
   {
-    if (options.batch_size == 0) throw config_error("serving_options.batch_size", 0, "it must be at least 1");
+    check(options);
     const bool open = options.load == serving_load::open_loop;
     const double start = device_->now();
     std::uint64_t seen = 0;
@@ -91,27 +97,29 @@ class serving_simulator
     mark from;
     serving_report out;
     request_batch batch(options.batch_size);
-    std::optional<arrival> coming = next();
+    double latest = 0;
+    const auto come = [&] {
+      std::optional<arrival> one = next();
+      if (open && one) latest = checked_time(one->seconds, latest);
+      return one;
+    };
+    std::optional<arrival> coming = come();
     while (coming) {
-      if (open && start + coming->seconds > device_->now()) {
-        device_->advance_host(start + coming->seconds - device_->now());
+      double now = device_->now();
+      if (open && start + coming->seconds > now) {
+        device_->advance_host(start + coming->seconds - now);
+        now = start + coming->seconds;  // the clock may have rounded it
       }
       if (!counts && seen >= options.warm_up) {
         counts = true;
         from = here();
       }
-      const double now = device_->now();
       batch.clear();
       arrived_.clear();
       while (coming && (!open || start + coming->seconds <= now) && !batch.full()) {
         batch.add(coming->asked);
         arrived_.push_back(open ? start + coming->seconds : now);
-        const double before = coming->seconds;
-        coming = next();
-        if (open && coming && coming->seconds < before) {
-          throw usage_error("the arrivals go back in time, from " + std::to_string(before) + " s to " +
-                            std::to_string(coming->seconds) + " s; sort them");
-        }
+        coming = come();
       }
       const double took = serve(batch.requests());
       ++at_.batches;
@@ -119,7 +127,7 @@ class serving_simulator
       if (!counts) continue;
       out.merged += batch.merged();
       out.busy_seconds += took;
-      for (const double since : arrived_) out.latencies.push_back(device_->now() - since);
+      for (const double since : arrived_) out.latencies.push_back((std::max)(device_->now() - since, 0.0));
     }
     std::sort(out.latencies.begin(), out.latencies.end());
     if (counts) report(out, from, here());
@@ -148,6 +156,17 @@ class serving_simulator
   }
 
  private:
+  static double checked_time(double seconds, double before)
+  {
+    if (seconds >= before && std::isfinite(seconds)) return seconds;
+    if (seconds >= 0 && seconds < before) {
+      throw usage_error("the arrivals go back in time, from " + std::to_string(before) + " s to " +
+                        std::to_string(seconds) + " s; sort them");
+    }
+    throw usage_error("a request arrives at " + std::to_string(seconds) +
+                      " s, but it must be a finite number, at least 0");
+  }
+
   /// Everything that only grows.
   struct mark
   {

@@ -52,7 +52,8 @@ struct cost_model
   double fetch_latency_seconds = 0;    ///< before a fetch of any length
   std::uint32_t layers = 1;
 
-  /// By arithmetic, for a model with this hidden size whose KV has this shape.
+  /// By arithmetic, for a model with this hidden size whose KV has this shape. Both throw config_error for figures that
+  /// make no sense.
   [[nodiscard]] static cost_model of(const machine& m, std::uint32_t hidden, const geometry& shape);
   /// By measurement.
   [[nodiscard]] static cost_model of(const compute_speed& computes, const link_speed& link, const geometry& shape);
@@ -104,25 +105,58 @@ struct cost_model
   }
 };
 
-/// Throws config_error when a figure is negative or no number.
-inline void check(const cost_model& cost)
+namespace detail {
+
+/// Throws config_error unless the figure is finite and at least 0. Its name is `whole`.`part`.
+inline void require_figure(std::string_view whole, std::string_view part, double value)
 {
-  const auto at_least_zero = [](std::string_view field, double value) {
-    if (value >= 0 && std::isfinite(value)) return;
-    throw config_error(field, std::to_string(value), "it must be a finite number, at least 0");
-  };
-  at_least_zero("cost_model.seconds_per_token", cost.seconds_per_token);
-  at_least_zero("cost_model.seconds_per_pair", cost.seconds_per_pair);
-  at_least_zero("cost_model.fetch_seconds_per_token", cost.fetch_seconds_per_token);
-  at_least_zero("cost_model.fetch_latency_seconds", cost.fetch_latency_seconds);
-  if (cost.layers == 0) throw config_error("cost_model.layers", cost.layers, "it must be at least 1");
+  if (value >= 0 && std::isfinite(value)) return;
+  throw config_error(std::string(whole).append(1, '.').append(part), std::to_string(value),
+                     "it must be a finite number, at least 0");
+}
+
+}  // namespace detail
+
+/// Throws config_error when a figure is negative or no number. `name`: what the caller calls the model.
+inline void check(const cost_model& cost, std::string_view name = "cost_model")
+{
+  detail::require_figure(name, "seconds_per_token", cost.seconds_per_token);
+  detail::require_figure(name, "seconds_per_pair", cost.seconds_per_pair);
+  detail::require_figure(name, "fetch_seconds_per_token", cost.fetch_seconds_per_token);
+  detail::require_figure(name, "fetch_latency_seconds", cost.fetch_latency_seconds);
+  if (cost.layers == 0) throw config_error(std::string(name) + ".layers", cost.layers, "it must be at least 1");
+}
+
+/// Throws config_error when a figure is negative or no number, or nothing is computed.
+inline void check(const machine& m)
+{
+  detail::require_figure("machine", "flops_per_second", m.flops_per_second);
+  if (m.flops_per_second == 0) {
+    throw config_error("machine.flops_per_second", std::to_string(m.flops_per_second), "it must be more than 0");
+  }
+  detail::require_figure("machine", "link_bytes_per_second", m.link_bytes_per_second);
+  detail::require_figure("machine", "link_latency_seconds", m.link_latency_seconds);
+}
+
+/// Throws config_error when a figure is negative or no number.
+inline void check(const link_speed& link)
+{
+  detail::require_figure("link_speed", "latency_seconds", link.latency_seconds);
+  detail::require_figure("link_speed", "bytes_per_second", link.bytes_per_second);
+}
+
+/// Throws config_error when a figure is negative or no number.
+inline void check(const compute_speed& computes)
+{
+  detail::require_figure("compute_speed", "seconds_per_token", computes.seconds_per_token);
+  detail::require_figure("compute_speed", "seconds_per_pair", computes.seconds_per_pair);
 }
 
 inline cost_model cost_model::of(const machine& m, std::uint32_t hidden, const geometry& shape)
 {
-  if (!(m.flops_per_second > 0)) {
-    throw config_error("machine.flops_per_second", std::to_string(m.flops_per_second), "it must be more than 0");
-  }
+  check(m);
+  if (hidden == 0) throw config_error("the hidden size", std::uint64_t{0}, "it must be at least 1");
+  check(shape);
   const double width = double{1} * shape.kv_heads * shape.head_dim;
   // 2 L^2 D FLOP of attention are L^2 / 2 pairs of 4 D each.
   return of(compute_speed{.seconds_per_token = 10.0 * hidden * width / m.flops_per_second,
@@ -132,6 +166,9 @@ inline cost_model cost_model::of(const machine& m, std::uint32_t hidden, const g
 
 inline cost_model cost_model::of(const compute_speed& computes, const link_speed& link, const geometry& shape)
 {
+  check(computes);
+  check(link);
+  check(shape);
   const auto bytes = static_cast<double>(shape.token_layer_bytes());
   const cost_model cost{.seconds_per_token = computes.seconds_per_token,
                         .seconds_per_pair = computes.seconds_per_pair,

@@ -11,6 +11,8 @@
 // ----------------------------------------- -----------------------------------------------------------------------
 // typename S::option_kind                   split_policy_option
 // S{}, copies                               an aggregate: the value in a cache's configuration
+// check(s)                                  absent: nothing is checked. Throws config_error when its figures make no sense;
+//                                           asked when a cache is built
 // s.recompute_until(question)               the tokens of lower_hits[0] in [0, result) are computed, the rest is
 //   -> token_count                          fetched: a multiple of page_tokens or the hit's end, and at most its end.
 //                                           Const and pure
@@ -86,6 +88,8 @@ struct fetch_or_recompute
     const double fetched = detail::split_seconds(cost, q, candidates, hit.begin);
     return detail::split_seconds(cost, q, candidates, hit.end) < fetched ? hit.end : 0;
   }
+
+  friend void check(const fetch_or_recompute& s) { check(s.cost, "split.cost"); }
 };
 
 /// O(log pages) but for the length of the compute list. Of cuts that take as long, the one that computes least.
@@ -115,6 +119,8 @@ struct split_by_cost
     const token_count until = seconds(hit.end) < seconds(cut(best)) ? hit.end : cut(best);
     return until > hit.begin ? until : 0;
   }
+
+  friend void check(const split_by_cost& s) { check(s.cost, "split.cost"); }
 };
 
 static_assert(split_policy<always_fetch> && split_policy<fetch_or_recompute> && split_policy<split_by_cost>);
