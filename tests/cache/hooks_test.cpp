@@ -30,7 +30,7 @@ struct theatre
 {
   theatre(const typename Cache::config& config, unsigned number)
       : seed(static_cast<unsigned>(number)),
-        device(number % 3 == 0),
+        device(number, number % 3 == 0),
         cache(device, config),
         who(cache, streams(), kernels())
   {

@@ -1,5 +1,5 @@
-// A device that does nothing before somebody waits for it: work runs at the latest possible moment, one stream's before
-// another's only where the one waits for the other. Whoever forgets to wait for something sees bytes that are not there
+// A device that does nothing before somebody waits for it, but that now and then one stream, drawn from a seed, runs all
+// that it has: one stream's work comes before another's only where the one waits for the other. Whoever forgets to wait for something sees bytes that are not there
 // yet, and whoever forgets what still uses memory has it overwritten later.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <random>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -23,7 +24,7 @@ namespace kvstrata_test {
 class lazy_device
 {
  public:
-  explicit lazy_device(bool poisons = false) : poisons_(poisons) {}
+  explicit lazy_device(unsigned seed = 0, bool poisons = false) : random_(seed + 1), poisons_(poisons) {}
 
   struct memory
   {
@@ -46,6 +47,7 @@ class lazy_device
   kvstrata::event record(kvstrata::stream_id on)
   {
     fuse::burn(hook::device);
+    hurry();
     return {on, at(on).queued};
   }
   void wait(kvstrata::stream_id on, kvstrata::event until)
@@ -122,6 +124,14 @@ class lazy_device
     });
   }
 
+  void hurry()
+  {
+    const fuse::out_of_reach while_it_lives;
+    if (random_() % 8 != 0) return;
+    const auto hasty = static_cast<std::uint32_t>(random_() % streams_.size());
+    run_until({static_cast<kvstrata::stream_id>(hasty), streams_[hasty].queued});
+  }
+
   /// Waits point backwards only, so that this ends.
   void run_until(kvstrata::event until)
   {
@@ -133,6 +143,7 @@ class lazy_device
     }
   }
 
+  std::minstd_rand random_;
   bool poisons_;
   std::deque<stream> streams_;
 };
