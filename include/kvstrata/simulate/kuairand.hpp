@@ -194,13 +194,14 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
   return t;
 }
 
-/// Reads one file, or the folder that holds an excerpt (log_standard*.tsv beside history_upto*.tsv) or an official
-/// release (log_standard*.csv, there or in its folder `data`). See above.
-[[nodiscard]] inline trace read_kuairand(const std::filesystem::path& where, const kuairand_options& options = {})
+/// The files at `where`: one file, or those of a folder that holds an excerpt (log_standard*.tsv beside
+/// history_upto*.tsv) or an official release (log_standard*.csv, there or in its folder `data`). Throws data_error.
+[[nodiscard]] inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::path& where,
+                                                                       const kuairand_options& options = {})
 {
   std::error_code ignored;
   if (!std::filesystem::exists(where, ignored)) throw data_error(where.string(), 0, "no such file or folder");
-  if (!std::filesystem::is_directory(where, ignored)) return read_kuairand(std::vector{where}, options);
+  if (!std::filesystem::is_directory(where, ignored)) return {where};
   std::vector<std::filesystem::path> files = detail::kuairand_files(where, options.random_log);
   if (files.empty() && std::filesystem::is_directory(where / "data", ignored)) {
     files = detail::kuairand_files(where / "data", options.random_log);
@@ -208,7 +209,13 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
   if (files.empty()) {
     throw data_error(where.string(), 0, "the folder holds no log_standard*.csv or .tsv, neither here nor under data");
   }
-  return read_kuairand(files, options);
+  return files;
+}
+
+/// Reads one file, or a folder: see kuairand_files. See above.
+[[nodiscard]] inline trace read_kuairand(const std::filesystem::path& where, const kuairand_options& options = {})
+{
+  return read_kuairand(kuairand_files(where, options), options);
 }
 
 }  // namespace kvstrata

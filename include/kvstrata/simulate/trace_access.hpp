@@ -12,6 +12,8 @@
 // fallback when absent                meaning
 // ----------------------------------- ---------------------------------------------------------------------------
 // s.progress() -> double              0: how much has been read, from 0 to 1
+// s.files() -> std::vector<std::filesystem::path>
+//                                     none: the files that it reads, or has read; write_trace.hpp replaces none of them
 //
 // A source never holds the whole trace in memory, unless it says so. Not synchronised.
 #pragma once

@@ -1,65 +1,35 @@
 // Writes what a source reads as a file in a format of libCacheSim's: to convert traces, or to hold results against it.
+// The file is there as a whole or not at all (output_file.hpp), and never the one that the source reads.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/replacement/object_info.hpp>
+#include <kvstrata/simulate/file_paths.hpp>
+#include <kvstrata/simulate/output_file.hpp>
+#include <kvstrata/simulate/readers/any_source.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace kvstrata {
 
 namespace detail {
 
-/// A file that is removed again unless it was finished.
-class output_file
+/// Throws usage_error when `path` is a file that the source reads.
+template <access_source Source>
+void require_other_file(const Source& source, const std::filesystem::path& path)
 {
- public:
-  explicit output_file(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.string().c_str(), "wb"))
-  {
-    if (file_ == nullptr) fail("cannot be opened for writing");
+  for (const std::filesystem::path& read : files_of(source)) {
+    if (!is_same_file(path, read)) continue;
+    throw usage_error(path.string() + " cannot be written: it is a file that the source reads, " + read.string());
   }
-  output_file(const output_file&) = delete;
-  output_file& operator=(const output_file&) = delete;
-  ~output_file()
-  {
-    if (file_ == nullptr) return;
-    file_.reset();
-    std::error_code ignored;
-    if (std::filesystem::is_regular_file(path_, ignored)) std::filesystem::remove(path_, ignored);
-  }
-
-  void write(std::string_view bytes)
-  {
-    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail("writing failed");
-  }
-
-  void finish()
-  {
-    const bool flushed = std::fflush(file_.get()) == 0;
-    if (!flushed) fail("writing failed");
-    file_.reset();
-  }
-
-  [[noreturn]] void fail(std::string_view reason) const { throw data_error(path_.string(), 0, reason); }
-
- private:
-  struct closer
-  {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-  };
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, closer> file_;
-};
+}
 
 /// Calls put(access, position, text) for every access left in the source; what it appends to `text` is written.
 template <access_source Source, class Put>
@@ -92,11 +62,13 @@ void append_little_endian(Number number, std::string& text)
 
 /// Writes what is left of the source as oracleGeneral; times are cut to whole seconds. Returns the number of accesses.
 /// Throws data_error when a file cannot be written, a time or a size does not fit into 32 bits, or an access does not
-/// tell the next one of its key (with_future() does); what was written by then is removed.
+/// tell the next one of its key (with_future() does), and usage_error when `path` is a file that the source reads, by
+/// whatever name or link; then the path holds what it held before.
 template <access_source Source>
 std::uint64_t write_oracle_general(Source&& source, const std::filesystem::path& path)
 {
-  detail::output_file into(path);
+  detail::require_other_file(source, path);
+  output_file into(path);
   constexpr std::uint64_t most = (std::numeric_limits<std::uint32_t>::max)();
   const auto put = [&into](const trace_access& access, std::uint64_t position, std::string& text) {
     const auto fits = [&](std::uint64_t value, std::string_view what) {
@@ -120,12 +92,13 @@ std::uint64_t write_oracle_general(Source&& source, const std::filesystem::path&
 }
 
 /// Writes what is left of the source as CSV with the header time,id,size; times are seconds with three decimals.
-/// Returns the number of accesses. Throws data_error when the file cannot be written or a time lies before 1970; what
-/// was written by then is removed.
+/// Returns the number of accesses. Throws data_error when the file cannot be written or a time lies before 1970, and
+/// usage_error as above; then the path holds what it held before.
 template <access_source Source>
 std::uint64_t write_csv(Source&& source, const std::filesystem::path& path)
 {
-  detail::output_file into(path);
+  detail::require_other_file(source, path);
+  output_file into(path);
   const auto put = [&into](const trace_access& access, std::uint64_t position, std::string& text) {
     if (access.time_ms < 0) into.fail(detail::access_place(position) + ": the time lies before 1970");
     const std::string decimals = std::to_string(1000 + access.time_ms % 1000);

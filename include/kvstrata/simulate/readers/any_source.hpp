@@ -5,11 +5,13 @@
 
 #include <concepts>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace kvstrata {
 
@@ -22,6 +24,17 @@ template <access_source S>
                 })
     return source.progress();
   else return 0;
+}
+
+/// The files that a source reads; none where it does not tell.
+template <access_source S>
+[[nodiscard]] std::vector<std::filesystem::path> files_of(const S& source)
+{
+  if constexpr (requires {
+                  { source.files() } -> std::convertible_to<std::vector<std::filesystem::path>>;
+                })
+    return source.files();
+  else return {};
 }
 
 /// Owns a source. Movable; one that was moved from can only be assigned to or destroyed.
@@ -38,6 +51,7 @@ class any_source
   std::size_t read(std::span<trace_access> out) { return source_->read(out); }
   [[nodiscard]] std::string_view name() const { return source_->name(); }
   [[nodiscard]] double progress() const { return source_->progress(); }
+  [[nodiscard]] std::vector<std::filesystem::path> files() const { return source_->files(); }
 
  private:
   struct base
@@ -49,6 +63,7 @@ class any_source
     virtual std::size_t read(std::span<trace_access> out) = 0;
     [[nodiscard]] virtual std::string_view name() const = 0;
     [[nodiscard]] virtual double progress() const = 0;
+    [[nodiscard]] virtual std::vector<std::filesystem::path> files() const = 0;
   };
 
   template <class Source>
@@ -61,6 +76,7 @@ class any_source
     std::size_t read(std::span<trace_access> out) override { return source.read(out); }
     [[nodiscard]] std::string_view name() const override { return source.name(); }
     [[nodiscard]] double progress() const override { return progress_of(source); }
+    [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_of(source); }
 
     Source source;
   };

@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace kvstrata {
 
@@ -64,6 +65,7 @@ class line_source
 
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
   [[nodiscard]] double progress() const noexcept { return lines_.progress(); }
+  [[nodiscard]] std::vector<std::filesystem::path> files() const { return {lines_.path()}; }
 
  private:
   text_lines lines_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/replacement/object_info.hpp>
+#include <kvstrata/simulate/readers/any_source.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,8 +23,10 @@ namespace kvstrata {
 class memory_source
 {
  public:
-  explicit memory_source(std::vector<trace_access> accesses, std::string name = "memory")
-      : accesses_(std::move(accesses)), name_(std::move(name))
+  /// `files`: where they were read.
+  explicit memory_source(std::vector<trace_access> accesses, std::string name = "memory",
+                         std::vector<std::filesystem::path> files = {})
+      : accesses_(std::move(accesses)), name_(std::move(name)), files_(std::move(files))
   {
   }
 
@@ -45,10 +49,12 @@ class memory_source
   {
     return accesses_.empty() ? 0 : static_cast<double>(at_) / static_cast<double>(accesses_.size());
   }
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
 
  private:
   std::vector<trace_access> accesses_;
   std::string name_;
+  std::vector<std::filesystem::path> files_;
   std::size_t at_ = 0;
 };
 
@@ -83,7 +89,7 @@ template <access_source Source>
 {
   std::vector<trace_access> all = read_all(source);
   fill_next_requests(all);
-  return memory_source(std::move(all), std::string(source.name()));
+  return memory_source(std::move(all), std::string(source.name()), files_of(source));
 }
 
 static_assert(access_source<memory_source>);

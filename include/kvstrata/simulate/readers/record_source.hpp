@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvstrata {
 
@@ -105,6 +106,7 @@ class record_source
 
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
   [[nodiscard]] double progress() const noexcept { return file_.progress(); }
+  [[nodiscard]] std::vector<std::filesystem::path> files() const { return {file_.path()}; }
 
  private:
   [[nodiscard]] record_place here() const noexcept { return {file_, position_, file_.offset()}; }

@@ -15,6 +15,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace kvstrata {
 
@@ -26,9 +27,10 @@ class request_source
   /// Bytes of a token's keys and values: 16 KiB in the MTServe paper's model.
   static constexpr std::uint64_t paper_token_bytes = 16 * 1024;
 
-  /// Of the trace, looks at name, users and requests only. Throws config_error.
-  explicit request_source(trace whole, std::uint64_t token_bytes = paper_token_bytes)
-      : trace_(std::move(whole)), token_bytes_(token_bytes)
+  /// Of the trace, looks at name, users and requests only. `files`: where it was read. Throws config_error.
+  explicit request_source(trace whole, std::uint64_t token_bytes = paper_token_bytes,
+                          std::vector<std::filesystem::path> files = {})
+      : trace_(std::move(whole)), token_bytes_(token_bytes), files_(std::move(files))
   {
     constexpr std::uint64_t most = most_object_bytes >> 32;  // a history has less than 2^32 tokens
     if (token_bytes == 0) throw config_error("token_bytes", 0, "it must be at least 1");
@@ -57,10 +59,12 @@ class request_source
   {
     return trace_.requests.empty() ? 0 : static_cast<double>(at_) / static_cast<double>(trace_.requests.size());
   }
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
 
  private:
   trace trace_;
   std::uint64_t token_bytes_;
+  std::vector<std::filesystem::path> files_;
   std::size_t at_ = 0;
 };
 
@@ -69,7 +73,9 @@ class request_source
                                                       const kuairand_options& options = {},
                                                       std::uint64_t token_bytes = request_source::paper_token_bytes)
 {
-  return request_source(read_kuairand(where, options), token_bytes);
+  std::vector<std::filesystem::path> files = kuairand_files(where, options);
+  trace read = read_kuairand(files, options);
+  return request_source(std::move(read), token_bytes, std::move(files));
 }
 
 /// The requests of the synthetic workload, without their events: 16 bytes a request, 12 a user. Throws config_error.
