@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,13 @@ namespace sim {
 namespace {
 
 using namespace kvstrata;
+
+std::string shown(double value)
+{
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", value);
+  return text.data();
+}
 
 template <class Cache>
 serving_report serve_with(const machine_description& m, std::span<const arrival> requests, const machine_load& load)
@@ -52,7 +60,7 @@ void check(const machine_load& load)
 {
   const auto at_least_zero = [](const char* option, double value) {
     if (value >= 0 && std::isfinite(value)) return;
-    throw config_error(option, std::to_string(value), "it must be a finite number, at least 0");
+    throw config_error(option, shown(value), "it must be a finite number, at least 0");
   };
   const auto at_least_one = [](const char* option, std::uint64_t value) {
     if (value == 0) throw config_error(option, value, "it must be at least 1");
@@ -103,6 +111,10 @@ std::vector<arrival> read_arrivals(any_source& source, const machine_load& load)
     throw error(std::string(source.name()) + ": all requests come at one time; --rate needs a trace with times");
   }
   const double seconds = load.rate > 0 ? static_cast<double>(out.size()) / load.rate : 0;
+  if (seconds > emulated::longest_seconds) {
+    throw config_error("--rate", shown(load.rate),
+                       "at that rate " + std::to_string(out.size()) + " requests come over more than 30 years");
+  }
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (seconds > 0) out[i].seconds = static_cast<double>(times[i] - times.front()) / span * seconds;
   }

@@ -50,6 +50,27 @@ TEST_CASE("a configuration that makes no sense is turned down by field, value an
           "emulated_device.copy_kernels.sm_bytes_per_second is nan" + limit);
   REQUIRE(config_sentence([](auto& c) { c.copy_kernels.device_bytes_per_second = -4; }) ==
           "emulated_device.copy_kernels.device_bytes_per_second is -4" + limit);
+  // What no sleep and no clock could count.
+  const std::string slow = ", but it must be 0, for unlimited, or at least 1 byte a second";
+  REQUIRE(config_sentence([](auto& c) { c.to_device.bytes_per_second = 1e-291; }) ==
+          "emulated_device.to_device.bytes_per_second is 1e-291" + slow);
+  REQUIRE(config_sentence([](auto& c) { c.from_device.bytes_per_second = 0.5; }) ==
+          "emulated_device.from_device.bytes_per_second is 0.5" + slow);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.sm_bytes_per_second = 1e-9; }) ==
+          "emulated_device.copy_kernels.sm_bytes_per_second is 1e-09" + slow);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.sm_device_bytes_per_second = 1e-9; }) ==
+          "emulated_device.copy_kernels.sm_device_bytes_per_second is 1e-09" + slow);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.device_bytes_per_second = 1e-9; }) ==
+          "emulated_device.copy_kernels.device_bytes_per_second is 1e-09" + slow);
+  const std::string ages = ", but it may be at most 1e+09 seconds";
+  REQUIRE(config_sentence([](auto& c) { c.to_device.latency_seconds = 1e300; }) ==
+          "emulated_device.to_device.latency_seconds is 1e+300" + ages);
+  REQUIRE(config_sentence([](auto& c) { c.from_device.piece_seconds = 2e9; }) ==
+          "emulated_device.from_device.piece_seconds is 2e+09" + ages);
+  REQUIRE(config_sentence([](auto& c) { c.copy_kernels.latency_seconds = 1e18; }) ==
+          "emulated_device.copy_kernels.latency_seconds is 1e+18" + ages);
+  REQUIRE(config_sentence([](auto& c) { c.jitter_seconds = 1e10; }) ==
+          "emulated_device.jitter_seconds is 1e+10" + ages);
   REQUIRE(config_sentence([](auto& c) { c.jitter_seconds = -2; }) ==
           "emulated_device.jitter_seconds is -2, but it must be a finite number, at least 0");
   REQUIRE(config_sentence([](auto& c) {
@@ -152,7 +173,9 @@ TEST_CASE("calls that are never right")
   REQUIRE(usage([&] { d.launch(s, {"k", -1}, [] {}); }) ==
           "kernel 'k' was given -1.000000 seconds, but it must be at least 0");
   REQUIRE(usage([&] { d.launch(s, {"k", std::numeric_limits<double>::infinity()}, [] {}); }) ==
-          "kernel 'k' was given inf seconds, but it must be finite");
+          "kernel 'k' was given inf seconds, but it must be at most 1000000000");
+  REQUIRE(usage([&] { d.delay_next_copy(2e9); }) ==
+          "delay_next_copy was given 2000000000.000000 seconds, but it must be at most 1000000000");
   REQUIRE(usage([&] { d.delay_next_copy(-1); }) ==
           "delay_next_copy was given -1.000000 seconds, but it must be at least 0");
   if (time == time_mode::real) {

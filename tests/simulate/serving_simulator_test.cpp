@@ -141,6 +141,8 @@ TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
   CHECK(r.busy_seconds == Approx(0.026 + 0.032 + 0.016 + 0.006));
   CHECK(r.device_tokens == 10);
   CHECK_THROWS_AS(s.run({comes(2, 1, 1), comes(1, 2, 1)}, {.load = serving_load::open_loop}), usage_error);
+  CHECK_THROWS_WITH(s.run({comes(1e300, 1, 1)}, {.load = serving_load::open_loop}),
+                    kvstrata_test::says("seconds, but it must be at most 1000000000"));
 }
 
 TEST_CASE("arrivals at no time, and costs of another model, are refused", "[simulate][serving]")
@@ -291,6 +293,14 @@ TEST_CASE("every key of a machine file is read", "[simulate][machine]")
   CHECK(m.model.candidates == 14);
   CHECK(m.device_bytes == 1U << 29U);
   CHECK(m.host_bytes == std::uint64_t{15} << 30);
+}
+
+TEST_CASE("a machine whose links no clock could count is refused", "[simulate][machine]")
+{
+  machine_description m = read_machine(std::string(KVSTRATA_SOURCE_DIR) + "/examples/sim/machines/b200.machine");
+  check(m);
+  m.to_device.bytes_per_second = 1e-291;
+  CHECK_THROWS_WITH(check(m), kvstrata_test::says("or at least 1 byte a second"));
 }
 
 TEST_CASE("what is wrong with a machine file is said with file, line and limit", "[simulate][machine]")

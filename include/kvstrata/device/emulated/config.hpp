@@ -21,7 +21,7 @@ enum class time_mode : std::uint8_t {
 /// once for batch_cost(bytes, pieces).
 struct link_model
 {
-  double bytes_per_second = 0;  ///< 0: unlimited
+  double bytes_per_second = 0;  ///< 0: unlimited; else at least 1
   double latency_seconds = 0;   ///< per copy call, or batch
   double piece_seconds = 0;     ///< per piece of a batch
 
@@ -77,6 +77,14 @@ struct emulated_device_config
   bool trace = false;           ///< keep the span of every operation and every stall: trace()
 };
 
+namespace emulated {
+
+/// 30 years: no single time that the device is asked to pass may be longer, so that sleeps and clocks, which count in 64
+/// bits, have room.
+inline constexpr double longest_seconds = 1e9;
+
+}  // namespace emulated
+
 /// Throws config_error when a field is nonsense or contradicts another.
 inline void check(const emulated_device_config& config)
 {
@@ -88,18 +96,25 @@ inline void check(const emulated_device_config& config)
   const auto at_least_zero = [&](std::string_view field, double value) {
     if (!(value >= 0) || !std::isfinite(value)) turn_down(field, value, "it must be a finite number, at least 0");
   };
-  at_least_zero("emulated_device.to_device.bytes_per_second", config.to_device.bytes_per_second);
-  at_least_zero("emulated_device.to_device.latency_seconds", config.to_device.latency_seconds);
-  at_least_zero("emulated_device.to_device.piece_seconds", config.to_device.piece_seconds);
-  at_least_zero("emulated_device.from_device.bytes_per_second", config.from_device.bytes_per_second);
-  at_least_zero("emulated_device.from_device.latency_seconds", config.from_device.latency_seconds);
-  at_least_zero("emulated_device.from_device.piece_seconds", config.from_device.piece_seconds);
-  at_least_zero("emulated_device.copy_kernels.latency_seconds", config.copy_kernels.latency_seconds);
-  at_least_zero("emulated_device.copy_kernels.sm_bytes_per_second", config.copy_kernels.sm_bytes_per_second);
-  at_least_zero("emulated_device.copy_kernels.sm_device_bytes_per_second",
-                config.copy_kernels.sm_device_bytes_per_second);
-  at_least_zero("emulated_device.copy_kernels.device_bytes_per_second", config.copy_kernels.device_bytes_per_second);
-  at_least_zero("emulated_device.jitter_seconds", config.jitter_seconds);
+  const auto at_most_longest = [&](std::string_view field, double value) {
+    at_least_zero(field, value);
+    if (value > emulated::longest_seconds) turn_down(field, value, "it may be at most 1e+09 seconds");
+  };
+  const auto rate = [&](std::string_view field, double value) {
+    at_least_zero(field, value);
+    if (value > 0 && value < 1) turn_down(field, value, "it must be 0, for unlimited, or at least 1 byte a second");
+  };
+  rate("emulated_device.to_device.bytes_per_second", config.to_device.bytes_per_second);
+  at_most_longest("emulated_device.to_device.latency_seconds", config.to_device.latency_seconds);
+  at_most_longest("emulated_device.to_device.piece_seconds", config.to_device.piece_seconds);
+  rate("emulated_device.from_device.bytes_per_second", config.from_device.bytes_per_second);
+  at_most_longest("emulated_device.from_device.latency_seconds", config.from_device.latency_seconds);
+  at_most_longest("emulated_device.from_device.piece_seconds", config.from_device.piece_seconds);
+  at_most_longest("emulated_device.copy_kernels.latency_seconds", config.copy_kernels.latency_seconds);
+  rate("emulated_device.copy_kernels.sm_bytes_per_second", config.copy_kernels.sm_bytes_per_second);
+  rate("emulated_device.copy_kernels.sm_device_bytes_per_second", config.copy_kernels.sm_device_bytes_per_second);
+  rate("emulated_device.copy_kernels.device_bytes_per_second", config.copy_kernels.device_bytes_per_second);
+  at_most_longest("emulated_device.jitter_seconds", config.jitter_seconds);
   if (config.time != time_mode::real) return;
   if (config.jitter_seconds > 0) {
     turn_down("emulated_device.jitter_seconds", config.jitter_seconds, "delays are only drawn in virtual time");

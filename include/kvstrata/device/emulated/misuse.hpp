@@ -2,10 +2,10 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
 #include <kvstrata/device/misuse.hpp>
 
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,12 +25,14 @@ inline void require(const scheduler& queues, event point)
 
 using detail::require_bytes;
 
-/// Throws usage_error when a time is negative or not finite. `what` is called `name`, unless that is empty.
+/// Throws usage_error when a time is negative, longer than longest_seconds or not finite. `what` is called `name`, unless
+/// that is empty.
 inline void require_seconds(std::string_view what, std::string_view name, double seconds)
 {
-  if (seconds >= 0 && std::isfinite(seconds)) return;
+  if (seconds >= 0 && seconds <= longest_seconds) return;
   throw usage_error(std::string(what) + (name.empty() ? "" : " '" + std::string(name) + "'") + " was given " +
-                    std::to_string(seconds) + " seconds, but it must be " + (seconds > 0 ? "finite" : "at least 0"));
+                    std::to_string(seconds) + " seconds, but it must be " +
+                    (seconds > 0 ? "at most 1000000000" : "at least 0"));
 }
 
 }  // namespace kvstrata::emulated

@@ -5,6 +5,7 @@
 #include <kvstrata/device/emulated/link.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <condition_variable>
@@ -175,7 +176,7 @@ class real_time final : public scheduler
         } else {
           const std::string label(trace_ ? next.label() : std::string_view());
           const stall_meter::stall held = stalls.released(next.queued_at);
-          if (next.delay > 0) std::this_thread::sleep_for(std::chrono::duration<double>(next.delay));
+          if (next.delay > 0) sleep(next.delay);
           carry_out(next, s.name, true);
           const double end = settle(next, on_schedule);
           add(s.stalled, held.seconds());
@@ -205,8 +206,14 @@ class real_time final : public scheduler
     }
     on_schedule = link != nullptr ? link->book(ready, done.seconds) : ready + done.seconds;
     if (on_schedule - time <= shortest_sleep) return time;
-    std::this_thread::sleep_for(std::chrono::duration<double>(on_schedule - time));
+    sleep(on_schedule - time);
     return now();
+  }
+
+  /// For longest_seconds at most: what waits for a slow link may add up to more than the system's counter holds.
+  static void sleep(double seconds)
+  {
+    std::this_thread::sleep_for(std::chrono::duration<double>((std::min)(seconds, longest_seconds)));
   }
 
   void publish(lane& s, std::uint64_t sequence)
