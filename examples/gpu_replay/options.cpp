@@ -3,6 +3,7 @@
 #include "replay/case_list.hpp"
 #include "replay/command_line.hpp"
 #include "replay/number_fault.hpp"
+#include "tools/output_paths.hpp"
 
 #include <kvstrata/core/error.hpp>
 
@@ -169,7 +170,9 @@ void add_our_options(CLI::App& app, options& o)
                  "how the arrays and scores of a pass travel: kernel, or copy-engine, behind the copies of the cache")
       ->group(group)
       ->capture_default_str();
-  app.add_option("--markdown", o.markdown, "write the tables to this file as Markdown")->group(group);
+  app.add_option("--markdown", o.markdown, "write the tables to this file as Markdown")
+      ->group(group)
+      ->check(&replay::text_fault, "");
   const char* const steps = "single steps";
   add_number(app, steps, "--step-tokens", o.step_tokens, "lengths of histories to take single steps with; 0: take none")
       ->delimiter(',')
@@ -228,7 +231,7 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
     o = preset(preset_named(argc, argv, o.preset));
     CLI::App app{std::string(about), "kvstrata-gpu-replay"};
     app.get_formatter()->column_width(34);
-    app.footer(replay::describe_cases());
+    app.footer(std::string(tools::output_rule) + "\n\n" + replay::describe_cases());
     add_our_options(app, o);
     replay::add_options(app, o.serve, not_ours);
     try {

@@ -4,7 +4,8 @@
 #include "replay/json.hpp"
 #include "replay/sentences.hpp"
 #include "replay/wrap.hpp"
-#include "replay/write_file.hpp"
+
+#include <kvstrata/simulate/output_file.hpp>
 
 #include <algorithm>
 #include <array>
@@ -310,7 +311,7 @@ void write_json(const results& r, const std::string& path)
                 {"sampled", std::move(sampled)},
                 {"tokens_per_second", std::move(rates)},
                 {"agreement", std::move(agreed)}};
-  replay::write_file(path, all.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  kvstrata::write_file(path, all.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace gpu_replay

@@ -1,4 +1,4 @@
-// Says what is wrong with a number on a command line.
+// Says what is wrong with a number or a text on a command line.
 #pragma once
 
 #include <charconv>
@@ -18,6 +18,12 @@ template <class T>
   if (fault == std::errc::result_out_of_range) return "'" + text + "' is out of range";
   if (fault == std::errc() && stop == end) return {};
   return "'" + text + (std::is_integral_v<T> ? "' is not a whole number from 0 up" : "' is not a number");
+}
+
+/// What is wrong with a text, such as a path: only an empty one is, which would be as if it were not given.
+[[nodiscard]] inline std::string text_fault(const std::string& text)
+{
+  return text.empty() ? "it must not be empty" : "";
 }
 
 }  // namespace replay

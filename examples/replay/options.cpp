@@ -3,11 +3,14 @@
 #include "replay/command_line.hpp"
 #include "replay/format.hpp"
 #include "replay/number_fault.hpp"
+#include "tools/output_paths.hpp"
 
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <ostream>
 #include <span>
 #include <string_view>
@@ -29,6 +32,11 @@ std::string join(const std::vector<std::string>& items)
 
 std::string plain(double value)
 {
+  if (value != 0 && std::abs(value) < 1e-4) {
+    std::array<char, 32> tiny{};
+    std::snprintf(tiny.data(), tiny.size(), "%g", value);
+    return tiny.data();
+  }
   std::string text = fixed(value, 4);
   text.erase(text.find_last_not_of('0') + 1);
   if (text.back() == '.') text.pop_back();
@@ -98,6 +106,7 @@ struct add_to_app
   static void add_checks(CLI::Option& option)
   {
     if constexpr (std::is_arithmetic_v<T>) option.check(&number_fault<T>, "");
+    else option.check(&text_fault, "");
   }
   template <class T>
   void operator()(const char* group, const char* name, T& value, const std::string& meaning) const
@@ -190,6 +199,9 @@ void check(const options& o)
     }
   }
   within("--link-gbps", o.link_gbps, 10000, true);
+  if (o.link_gbps > 0 && o.link_gbps < 1e-6) {
+    throw kvstrata::config_error("--link-gbps", plain(o.link_gbps), "it must be 0 or at least 0.000001");
+  }
   within("--link-latency-us", o.link_latency_us, 1e6, true);
   within("--rounds", std::uint64_t{o.rounds}, 1, 1000);
   within("--verify", o.verify, 1, true);
@@ -218,7 +230,7 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
 {
   CLI::App app{std::string(about), "replay"};
   app.get_formatter()->column_width(34);
-  app.footer(describe_cases());
+  app.footer(std::string(tools::output_rule) + "\n\n" + describe_cases());
   add_options(app, o);
   try {
     app.parse(argc, argv);

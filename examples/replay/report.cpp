@@ -4,7 +4,8 @@
 #include "replay/json.hpp"
 #include "replay/report_parts.hpp"
 #include "replay/sentences.hpp"
-#include "replay/write_file.hpp"
+
+#include <kvstrata/simulate/output_file.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -199,6 +200,6 @@ std::string report(const results& r)
                     {"data", script_text(to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))}});
 }
 
-void write_report(const results& r, const std::string& path) { write_file(path, report(r)); }
+void write_report(const results& r, const std::string& path) { kvstrata::write_file(path, report(r)); }
 
 }  // namespace replay

@@ -1,6 +1,6 @@
 #include "replay/traces.hpp"
 
-#include "replay/write_file.hpp"
+#include <kvstrata/simulate/output_file.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -34,7 +34,7 @@ std::string join_traces(const std::vector<case_trace>& traces)
 
 void write_traces(const std::vector<case_trace>& traces, const std::string& path)
 {
-  write_file(path, join_traces(traces));
+  kvstrata::write_file(path, join_traces(traces));
 }
 
 }  // namespace replay

@@ -1,14 +1,14 @@
 // kvstrata-sim machine: serves a trace of users on described machines, in virtual time, and tells latencies.
 #include "sim/commands.hpp"
 #include "sim/machine_run.hpp"
-#include "sim/output_paths.hpp"
 #include "sim/traces.hpp"
 
 #include "replay/number_fault.hpp"
-#include "replay/write_file.hpp"
+#include "tools/output_paths.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
+#include <kvstrata/simulate/output_file.hpp>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -61,6 +61,7 @@ void add_options(CLI::App& app, machine_options& o)
                  "a machine file, such as those in examples/sim/machines; may be given several times")
       ->group("machine")
       ->type_name("FILE")
+      ->check(&replay::text_fault, "")
       ->required()
       ->allow_extra_args(false);
   app.add_option("--caches", o.caches, "device_only, mtserve, default")
@@ -79,7 +80,10 @@ void add_options(CLI::App& app, machine_options& o)
   number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
   number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
   number("load", "--warmup", o.load.warm_up, "so many of them are served, but not reported");
-  app.add_option("--json", o.json, "write the results to a file")->group("results")->type_name("PATH");
+  app.add_option("--json", o.json, "write the results to a file")
+      ->group("results")
+      ->type_name("PATH")
+      ->check(&replay::text_fault, "");
 }
 
 void check(const machine_options& o)
@@ -150,13 +154,13 @@ nlohmann::ordered_json as_json(const std::string& machine, std::string_view cach
 
 void run(const machine_options& o, std::ostream& out)
 {
-  std::vector<kvstrata::machine_description> machines;
-  for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
-  const std::vector<named_path> outputs{{"--json", o.json}};
-  std::vector<named_path> inputs;
+  const std::vector<tools::named_path> outputs{{"--json", o.json}};
+  std::vector<tools::named_path> inputs;
   for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
   for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-  require_outputs(outputs, inputs);
+  tools::require_outputs(outputs, inputs);
+  std::vector<kvstrata::machine_description> machines;
+  for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
   auto results = nlohmann::ordered_json::array();
   for (const named_trace& one : list_traces(o.traces)) {
     kvstrata::any_source source = open(one, o.traces);
@@ -178,7 +182,7 @@ void run(const machine_options& o, std::ostream& out)
     }
     out << '\n';
   }
-  if (!o.json.empty()) replay::write_file(o.json, results.dump(2) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, results.dump(2) + "\n");
 }
 
 }  // namespace
@@ -189,7 +193,7 @@ int machine_command(int count, const char* const* arguments, std::ostream& out, 
   try {
     CLI::App app{std::string(about), "kvstrata-sim machine"};
     app.get_formatter()->column_width(34);
-    app.footer(std::string(examples));
+    app.footer(std::string(tools::output_rule) + "\n" + std::string(examples));
     add_options(app, o);
     try {
       app.parse(count, arguments);

@@ -3,6 +3,7 @@
 #include "sim/menu.hpp"
 
 #include "replay/number_fault.hpp"
+#include "tools/output_paths.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/sampling.hpp>
@@ -62,7 +63,8 @@ void add_list(CLI::App& app, const char* name, std::vector<std::string>& value, 
 void add_text(CLI::App& app, const char* group, const char* name, std::string& value, const char* type,
               const std::string& meaning)
 {
-  CLI::Option* const option = app.add_option(name, value, meaning)->group(group)->type_name(type);
+  CLI::Option* const option =
+      app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
   if (!value.empty()) option->capture_default_str();
 }
 
@@ -148,7 +150,7 @@ std::optional<int> parse(int count, const char* const* arguments, options& o, st
 {
   CLI::App app{std::string(about), "kvstrata-sim"};
   app.get_formatter()->column_width(34);
-  std::string footer = describe_menu() + std::string(examples);
+  std::string footer = std::string(tools::output_rule) + "\n\n" + describe_menu() + std::string(examples);
 #ifdef SIM_HAS_MACHINE
   footer += "\nkvstrata-sim machine --help: what latency and throughput a described machine would reach.";
 #endif

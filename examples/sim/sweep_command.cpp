@@ -1,14 +1,14 @@
 #include "sim/commands.hpp"
 #include "sim/options.hpp"
 #include "sim/output.hpp"
-#include "sim/output_paths.hpp"
 #include "sim/picture.hpp"
 #include "sim/run.hpp"
 
 #include "replay/progress.hpp"
-#include "replay/write_file.hpp"
+#include "tools/output_paths.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/output_file.hpp>
 
 #include <exception>
 #include <new>
@@ -21,26 +21,27 @@ int sim::sweep_command(int count, const char* const* arguments, std::ostream& ou
   options o;
   if (const std::optional<int> code = parse(count, arguments, o, out, err)) return *code;
   try {
-    const std::vector<named_path> outputs{
+    const std::vector<tools::named_path> outputs{
         {"--csv", o.csv}, {"--series", o.series}, {"--json", o.json}, {"--html", o.html}, {"--svg", o.svg}};
-    std::vector<named_path> inputs{{"--machine", o.machine}};
+    std::vector<tools::named_path> inputs{{"--machine", o.machine}};
     for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-    require_outputs(outputs, inputs);
+    tools::require_outputs(outputs, inputs);
     using kind = replay::progress::kind;
     replay::progress shown(err, !o.quiet && replay::stderr_is_terminal() ? kind::bar : kind::silent);
     const results r = run(o, shown);
     out << tables(r);
     if (!o.quiet) out << remarks(r);
-    if (!o.csv.empty()) replay::write_file(o.csv, csv(r));
-    if (!o.series.empty()) replay::write_file(o.series, series_csv(r));
+    out.flush();
+    if (!o.csv.empty()) kvstrata::write_file(o.csv, csv(r));
+    if (!o.series.empty()) kvstrata::write_file(o.series, series_csv(r));
     if (!o.json.empty()) {
-      replay::write_file(o.json, to_json(r).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      kvstrata::write_file(o.json, to_json(r).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     }
     if (!o.html.empty()) {
-      replay::write_file(o.html, page(r));
+      kvstrata::write_file(o.html, page(r));
       if (!o.quiet) out << "- The curves are in " << o.html << ".\n";
     }
-    if (!o.svg.empty()) replay::write_file(o.svg, picture(r));
+    if (!o.svg.empty()) kvstrata::write_file(o.svg, picture(r));
     out.flush();
     return 0;
   } catch (const kvstrata::config_error& e) {

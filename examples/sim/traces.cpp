@@ -2,6 +2,8 @@
 
 #include "sim/capacity.hpp"
 
+#include "replay/number_fault.hpp"
+
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/readers/requests.hpp>
 
@@ -92,6 +94,7 @@ void add_trace_options(CLI::App& app, trace_arguments& t)
                  "synthetic workload of recommendation users is made")
       ->group("trace")
       ->type_name("PATH")
+      ->check(&replay::text_fault, "")
       ->allow_extra_args(false);
   app.add_option("--format", t.format, "of the traces where their names do not tell: " + format_names())
       ->group("trace")

@@ -109,6 +109,10 @@ TEST_CASE("what is wrong on the command line is said in a sentence", "[options]"
       {{"--layers", "0"}, "--layers is 0"},
       {{"--cases", "fast"}, "--cases is 'fast'"},
       {{"--rounds", "3"}, "--rounds"},
+      {{"--trace", ""}, "--trace: it must not be empty"},
+      {{"--json", ""}, "--json: it must not be empty"},
+      {{"--markdown", ""}, "--markdown: it must not be empty"},
+      {{"--timeline", ""}, "--timeline: it must not be empty"},
   };
   for (const auto& [arguments, sentence] : wrong) {
     const outcome o = parse(arguments);

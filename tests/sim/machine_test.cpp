@@ -54,6 +54,12 @@ TEST_CASE("the machine command tells what it can do, and what is wrong with its 
   const said over = run({"--machine", file.c_str(), "--json", file.c_str()});
   CHECK(over.code == 2);
   CHECK(holds(over.err, "that is the file of --machine"));
+  CHECK(holds(run({"--machine", "/nowhere/x.machine", "--json", "/nowhere/../nowhere/x.machine"}).err,
+              "that is the file of --machine"));  // before anything is opened
+  CHECK(holds(run({"--machine", ""}).err, "--machine: it must not be empty"));
+  CHECK(holds(run({"--machine", file.c_str(), "--json", ""}).err, "--json: it must not be empty"));
+  CHECK(holds(run({"--machine", file.c_str(), "--users", "20", "--requests", "20", "--rate", "1e-300"}).err,
+              "--rate is 1e-300, but at that rate 20 requests come over more than 30 years"));
   const said absent = run({"--machine", "/nowhere/x.machine"});
   CHECK(absent.code == 1);
   CHECK(holds(absent.err, "/nowhere/x.machine: no such file"));

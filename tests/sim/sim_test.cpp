@@ -3,6 +3,7 @@
 #include "sim/menu.hpp"
 
 #include "support/catch.hpp"
+#include "support/child.hpp"
 #include "support/data.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -14,12 +15,14 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -234,8 +237,71 @@ TEST_CASE("a result never replaces what is read, nor another result, and a run t
   refused({"--json", "-"}, "give a path");
   CHECK(here.read("m.machine") == "name = m\n");
 
+  // Nothing is there yet, and still it is one file: by a link to a folder, or one to nothing.
+  std::filesystem::create_directory(here.path("folder"));
+  std::filesystem::create_directory_symlink("folder", here.path("way"));
+  std::filesystem::create_symlink("way/new", here.path("dangling"));
+  refused({"--csv", here.path("folder/new"), "--html", here.path("way/new")}, "--csv goes there too");
+  refused({"--csv", here.path("folder/new"), "--html", here.path("dangling")}, "--csv goes there too");
+  refused({"--csv", here.path("folder/./new"), "--svg", here.path("folder/new")}, "--csv goes there too");
+  refused({"--trace", here.path("folder"), "--csv", here.path("way/new")}, "that lies in the folder of --trace");
+
   CHECK(sim_with({"--trace", here.path("none.csv"), "--csv", here.path("x")}).code == 1);
   CHECK_FALSE(std::filesystem::exists(here.path("x")));
+}
+
+TEST_CASE("a device may take several results, and stays a device", "[sim]")
+{
+  const scratch here;
+  const std::string trace = here.write("mine.csv", "time,id,size\n1,2,3\n2,2,3\n");
+  const outcome o = sim_with(
+      {"--trace", trace, "--policies", "lru", "--capacities", "1", "--csv", "/dev/null", "--json", "/dev/null"});
+  INFO(o.err);
+  CHECK(o.code == 0);
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_CASE("a path that is empty is not one that was not given", "[sim]")
+{
+  const scratch here;
+  const std::string trace = here.write("mine.csv", "time,id,size\n1,2,3\n2,2,3\n");
+  for (const char* const option : {"--trace", "--machine", "--csv", "--series", "--json", "--html", "--svg"}) {
+    const outcome o = sim_with({"--users", "20", "--policies", "lru", "--capacities", "1", option, ""});
+    INFO(option << ": " << o.err);
+    CHECK(o.code == 2);
+    CHECK(contains(o.err, std::string(option) + ": it must not be empty"));
+  }
+}
+
+TEST_CASE("a full disk and an interrupt leave the results that were there, or none", "[sim]")
+{
+  using kvstrata_test::run_in_child;
+  const scratch here;
+  const std::string trace = here.write("mine.csv", "time,id,size\n1,2,3\n2,2,3\n");
+  here.write("o.html", "old results");
+  std::vector<std::string> arguments{"--trace", trace,    "--policies",        "lru",    "--capacities",     "1",
+                                     "--quiet", "--html", here.path("o.html"), "--json", here.path("o.json")};
+  const auto full = run_in_child([&] {
+    kvstrata_test::fill_disk_beyond(2000);  // a page takes more
+    const outcome o = sim_with(arguments);
+    return contains(o.err, "o.html: writing failed: ") ? o.code : 99;
+  });
+  CHECK(full.code == 1);
+  CHECK(here.read("o.html") == "old results");
+  std::filesystem::remove(here.path("o.json"));
+
+  const auto interrupted = run_in_child([&] {
+    kvstrata_test::interrupting_buffer buffer;
+    std::ostream out(&buffer);
+    std::vector<const char*> texts{"kvstrata-sim"};
+    for (const std::string& one : arguments) texts.push_back(one.c_str());
+    return sim::sweep_command(static_cast<int>(texts.size()), texts.data(), out, out);
+  });
+  CHECK(interrupted.signal == SIGINT);
+  CHECK(here.read("o.html") == "old results");
+  CHECK_FALSE(std::filesystem::exists(here.path("o.json")));
+  const std::filesystem::directory_iterator all(here.folder);
+  CHECK(std::distance(begin(all), end(all)) == 2);  // trace and page: nothing else was left behind
 }
 
 TEST_CASE("where nothing is left to be counted, or too many intervals, there is no result", "[sim]")
