@@ -7,12 +7,19 @@
 #include "options.hpp"
 #include "report.hpp"
 
+#include "tools/output_paths.hpp"
+#include "tools/standard_output.hpp"
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/output_file.hpp>
+
+#include <array>
 #include <cstdlib>
 #include <ctime>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,7 +53,7 @@ namespace bench {
 }
 
 /// Calls body(machine, common options, report) and prints the report. Returns the exit code: 0 also where there is no
-/// GPU, after a line "SKIPPED: ..."; 1 when the benchmark failed; 2 after a wrong option.
+/// GPU, after a line "SKIPPED: ..."; 1 when the benchmark failed or its report could not be written; 2 after a wrong option.
 template <class Body>
 [[nodiscard]] int run_program(int argc, const char* const* argv, const std::string& name, const std::string& what,
                               const std::function<void(option_list&)>& more, common_options all, Body&& body)
@@ -54,15 +61,9 @@ template <class Body>
   option_list options(name, what);
   options.add(all);
   if (more) more(options);
-  if (const auto code = options.parse(argc, argv, std::cout, std::cerr)) return *code;
-
-  std::ofstream json, markdown;
-  const auto open = [&](std::ofstream& file, const std::string& path) {
-    if (!path.empty()) file.open(path);
-    if (file) return true;
-    std::cerr << name << ": '" << path << "' cannot be written.\n";
-    return false;
-  };
+  if (const auto code = options.parse(argc, argv, std::cout, std::cerr)) {
+    return tools::run_program([&code] { return *code; });
+  }
   all.tiny = all.tiny || all.dry_run;
   report out{.program = name,
              .caveat = all.dry_run ? "emulated: not a measurement"
@@ -72,7 +73,6 @@ template <class Body>
              .tables = {},
              .records = {}};
   const auto run = [&](auto& m) {
-    if (!open(json, all.json) || !open(markdown, all.markdown)) return 2;
     out.facts = m.facts();
     out.facts.emplace_back("date", today());
     out.facts.emplace_back("command", command_of(name, argc, argv));
@@ -80,31 +80,43 @@ template <class Body>
                            std::to_string(all.plan.rounds) + " at least; medians, with the lowest and the highest");
     body(m, std::as_const(all), out);
     write_text(std::cout, out);
-    if (json.is_open()) write_json(json, out);
-    if (markdown.is_open()) write_markdown(markdown, out);
-    if (json.flush() && markdown.flush()) return 0;
-    std::cerr << name << ": the report could not be written.\n";
-    return 1;
+    std::cout.flush();
+    const auto write = [&out](const std::string& path, auto&& writer) {
+      if (path.empty()) return;
+      std::ostringstream text;
+      writer(text, out);
+      kvstrata::write_file(path, text.str());
+    };
+    write(all.json, write_json);
+    write(all.markdown, write_markdown);
+    return 0;
   };
   // By default streams share 8 queues of the hardware, and one would wait for another that it has nothing to do with. It
   // is read by the first call of CUDA; what the user has set stands.
   static_cast<void>(setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0));
-  try {
-    if (all.dry_run) {
-      emulated_machine m;
+  return tools::run_program([&] {
+    try {
+      const std::array<tools::named_path, 2> outputs{{{"--json", all.json}, {"--markdown", all.markdown}}};
+      tools::require_outputs(outputs, {});
+      if (all.dry_run) {
+        emulated_machine m;
+        return run(m);
+      }
+      const std::string reason = why_no_gpu(all.gpu);
+      if (!reason.empty()) {
+        std::cout << "SKIPPED: " << name << " because " << reason << '\n';
+        return 0;
+      }
+      cuda_machine m(all.gpu);
       return run(m);
+    } catch (const kvstrata::config_error& e) {
+      std::cerr << name << ": " << e.what() << ".\n";
+      return 2;
+    } catch (const std::exception& e) {
+      std::cerr << name << ": " << e.what() << '\n';
+      return 1;
     }
-    const std::string reason = why_no_gpu(all.gpu);
-    if (!reason.empty()) {
-      std::cout << "SKIPPED: " << name << " because " << reason << '\n';
-      return 0;
-    }
-    cuda_machine m(all.gpu);
-    return run(m);
-  } catch (const std::exception& e) {
-    std::cerr << name << ": " << e.what() << '\n';
-    return 1;
-  }
+  });
 }
 
 }  // namespace bench
