@@ -14,6 +14,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -259,6 +262,29 @@ TEST_CASE("a device may take several results, and stays a device", "[sim]")
   INFO(o.err);
   CHECK(o.code == 0);
   CHECK(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_CASE("no result goes to the file that standard output goes to, but to /dev/stdout any may go", "[sim]")
+{
+  const scratch here;
+  const std::string trace = here.write("mine.csv", "time,id,size\n1,2,3\n2,2,3\n");
+  const auto with_output_to = [&](const std::string& file, const std::vector<std::string>& more, const char* said) {
+    const auto child = kvstrata_test::run_in_child([&] {
+      const int open = ::open(here.path(file).c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      if (::dup2(open, STDOUT_FILENO) != STDOUT_FILENO) return 98;
+      std::vector<std::string> all{"--trace", trace, "--policies", "lru", "--capacities", "1"};
+      all.insert(all.end(), more.begin(), more.end());
+      const outcome o = sim_with(all);
+      return contains(o.err, said) ? o.code : 99;
+    });
+    return child.code;
+  };
+  CHECK(with_output_to("o", {"--csv", here.path("o")}, "standard output goes there too") == 2);
+  CHECK(with_output_to("mine.csv", {}, "standard output goes to that file") == 2);
+  CHECK(with_output_to("o", {"--csv", "/dev/stdout", "--json", "/dev/stdout"}, "") == 0);
+  CHECK(contains(here.read("o"), "trace,policy,"));
+  CHECK(contains(here.read("o"), "\"traces\""));
+  CHECK(here.read("mine.csv") == "time,id,size\n1,2,3\n2,2,3\n");
 }
 
 TEST_CASE("a path that is empty is not one that was not given", "[sim]")
