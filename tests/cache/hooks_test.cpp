@@ -18,7 +18,7 @@ namespace kvstrata_test {
 
 namespace {
 
-constexpr unsigned walks = effort == 1 ? 2 : 12;  // a seed each
+constexpr unsigned walks = effort == 1 ? 2 : 36;  // a seed each
 constexpr std::size_t stride = effort == 1 ? 7 : 1;
 
 using strange_cache = cache<tier_stack<device_slab<lazy_device>, strangers::tier>, strangers::layout,
