@@ -62,6 +62,15 @@ struct attention_config
   std::size_t most_batches = 64;                    ///< that take turns
   unsigned products_before = 8;                     ///< work of the GPU that hides the host
   sampling_plan plan{.warm_ups = 2, .rounds = 5, .most = 51};
+
+  /// The shapes that matter most, for a quick run: of each model a short, a middle and the longest history.
+  void only_main_shapes()
+  {
+    for (attention_shape& shape : shapes) {
+      const std::vector<std::uint32_t>& all = shape.histories;
+      if (all.size() > 3) shape.histories = {all.front(), all[all.size() / 2], all.back()};
+    }
+  }
 };
 
 enum class attention_work : std::uint8_t { candidates, one_page_new, recompute };
@@ -283,7 +292,7 @@ void attention(Machine& m, Runner& runner, const attention_config& c, report& ou
             .add("share", share);
       }
     }
-    out.tables.push_back(std::move(t));
+    out.add(std::move(t));
   }
 }
 

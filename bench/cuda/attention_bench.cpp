@@ -26,6 +26,7 @@ void make_tiny(bench::attention_config& c)
 int main(int argc, char** argv)
 {
   bench::attention_config c;
+  bool quick = false;
   bench::common_options defaults;
   defaults.plan = c.plan;
   return bench::run_program(
@@ -33,11 +34,13 @@ int main(int argc, char** argv)
       [&](bench::option_list& options) {
         options.flag("--position-bias", "add the bias by distance", c.position_bias);
         options.flag("--time-bias", "add the bias by time", c.time_bias);
+        options.flag("--quick", "only the main shapes: of each model a short, a middle and the longest history", quick);
       },
       defaults,
       [&](auto& machine, const bench::common_options& all, bench::report& out) {
         c.plan = all.plan;
-        if (all.tiny || all.dry_run) make_tiny(c);
+        if (all.tiny) make_tiny(c);
+        if (quick) c.only_main_shapes();
         runner_of<std::remove_cvref_t<decltype(machine)>> runner(machine.device());
         bench::attention(machine, runner, c, out);
       });

@@ -96,7 +96,7 @@ void control(Machine& m, const control_config& c, report& out)
     one("copy kernel" + many, times,
         [&] { d.copy_kernel_launch(stream, {.label = "control", .route = copy_route::to_device, .sms = 8}, some); });
   }
-  out.tables.push_back(std::move(calls));
+  out.add(std::move(calls));
 
   unsigned users = 0;
   token_count most = 0;
@@ -131,7 +131,7 @@ void control(Machine& m, const control_config& c, report& out)
     }
     onload.foot =
         "A list with more calls than the runtime's queue holds waits for the copies: then this is their time.";
-    out.tables.push_back(std::move(onload));
+    out.add(std::move(onload));
   }
 }
 

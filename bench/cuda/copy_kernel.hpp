@@ -186,7 +186,7 @@ void copy_kernels(Machine& m, const copy_kernel_config& c, report& out)
       line("one plain copy", false, plain);
     }
   }
-  out.tables.push_back(std::move(moved));
+  out.add(std::move(moved));
 
   for (const bool inwards : {true, false}) {
     const copy_direction direction = inwards ? copy_direction::to_device : copy_direction::from_device;
@@ -218,7 +218,7 @@ void copy_kernels(Machine& m, const copy_kernel_config& c, report& out)
       out.records.emplace_back().add("kind", inwards ? "out of pinned memory" : "into pinned memory");
       out.records.back().add("sms", double(sms)).add("bytes_per_second", rate).add("share", s.ratio);
     }
-    out.tables.push_back(std::move(direct));
+    out.add(std::move(direct));
   }
 }
 

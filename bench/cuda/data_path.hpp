@@ -31,6 +31,13 @@ struct data_path_config
   std::size_t ceiling_bytes = std::size_t{512} << 20;
   double target = 0.95;  ///< of the plain copy
   sampling_plan plan;
+
+  /// The rows that matter most, for a quick run: the pages that caches have unless told otherwise, scattered.
+  void only_main_rows()
+  {
+    pages = {kvstrata::paged_layout{}.page_tokens};
+    pages_together.clear();
+  }
 };
 
 enum class travel : std::uint8_t { up, down, both };
@@ -141,7 +148,10 @@ void data_path(Machine& m, const data_path_config& c, report& out)
     most = (std::max)(most, b.users * b.tokens);
     if (b.users * b.tokens < least.users * least.tokens) least = b;
   }
-  const unsigned page = *std::max_element(c.pages.begin(), c.pages.end());
+  unsigned page = 0;
+  for (const auto* sizes : {&c.pages, &c.pages_together}) {
+    for (const unsigned size : *sizes) page = (std::max)(page, size);
+  }
   workplace<typename Machine::device_type> place(m.device(), c.shape, users, most, page);
   plain_copies<Machine> plain(m, place.device_side(), place.host_side());
   const std::vector<engine_in_use> engines = all_engines(m.device());
@@ -206,7 +216,7 @@ void data_path(Machine& m, const data_path_config& c, report& out)
           "widest spread of a share is %.0f %% of it. + meets the target of %.0f %%, - is short of it: "
           "%zu of %zu meet it.",
           100 * widest[t], 100 * c.target, met[t], cells[t]);
-      out.tables.push_back(std::move(tables[t]));
+      out.add(std::move(tables[t]));
     }
   }
 }

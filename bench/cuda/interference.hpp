@@ -205,7 +205,7 @@ void interference(Machine& m, const interference_config& c, report& out)
           "Each in turn with the computation alone, %u steps in %u chunks. Worst chunk: the slowest chunk beside "
           "the copies over their mean.",
           work.steps, c.chunks);
-      out.tables.push_back(std::move(t));
+      out.add(std::move(t));
     }
   }
 }

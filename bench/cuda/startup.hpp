@@ -99,7 +99,7 @@ void startup(const startup_config& c, Pin&& pin, Runtime&& runtime, report& out)
     t.foot = "Left out, because it is more than 60 % of the host memory that was free (" +
              text("%.0f MiB", static_cast<double>(c.available_bytes) / (1 << 20)) + "): MiB" + left_out + ".";
   }
-  out.tables.push_back(std::move(t));
+  out.add(std::move(t));
 }
 
 }  // namespace bench

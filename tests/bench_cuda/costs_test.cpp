@@ -1,6 +1,7 @@
 // What copies cost a computation, a host and a start: the measuring, on emulated devices whose figures give the answer.
 #include "../bench/cuda/control.hpp"
 #include "../bench/cuda/interference.hpp"
+#include "../bench/cuda/plain_copies.hpp"
 #include "../bench/cuda/startup.hpp"
 #include "../bench/cuda/support/emulated_machine.hpp"
 #include "support/catch.hpp"
@@ -190,4 +191,36 @@ TEST_CASE("a start is told by its steps, and what is too large is left out", "[b
   CHECK(t.rows[5][1] == "cudaHostAlloc");
   CHECK(t.rows[7][1] == "8 threads, huge pages");
   CHECK(t.foot == "Left out, because it is more than 60 % of the host memory that was free (200 MiB): MiB 1000.");
+}
+
+TEST_CASE("plain copies are told by their size: what a call costs, and what the link gives", "[bench]")
+{
+  constexpr double latency = 5e-6;
+  emulated_machine_config c = one_link();
+  c.device.to_device = {speed, latency, 0};
+  c.device.from_device = {speed / 2, latency, 0};
+  c.device.copy_kernels = emulated_machine_config().device.copy_kernels;
+  emulated_machine m(c);
+  report out;
+  copies_by_size(m, {.piece_bytes = {1 << 12, 1 << 20}, .plan = {.warm_ups = 0, .rounds = 1, .most = 1, .seconds = 0}},
+                 out);
+  REQUIRE(out.tables.size() == 2);
+  REQUIRE(out.tables[0].rows.size() == 2);
+  CHECK(out.tables[0].rows[0][0] == "4");
+  CHECK(out.tables[0].rows[0][1] == text("%.1f", 1e6 * (latency + 4096 / speed)));
+  const auto rate = [&](std::size_t row, std::string_view name) {
+    for (const auto& [key, value] : out.records.at(row).fields) {
+      if (key == name) return std::get<spread>(value).median;
+    }
+    return 0.0;
+  };
+  for (const std::size_t row : {0, 1}) {
+    const double bytes = row == 0 ? 1 << 12 : 1 << 20;
+    CHECK(rate(row, "up_bytes_per_second") == Approx(bytes / (latency + bytes / speed)));
+    CHECK(rate(row, "down_bytes_per_second") == Approx(bytes / (latency + 2 * bytes / speed)));
+    CHECK(rate(row, "both_bytes_per_second") == Approx(2 * bytes / (latency + 2 * bytes / speed)));
+    CHECK(rate(row, "within_bytes_per_second") > 0);
+  }
+  CHECK(out.tables[1].title.starts_with("Ceilings"));  // of the largest pieces
+  CHECK(out.tables[1].rows[0][1] == text("%.1f", rate(1, "up_bytes_per_second") / 1e9));
 }

@@ -279,3 +279,29 @@ TEST_CASE("an engine that moves bytes wrong is found out", "[bench]")
   nothing.down = [](const copy_list&, const fence&) { return ticket{}; };
   CHECK_FALSE(moves_bytes_right(m, nothing, at));
 }
+
+TEST_CASE("a quick run keeps the pages that caches have unless told otherwise, in every layout", "[bench]")
+{
+  data_path_config c;
+  const std::size_t all = c.pages.size() + c.pages_together.size();
+  c.only_main_rows();
+  CHECK(all == 5);
+  CHECK(c.pages == std::vector<unsigned>{32});
+  CHECK(c.pages_together.empty());
+  CHECK(c.batches.size() == 2);
+}
+
+TEST_CASE("pages of which only some lie together have room as large ones have", "[bench]")
+{
+  emulated_machine m(free_of_calls());
+  report out;
+  data_path(m,
+            {.shape = shape,
+             .pages = {4},
+             .pages_together = {64},
+             .batches = {{3, 65}},
+             .ceiling_bytes = 1 << 16,
+             .plan = once},
+            out);
+  CHECK(out.tables.at(1).rows.size() == 2 * 5);
+}

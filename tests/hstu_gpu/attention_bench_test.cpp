@@ -57,3 +57,13 @@ TEST_CASE("the attention benchmark takes turns between batches with memory of th
   CHECK(out.tables[1].rows.size() == 3);
   for (const auto& row : out.tables[1].rows) CHECK(row.size() == out.tables[1].columns.size());
 }
+
+TEST_CASE("a quick run of the attention benchmark keeps a short, a middle and the longest history of each model",
+          "[bench]")
+{
+  bench::attention_config c;
+  c.only_main_shapes();
+  REQUIRE(c.shapes.size() == 2);
+  CHECK(c.shapes[0].histories == std::vector<std::uint32_t>{1024, 10'000, 40'000});
+  CHECK(c.shapes[1].histories == std::vector<std::uint32_t>{256, 1024, 4096});
+}

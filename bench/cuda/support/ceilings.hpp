@@ -70,6 +70,37 @@ class plain_copies
   std::byte* host_side_;
 };
 
+/// All but the product, of pieces of `bytes` bytes. Blocks.
+template <machine Machine>
+[[nodiscard]] ceilings measure_copies(Machine& m, const sampling_plan& plan, plain_copies<Machine>& plain,
+                                      std::size_t bytes)
+{
+  const auto size = static_cast<double>(bytes);
+  const auto rate = [&](double amount, auto&& queue) {
+    return rate_of(amount, sample(plan, [&] { return seconds_of_work(m, queue); }));
+  };
+  ceilings out;
+  out.up = rate(size, [&](const kvstrata::fence& after) { return plain.up(bytes, after); });
+  out.down = rate(size, [&](const kvstrata::fence& after) { return plain.down(bytes, after); });
+  out.both = rate(2 * size, [&](const kvstrata::fence& after) { return plain.both(bytes, after); });
+  out.device = rate(size, [&](const kvstrata::fence& after) { return plain.within(bytes, after); });
+  return out;
+}
+
+/// FLOP a second. Blocks.
+template <machine Machine>
+[[nodiscard]] spread measure_product(Machine& m, const sampling_plan& plan)
+{
+  constexpr unsigned products = 20;
+  const auto queue = [&m](const kvstrata::fence& after) {
+    const kvstrata::stream_id stream = m.stream("products");
+    kvstrata::wait_for(m.device(), stream, after);
+    for (unsigned i = 0; i < products; ++i) m.product(stream);
+    return kvstrata::fence(m.device().record(stream));
+  };
+  return rate_of(products * m.product_flops(), sample(plan, [&] { return seconds_of_work(m, queue); }));
+}
+
 /// Takes 2 * bytes of device and of pinned memory for the time being, and blocks.
 template <machine Machine>
 [[nodiscard]] ceilings measure_ceilings(Machine& m, const sampling_plan& plan, std::size_t bytes)
@@ -77,22 +108,8 @@ template <machine Machine>
   const auto above = m.device().allocate_device(2 * bytes, "ceilings");
   const auto below = m.device().allocate_pinned(2 * bytes, "ceilings");
   plain_copies<Machine> plain(m, above.data(), below.data());
-  const auto size = static_cast<double>(bytes);
-  const auto rate = [&](double amount, auto&& queue) {
-    return rate_of(amount, sample(plan, [&] { return seconds_of_work(m, queue); }));
-  };
-  constexpr unsigned products = 20;
-  ceilings out;
-  out.up = rate(size, [&](const kvstrata::fence& after) { return plain.up(bytes, after); });
-  out.down = rate(size, [&](const kvstrata::fence& after) { return plain.down(bytes, after); });
-  out.both = rate(2 * size, [&](const kvstrata::fence& after) { return plain.both(bytes, after); });
-  out.device = rate(size, [&](const kvstrata::fence& after) { return plain.within(bytes, after); });
-  out.product = rate(products * m.product_flops(), [&](const kvstrata::fence& after) {
-    const kvstrata::stream_id stream = m.stream("products");
-    kvstrata::wait_for(m.device(), stream, after);
-    for (unsigned i = 0; i < products; ++i) m.product(stream);
-    return kvstrata::fence(m.device().record(stream));
-  });
+  ceilings out = measure_copies(m, plan, plain, bytes);
+  out.product = measure_product(m, plan);
   return out;
 }
 
@@ -117,7 +134,7 @@ inline void tell(report& out, const ceilings& c, std::size_t bytes)
   };
   for (const auto& [what, rate] : rates) line(what, *rate, 1e9, "GB/s");
   line("matrix product, bf16", c.product, 1e12, "TFLOP/s");
-  out.tables.push_back(std::move(t));
+  out.add(std::move(t));
 }
 
 }  // namespace bench

@@ -6,6 +6,7 @@
 #include "emulated_machine.hpp"
 #include "options.hpp"
 #include "report.hpp"
+#include "report_files.hpp"
 
 #include "tools/output_paths.hpp"
 #include "tools/standard_output.hpp"
@@ -73,22 +74,20 @@ template <class Body>
              .tables = {},
              .records = {}};
   const auto run = [&](auto& m) {
+    const report_files files(all.json, all.markdown);
     out.facts = m.facts();
     out.facts.emplace_back("date", today());
     out.facts.emplace_back("command", command_of(name, argc, argv));
     out.facts.emplace_back("rounds",
                            std::to_string(all.plan.rounds) + " at least; medians, with the lowest and the highest");
+    out.finished = false;
+    out.said = [&files](const report& r) { files.write(r); };
     body(m, std::as_const(all), out);
+    out.finished = true;
+    out.said = nullptr;
     write_text(std::cout, out);
     std::cout.flush();
-    const auto write = [&out](const std::string& path, auto&& writer) {
-      if (path.empty()) return;
-      std::ostringstream text;
-      writer(text, out);
-      kvstrata::write_file(path, text.str());
-    };
-    write(all.json, write_json);
-    write(all.markdown, write_markdown);
+    files.write(out);
     return 0;
   };
   // By default streams share 8 queues of the hardware, and one would wait for another that it has nothing to do with. It

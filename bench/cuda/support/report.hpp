@@ -1,5 +1,6 @@
 // What a benchmark has to say: facts of the machine, tables for people, records for programs; as text, Markdown and
-// JSON. A report whose figures are no measurements says so in all three.
+// JSON. A report whose figures are no measurements says so in all three; one that is written while more is being measured
+// says so in the files.
 #pragma once
 
 #include "../../support/paired.hpp"
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -50,6 +52,14 @@ struct report
   std::vector<std::pair<std::string, std::string>> facts;  ///< GPU, driver, runtime, date, command
   std::vector<table> tables;
   std::vector<record> records;
+  bool finished = true;                               ///< false: the program has more to say
+  std::function<void(const report&)> said = nullptr;  ///< called with each table that is added
+
+  void add(table t)
+  {
+    tables.push_back(std::move(t));
+    if (said) said(*this);
+  }
 };
 
 /// printf's formats into a string.
@@ -114,6 +124,7 @@ inline void write_markdown(std::ostream& out, const report& r)
   };
   out << "# " << r.program << "\n\n";
   if (!r.caveat.empty()) out << "**" << r.caveat << "**\n\n";
+  if (!r.finished) out << "**unfinished: what it had measured until it was stopped**\n\n";
   for (const auto& [name, value] : r.facts) out << "- " << name << ": " << value << '\n';
   for (const table& t : r.tables) {
     out << "\n## " << title_of(r, t) << "\n\n";
@@ -144,6 +155,7 @@ inline void write_json(std::ostream& out, const report& r)
   };
   out << "{\n  \"program\": " << quoted(r.program) << ",\n  \"measured\": " << (r.caveat.empty() ? "true" : "false");
   if (!r.caveat.empty()) out << ",\n  \"caveat\": " << quoted(r.caveat);
+  if (!r.finished) out << ",\n  \"finished\": false";
   out << ",\n  \"facts\": {";
   for (std::size_t i = 0; i < r.facts.size(); ++i) {
     out << (i == 0 ? "\n    " : ",\n    ") << quoted(r.facts[i].first) << ": " << quoted(r.facts[i].second);
