@@ -1,4 +1,5 @@
-// main() of every Catch2 test executable, compiled once. An executable in which no test ran fails, unless it says why.
+// main() of every Catch2 test executable, compiled once. An executable in which no test ran fails, unless it says why; its
+// command line is read, and its tests are listed, in any case.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else
@@ -14,15 +15,16 @@
 
 int main(int argc, char** argv)
 {
-  if (const char* const reason = why_skipped == nullptr ? nullptr : why_skipped()) {
+  Catch::Session session;
+  if (const int wrong = session.applyCommandLine(argc, argv); wrong != 0) return wrong;
+  auto& config = session.configData();
+  if (const char* const reason = why_skipped == nullptr || config.listTests ? nullptr : why_skipped()) {
     const char* const slash = std::strrchr(argv[0], '/');
     std::printf("SKIPPED: %s because %s\n", slash == nullptr ? argv[0] : slash + 1, reason);
     return 0;
   }
-  Catch::Session session;
 #if !__has_include(<catch2/catch_all.hpp>)
-  auto& config = session.configData();
   config.warnings = static_cast<Catch::WarnAbout::What>(config.warnings | Catch::WarnAbout::NoTests);
 #endif
-  return session.run(argc, argv);
+  return session.run();
 }
