@@ -214,7 +214,7 @@ TEST_CASE("plain copies are told by their size: what a call costs, and what the 
     }
     return 0.0;
   };
-  for (const std::size_t row : {0, 1}) {
+  for (const std::size_t row : {std::size_t{0}, std::size_t{1}}) {
     const double bytes = row == 0 ? 1 << 12 : 1 << 20;
     CHECK(rate(row, "up_bytes_per_second") == Approx(bytes / (latency + bytes / speed)));
     CHECK(rate(row, "down_bytes_per_second") == Approx(bytes / (latency + 2 * bytes / speed)));
