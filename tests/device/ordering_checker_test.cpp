@@ -1,9 +1,11 @@
 // The ordering checker by itself: against a brute-force oracle, what it says, and that its memory stays bounded.
 #include "device/random_program.hpp"
+#include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/device/emulated/ordering_checker.hpp>
 
+#include <new>
 #include <set>
 #include <string>
 #include <utility>
@@ -166,6 +168,36 @@ TEST_CASE("checker: one clash over several ranges is told once")
   REQUIRE(t.checker.violations().back().end == 288);
 }
 
+namespace {
+
+/// Tells a checker of a program; labels are the numbers of its steps.
+void tell(ordering_checker& checker, const kvstrata_test::program& p, std::vector<std::byte>& cells)
+{
+  for (std::size_t s = 0; s < p.streams; ++s) checker.add_stream("s");
+  checker.add_region(cells.data(), cells.size(), "cells");
+  std::vector<event> points(p.steps.size());
+  std::vector<std::uint64_t> last(p.streams, 0);
+  for (std::size_t i = 0; i < p.steps.size(); ++i) {
+    const auto& s = p.steps[i];
+    const auto stream = static_cast<stream_id>(s.stream);
+    using kind = kvstrata_test::program_step::kind;
+    if (s.what == kind::host_wait) {
+      checker.host_learns(points[s.awaited]);
+      continue;
+    }
+    points[i] = {stream, ++last[s.stream]};
+    if (s.what == kind::wait) {
+      if (points[s.awaited].stream != stream) checker.wait(points[i], points[s.awaited]);
+      continue;
+    }
+    const byte_range reads[] = {{cells.data() + s.reads, s.cells}};
+    const byte_range writes[] = {{cells.data() + s.writes, s.cells}};
+    checker.operation(points[i], std::to_string(i), reads, writes);
+  }
+}
+
+}  // namespace
+
 TEST_CASE("checker: against the transitive closure, over random programs")
 {
   std::size_t clean = 0;
@@ -175,27 +207,7 @@ TEST_CASE("checker: against the transitive closure, over random programs")
     const auto expected = kvstrata_test::races_of(p);
     std::vector<std::byte> cells(p.cells);
     ordering_checker checker;
-    for (std::size_t s = 0; s < p.streams; ++s) checker.add_stream("s");
-    checker.add_region(cells.data(), cells.size(), "cells");
-    std::vector<event> points(p.steps.size());
-    std::vector<std::uint64_t> last(p.streams, 0);
-    for (std::size_t i = 0; i < p.steps.size(); ++i) {
-      const auto& s = p.steps[i];
-      const auto stream = static_cast<stream_id>(s.stream);
-      using kind = kvstrata_test::program_step::kind;
-      if (s.what == kind::host_wait) {
-        checker.host_learns(points[s.awaited]);
-        continue;
-      }
-      points[i] = {stream, ++last[s.stream]};
-      if (s.what == kind::wait) {
-        if (points[s.awaited].stream != stream) checker.wait(points[i], points[s.awaited]);
-        continue;
-      }
-      const byte_range reads[] = {{cells.data() + s.reads, s.cells}};
-      const byte_range writes[] = {{cells.data() + s.writes, s.cells}};
-      checker.operation(points[i], std::to_string(i), reads, writes);
-    }
+    tell(checker, p, cells);
     // It need not find every race of a racy program, but one, and none that is not there.
     REQUIRE(checker.violations().empty() == expected.empty());
     for (const ordering_violation& v : checker.violations()) {
@@ -205,6 +217,34 @@ TEST_CASE("checker: against the transitive closure, over random programs")
   }
   REQUIRE(clean > 100);
   REQUIRE(racy > 100);
+}
+
+TEST_CASE("checker: whatever it learns when memory runs out, it invents nothing")
+{
+  std::size_t lapsed = 0;
+  std::size_t found = 0;
+  for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    const auto p = kvstrata_test::random_program(seed % 150, 10 + seed % 40, 30 + static_cast<unsigned>(seed % 60));
+    const auto expected = kvstrata_test::races_of(p);
+    std::vector<std::byte> cells(p.cells);
+    ordering_checker checker;
+    try {
+      const kvstrata_test::failing_allocation one(1 + seed % 97);
+      tell(checker, p, cells);
+    } catch (const std::bad_alloc&) {  // of the test itself, or before anything was queued
+      continue;
+    }
+    for (const ordering_violation& v : checker.violations()) {
+      if (v.first.label[0] == '(' || v.second.label[0] == '(') continue;  // there was no memory for the label
+      REQUIRE(expected.count({std::stoul(v.first.label), std::stoul(v.second.label)}) == 1);
+    }
+    REQUIRE((!expected.empty() || checker.violations().empty()));
+    REQUIRE((expected.empty() || !checker.violations().empty() || checker.lapses() != 0));
+    lapsed += checker.lapses();
+    found += checker.violations().size();
+  }
+  REQUIRE(lapsed > 500);
+  REQUIRE(found > 1000);
 }
 
 TEST_CASE("checker: settled accesses are swept out, unsettled ones are kept")

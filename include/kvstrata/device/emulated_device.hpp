@@ -9,6 +9,7 @@
 #include <kvstrata/device/emulated/checked_queues.hpp>
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/copies.hpp>
+#include <kvstrata/device/emulated/fault_plan.hpp>
 #include <kvstrata/device/emulated/memory.hpp>
 #include <kvstrata/device/emulated/misuse.hpp>
 #include <kvstrata/device/emulated/operation.hpp>
@@ -32,7 +33,8 @@
 namespace kvstrata {
 
 /// All calls may come from several threads. Misuse (an unknown stream, an event that was never recorded, null, empty or
-/// overlapping copies, a copy whose device end is no device memory) throws usage_error and changes nothing.
+/// overlapping copies, a copy whose device end is no device memory) throws usage_error and changes nothing. Nor does a call
+/// that throws std::bad_alloc; what is queued already runs without further memory.
 class emulated_device
 {
  public:
@@ -156,8 +158,8 @@ class emulated_device
     work.seconds = what.seconds;
     work.work = std::make_unique<emulated::task_of<std::decay_t<Function>>>(
         what.label.empty() ? name_of(work.kind) : what.label, std::forward<Function>(function));
-    count([](counters& all) { ++all.kernels; });
     queues_.enqueue(stream, std::move(work), what.reads, what.writes);
+    count([](counters& all) { ++all.kernels; });
   }
 
   /// Queues setting `bytes` bytes of any memory; does not block. Costs nothing in virtual time.
@@ -200,6 +202,9 @@ class emulated_device
 
   /// Pairs of accesses that nothing orders, when `check_ordering` is on; the first 256.
   [[nodiscard]] std::vector<ordering_violation> violations() const { return queues_.violations(); }
+  /// How often the ordering checker ran out of memory. It invents no violation then, but may have missed some: it has
+  /// forgotten who touched what until then.
+  [[nodiscard]] std::uint64_t ordering_lapses() const { return queues_.lapses(); }
 
   [[nodiscard]] counters stats() const
   {
@@ -213,7 +218,8 @@ class emulated_device
   }
 
   /// Spans of the operations that are over, in the order of ending, when `trace` is on. A wait leaves one, of kind
-  /// wait, only where it stalled its stream; it stands before the span of the operation that was held up.
+  /// wait, only where it stalled its stream; it stands before the span of the operation that was held up. A span is missing
+  /// where memory ran out.
   [[nodiscard]] std::vector<op_span> trace() const { return scheduler_.spans(); }
   void clear_trace() { scheduler_.clear_spans(); }
 
@@ -222,17 +228,12 @@ class emulated_device
   [[nodiscard]] std::size_t pinned_bytes_used() const { return pool_->used(emulated::memory_place::pinned); }
 
   /// Lets the next copy, batch or copy kernel but `after` fail: it has no effect and breaks the device for good.
-  void fail_next_copy(std::uint64_t after = 0)
-  {
-    const std::lock_guard lock(counting_);
-    faults_.fail(after);
-  }
+  void fail_next_copy(std::uint64_t after = 0) { faults_.fail(after); }
   /// Lets the next copy, batch or copy kernel but `after` take so much longer; its link is held as long. A second call
   /// replaces one that has not struck yet.
   void delay_next_copy(double seconds, std::uint64_t after = 0)
   {
     emulated::require_seconds("delay_next_copy", "", seconds);
-    const std::lock_guard lock(counting_);
     faults_.delay(seconds, after);
   }
 
@@ -253,11 +254,11 @@ class emulated_device
     require_pieces(scheduler_, *pool_, call, stream, pieces);
     emulated::operation work = emulated::make_copy(config_, call, pieces);
     const emulated::piece_footprint touched(config_.check_ordering ? pieces : std::span<const copy_piece>());
-    count([&](counters& all) {
-      add_copy(all, work);
-      faults_.strike(work);
-    });
+    const std::size_t bytes = work.bytes;
+    emulated::fault_plan::turn its(faults_, work);
     queues_.enqueue(stream, std::move(work), touched.reads, touched.writes);
+    its.keep();
+    count([&](counters& all) { emulated::add_copy(all, call, bytes, pieces.size()); });
   }
 
   void set(stream_id stream, operation_kind kind, std::byte* dst, std::byte value, std::size_t bytes)
@@ -269,9 +270,9 @@ class emulated_device
     work.dst = dst;
     work.value = value;
     work.bytes = bytes;
-    count([](counters& all) { ++all.fills; });
     const memory_range writes[] = {{dst, bytes}};
     queues_.enqueue(stream, std::move(work), {}, writes);
+    count([](counters& all) { ++all.fills; });
   }
 
   template <class Change>
@@ -284,7 +285,7 @@ class emulated_device
   emulated_device_config config_;
   emulated::checked_queues queues_;
   emulated::scheduler& scheduler_;
-  mutable std::mutex counting_;  // counters_, faults_
+  mutable std::mutex counting_;  // counters_
   counters counters_;
   emulated::fault_plan faults_;
   std::shared_ptr<emulated::memory_pool> pool_;

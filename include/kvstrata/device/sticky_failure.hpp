@@ -16,6 +16,7 @@ class sticky_failure
  public:
   [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_acquire); }
 
+  /// An empty sentence: memory was too short for one.
   void set(std::string sentence)
   {
     const std::lock_guard lock(mutex_);
@@ -27,7 +28,7 @@ class sticky_failure
   /// Throws device_error when the device has failed.
   void check() const
   {
-    if (any()) throw device_error(sentence_);
+    if (any()) throw device_error(sentence_.empty() ? "the device failed when memory had run out" : sentence_);
   }
 
  private:

@@ -4,9 +4,11 @@
 #include <kvstrata/device/emulated/draw.hpp>
 #include <kvstrata/device/event.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <queue>
+#include <vector>
 
 namespace kvstrata::emulated {
 
@@ -38,28 +40,38 @@ class agenda
  public:
   explicit agenda(std::uint64_t seed) : seed_(seed) {}
 
+  /// Room for so many appointments: until there are more, adding one cannot fail.
+  void reserve(std::size_t appointments) { heap_.reserve(appointments); }
+
   void add(double time, stream_id stream, std::uint64_t sequence, step_kind kind)
   {
-    queue_.push({time, draw(seed_, stream, sequence, kind == step_kind::ready ? 1 : 2), stream, kind});
+    push({time, draw(seed_, stream, sequence, kind == step_kind::ready ? 1 : 2), stream, kind});
   }
   /// As add, behind all else that is known to fall on that instant.
   void add_last(double time, stream_id stream, step_kind kind)
   {
-    queue_.push({time, (std::numeric_limits<std::uint64_t>::max)(), stream, kind});
+    push({time, (std::numeric_limits<std::uint64_t>::max)(), stream, kind});
   }
-  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
   /// The earliest. Not to be called when empty.
-  [[nodiscard]] const appointment& next() const { return queue_.top(); }
+  [[nodiscard]] const appointment& next() const { return heap_.front(); }
   appointment take()
   {
-    const appointment first = queue_.top();
-    queue_.pop();
+    std::pop_heap(heap_.begin(), heap_.end());
+    const appointment first = heap_.back();
+    heap_.pop_back();
     return first;
   }
 
  private:
+  void push(const appointment& one)
+  {
+    heap_.push_back(one);
+    std::push_heap(heap_.begin(), heap_.end());
+  }
+
   std::uint64_t seed_;
-  std::priority_queue<appointment> queue_;
+  std::vector<appointment> heap_;
 };
 
 }  // namespace kvstrata::emulated

@@ -28,12 +28,16 @@ class checked_queues final : public memory_watcher
   stream_id create_stream(std::string_view name)
   {
     const std::lock_guard lock(mutex_);
-    const stream_id fresh = scheduler_->create_stream(name);
     checker_.add_stream(name);
-    return fresh;
+    try {
+      return scheduler_->create_stream(name);
+    } catch (...) {
+      checker_.remove_last_stream();
+      throw;
+    }
   }
 
-  /// Queues work that reads and writes these bytes.
+  /// Queues work that reads and writes these bytes. When it throws, nothing is queued.
   void enqueue(stream_id stream, operation work, std::span<const byte_range> reads, std::span<const byte_range> writes)
   {
     if (!check_) {
@@ -41,11 +45,11 @@ class checked_queues final : public memory_watcher
       return;
     }
     const std::lock_guard lock(mutex_);
-    const event here{stream, scheduler_->enqueued(stream) + 1};
-    checker_.operation(here, work.label(), reads, writes);
-    scheduler_->enqueue(stream, std::move(work));
+    const std::uint32_t label = checker_.label_number(work.label());
+    checker_.operation({stream, scheduler_->enqueue(stream, std::move(work))}, label, reads, writes);
   }
 
+  /// As enqueue.
   void enqueue_wait(stream_id stream, event awaited)
   {
     operation work;
@@ -82,6 +86,11 @@ class checked_queues final : public memory_watcher
     const std::lock_guard lock(mutex_);
     return checker_.violations();
   }
+  [[nodiscard]] std::uint64_t lapses() const
+  {
+    const std::lock_guard lock(mutex_);
+    return checker_.lapses();
+  }
 
   // --- memory_watcher ---
 
@@ -91,7 +100,7 @@ class checked_queues final : public memory_watcher
     const std::lock_guard lock(mutex_);
     checker_.add_region(data, bytes, name);
   }
-  void freed(const std::byte* data) override
+  void freed(const std::byte* data) noexcept override
   {
     if (!check_) return;
     const std::lock_guard lock(mutex_);

@@ -74,13 +74,13 @@ struct piece_mover
   return work;
 }
 
-inline void add_copy(device_counters& all, const operation& work) noexcept
+inline void add_copy(device_counters& all, const copy_call& call, std::size_t bytes, std::size_t pieces) noexcept
 {
-  device_counters::traffic& mine = all.by(work.link);
-  if (work.kind == operation_kind::copy_kernel) ++all.kernels;
+  device_counters::traffic& mine = all.by(call.route);
+  if (call.kind == operation_kind::copy_kernel) ++all.kernels;
   else ++mine.copies;
-  mine.bytes += work.bytes;
-  mine.pieces += work.pieces;
+  mine.bytes += bytes;
+  mine.pieces += pieces;
 }
 
 /// What the ordering checker is told of the pieces.
@@ -95,33 +95,6 @@ struct piece_footprint
   }
   boost::container::small_vector<byte_range, 1> reads;  // a plain copy allocates nothing
   boost::container::small_vector<byte_range, 1> writes;
-};
-
-/// Faults that are still to come: which of the next copies fails, and which is delayed. Not safe to use from several
-/// threads.
-class fault_plan
-{
- public:
-  void fail(std::uint64_t after) noexcept { until_failure_ = after + 1; }
-  void delay(double seconds, std::uint64_t after) noexcept
-  {
-    delay_ = seconds;
-    until_delay_ = after + 1;
-  }
-
-  /// What becomes of the operation that is queued now, a copy, a batch or a copy kernel.
-  void strike(operation& work) noexcept
-  {
-    work.fails = until_failure_ != 0 && --until_failure_ == 0;
-    if (until_delay_ == 0 || --until_delay_ != 0) return;
-    work.delay = delay_;
-    work.seconds += delay_;
-  }
-
- private:
-  std::uint64_t until_failure_ = 0;  // 0: none
-  std::uint64_t until_delay_ = 0;
-  double delay_ = 0;
 };
 
 }  // namespace kvstrata::emulated

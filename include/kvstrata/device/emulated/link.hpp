@@ -55,6 +55,9 @@ class link_queue
     std::uint64_t sequence = 0;
   };
 
+  /// Room for the fronts of so many streams: standing in line cannot fail then.
+  void reserve(std::size_t streams) { line_.reserve(streams); }
+
   void stand(place who) { line_.push_back(who); }
   [[nodiscard]] bool empty() const noexcept { return line_.empty(); }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,14 +21,14 @@ namespace kvstrata::emulated {
 
 using detail::memory_place;
 
-/// What the pool asks of the device when memory is freed. Called under the pool's lock; must not call the pool.
+/// What the pool tells and asks the device. Called under the pool's lock; must not call the pool.
 class memory_watcher
 {
  public:
   virtual ~memory_watcher() = default;
-  virtual void allocated(const std::byte* data, std::size_t bytes, std::string_view name) = 0;
-  virtual void freed(const std::byte* data) = 0;
-  virtual std::vector<event> in_flight() = 0;  ///< the last point of every stream with unfinished work
+  virtual void allocated(const std::byte* data, std::size_t bytes, std::string_view name) = 0;  ///< may throw
+  virtual void freed(const std::byte* data) noexcept = 0;
+  virtual std::vector<event> in_flight() = 0;  ///< the last point of every stream with unfinished work; may throw
   virtual bool has_passed(event point) = 0;    ///< whether that work is done
 };
 
@@ -52,7 +53,7 @@ class memory_pool
     detail::require_room(place, name, bytes, used_[where], bounds_[where]);
     mapping fresh(bytes, backed_, name);
     std::byte* const data = fresh.data();
-    const auto spot = live_.emplace(data, region{std::move(fresh), place}).first;
+    const auto spot = live_.emplace(data, region{std::move(fresh), place, std::nullopt}).first;
     try {
       if (watcher_ != nullptr) watcher_->allocated(data, bytes, name);
     } catch (...) {
@@ -66,23 +67,16 @@ class memory_pool
   void free(std::byte* data) noexcept
   {
     const std::lock_guard lock(mutex_);
-    const auto found = live_.find(data);
-    if (found == live_.end()) return;
-    mapping memory = std::move(found->second.memory);
-    used_[static_cast<std::size_t>(found->second.place)] -= memory.size();
-    live_.erase(found);
+    auto gone = live_.extract(data);
+    if (gone.empty()) return;
+    region& r = gone.mapped();
+    used_[static_cast<std::size_t>(r.place)] -= r.memory.size();
     if (watcher_ == nullptr) return;
-    try {
-      watcher_->freed(data);
-      std::vector<event> pending = watcher_->in_flight();
-      if (pending.empty()) return;
-      if (poison_freed_) std::memset(memory.data(), 0xFF, memory.size());
-      retired_.push_back({mapping(), std::move(pending)});
-      retired_.back().memory = std::move(memory);
-      collect();
-    } catch (...) {
-      // Out of host memory for the bookkeeping: the mapping goes at once.
-    }
+    watcher_->freed(data);
+    if (is_over(r)) return;
+    if (poison_freed_) std::memset(r.memory.data(), 0xFF, r.memory.size());
+    retired_.insert(std::move(gone));
+    collect();
   }
 
   /// Does [data, data + bytes) lie within one live allocation at `place`? O(log allocations).
@@ -116,23 +110,27 @@ class memory_pool
   {
     mapping memory;
     memory_place place;
+    std::optional<std::vector<event>> pending;  // once it is freed: what must be over before it goes
   };
-  struct retired_region
-  {
-    mapping memory;
-    std::vector<event> pending;
-  };
+  using regions = std::map<const std::byte*, region, std::less<>>;
 
-  void collect()
+  /// Is all over that was queued when it was freed? Where there is no memory to tell, it is asked again later.
+  [[nodiscard]] bool is_over(region& r) noexcept
   {
-    for (std::size_t i = 0; i < retired_.size();) {
-      std::erase_if(retired_[i].pending, [this](event point) { return watcher_->has_passed(point); });
-      if (retired_[i].pending.empty()) {
-        std::swap(retired_[i], retired_.back());
-        retired_.pop_back();
-      } else {
-        ++i;
-      }
+    try {
+      if (!r.pending) r.pending = watcher_->in_flight();
+      std::erase_if(*r.pending, [this](event point) { return watcher_->has_passed(point); });
+      return r.pending->empty();
+    } catch (...) {
+      return false;
+    }
+  }
+
+  void collect() noexcept
+  {
+    for (auto at = retired_.begin(); at != retired_.end();) {
+      if (is_over(at->second)) at = retired_.erase(at);
+      else ++at;
     }
   }
 
@@ -142,8 +140,8 @@ class memory_pool
   bool backed_;
   bool poison_freed_;
   memory_watcher* watcher_;
-  std::map<const std::byte*, region, std::less<>> live_;
-  std::vector<retired_region> retired_;
+  regions live_;
+  regions retired_;
 };
 
 }  // namespace kvstrata::emulated

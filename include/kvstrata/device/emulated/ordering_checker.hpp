@@ -31,7 +31,9 @@ struct byte_range
 ///   - once the host has learned that an event is complete, what lies before it is before all that the host does or
 ///     queues afterwards; and what the host did is before all that it queues afterwards.
 /// The host counts as one thread. Memory stays bounded: settled accesses are swept out, and past `most_ranges` all
-/// are forgotten, which can hide a violation but never invents one. Not safe to use from several threads.
+/// are forgotten, which can hide a violation but never invents one. So they are where memory runs out (lapses() counts
+/// that): what was to be learned then only tells of the past, and nobody can clash with the past any more. Not safe to
+/// use from several threads.
 class ordering_checker
 {
  public:
@@ -40,63 +42,99 @@ class ordering_checker
   {
   }
 
-  /// Streams are numbered 0, 1, ... in the order of these calls.
+  /// Streams are numbered 0, 1, ... in the order of these calls. When this throws, nothing has changed.
   void add_stream(std::string_view name) { streams_.push_back({std::string(name), {}, {}, 0}); }
+  /// Takes the last one back, which nothing was queued on.
+  void remove_last_stream() noexcept { streams_.pop_back(); }
 
+  /// When this throws, nothing has changed.
   void add_region(const std::byte* data, std::size_t bytes, std::string_view name)
   {
-    regions_[number_of(data)] = {bytes, std::string(name)};
+    region fresh{bytes, std::string(name)};
+    regions_[number_of(data)] = std::move(fresh);
+  }
+
+  /// A number to name operations by: to be asked for before one is queued, which may be over at once. Numbers and labels
+  /// stay.
+  [[nodiscard]] std::uint32_t label_number(std::string_view label) noexcept
+  {
+    constexpr std::size_t most_labels = 4096;
+    const std::size_t known = labels_.size();
+    try {
+      const auto found = label_numbers_.find(std::string(label));
+      if (found != label_numbers_.end()) return found->second;
+      if (known == most_labels) return 0;
+      labels_.emplace_back(label);
+      label_numbers_.emplace(label, static_cast<std::uint32_t>(known));
+      return static_cast<std::uint32_t>(known);
+    } catch (...) {
+      labels_.resize(known);
+      return 0;
+    }
   }
 
   /// The operation at the place `me` reads and writes these bytes.
-  void operation(event me, std::string_view label, std::span<const byte_range> reads,
-                 std::span<const byte_range> writes)
+  void operation(event me, std::uint32_t label, std::span<const byte_range> reads,
+                 std::span<const byte_range> writes) noexcept
   {
-    const vector_clock& now = advance(me);
-    const access mine{me, label_number(label)};
-    const knows ordered{now};
-    for (const byte_range r : reads) {
-      if (r.size == 0) continue;
-      accesses_.read(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, false});
-    }
-    for (const byte_range r : writes) {
-      if (r.size == 0) continue;
-      accesses_.write(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, true});
-    }
-    if (accesses_.size() > sweep_at_) sweep();
+    note([&] {
+      const vector_clock& now = advance(me);
+      const access mine{me, label};
+      const knows ordered{now};
+      for (const byte_range r : reads) {
+        if (r.size == 0) continue;
+        accesses_.read(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, false});
+      }
+      for (const byte_range r : writes) {
+        if (r.size == 0) continue;
+        accesses_.write(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, true});
+      }
+      if (accesses_.size() > sweep_at_) sweep();
+    });
+  }
+  void operation(event me, std::string_view label, std::span<const byte_range> reads,
+                 std::span<const byte_range> writes) noexcept
+  {
+    operation(me, label_number(label), reads, writes);
   }
 
   /// The wait at the place `me` puts `awaited` before all that follows on the stream.
-  void wait(event me, event awaited)
+  void wait(event me, event awaited) noexcept
   {
-    advance(me);
-    state& s = streams_[static_cast<std::size_t>(me.stream)];
-    if (learn(s.clock, awaited)) s.history.change(me.sequence, s.clock);
+    note([&] {
+      advance(me);
+      state& s = streams_[static_cast<std::size_t>(me.stream)];
+      if (learn(s.clock, awaited)) s.history.change(me.sequence, s.clock);
+    });
   }
 
   /// The host has learned that `point` has come to pass.
-  void host_learns(event point)
+  void host_learns(event point) noexcept
   {
-    if (point.sequence == 0 || !learn(host_, point)) return;
-    ++host_version_;
-    // Whatever is queued from now on knows all this already.
-    for (std::size_t i = 0; i < streams_.size(); ++i) {
-      streams_[i].history.forget_known(static_cast<stream_id>(i), host_);
-    }
+    note([&] {
+      if (point.sequence == 0 || !learn(host_, point)) return;
+      ++host_version_;
+      // Whatever is queued from now on knows all this already.
+      for (std::size_t i = 0; i < streams_.size(); ++i) {
+        streams_[i].history.forget_known(static_cast<stream_id>(i), host_);
+      }
+    });
   }
 
-  void host_reads(const std::byte* data, std::size_t bytes, std::string_view label)
+  void host_reads(const std::byte* data, std::size_t bytes, std::string_view label) noexcept
   {
-    accesses_.look(number_of(data), number_of(data) + bytes, knows{host_},
-                   reporter{*this, {{}, label_number(label)}, false});
+    const access mine{{}, label_number(label)};
+    note([&] { accesses_.look(number_of(data), number_of(data) + bytes, knows{host_}, reporter{*this, mine, false}); });
   }
-  void host_writes(const std::byte* data, std::size_t bytes, std::string_view label)
+  void host_writes(const std::byte* data, std::size_t bytes, std::string_view label) noexcept
   {
-    accesses_.write(number_of(data), number_of(data) + bytes, {}, knows{host_},
-                    reporter{*this, {{}, label_number(label)}, true});
+    const access mine{{}, label_number(label)};
+    note([&] {
+      accesses_.write(number_of(data), number_of(data) + bytes, {}, knows{host_}, reporter{*this, mine, true});
+    });
   }
   /// Freeing is a write by the host: everything that uses the region must be known to be over.
-  void remove_region(const std::byte* data)
+  void remove_region(const std::byte* data) noexcept
   {
     const auto found = regions_.find(number_of(data));
     if (found == regions_.end()) return;
@@ -106,6 +144,8 @@ class ordering_checker
 
   /// The first `most_violations`, in the order of being found.
   [[nodiscard]] const std::vector<ordering_violation>& violations() const noexcept { return violations_; }
+  /// How often memory ran out, and all accesses by then were forgotten: violations may be missing.
+  [[nodiscard]] std::uint64_t lapses() const noexcept { return lapses_; }
   /// Ranges and clock changes stored.
   [[nodiscard]] std::size_t stored() const noexcept
   {
@@ -150,6 +190,18 @@ class ordering_checker
   static access_map::address number_of(const std::byte* data) noexcept
   {
     return reinterpret_cast<access_map::address>(data);
+  }
+
+  /// What is said by what(), or nothing of what was ever said.
+  template <class What>
+  void note(What&& what) noexcept
+  {
+    try {
+      what();
+    } catch (...) {
+      accesses_.clear();
+      ++lapses_;
+    }
   }
 
   /// Takes the stream to a new place: it now knows what the host knows.
@@ -198,18 +250,6 @@ class ordering_checker
             writes};
   }
 
-  std::uint32_t label_number(std::string_view label)
-  {
-    const auto found = label_numbers_.find(std::string(label));
-    if (found != label_numbers_.end()) return found->second;
-    constexpr std::size_t most_labels = 4096;
-    if (labels_.size() == most_labels) return 0;
-    labels_.emplace_back(label);
-    const auto number = static_cast<std::uint32_t>(labels_.size() - 1);
-    label_numbers_.emplace(labels_.back(), number);
-    return number;
-  }
-
   void sweep()
   {
     accesses_.sweep(knows{host_});
@@ -229,6 +269,7 @@ class ordering_checker
   std::vector<std::string> labels_{"(an operation; there are too many labels to keep)"};
   std::unordered_map<std::string, std::uint32_t> label_numbers_;
   std::vector<ordering_violation> violations_;
+  std::uint64_t lapses_ = 0;
 };
 
 }  // namespace kvstrata::emulated

@@ -4,6 +4,7 @@
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/link.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
+#include <kvstrata/device/emulated/span_book.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <condition_variable>
 #include <limits>
 #include <memory>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -21,7 +23,7 @@ namespace kvstrata::emulated {
 class real_time final : public scheduler
 {
  public:
-  explicit real_time(const emulated_device_config& config) : trace_(config.trace) {}
+  explicit real_time(const emulated_device_config& config) : spans_(config.trace) {}
 
   ~real_time() override { real_time::drain(); }
 
@@ -51,6 +53,9 @@ class real_time final : public scheduler
     lanes_[number] = std::move(fresh);
     try {
       lanes_[number]->worker = std::thread([this, number] { work(static_cast<stream_id>(number), *lanes_[number]); });
+    } catch (const std::bad_alloc&) {
+      lanes_[number].reset();
+      throw;
     } catch (const std::system_error& refused) {
       lanes_[number].reset();
       throw capacity_error("stream '" + std::string(name) + "' cannot be created: " + refused.what());
@@ -114,16 +119,8 @@ class real_time final : public scheduler
     return out;
   }
 
-  [[nodiscard]] std::vector<op_span> spans() const override
-  {
-    const std::lock_guard lock(spans_mutex_);
-    return spans_;
-  }
-  void clear_spans() override
-  {
-    const std::lock_guard lock(spans_mutex_);
-    spans_.clear();
-  }
+  [[nodiscard]] std::vector<op_span> spans() const override { return spans_.all(); }
+  void clear_spans() override { spans_.clear(); }
 
  private:
   static constexpr std::uint32_t most_streams = 256;  // so that finding a stream needs no lock
@@ -174,15 +171,17 @@ class real_time final : public scheduler
             stalls.held(begin, on_schedule, next.awaited.stream);
           }
         } else {
-          const std::string label(trace_ ? next.label() : std::string_view());
+          std::string label = spans_.keeps() ? kept_label(next) : std::string();
           const stall_meter::stall held = stalls.released(next.queued_at);
           if (next.delay > 0) sleep(next.delay);
           carry_out(next, s.name, true);
           const double end = settle(next, on_schedule);
           add(s.stalled, held.seconds());
           add(s.busy, end - begin);
-          if (trace_ && held.seconds() > 0) keep(span_of(held, id, s.name, stream_name(held.cause)));
-          if (trace_) keep({id, s.name, label, next.kind, begin, end, next.bytes, next.pieces});
+          if (held.seconds() > 0) spans_.keep([&] { return span_of(held, id, s.name, stream_name(held.cause)); });
+          spans_.keep([&]() -> op_span {
+            return {id, s.name, std::move(label), next.kind, begin, end, next.bytes, next.pieces};
+          });
         }
         publish(s, next.sequence);
       }
@@ -242,20 +241,12 @@ class real_time final : public scheduler
     sum.store(sum.load(std::memory_order_relaxed) + seconds, std::memory_order_relaxed);
   }
 
-  void keep(op_span span)
-  {
-    const std::lock_guard lock(spans_mutex_);
-    spans_.push_back(std::move(span));
-  }
-
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  bool trace_;
   link_account links_[2];
   std::mutex creating_;
   std::atomic<std::uint32_t> count_{0};
   std::array<std::unique_ptr<lane>, most_streams> lanes_;
-  mutable std::mutex spans_mutex_;
-  std::vector<op_span> spans_;
+  span_book spans_;
 };
 
 }  // namespace kvstrata::emulated

@@ -31,7 +31,7 @@ class scheduler
   [[nodiscard]] virtual std::uint32_t streams() const = 0;
   [[nodiscard]] virtual std::string stream_name(stream_id stream) const = 0;
 
-  /// Queues an operation and returns its place on the stream: 1, 2, 3, ...
+  /// Queues an operation and returns its place on the stream: 1, 2, 3, ... When it throws, nothing is queued.
   virtual std::uint64_t enqueue(stream_id stream, operation work) = 0;
   /// The place of the last operation queued on the stream; 0 when there is none.
   [[nodiscard]] virtual std::uint64_t enqueued(stream_id stream) const = 0;
@@ -53,6 +53,16 @@ class scheduler
   sticky_failure failure;
 
  protected:
+  /// What an operation is called in a trace; empty where memory has run out.
+  [[nodiscard]] static std::string kept_label(const operation& work) noexcept
+  {
+    try {
+      return std::string(work.label());
+    } catch (...) {
+      return {};
+    }
+  }
+
   /// Gives an operation its effect, unless the device has failed or fails now. Never throws.
   void carry_out(operation& work, std::string_view stream_name, bool data) noexcept
   {
@@ -66,13 +76,22 @@ class scheduler
         work.carry_out();
       }
     } catch (const std::exception& thrown) {
-      failure.set("kernel '" + std::string(work.label()) + "' on stream '" + std::string(stream_name) +
-                  "' failed: " + thrown.what());
+      fail(work, stream_name, thrown.what());
     } catch (...) {
-      failure.set("kernel '" + std::string(work.label()) + "' on stream '" + std::string(stream_name) +
-                  "' failed: it threw something that is no exception");
+      fail(work, stream_name, "it threw something that is no exception");
     }
     work.work.reset();  // what a kernel holds is gone by the time its event comes to pass
+  }
+
+ private:
+  void fail(const operation& work, std::string_view stream_name, std::string_view why) noexcept
+  {
+    try {
+      failure.set("kernel '" + std::string(work.label()) + "' on stream '" + std::string(stream_name) +
+                  "' failed: " + std::string(why));
+    } catch (...) {
+      failure.set({});
+    }
   }
 };
 

@@ -4,9 +4,10 @@
 #include <kvstrata/device/emulated/operation.hpp>
 #include <kvstrata/device/event.hpp>
 
-#include <cstddef>
+#include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,22 +40,23 @@ struct virtual_lane
     return queued_at > free_at ? queued_at : free_at;
   }
 
-  /// The front is over at `time`. The streams whose fronts waited for it.
-  [[nodiscard]] std::vector<stream_id> pop_front(double time)
+  /// The front is over at `time`.
+  void pop_front(double time)
   {
     completed = queue.front().sequence;
     free_at = time;
     queue.pop_front();
-    std::vector<stream_id> released;
-    for (std::size_t i = 0; i < blocked.size();) {
-      if (blocked[i].sequence <= completed) {
-        released.push_back(blocked[i].stream);
-        blocked.erase(blocked.begin() + static_cast<std::ptrdiff_t>(i));
-      } else {
-        ++i;
-      }
-    }
-    return released;
+  }
+
+  /// A stream whose front waits no longer, the first to have come; it is not blocked any more.
+  [[nodiscard]] std::optional<stream_id> release()
+  {
+    const auto first =
+        std::find_if(blocked.begin(), blocked.end(), [this](const waiter& one) { return one.sequence <= completed; });
+    if (first == blocked.end()) return std::nullopt;
+    const stream_id stream = first->stream;
+    blocked.erase(first);
+    return stream;
   }
 };
 

@@ -6,9 +6,12 @@
 #include <kvstrata/device/emulated/draw.hpp>
 #include <kvstrata/device/emulated/link.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
+#include <kvstrata/device/emulated/span_book.hpp>
 #include <kvstrata/device/emulated/virtual_lane.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,10 +30,16 @@ namespace kvstrata::emulated {
 // runs for its own seconds beside whatever else runs; a fill takes no time. An operation has its effect when it ends.
 // What falls on one instant happens in an order drawn from the seed. Nothing happens beyond the host's clock, except
 // while the host itself waits: wait_sync lets time pass up to the event and no further.
+//
+// What happens takes no memory, so that nothing can go wrong half-way: a stream has at most one appointment, stands in at
+// most one line and waits for at most one other, and room for that is made when it is created.
 class virtual_time final : public scheduler
 {
  public:
-  explicit virtual_time(const emulated_device_config& config) : config_(config), agenda_(config.seed) {}
+  explicit virtual_time(const emulated_device_config& config)
+      : config_(config), agenda_(config.seed), spans_(config.trace)
+  {
+  }
 
   ~virtual_time() override { virtual_time::drain(); }
 
@@ -43,8 +52,14 @@ class virtual_time final : public scheduler
   stream_id create_stream(std::string_view name) override
   {
     const auto lock = enter();
-    lanes_.push_back(std::make_unique<virtual_lane>());
-    lanes_.back()->name = name;
+    auto fresh = std::make_unique<virtual_lane>();
+    fresh->name = name;
+    const std::size_t streams = lanes_.size() + 1;
+    fresh->blocked.reserve(streams);
+    for (const auto& s : lanes_) s->blocked.reserve(streams);
+    for (link_queue& line : links_) line.reserve(streams);
+    agenda_.reserve(streams + std::size(links_));
+    lanes_.push_back(std::move(fresh));
     return static_cast<stream_id>(lanes_.size() - 1);
   }
   [[nodiscard]] std::uint32_t streams() const override
@@ -63,8 +78,9 @@ class virtual_time final : public scheduler
     const auto lock = enter();
     virtual_lane& s = at(stream);
     work.queued_at = host_now_;
-    const std::uint64_t sequence = work.sequence = ++s.enqueued;
+    const std::uint64_t sequence = work.sequence = s.enqueued + 1;
     s.queue.push_back(std::move(work));
+    s.enqueued = sequence;
     if (s.queue.size() == 1) start_next(stream);
     return sequence;
   }
@@ -120,7 +136,7 @@ class virtual_time final : public scheduler
   [[nodiscard]] std::vector<op_span> spans() const override
   {
     const auto lock = enter();
-    return spans_;
+    return spans_.all();
   }
   void clear_spans() override
   {
@@ -183,7 +199,7 @@ class virtual_time final : public scheduler
     const operation& front = s.queue.front();
     const stall_meter::stall held = s.stalls.released(front.queued_at);
     s.stalled += held.seconds();
-    if (config_.trace && held.seconds() > 0) spans_.push_back(span_of(held, stream, s.name, at(held.cause).name));
+    if (held.seconds() > 0) spans_.keep([&] { return span_of(held, stream, s.name, at(held.cause).name); });
     if (!front.holds_link()) {
       start(stream);
       return;
@@ -206,16 +222,16 @@ class virtual_time final : public scheduler
   {
     virtual_lane& s = at(stream);
     operation& front = s.queue.front();
-    std::string label(config_.trace ? front.label() : std::string_view());
+    std::string label = spans_.keeps() ? kept_label(front) : std::string();
     const bool had_link = front.holds_link();
     const std::size_t road = link_number(front.link);
     busy_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     carry_out(front, s.name, config_.data);
     busy_.store(std::thread::id(), std::memory_order_relaxed);
     s.busy += clock_ - s.began;
-    if (config_.trace) {
-      spans_.push_back({stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces});
-    }
+    spans_.keep([&]() -> op_span {
+      return {stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces};
+    });
     finish_front(stream, clock_);
     start_next(stream);
     if (!had_link) return;
@@ -249,11 +265,13 @@ class virtual_time final : public scheduler
   /// The stream's front is over at `time`; so are the waits of other streams for it.
   void finish_front(stream_id stream, double time)
   {
-    for (const stream_id other : at(stream).pop_front(time)) {
-      virtual_lane& o = at(other);
+    virtual_lane& s = at(stream);
+    s.pop_front(time);
+    while (const std::optional<stream_id> other = s.release()) {
+      virtual_lane& o = at(*other);
       o.stalls.held(o.front_since(), time, stream);
-      finish_front(other, time);
-      start_next(other);
+      finish_front(*other, time);
+      start_next(*other);
     }
   }
 
@@ -271,7 +289,7 @@ class virtual_time final : public scheduler
   agenda agenda_;
   double clock_ = 0;  // how far the simulation has come; never beyond host_now_ between calls
   double host_now_ = 0;
-  std::vector<op_span> spans_;
+  span_book spans_;
 };
 
 }  // namespace kvstrata::emulated
