@@ -4,6 +4,7 @@
 #include "cache/fuse.hpp"
 #include "cache/subject.hpp"
 #include "cache/tiny_model.hpp"
+#include "cache/turn.hpp"
 #include "support/catch.hpp"
 
 #include <functional>
@@ -17,12 +18,6 @@
 namespace kvstrata_test {
 
 using namespace kvstrata;
-
-struct turn
-{
-  unsigned user = 0;
-  token_count history = 0;
-};
 
 /// Serves users with a model that checks every byte that is served. Knows what may be served: what a lease wrote that
 /// came as far as commit().

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cache/subject.hpp"
+#include "cache/turn.hpp"
 #include "support/catch.hpp"
 
 #include <initializer_list>
@@ -32,13 +33,6 @@ template <class Cache>
   c.layout.page_tokens = tiny_page;
   return c;
 }
-
-/// A user and the length of their history.
-struct turn
-{
-  unsigned user = 0;
-  kvstrata::token_count history = 0;
-};
 
 template <class Cache>
 struct scene
