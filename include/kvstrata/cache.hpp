@@ -49,12 +49,14 @@ class cache
     typename Transfer::split split = {};  ///< who is computed although the lower tier has it
     write_limits writes = {};             ///< bounds on what goes down
     cost_model costs = {};                ///< what replacement policies are told that recomputing and fetching cost
+    std::uint32_t kept_stretches = 1;     ///< hashes kept of a user with stretch fingerprints, 8 bytes each
   };
 
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
   cache(device_type& d, const config& c)
-      : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes, c.costs)
+      : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes, c.costs),
+        leases_(levels_, c.kept_stretches)
   {
   }
   cache(const cache&) = delete;
@@ -73,8 +75,10 @@ class cache
   /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what the lower tier has, and
   /// makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
   /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
-  /// these users. Throws usage_error (a user twice, a wrong epoch, after close), history_error (a fingerprint
-  /// contradicts what is cached), capacity_error (the batch is larger than the device).
+  /// these users. Throws usage_error (a user twice, a wrong epoch, a window behind its history, after close),
+  /// history_error (a fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is
+  /// larger than the device). What a request makes useless leaves every tier first (request_plan::kept); dropping the
+  /// lease does not bring it back.
   [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
   {
     const std::lock_guard lock(mutex_);
@@ -205,6 +209,7 @@ class cache
     require_open("stats");
     cache_stats s = levels_.stats();
     s.leases = leases_.open();
+    s.forgotten = leases_.forgotten();
     return s;
   }
 
@@ -242,6 +247,7 @@ class cache
     check(c.writes);
     check(c.costs, "costs");
     if constexpr (requires { check(c.split); }) check(c.split);
+    check_kept_stretches(c.kept_stretches);
     return c;
   }
 
@@ -259,13 +265,8 @@ class cache
   // What a lease asks of its cache:
   [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept
   {
-    return {.page_ids = s.page_ids,
-            .indptr = s.indptr,
-            .last_page_len = s.last_page_len,
-            .base = levels_.top().slab().base(),
-            .where = levels_.top().slab().place(),
-            .shape = shape(),
-            .page_tokens = layout().page_tokens};
+    const auto& slab = levels_.top().slab();
+    return s.table.view(slab.base(), slab.place(), shape(), layout().page_tokens);
   }
 
   void commit(lease_state_type& s)
@@ -287,7 +288,7 @@ class cache
   room_finder<levels> room_{levels_};
   planner<levels> planner_{levels_, room_};
   prefetch_planner<levels> prefetches_{levels_, room_};
-  lease_book<levels> leases_{levels_};
+  lease_book<levels> leases_;
   planned_batch<levels> batch_;  // reused
   bool closed_ = false;
 };

@@ -70,6 +70,11 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
   REQUIRE(value("dropped_tokens_total", {{"tier", "lower"}}) == is(s.lower_dropped_tokens));
   REQUIRE(value("unread_tokens_total", {{"tier", "device"}}) == is(s.device_unread_tokens));
   REQUIRE(value("unread_tokens_total", {{"tier", "lower"}}) == is(s.lower_unread_tokens));
+  REQUIRE(value("forgotten_tokens_total", {{"reason", "rewritten"}}) == is(s.rewritten_tokens));
+  REQUIRE(value("forgotten_tokens_total", {{"reason", "widened"}}) == is(s.widened_tokens));
+  REQUIRE(value("forgotten_tokens_total", {{"reason", "passed"}}) == is(s.passed_tokens));
+  REQUIRE(value("forgotten_tokens_total", {{"reason", "overwritten"}}) == is(s.overwritten_tokens));
+  REQUIRE(value("forgotten_tokens_total", {{"reason", "stranded"}}) == is(s.stranded_tokens));
   REQUIRE(value("refused_tokens_total", {{"reason", "held"}}) == is(s.refused_for[0]));
   REQUIRE(value("refused_tokens_total", {{"reason", "full"}}) == is(s.refused_for[1]));
   REQUIRE(value("refused_tokens_total", {{"reason", "apart"}}) == is(s.refused_for[2]));

@@ -181,6 +181,7 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   w.now = 1.25;
   w.line.on(tokens_evicted{tier_level::device, 10, 4, 3, 9});
   w.line.on(tokens_evicted{tier_level::lower, 5, 5, 0, 90});
+  w.line.on(tokens_forgotten{1, 2, 3, 4, 5});
   w.line.on(batch_prepared{1, 2, 3, 4, 5, 6});
   w.now = 1.5;
   w.line.on(call_ended{call_name::prepare});
@@ -219,6 +220,9 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   REQUIRE(
       the("evicted from lower").arguments ==
       arguments{{"count", 1}, {"tokens", 5}, {"dropped", 5}, {"unread", 0}, {"youngest_age", 90}, {"oldest_age", 90}});
+  REQUIRE(
+      the("forgotten").arguments ==
+      arguments{{"count", 1}, {"rewritten", 1}, {"widened", 2}, {"passed", 3}, {"overwritten", 4}, {"stranded", 5}});
   REQUIRE(the("batch").arguments == arguments{{"count", 1},
                                               {"requests", 1},
                                               {"device_tokens", 2},

@@ -38,6 +38,7 @@ struct tally
   std::uint64_t promotions = 0, promoted_bytes = 0, promoted_copies = 0, promoted_pieces = 0;
   std::uint64_t device_evicted = 0, device_dropped = 0, device_unread = 0;
   std::uint64_t lower_evicted = 0, lower_dropped = 0, lower_unread = 0;
+  std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0;
   std::uint64_t refused = 0, refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
   std::uint64_t prefetches = 0, prefetched = 0, displaced = 0, undoings = 0, undone = 0;
@@ -109,6 +110,14 @@ struct tally
     (device ? device_dropped : lower_dropped) += e.dropped;
     (device ? device_unread : lower_unread) += e.unread;
     (device ? device_eviction_ages : lower_eviction_ages).push_back(e.age);
+  }
+  void on(const kvstrata::tokens_forgotten& e) noexcept
+  {
+    rewritten += e.rewritten;
+    widened += e.widened;
+    passed += e.passed;
+    overwritten += e.overwritten;
+    stranded += e.stranded;
   }
   void on(const kvstrata::offload_refused& e) noexcept
   {

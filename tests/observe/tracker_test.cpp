@@ -106,6 +106,8 @@ void compare(const counters& mine, const tally& seen)
           counts{seen.device_evicted, seen.device_dropped, seen.device_unread});
   REQUIRE(counts{s.lower_evicted_tokens, s.lower_dropped_tokens, s.lower_unread_tokens} ==
           counts{seen.lower_evicted, seen.lower_dropped, seen.lower_unread});
+  REQUIRE(counts{s.rewritten_tokens, s.widened_tokens, s.passed_tokens, s.overwritten_tokens, s.stranded_tokens} ==
+          counts{seen.rewritten, seen.widened, seen.passed, seen.overwritten, seen.stranded});
   REQUIRE(s.refused_tokens == seen.refused);
   REQUIRE(counts(s.refused_for.begin(), s.refused_for.end()) ==
           counts{seen.refused_held, seen.refused_full, seen.refused_apart, seen.refused_at_door});
@@ -128,7 +130,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
   const auto one = [&](const auto& event) { (tell(all, event), ...); };
   const auto level = random() % 2 == 0 ? tier_level::device : tier_level::lower;
   const auto call = static_cast<call_name>(random() % 6);
-  switch (random() % 15) {
+  switch (random() % 16) {
     case 0: one(batch_prepared{n(), n(), n(), n(), n(), n()}); break;
     case 1: one(batch_committed{n()}); break;
     case 2: one(bytes_onloaded{n(), n(), n()}); break;
@@ -144,6 +146,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
     case 12: one(prefetch_undone{n()}); break;
     case 13: one(call_began{call}); break;
     case 14: one(call_ended{call}); break;
+    case 15: one(tokens_forgotten{n(), n(), n(), n(), n()}); break;
   }
 }
 

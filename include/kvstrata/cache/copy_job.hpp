@@ -68,7 +68,8 @@ class copy_job
   {
     for (const concern& c : concerned_) {
       remember(books_->device(), c.who->lower.last_use, after);
-      books_->retract_lower_tokens(*c.who, c.had_below);
+      books_->set_lower_tokens(*c.who, c.had_below);
+      books_->below().settle(*c.who);
     }
   }
 

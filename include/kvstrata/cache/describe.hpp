@@ -37,7 +37,7 @@ struct describer
             .dirty_tokens = mine.size() - clean,
             .dirty_bytes = (mine.size() - clean) * token_bytes,
             .time_ms = latest_ms,
-            .recompute_seconds = layers * costs.compute_seconds(mine),
+            .recompute_seconds = layers * costs.compute_seconds(mine, e.first_token),
             .fetch_seconds = fetchable && clean != 0 ? layers * costs.fetch_seconds(clean) : 0,
             .held = e.holds != 0,
             .hint = hint};

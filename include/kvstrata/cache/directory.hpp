@@ -7,7 +7,9 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace kvstrata {
 
@@ -53,11 +55,22 @@ class directory
   /// Takes back an entry, which must hold nothing any more.
   void discard(Entry& gone) noexcept
   {
+    stretch_bytes_ -= bytes_of(gone.stretches.hashes);
     forget(gone);
     list& home = gone.doomed ? doomed_ : gone.epoch == epoch_ ? live_ : stale_;
     gone.renew();
     idle_.splice(idle_.begin(), home, home.iterator_to(gone));
   }
+
+  /// Makes room for so many stretch hashes of an entry's user, so that keeping them cannot fail.
+  void reserve_stretches(Entry& e, std::size_t most)
+  {
+    const std::size_t had = bytes_of(e.stretches.hashes);
+    e.stretches.hashes.reserve(most);
+    stretch_bytes_ += bytes_of(e.stretches.hashes) - had;
+  }
+  /// Bytes that these take.
+  [[nodiscard]] std::uint64_t stretch_bytes() const noexcept { return stretch_bytes_; }
 
   /// Makes a held entry unfindable; whoever releases it last discards it.
   void doom(Entry& held) noexcept
@@ -117,6 +130,12 @@ class directory
     bool operator()(const Entry* e, user_id user) const noexcept { return user == e->user; }
   };
 
+  template <class T>
+  [[nodiscard]] static std::size_t bytes_of(const std::vector<T>& list) noexcept
+  {
+    return list.capacity() * sizeof(T);
+  }
+
   void forget(const Entry& e) noexcept
   {
     const auto it = index_.find(e.user);
@@ -126,6 +145,7 @@ class directory
   epoch_id epoch_;
   boost::unordered_flat_set<Entry*, hash, equal> index_;
   list live_, stale_, doomed_, idle_;
+  std::uint64_t stretch_bytes_ = 0;
 };
 
 }  // namespace kvstrata

@@ -67,6 +67,20 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     std::uint64_t hash = 0;
   };
 
+  /// The newest stretches that the user's fingerprints vouched for, side by side.
+  struct vouched_stretches
+  {
+    token_count stride = 0;
+    token_count end = 0;                ///< the stretch behind the newest
+    std::vector<std::uint64_t> hashes;  ///< ascending
+
+    /// The stretches that they are of.
+    [[nodiscard]] token_interval covered() const noexcept
+    {
+      return {end - static_cast<token_count>(hashes.size()), end};
+    }
+  };
+
   entry(user_id id, epoch_id version) : user(id), epoch(version)
   {
     device.owner = this;
@@ -81,7 +95,9 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
     doomed = left_below = refused_below = counted = false;
     planned_in = uses = asked_at = cleaned_in = 0;
     dirty = 0;
+    first_token = earlier_until = 0;
     vouched = {};
+    stretches = {};
     prefetched.unread = false;
     prefetched.had = {};
     empty(prefetched.arriving);
@@ -105,17 +121,20 @@ struct entry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
 
   user_id user;
   epoch_id epoch;
-  std::uint32_t holds = 0;       ///< while not 0, nothing of this entry is evicted
-  bool doomed = false;           ///< erased while held: goes with its last hold
-  bool left_below = false;       ///< the lower tier has evicted the user since their last request
-  bool refused_below = false;    ///< it has not admitted them since then: it is not asked again before the next one
-  bool counted = false;          ///< among the users of whom something is cached
-  std::uint64_t planned_in = 0;  ///< the last plan that had a request of this user
-  std::uint64_t uses = 0;        ///< requests so far
-  std::uint64_t asked_at = 0;    ///< the cache's count of requests when the last one came
-  token_count dirty = 0;         ///< tokens that only the device has, as counted last
-  std::uint64_t cleaned_in = 0;  ///< the cleaner's last walk that met the user
+  std::uint32_t holds = 0;        ///< while not 0, nothing of this entry is evicted
+  bool doomed = false;            ///< erased while held: goes with its last hold
+  bool left_below = false;        ///< the lower tier has evicted the user since their last request
+  bool refused_below = false;     ///< it has not admitted them since then: it is not asked again before the next one
+  bool counted = false;           ///< among the users of whom something is cached
+  std::uint64_t planned_in = 0;   ///< the last plan that had a request of this user
+  std::uint64_t uses = 0;         ///< requests so far
+  std::uint64_t asked_at = 0;     ///< the cache's count of requests when the last one came
+  token_count dirty = 0;          ///< tokens that only the device has, as counted last
+  std::uint64_t cleaned_in = 0;   ///< the cleaner's last walk that met the user
+  token_count first_token = 0;    ///< of the last request: nothing before it is here
+  token_count earlier_until = 0;  ///< tokens before it were computed in windows that began earlier
   vouched_prefix vouched;
+  vouched_stretches stretches;
   prefetch_state prefetched;
   device_copy device;
   lower_copy lower;

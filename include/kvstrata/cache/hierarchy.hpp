@@ -69,7 +69,10 @@ class hierarchy : public residency<Tiers, Layout, Replacement, Tracker>
       }
       if constexpr (has_lower) {
         leaving_.clear();
-        for (const victim& v : victims) leaving_.push_back({v.who, this->shed_tokens(*v.who, v.pages, v.rear)});
+        for (const victim& v : victims) {
+          const auto& device = v.who->device;
+          leaving_.push_back({v.who, this->shed_tokens(device.tokens, device.covered(), v.pages, v.rear)});
+        }
         down_.write_back(leaving_);
       }
       for (; ended < victims.size(); ++ended) {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <kvstrata/cache/plan.hpp>
+#include <kvstrata/cache/vouchers.hpp>
 #include <kvstrata/cache/window_stay.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
-#include <kvstrata/layout/page_table_view.hpp>
+#include <kvstrata/layout/page_table.hpp>
 
 #include <cstdint>
 #include <span>
@@ -30,10 +31,8 @@ struct lease_state
   batch_plan plan;
   std::vector<Entry*> entries;  ///< the first `held` of them are held
   std::size_t held = 0;
-  std::vector<typename Entry::vouched_prefix> vouched;  ///< takes effect at commit
-  std::vector<page_id> page_ids;
-  std::vector<std::int32_t> indptr;
-  std::vector<std::int32_t> last_page_len;
+  vouchers<Entry> vouched;  ///< takes effect at commit
+  page_table table;
   std::vector<fence> arrives;    ///< by layer: when all that comes up for the lease has arrived
   window_stay stay;              ///< where it was put meanwhile
   std::uint64_t prefetched = 0;  ///< tokens that a prefetch brought, read first by this lease
@@ -42,6 +41,18 @@ struct lease_state
   std::vector<event> done;       ///< by layer: the point from which its new KV may be read
   stream_id compute{};
   bool committed = false;
+
+  /// Forgets the lease that it was of.
+  void begin(std::size_t layer_count)
+  {
+    held = 0;
+    prefetched = 0;
+    committed = false;
+    arrives.resize(layer_count);
+    for (fence& layer : arrives) layer.clear();
+    done.assign(layer_count, event{});
+    layers.assign(layer_count, progress::untouched);
+  }
 };
 
 /// Move-only. While it lives, none of its users' tokens is evicted, moved or reused. Destroying it releases it;
@@ -79,7 +90,7 @@ class basic_lease
   }
 
   /// The tokens of a request that the model must compute: ascending, disjoint; together with what is served they are
-  /// [0, history).
+  /// [first_token, history). Those of a volatile tail are among them at every request.
   [[nodiscard]] std::span<const token_interval> compute(std::size_t request) const
   {
     const batch_plan& all = state("compute").plan;
@@ -87,13 +98,14 @@ class basic_lease
     return all.compute_of(request);
   }
 
-  /// Of these the tokens from the beginning of the history on, empty when it begins with what is served. They attend to
+  /// Of these the tokens from the beginning of the window on, empty when it begins with what is served. They attend to
   /// nothing that is on its way, so a model may queue their part of a layer before wait(layer): so the front is computed
   /// while the rear travels.
   [[nodiscard]] token_interval front(std::size_t request) const
   {
-    const std::span<const token_interval> all = compute(request);
-    return all.empty() || all.front().begin != 0 ? token_interval{} : all.front();
+    const batch_plan& all = state("front").plan;
+    require_request(all, request, "front");
+    return all.front_of(request);
   }
 
   [[nodiscard]] token_split split(std::size_t request) const
@@ -135,8 +147,8 @@ class basic_lease
     s.layers[layer] = state_type::progress::done;
   }
 
-  /// Makes the new tokens valid and queues what the write policy wants in the lower tier, each layer after its
-  /// layer_done. Does not block, unless the transfer policy does. Throws usage_error when the lease is committed
+  /// Makes the new tokens valid, but for volatile tails, and queues what the write policy wants in the lower tier, each
+  /// layer after its layer_done. Does not block, unless the transfer policy does. Throws usage_error when the lease is committed
   /// already, when there are new tokens and a layer is not done, or after release. An erased user's tokens, and those
   /// of an epoch that is over, are not kept.
   void commit()

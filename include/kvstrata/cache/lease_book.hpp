@@ -1,6 +1,7 @@
 // The life of a lease: hold the batch's users, make room, bring their tokens up, take what was computed, let go.
 #pragma once
 
+#include <kvstrata/cache/forgetter.hpp>
 #include <kvstrata/cache/lease_states.hpp>
 #include <kvstrata/cache/prefetch.hpp>
 #include <kvstrata/cache/request.hpp>
@@ -9,6 +10,7 @@
 #include <kvstrata/device/last_use.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <span>
 #include <utility>
@@ -26,10 +28,13 @@ class lease_book
   using batch = planned_batch<Hierarchy>;
   using watcher_type = typename Hierarchy::watcher_type;
 
-  explicit lease_book(Hierarchy& h) : levels_(&h) {}
+  /// `kept_stretches`: hashes kept of a user with stretch fingerprints, at most.
+  lease_book(Hierarchy& h, std::size_t kept_stretches) : levels_(&h), kept_stretches_(kept_stretches) {}
 
   /// Leases that are not let go.
   [[nodiscard]] std::size_t open() const noexcept { return states_.open(); }
+  /// What requests have made useless so far.
+  [[nodiscard]] const tokens_forgotten& forgotten() const noexcept { return forgetter_.forgotten(); }
 
   /// Carries a plan out and hands over its lease. When this throws (memory is short, or the device failed) no lease is
   /// left behind.
@@ -39,6 +44,7 @@ class lease_book
     s.compute = compute;
     try {
       hold(planned, requests, s);
+      forgetter_.carry_out(s.plan, std::span(s.entries).first(s.held));
       make_room(planned, s);
       note_hits(s);
       levels_->onload(wanted_, landing_, s.arrives, &s.stay);
@@ -94,10 +100,10 @@ class lease_book
     for (std::size_t i = 0; i < s.held; ++i) {
       entry_type& e = *s.entries[i];
       if (e.doomed || levels_->is_stale(e)) continue;
-      const token_interval all{0, s.plan.requests[i].history};
-      levels_->set_device_tokens(e, hull(all, e.device.tokens));  // they touch: the planner sees to it
-      if (s.vouched[i].tokens > e.vouched.tokens) e.vouched = s.vouched[i];
-      for (const token_interval piece : s.plan.compute_of(i)) what.tokens += piece.size();
+      const token_interval lasting{s.plan.requests[i].first_token, s.plan.requests[i].lasting};
+      levels_->set_device_tokens(e, hull(lasting, e.device.tokens));  // they touch: the planner sees to it
+      s.vouched.commit(i, e);
+      for (const token_interval piece : s.plan.compute_of(i)) what.tokens += intersect(piece, lasting).size();
       committed_.push_back(&e);
     }
     levels_->write_through(committed_, s.plan.compute.empty() ? std::span<const event>() : std::span(s.done));
@@ -151,10 +157,7 @@ class lease_book
       ++e->holds;
       ++s.held;
       levels_->note_time(requests[i].time_ms);
-      const history_fingerprint& f = requests[i].fingerprint;
-      const token_count strides = f.stride == 0 ? 0 : requests[i].history_tokens / f.stride;
-      if (strides == 0) s.vouched.push_back({});
-      else s.vouched.push_back({strides * f.stride, f.prefix_hashes[strides - 1]});
+      if (s.vouched.add(requests[i], kept_stretches_) != 0) levels_->users().reserve_stretches(*e, kept_stretches_);
     }
   }
 
@@ -247,30 +250,30 @@ class lease_book
   void write_page_table(state& s)
   {
     batch_prepared what{.requests = s.held, .prefetched_tokens = s.prefetched};
-    s.page_ids.clear();
-    s.indptr.assign(1, 0);
-    s.last_page_len.clear();
+    s.table.clear();
     const token_count page_tokens = levels_->layout().page_tokens;
     for (std::size_t i = 0; i < s.held; ++i) {
       const request_plan& r = s.plan.requests[i];
-      const auto& pages = s.entries[i]->device.pages;
-      const page_count count = levels_->pages({0, r.history}).size();
-      s.page_ids.insert(s.page_ids.end(), pages.begin(), pages.begin() + count);
-      s.indptr.push_back(static_cast<std::int32_t>(s.page_ids.size()));
-      s.last_page_len.push_back(count == 0 ? 0 : static_cast<std::int32_t>(r.history - (count - 1) * page_tokens));
+      const auto& device = s.entries[i]->device;
+      const page_interval wanted = levels_->pages({r.first_token, r.history});
+      const std::size_t skipped = wanted.empty() ? 0 : wanted.begin - device.first_page;
+      s.table.add(std::span(device.pages).subspan(skipped, wanted.size()), r.first_token, r.history, page_tokens);
       what.device_tokens += r.device_hit.size();
       what.lower_tokens += r.lower_tokens();
       what.computed_tokens += r.computed_tokens();
       what.recomputed_tokens += r.recomputed.size();
     }
     for (const window_stay::run& r : s.stay.runs) {
-      const auto from = static_cast<std::size_t>(s.indptr[r.request]) + r.page;
-      for (page_count i = 0; i < r.where.count; ++i) s.page_ids[from + i] = to_page(r.where.first + i);
+      const page_count first_page = s.plan.requests[r.request].first_token / page_tokens;
+      const auto from = static_cast<std::size_t>(s.table.indptr[r.request]) + r.page - first_page;
+      for (page_count i = 0; i < r.where.count; ++i) s.table.page_ids[from + i] = to_page(r.where.first + i);
     }
     tell(levels_->watcher(), what);
   }
 
   Hierarchy* levels_;
+  std::size_t kept_stretches_;
+  forgetter<Hierarchy> forgetter_{*levels_};
   lease_states<entry_type> states_;
   std::vector<typename Hierarchy::onload_request> wanted_;
   std::vector<entry_type*> committed_;

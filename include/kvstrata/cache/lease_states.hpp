@@ -2,7 +2,6 @@
 #pragma once
 
 #include <kvstrata/cache/lease.hpp>
-#include <kvstrata/device/event.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -29,13 +28,7 @@ class lease_states
       idle_.push_back(states_.back().get());
     }
     state& s = *idle_.back();
-    s.held = 0;
-    s.prefetched = 0;
-    s.committed = false;
-    s.arrives.resize(layers);
-    for (fence& layer : s.arrives) layer.clear();
-    s.done.assign(layers, event{});
-    s.layers.assign(layers, state::progress::untouched);
+    s.begin(layers);
     idle_.pop_back();
     return s;
   }

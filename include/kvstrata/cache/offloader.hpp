@@ -240,7 +240,7 @@ class offloader
       }
       if (taken.empty()) continue;
       job_.append(e, taken, e.device.pages, e.device.first_page);
-      books_->add_lower_tokens(e, taken);
+      books_->set_lower_tokens(e, hull(e.lower.tokens, taken));
     }
     job_.keep_if_any();
     return out;

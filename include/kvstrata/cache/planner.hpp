@@ -6,7 +6,9 @@
 #include <kvstrata/cache/room_finder.hpp>
 #include <kvstrata/transfer/split_policy.hpp>
 
+#include <algorithm>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -32,12 +34,10 @@ class planner
     checks_.require_distinct_users(requests);
     std::uint64_t batch_pages = 0;
     for (const request& r : requests) {
-      checks_.require_epoch(r);
-      checks_.require_hashes(r);
-      checks_.require_time(r);
+      checks_.require_right(r);
       entry_type* const found = levels_->users().find(r.user);
-      if (found != nullptr) checks_.require_same_history(r, *found);
-      batch_pages += levels_->room({0, r.history_tokens}).size();
+      out.kept.push_back(checks_.require_known(r, found));
+      batch_pages += levels_->room(window_of(r)).size();
       out.entries.push_back(found);
     }
     checks_.require_fits(requests.size(), batch_pages);
@@ -48,7 +48,7 @@ class planner
     for (const bool keep_surplus : {true, false}) {
       out.plan.clear();
       out.victims.clear();
-      for (std::size_t i = 0; i < requests.size(); ++i) plan_request(requests[i], out.entries[i], keep_surplus, out);
+      for (std::size_t i = 0; i < requests.size(); ++i) plan_request(requests[i], i, keep_surplus, out);
       if (room_->find_room(out)) return std::nullopt;
     }
     return room_->too_much_held(out);
@@ -58,13 +58,22 @@ class planner
   /// A user whose history lies apart from what the device has of them loses that: the device keeps one interval of a
   /// user. Without keep_surplus, so does a user with pages behind those that the request wants: the last resort when
   /// nobody else's pages make room.
-  void plan_request(const request& r, entry_type* found, bool keep_surplus, batch& out)
+  void plan_request(const request& r, std::size_t number, bool keep_surplus, batch& out)
   {
-    const token_interval all{0, r.history_tokens};
-    const token_interval here = found == nullptr ? token_interval{} : intersect(found->device.tokens, all);
-    const token_interval below = found == nullptr ? token_interval{} : intersect(found->lower.tokens, all);
-    request_plan p{.user = r.user, .history = r.history_tokens, .device_hit = here};
-    p.lower_hits[0] = here.empty() ? below : intersect(below, {0, here.begin});
+    entry_type* const found = out.entries[number];
+    const kept_tokens& kept = out.kept[number];
+    const token_interval all = window_of(r);
+    const token_interval resident = found == nullptr ? token_interval{} : intersect(found->device.tokens, kept.tokens);
+    const token_interval here = intersect(resident, all);
+    const token_interval below =
+        found == nullptr ? token_interval{} : intersect(intersect(found->lower.tokens, kept.tokens), all);
+    request_plan p{.user = r.user,
+                   .history = all.end,
+                   .first_token = all.begin,
+                   .lasting = lasting_tokens(r).end,
+                   .kept = kept,
+                   .device_hit = here};
+    p.lower_hits[0] = here.empty() ? below : intersect(below, {all.begin, here.begin});
     if (!here.empty()) p.lower_hits[1] = intersect(below, {here.end, all.end});
     p.compute_begin = static_cast<std::uint32_t>(out.plan.compute.size());
     append_uncovered(out.plan.compute, all, here, below);
@@ -75,19 +84,25 @@ class planner
       append_uncovered(out.plan.compute, all, here, intersect(below, {until, all.end}));
     }
     p.compute_end = static_cast<std::uint32_t>(out.plan.compute.size());
-    const page_count wanted = levels_->room({0, r.history_tokens}).size();
+    const page_interval wanted = levels_->room(all);
     page_interval have = found == nullptr ? page_interval{} : found->device.covered();
-    if (found != nullptr && !joinable(all, found->device.tokens)) {
-      room_->add_victim(out, *found, have.size());
+    if (kept.forgotten.total() != 0) {
+      p.pages_forgotten = have.size() - levels_->room(resident).size();
+      have = levels_->room(resident);
+    }
+    if (!joinable(all, resident)) {
+      room_->add_victim(out, *found, have.size(), false, have, resident);
       have = {};
-    } else if (const page_count last = wanted > have.begin ? wanted : have.begin; !keep_surplus && have.end > last) {
-      room_->add_victim(out, *found, have.end - last, true);
+    } else if (const page_count last = (std::max)(wanted.end, have.begin); !keep_surplus && have.end > last) {
+      room_->add_victim(out, *found, have.end - last, true, have, resident);
       have.end = last;
     }
-    if (wanted != 0) {
-      p.pages_taken = have.empty() ? wanted : have.begin + (wanted > have.end ? wanted - have.end : 0);
+    if (have.empty()) have = {wanted.begin, wanted.begin};
+    if (!wanted.empty()) {
+      p.pages_taken = (have.begin - wanted.begin) + (wanted.end > have.end ? wanted.end - have.end : 0);
     }
     out.plan.pages_needed += p.pages_taken;
+    out.plan.pages_forgotten += p.pages_forgotten;
     out.plan.requests.push_back(p);
   }
 
@@ -95,14 +110,15 @@ class planner
   [[nodiscard]] token_count recompute_until(const request_plan& p, const batch& out) const
   {
     if constexpr (std::same_as<typename Hierarchy::split_type, always_fetch>) return 0;
-    if (p.lower_hits[0].empty()) return 0;
+    if (p.lower_hits[0].empty() || p.kept.earlier_until != 0) return 0;  // else it would not be the same again
     const token_count page_tokens = levels_->layout().page_tokens;
     const token_count until =
         levels_->split().recompute_until({.history = p.history,
                                           .device_hit = p.device_hit,
                                           .lower_hits = {p.lower_hits[0], p.lower_hits[1]},
                                           .compute = std::span(out.plan.compute).subspan(p.compute_begin),
-                                          .page_tokens = page_tokens});
+                                          .page_tokens = page_tokens,
+                                          .first_token = p.first_token});
     if (until >= p.lower_hits[0].end) return p.lower_hits[0].end;
     return until - until % page_tokens;
   }

@@ -21,7 +21,7 @@ struct prefetch_turn
   prefetch_turn(prefetch_turn&&) noexcept = default;  // the visits stay where they are
   prefetch_turn& operator=(prefetch_turn&&) = delete;
 
-  /// Keeps a request beyond the call that it comes with: copies what its hint shows, and leaves the fingerprint out. When
+  /// Keeps a request beyond the call that it comes with: copies what its hint shows, and leaves fingerprints out. When
   /// it throws, nothing has changed.
   void ask(const request& r)
   {
@@ -29,6 +29,7 @@ struct prefetch_turn
     visits.swap(seen);
     what = r;
     what.fingerprint = {};
+    what.stretches = {};
     what.hint.visits_ms = visits;
   }
 

@@ -21,21 +21,19 @@ class prefetch_planner
 
   prefetch_planner(Hierarchy& h, room_finder<Hierarchy>& room) : levels_(&h), room_(&room), checks_(h) {}
 
-  /// Plans to bring up what the lower tier has of one user, within the limit; nothing is left to the model. `out.plan`
-  /// has no request when there is nothing to bring up, or no room for it within the limit. `left`: the tokens that the
-  /// device will still lack.
+  /// Plans to bring up what the lower tier has of one user's window, within the limit; nothing is left to the model, and
+  /// nothing is forgotten: what the request will forget just stays where it is. `out.plan` has no request when there is
+  /// nothing to bring up, or no room for it within the limit. `left`: the tokens that the device will still lack.
   [[nodiscard]] std::optional<pressure> plan_prefetch(const request& r, const prefetch_limit& limit, batch& out,
                                                       token_count& left)
   {
     room_->start(out);
     left = 0;
-    checks_.require_epoch(r);
-    checks_.require_hashes(r);
-    checks_.require_time(r);
+    checks_.require_right(r);
     entry_type* const found = levels_->users().find(r.user);
     if (found == nullptr) return std::nullopt;
-    checks_.require_same_history(r, *found);
-    const token_interval below = intersect(found->lower.tokens, {0, r.history_tokens});
+    const kept_tokens kept = checks_.require_known(r, found);
+    const token_interval below = intersect(found->lower.tokens, intersect(kept.tokens, window_of(r)));
     const token_interval here = found->device.tokens;
     if (here.contains(below) || !joinable(below, here)) return std::nullopt;
     if (found->holds != 0) return room_->held(r.user);
@@ -53,7 +51,12 @@ class prefetch_planner
       }
       checks_.require_fits(1, wanted.size());
       out.entries.push_back(found);
-      request_plan p{.user = r.user, .history = both.end, .first_token = both.begin, .device_hit = here};
+      request_plan p{.user = r.user,
+                     .history = both.end,
+                     .first_token = both.begin,
+                     .lasting = both.end,
+                     .kept = {.tokens = both},
+                     .device_hit = here};
       p.lower_hits[0] = here.empty() ? both : token_interval{both.begin, here.begin};
       if (!here.empty()) p.lower_hits[1] = {here.end, both.end};
       p.pages_taken = taken;

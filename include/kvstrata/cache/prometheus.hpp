@@ -45,6 +45,7 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cac
   gauge("dirty_tokens", "Committed tokens that only the device has.", {{{}, &s::dirty_tokens}});
   gauge("waiting_writes", "Users whose write waits for its turn.", {{{}, &s::waiting_writes}});
   gauge("users", "Users with anything cached, in the current epoch.", {{{}, &s::users}});
+  gauge("stretch_bytes", "Bytes of host memory for users' stretch fingerprints.", {{{}, &s::stretch_bytes}});
   gauge("leases", "Leases that are not released yet.", {{{}, &s::leases}});
 }
 

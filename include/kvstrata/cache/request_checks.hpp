@@ -1,6 +1,7 @@
 // What is never right about a request: checked before anything is planned.
 #pragma once
 
+#include <kvstrata/cache/kept_tokens.hpp>
 #include <kvstrata/cache/request.hpp>
 #include <kvstrata/core/error.hpp>
 
@@ -74,30 +75,61 @@ class request_checks
                       ", the end of the year 9999; is it in another unit?");
   }
 
-  static void require_hashes(const request& r)
+  /// What must hold of every request, whatever is cached.
+  void require_right(const request& r) const
   {
-    const history_fingerprint& f = r.fingerprint;
-    if (f.stride == 0 || f.prefix_hashes.size() >= r.history_tokens / f.stride) return;
-    throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " +
-                      std::to_string(f.prefix_hashes.size()) + " hashes, but a history of " +
-                      std::to_string(r.history_tokens) + " tokens at stride " + std::to_string(f.stride) + " needs " +
-                      std::to_string(r.history_tokens / f.stride));
+    require_epoch(r);
+    require_window(r);
+    require_hashes(r);
+    require_time(r);
   }
 
-  static void require_same_history(const request& r, const entry_type& e)
+  /// What the request leaves of what is cached of its user; `found` may be null. Throws history_error when the history
+  /// was rewritten and the request does not allow for that.
+  static kept_tokens require_known(const request& r, const entry_type* found)
   {
-    const history_fingerprint& f = r.fingerprint;
-    if (f.stride == 0) return;
-    const token_count tokens = e.vouched.tokens;
-    if (tokens == 0 || tokens > r.history_tokens || tokens % f.stride != 0) return;
-    if (f.prefix_hashes[tokens / f.stride - 1] == e.vouched.hash) return;
-    throw history_error("the request of user " + std::to_string(to_number(r.user)) +
-                        " contradicts the cached history: their first " + std::to_string(tokens) +
-                        " tokens have another fingerprint; histories are append-only, so erase the user before "
-                        "sending a rewritten one");
+    if (found == nullptr) return kept_by(r, found, {});
+    const contradiction against = contradiction_of(r, *found);
+    if (!against.tokens.empty() && r.if_rewritten == rewritten_history::refuse) refuse_rewritten(r, against);
+    return kept_by(r, found, against);
   }
 
  private:
+  static void require_window(const request& r)
+  {
+    if (r.first_token <= r.history_tokens) return;
+    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " begins at token " +
+                      std::to_string(r.first_token) + ", but their history has " + std::to_string(r.history_tokens) +
+                      " tokens; first_token counts from the beginning of the history, and so does history_tokens");
+  }
+
+  static void require_hashes(const request& r)
+  {
+    const auto require = [&r](std::size_t has, std::size_t needs, token_count stride) {
+      if (has >= needs) return;
+      throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " + std::to_string(has) +
+                        " hashes, but " + (r.first_token == 0 ? "a history of " : "a window up to token ") +
+                        std::to_string(r.history_tokens) + (r.first_token == 0 ? " tokens" : "") + " at stride " +
+                        std::to_string(stride) + " needs " + std::to_string(needs));
+    };
+    const history_fingerprint& f = r.fingerprint;
+    if (f.stride != 0) require(f.prefix_hashes.size(), r.history_tokens / f.stride, f.stride);
+    const stretch_fingerprint& s = r.stretches;
+    if (s.stride != 0) require(s.hashes.size(), whole_stretches(window_of(r), s.stride).size(), s.stride);
+  }
+
+  [[noreturn]] static void refuse_rewritten(const request& r, const contradiction& against)
+  {
+    const std::string which =
+        against.tokens.begin == 0
+            ? "their first " + std::to_string(against.tokens.end) + " tokens"
+            : "their tokens [" + std::to_string(against.tokens.begin) + ", " + std::to_string(against.tokens.end) + ")";
+    throw history_error("the request of user " + std::to_string(to_number(r.user)) +
+                        " contradicts the cached history: " + which +
+                        " have another fingerprint; histories are append-only, so erase the user before sending a "
+                        "rewritten one, or let request.if_rewritten start anew");
+  }
+
   Hierarchy* levels_;
   std::vector<user_id> sorted_;
 };

@@ -66,11 +66,10 @@ class residency
     return whole_granules(pages(tokens), layout_.granule_pages());
   }
 
-  /// The tokens that leave the device with the first `pages` pages of an entry, or with the last.
-  [[nodiscard]] token_interval shed_tokens(const entry_type& e, page_count pages, bool rear) const noexcept
+  /// Of tokens `all` in pages `have`, those that leave the device with the first `pages` pages, or with the last.
+  [[nodiscard]] token_interval shed_tokens(token_interval all, page_interval have, page_count pages,
+                                           bool rear) const noexcept
   {
-    const page_interval have = e.device.covered();
-    const token_interval all = e.device.tokens;
     if (pages >= have.size()) return all;
     if (rear) return intersect(all, {(have.end - pages) * layout_.page_tokens, all.end});
     return intersect(all, {0, (have.begin + pages) * layout_.page_tokens});
@@ -82,25 +81,18 @@ class residency
     if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
     e.device.tokens = tokens;
     e.device.read.keep(tokens);
+    e.prefetched.had = intersect(e.prefetched.had, tokens);
+    if (tokens.empty()) forget_prefetch(e);
     note(e);
   }
 
-  void add_lower_tokens(entry_type& e, token_interval more) noexcept
+  void set_lower_tokens(entry_type& e, token_interval tokens) noexcept
   {
-    const token_interval all = hull(e.lower.tokens, more);
-    if (is_live(e)) lower_count_.resident += all.size() - e.lower.tokens.size();
-    e.lower.tokens = all;
+    if (tokens == e.lower.tokens) return;
+    if (is_live(e)) lower_count_.resident += std::uint64_t{tokens.size()} - e.lower.tokens.size();
+    e.lower.tokens = tokens;
+    e.lower.read.keep(tokens);
     note(e);
-  }
-
-  /// Takes back what add_lower_tokens has said since the entry had `had`: the bytes will not come.
-  void retract_lower_tokens(entry_type& e, token_interval had) noexcept
-  {
-    if (is_live(e)) lower_count_.resident -= e.lower.tokens.size() - had.size();
-    e.lower.tokens = had;
-    e.lower.read.keep(had);
-    note(e);
-    below_.settle(e);
   }
 
   // --- requests ---
@@ -133,15 +125,13 @@ class residency
   void shed(entry_type& e, page_count pages, bool rear) noexcept
   {
     const object_info before = top_.before_eviction(e);
-    const token_interval lost = shed_tokens(e, pages, rear);
     const token_interval had = e.device.tokens;
     const page_interval have = e.device.covered();
+    const token_interval lost = shed_tokens(had, have, pages, rear);
     if (!lost.empty()) {
       count_evicted(tier_level::device, e, lost, e.lower.tokens, e.device.read);
       set_device_tokens(e, rear ? token_interval{had.begin, lost.begin} : token_interval{lost.end, had.end});
     }
-    e.prefetched.had = intersect(e.prefetched.had, e.device.tokens);
-    if (e.device.tokens.empty()) forget_prefetch(e);
     top_.trim(e, rear ? page_interval{have.begin, have.end - pages} : page_interval{have.begin + pages, have.end},
               &before);
     top_.changed(e);
@@ -240,6 +230,7 @@ class residency
     }
     s.users = cached_users_;
     s.dirty_tokens = dirt_.tokens();
+    s.stretch_bytes = users_.stretch_bytes();
     return s;
   }
 

@@ -16,6 +16,7 @@ struct planned_batch
 {
   batch_plan plan;
   std::vector<typename Hierarchy::entry_type*> entries;  ///< of the requests; null for users without one
+  std::vector<kept_tokens> kept;                         ///< of what is cached of them
   std::vector<typename Hierarchy::victim> victims;
 };
 
@@ -35,6 +36,7 @@ class room_finder
   {
     out.plan.clear();
     out.entries.clear();
+    out.kept.clear();
     out.victims.clear();
     out.plan.pages_free = levels_->top().slab().free();
   }
@@ -44,7 +46,7 @@ class room_finder
   [[nodiscard]] bool find_room(batch& out)
   {
     const page_count needed = out.plan.pages_needed;
-    page_count found = out.plan.pages_free;
+    page_count found = out.plan.pages_free + out.plan.pages_forgotten;
     for (const auto& v : out.victims) found += v.pages;
     if (needed <= found) return true;
     ++plans_;
@@ -76,6 +78,7 @@ class room_finder
   {
     pressure why{
         .why = pressure::reason::held, .pages_needed = out.plan.pages_needed, .pages_free = out.plan.pages_free};
+    why.pages_evictable = out.plan.pages_forgotten;  // of users under no lease, too
     for (const auto& v : out.victims) why.pages_evictable += v.pages;
     levels_->users().all([&why](const entry_type& e) {
       if (e.holds != 0) why.pages_held += e.device.pages.size();
@@ -86,14 +89,20 @@ class room_finder
   /// Adds a victim who sheds so many pages from the front, or from the rear. Returns how many.
   page_count add_victim(batch& out, entry_type& e, page_count shed, bool rear = false)
   {
+    return add_victim(out, e, shed, rear, e.device.covered(), e.device.tokens);
+  }
+  /// The same of a user who will have these pages and tokens when their turn comes.
+  page_count add_victim(batch& out, entry_type& e, page_count shed, bool rear, page_interval pages,
+                        token_interval tokens)
+  {
     const bool stale = levels_->is_stale(e);
-    const token_interval lost = levels_->shed_tokens(e, shed, rear);
+    const token_interval lost = levels_->shed_tokens(tokens, pages, shed, rear);
     out.victims.push_back({&e, shed, rear});
     out.plan.victims.push_back({.user = e.user,
                                 .pages = shed,
                                 .rear = rear,
                                 .tokens = lost.size(),
-                                .dirty_tokens = stale ? 0 : lost.size() - intersect(lost, e.lower.tokens).size(),
+                                .dirty_tokens = stale ? 0 : uncovered_tokens(lost, e.lower.tokens),
                                 .stale = stale});
     return shed;
   }

@@ -265,6 +265,8 @@ class sharded
     all.waiting_writes += one.waiting_writes;
     all.users += one.users;
     all.leases += one.leases;
+    all.stretch_bytes += one.stretch_bytes;
+    all.forgotten += one.forgotten;
   }
 
   shard_sizes<config> sizes_;

@@ -6,7 +6,7 @@
 #include <kvstrata/cache/request.hpp>
 #include <kvstrata/core/attempts.hpp>
 #include <kvstrata/core/error.hpp>
-#include <kvstrata/layout/page_table_view.hpp>
+#include <kvstrata/layout/page_table.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -39,10 +39,8 @@ struct sharded_state
   std::vector<typename Cache::lease> parts;  ///< of these, in the same order
   std::vector<const batch_plan*> plans;      ///< by shard; only those of `shards` are set
   std::vector<user_id> sorted;
-  batch_plan plan;                ///< of the whole batch, in the order of its requests
-  std::vector<page_id> page_ids;  ///< in the whole reservation
-  std::vector<std::int32_t> indptr;
-  std::vector<std::int32_t> last_page_len;
+  batch_plan plan;   ///< of the whole batch, in the order of its requests
+  page_table table;  ///< in pages of the whole reservation
   page_table_view view;
   std::vector<bool> done;  ///< by layer
   bool committed = false;
@@ -66,6 +64,7 @@ struct sharded_state
       plan.victims.insert(plan.victims.end(), from.victims.begin(), from.victims.end());
       plan.pages_needed += from.pages_needed;
       plan.pages_free += from.pages_free;
+      plan.pages_forgotten += from.pages_forgotten;
     }
   }
 
@@ -73,26 +72,19 @@ struct sharded_state
   template <class FirstPage>
   void merge_tables(std::byte* base, FirstPage&& first_page)
   {
-    std::size_t pages = 0;
-    for (const auto& part : parts) pages += part.view().page_ids.size();
-    page_ids.resize(pages);  // not cleared: all are written
-    indptr.assign(1, 0);
-    last_page_len.clear();
-    auto out = page_ids.begin();
+    table.clear();
     for (const place& at : places) {
       const auto part = std::lower_bound(shards.begin(), shards.end(), at.shard) - shards.begin();
       const page_table_view from = parts[static_cast<std::size_t>(part)].view();
-      const std::span<const page_id> ids = from.pages(at.turn);
-      out = std::transform(ids.begin(), ids.end(), out,
-                           [first = first_page(at.shard)](page_id id) { return to_page(first + to_number(id)); });
-      indptr.push_back(static_cast<std::int32_t>(out - page_ids.begin()));
-      last_page_len.push_back(from.last_page_len[at.turn]);
+      const std::size_t begin = table.page_ids.size();
+      table.add(from.pages(at.turn), from.first_token(at.turn), from.tokens(at.turn), from.page_tokens);
+      const std::span<page_id> mine = std::span(table.page_ids).subspan(begin);
+      const page_count first = first_page(at.shard);
+      std::transform(mine.begin(), mine.end(), mine.begin(),
+                     [first](page_id id) { return to_page(first + to_number(id)); });
     }
-    view = parts.front().view();
-    view.page_ids = page_ids;
-    view.indptr = indptr;
-    view.last_page_len = last_page_len;
-    view.base = base;
+    const page_table_view one = parts.front().view();
+    view = table.view(base, one.where, one.shape, one.page_tokens);
   }
 };
 
@@ -134,11 +126,7 @@ class sharded_lease
     return planned(request, "compute").compute_of(request);
   }
   /// As basic_lease's: what of these a model may queue before wait.
-  [[nodiscard]] token_interval front(std::size_t request) const
-  {
-    const std::span<const token_interval> all = compute(request);
-    return all.empty() || all.front().begin != 0 ? token_interval{} : all.front();
-  }
+  [[nodiscard]] token_interval front(std::size_t request) const { return planned(request, "front").front_of(request); }
   /// As basic_lease's.
   [[nodiscard]] token_split split(std::size_t request) const
   {

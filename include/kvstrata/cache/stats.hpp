@@ -1,6 +1,8 @@
 // Where every byte is.
 #pragma once
 
+#include <kvstrata/observe/events.hpp>
+
 #include <cstdint>
 
 namespace kvstrata {
@@ -26,6 +28,8 @@ struct cache_stats
   std::uint64_t waiting_writes = 0;  ///< users whose write waits for its turn
   std::uint64_t users = 0;           ///< of whom any token is cached, in the current epoch
   std::uint64_t leases = 0;          ///< not yet released
+  std::uint64_t stretch_bytes = 0;   ///< kept of users' stretch fingerprints, in host memory
+  tokens_forgotten forgotten{};      ///< that requests have made useless so far
 };
 
 }  // namespace kvstrata

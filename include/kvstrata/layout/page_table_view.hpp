@@ -25,11 +25,16 @@ struct placement
 };
 
 /// The pages of a batch of `size()` requests. Trivially copyable; valid while its lease lives.
+///
+/// A request's pages begin with the one that holds the first token of its window, which may lie inside it: the page then
+/// has first_token_offset() tokens in front that nobody may attend to, and whose bytes mean nothing. Token numbers count
+/// from the beginning of the history, whatever the window is.
 struct page_table_view
 {
   std::span<const page_id> page_ids;            ///< [indptr[size()]] pages of all requests, each in history order
   std::span<const std::int32_t> indptr;         ///< [size() + 1] request r has page_ids[indptr[r] .. indptr[r + 1])
   std::span<const std::int32_t> last_page_len;  ///< [size()] tokens in a request's last page; 0 when it has no page
+  std::span<const token_count> first_tokens;    ///< [size()] where a request's window begins; empty: all at token 0
   std::byte* base = nullptr;                    ///< device address of layer 0, page 0
   placement where;                              ///< byte offset of a page from base
   geometry shape;
@@ -43,11 +48,21 @@ struct page_table_view
     return page_ids.subspan(from, static_cast<std::size_t>(indptr[request + 1]) - from);
   }
 
-  /// Tokens of a request's history.
+  /// The first token of a request's window.
+  [[nodiscard]] token_count first_token(std::size_t request) const
+  {
+    return first_tokens.empty() ? 0 : first_tokens[request];
+  }
+  /// Tokens of a request's first page that lie before its window.
+  [[nodiscard]] token_count first_token_offset(std::size_t request) const { return first_token(request) % page_tokens; }
+
+  /// Tokens of a request's history, those before its window included: the window is [first_token, tokens).
   [[nodiscard]] token_count tokens(std::size_t request) const
   {
     const auto count = static_cast<token_count>(indptr[request + 1] - indptr[request]);
-    return count == 0 ? 0 : (count - 1) * page_tokens + static_cast<token_count>(last_page_len[request]);
+    if (count == 0) return first_token(request);
+    return (first_token(request) / page_tokens + count - 1) * page_tokens +
+           static_cast<token_count>(last_page_len[request]);
   }
 
   /// Device address of a page in a layer: K as [page_tokens][kv_heads][head_dim], then V the same.
@@ -56,10 +71,12 @@ struct page_table_view
     return base + where.offset(layer, to_number(id));
   }
 
-  /// Device address of the K row ([kv_heads][head_dim]) of one token; V lies value_offset() bytes behind it.
+  /// Device address of the K row ([kv_heads][head_dim]) of one token, which lies in the request's window; V lies
+  /// value_offset() bytes behind it.
   [[nodiscard]] std::byte* key(layer_index layer, std::size_t request, token_count token) const
   {
-    return page(layer, pages(request)[token / page_tokens]) + (token % page_tokens) * shape.key_bytes();
+    const page_count number = token / page_tokens - first_token(request) / page_tokens;
+    return page(layer, pages(request)[number]) + (token % page_tokens) * shape.key_bytes();
   }
   [[nodiscard]] std::size_t value_offset() const noexcept { return page_tokens * shape.key_bytes(); }
 };

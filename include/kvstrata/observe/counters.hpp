@@ -52,6 +52,12 @@ class counters
     std::uint64_t lower_dropped_tokens = 0;  ///< evicted from the lower tier and nowhere else
     std::uint64_t lower_unread_tokens = 0;   ///< evicted from the lower tier and never served from there
 
+    std::uint64_t rewritten_tokens = 0;    ///< cached, and contradicted by a fingerprint: started anew
+    std::uint64_t widened_tokens = 0;      ///< cached, and started anew as their window began earlier than before
+    std::uint64_t passed_tokens = 0;       ///< cached, and before a window that has moved on
+    std::uint64_t overwritten_tokens = 0;  ///< cached, and in a volatile tail or behind it
+    std::uint64_t stranded_tokens = 0;     ///< cached, and resting on tokens of an earlier window that are gone
+
     std::uint64_t refused_tokens = 0;                   ///< the lower tier had no room
     std::array<std::uint64_t, refusals> refused_for{};  ///< of these, [number of the refusal]
     std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
@@ -123,6 +129,14 @@ class counters
       add<&snapshot::lower_unread_tokens>(e.unread);
       add_value<&snapshot::lower_eviction_ages>(e.age);
     }
+  }
+  void on(const tokens_forgotten& e) noexcept
+  {
+    add<&snapshot::rewritten_tokens>(e.rewritten);
+    add<&snapshot::widened_tokens>(e.widened);
+    add<&snapshot::passed_tokens>(e.passed);
+    add<&snapshot::overwritten_tokens>(e.overwritten);
+    add<&snapshot::stranded_tokens>(e.stranded);
   }
   void on(const offload_refused& e) noexcept
   {

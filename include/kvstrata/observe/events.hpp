@@ -42,7 +42,7 @@ struct call_ended
   call_name call{};
 };
 
-/// A batch came under a lease. Tokens by where they come from; together they are the histories of the batch.
+/// A batch came under a lease. Tokens by where they come from; together they are the windows of the batch.
 struct batch_prepared
 {
   std::uint64_t requests = 0;
@@ -61,7 +61,7 @@ struct user_hit
   std::uint64_t age = 0;  ///< requests that the cache has served since the user's last one
 };
 
-/// Tokens were committed: computed in a lease, valid from now on.
+/// Tokens were committed: computed in a lease, valid from now on; those of volatile tails are not.
 struct batch_committed
 {
   std::uint64_t tokens = 0;
@@ -96,6 +96,32 @@ struct tokens_evicted
   std::uint64_t dropped = 0;
   std::uint64_t unread = 0;  ///< of `tokens`: never served from the tier to a request since they came
   std::uint64_t age = 0;     ///< requests that the cache has served since the user's last one
+};
+
+/// Cached tokens that requests have made useless, by why; a token that two tiers have counts once. They have left every
+/// tier: neither evicted nor dropped, for nobody has lost anything by pressure.
+struct tokens_forgotten
+{
+  std::uint64_t rewritten = 0;    ///< a fingerprint contradicts them
+  std::uint64_t widened = 0;      ///< the window begins earlier than before: they saw less than it asks for
+  std::uint64_t passed = 0;       ///< the window has moved past them
+  std::uint64_t overwritten = 0;  ///< they lie in a volatile tail, or behind it
+  std::uint64_t stranded = 0;  ///< rest on tokens that are gone and, the window having moved, cannot be computed again
+
+  [[nodiscard]] constexpr std::uint64_t total() const noexcept
+  {
+    return rewritten + widened + passed + overwritten + stranded;
+  }
+  constexpr tokens_forgotten& operator+=(const tokens_forgotten& other) noexcept
+  {
+    rewritten += other.rewritten;
+    widened += other.widened;
+    passed += other.passed;
+    overwritten += other.overwritten;
+    stranded += other.stranded;
+    return *this;
+  }
+  friend constexpr bool operator==(const tokens_forgotten&, const tokens_forgotten&) = default;
 };
 
 /// Why the lower tier did not take tokens.

@@ -40,7 +40,7 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
   };
   counter("batches", "Batches that came under a lease.", {{{}, &s::batches}});
   counter("requests", "Requests in these batches.", {{{}, &s::requests}});
-  counter("history_tokens", "Tokens of the requests' histories, by where they come from.",
+  counter("history_tokens", "Tokens of the requests' windows, by where they come from.",
           {{{{"source", "device"}}, &s::device_tokens},
            {{{"source", "lower"}}, &s::lower_tokens},
            {{{"source", "computed"}}, &s::computed_tokens}});
@@ -67,6 +67,13 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
           {{{{"tier", "device"}}, &s::device_dropped_tokens}, {{{"tier", "lower"}}, &s::lower_dropped_tokens}});
   counter("unread_tokens", "Evicted tokens that were never served to a request since they came.",
           {{{{"tier", "device"}}, &s::device_unread_tokens}, {{{"tier", "lower"}}, &s::lower_unread_tokens}});
+
+  counter("forgotten_tokens", "Cached tokens that requests have made useless, by why.",
+          {{{{"reason", "rewritten"}}, &s::rewritten_tokens},
+           {{{"reason", "widened"}}, &s::widened_tokens},
+           {{{"reason", "passed"}}, &s::passed_tokens},
+           {{{"reason", "overwritten"}}, &s::overwritten_tokens},
+           {{{"reason", "stranded"}}, &s::stranded_tokens}});
 
   constexpr std::string_view reasons[counters::refusals] = {"held", "full", "apart", "not_admitted"};
   series refused;

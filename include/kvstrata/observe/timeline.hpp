@@ -97,6 +97,14 @@ class timeline
           {{"youngest_age", e.age}, detail::fold::least},
           {{"oldest_age", e.age}, detail::fold::most}});
   }
+  void on(const tokens_forgotten& e) noexcept
+  {
+    mark(mark_kind::forgotten, {{{"rewritten", e.rewritten}},
+                                {{"widened", e.widened}},
+                                {{"passed", e.passed}},
+                                {{"overwritten", e.overwritten}},
+                                {{"stranded", e.stranded}}});
+  }
   void on(const pressure_met&) noexcept { mark(mark_kind::pressure, {}); }
   void on(const offload_refused& e) noexcept { mark(mark_kind::write_refused, {{{"tokens", e.tokens}}}); }
   void on(const write_delayed& e) noexcept { mark(mark_kind::write_delayed, {{{"tokens", e.tokens}}}); }

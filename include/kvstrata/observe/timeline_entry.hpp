@@ -57,6 +57,7 @@ enum class timeline_mark : std::uint8_t {
   batch,
   evicted_from_device,
   evicted_from_lower,
+  forgotten,
   pressure,
   write_refused,
   write_delayed,
@@ -72,6 +73,7 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
     case timeline_mark::batch: return "batch";
     case timeline_mark::evicted_from_device: return "evicted from device";
     case timeline_mark::evicted_from_lower: return "evicted from lower";
+    case timeline_mark::forgotten: return "forgotten";
     case timeline_mark::pressure: return "pressure";
     case timeline_mark::write_refused: return "write refused";
     case timeline_mark::write_delayed: return "write delayed";
@@ -87,6 +89,7 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
     case timeline_mark::batch: return "batch";
     case timeline_mark::evicted_from_device:
     case timeline_mark::evicted_from_lower: return "eviction";
+    case timeline_mark::forgotten: return "forgotten";
     case timeline_mark::pressure: return "pressure";
     case timeline_mark::write_refused:
     case timeline_mark::write_delayed:

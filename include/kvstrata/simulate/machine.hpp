@@ -74,11 +74,14 @@ inline void check(const machine_description& m)
   return cost_model::of(figures_of(m), m.model.hidden, m.model.kv);
 }
 
-/// Seconds one layer takes to compute these tokens of a history, and the candidates that attend to all of it.
+/// Seconds one layer takes to compute these tokens of the window [first_token, history), and the candidates that attend
+/// to all of it.
 [[nodiscard]] inline double layer_seconds(const cost_model& cost, token_count candidates,
-                                          std::span<const token_interval> tokens, token_count history)
+                                          std::span<const token_interval> tokens, token_count history,
+                                          token_count first_token = 0)
 {
-  return cost.compute_seconds(tokens) + candidates * (cost.seconds_per_token + cost.seconds_per_pair * (history + 1.0));
+  return cost.compute_seconds(tokens, first_token) +
+         candidates * (cost.seconds_per_token + cost.seconds_per_pair * (history - first_token + 1.0));
 }
 
 }  // namespace kvstrata

@@ -47,7 +47,7 @@ struct compute_speed
 struct cost_model
 {
   double seconds_per_token = 0;        ///< computing a token, attention left out
-  double seconds_per_pair = 0;         ///< one token attending to one; token t attends to t + 1
+  double seconds_per_pair = 0;         ///< one token attending to one; the n-th token attends to n
   double fetch_seconds_per_token = 0;  ///< one token's K and V on the link
   double fetch_latency_seconds = 0;    ///< before a fetch of any length
   std::uint32_t layers = 1;
@@ -58,18 +58,18 @@ struct cost_model
   /// By measurement.
   [[nodiscard]] static cost_model of(const compute_speed& computes, const link_speed& link, const geometry& shape);
 
-  /// Seconds one layer takes to compute the tokens.
-  [[nodiscard]] double compute_seconds(token_interval tokens) const noexcept
+  /// Seconds one layer takes to compute the tokens, which attend to nothing before `first`.
+  [[nodiscard]] double compute_seconds(token_interval tokens, token_count first = 0) const noexcept
   {
     if (tokens.empty()) return 0;
-    const auto pairs_before = [](double token) { return token * (token + 1) / 2; };
+    const auto pairs_before = [first](double token) { return (token - first) * (token - first + 1) / 2; };
     return seconds_per_token * tokens.size() +
            seconds_per_pair * (pairs_before(tokens.end) - pairs_before(tokens.begin));
   }
-  [[nodiscard]] double compute_seconds(std::span<const token_interval> list) const noexcept
+  [[nodiscard]] double compute_seconds(std::span<const token_interval> list, token_count first = 0) const noexcept
   {
     double sum = 0;
-    for (const token_interval tokens : list) sum += compute_seconds(tokens);
+    for (const token_interval tokens : list) sum += compute_seconds(tokens, first);
     return sum;
   }
 

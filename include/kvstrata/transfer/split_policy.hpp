@@ -29,7 +29,7 @@ namespace kvstrata {
 
 struct split_policy_option;
 
-/// One user of a batch: who has what of the tokens [0, history).
+/// One user of a batch: who has what of the tokens [first_token, history).
 struct split_question
 {
   token_count history = 0;
@@ -37,6 +37,7 @@ struct split_question
   token_interval lower_hits[2] = {};  ///< before and behind the device hit; all of it before where there is none
   std::span<const token_interval> compute{};  ///< what no tier has, ascending
   token_count page_tokens = 1;
+  token_count first_token = 0;  ///< what lies before it does not count: nothing attends to it
 };
 
 template <class S>
@@ -65,10 +66,12 @@ namespace detail {
                                           token_count until) noexcept
 {
   const token_interval hit = q.lower_hits[0];  // before it, all is computed
-  const double rest = cost.compute_seconds(q.compute) - cost.compute_seconds(token_interval{0, hit.begin}) +
-                      candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history + 1.0));
+  const token_count first = q.first_token;
+  const double rest = cost.compute_seconds(q.compute, first) -
+                      cost.compute_seconds(token_interval{first, hit.begin}, first) +
+                      candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history - first + 1.0));
   return cost.pipeline_seconds(cost.fetch_seconds(hit.end - until + q.lower_hits[1].size()),
-                               cost.compute_seconds(token_interval{0, until}), rest);
+                               cost.compute_seconds(token_interval{first, until}, first), rest);
 }
 
 }  // namespace detail
