@@ -216,6 +216,7 @@ struct combination
     using type = kvstrata::tier_stack<slab>;
   };
   static constexpr bool has_lower = !std::same_as<Below, none>;
+  static constexpr std::uint32_t kept_stretches = std::same_as<Above, front> ? 1 : 3;
   using tiers = typename std::conditional_t<has_lower, over<typename Below::type>, alone>::type;
   using transfer = typename Transfer::template with<kvstrata::onload_by<typename Up::type>,
                                                     kvstrata::offload_by<typename Down::type>, typename Writes::type,
@@ -225,6 +226,7 @@ struct combination
   static std::unique_ptr<any_cache> make(Device& d, const sizes& s)
   {
     typename type::config c{.shape = tiny, .layout = Layout::value, .split = Split::value, .writes = Limits::value};
+    c.kept_stretches = kept_stretches;
     c.device.bytes = s.device * tiny_page_bytes;
     if constexpr (has_lower) c.host.bytes = s.lower * tiny_page_bytes;
     if constexpr (transfer::lands_in_window) c.device.window_bytes = s.window * tiny_page_bytes;
@@ -240,6 +242,7 @@ struct combination
             .cuts = !std::same_as<Split, fetch>,
             .bounded_writes = !std::same_as<Limits, unbounded>,
             .window = transfer::lands_in_window,
+            .kept_stretches = kept_stretches,
             .longest = Layout::value.longest_history(),
             .granule = Layout::value.granule_pages(),
             .slab_pages = s.device,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/cache/granules.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
@@ -81,6 +82,7 @@ struct facts
   bool cuts = false;           ///< its split policy may compute again what the lower tier has
   bool bounded_writes = false;
   bool window = false;
+  std::uint32_t kept_stretches = 0;
   kvstrata::token_count longest = ~kvstrata::token_count{0};  ///< history
   kvstrata::page_count granule = 1;
   kvstrata::page_count slab_pages = 0;    ///< of the device tier, before rounding to granules
@@ -90,11 +92,10 @@ struct facts
 
   [[nodiscard]] const std::string& onload_engine() const { return axes[1]; }
   [[nodiscard]] const std::string& offload_engine() const { return axes[2]; }
-  /// Pages that a history takes.
-  [[nodiscard]] kvstrata::page_count pages(kvstrata::token_count tokens) const
+  /// Pages that a request for these tokens takes.
+  [[nodiscard]] kvstrata::page_count pages(kvstrata::token_interval tokens) const
   {
-    const kvstrata::page_count whole = (tokens + tiny_page - 1) / tiny_page;
-    return (whole + granule - 1) / granule * granule;
+    return kvstrata::whole_granules(kvstrata::pages_of(tokens, tiny_page), granule).size();
   }
 };
 
