@@ -20,11 +20,12 @@ void gather(float* keys, float* values, const kvstrata::page_table_view& view, k
   const std::size_t dim = view.shape.head_dim;
   const std::size_t stride = std::size_t{view.shape.kv_heads} * dim;
   const std::span<const kvstrata::page_id> pages = view.pages(request);
+  const std::uint32_t first_page = view.first_token(request) / view.page_tokens;
   for (std::uint32_t done = 0; done < count;) {
     const std::uint32_t token = first + done;
     const std::uint32_t inside = token % view.page_tokens;
     const std::uint32_t run = std::min(count - done, view.page_tokens - inside);
-    const std::byte* page = view.page(layer, pages[token / view.page_tokens]);
+    const std::byte* page = view.page(layer, pages[token / view.page_tokens - first_page]);
     const std::size_t skip = inside * stride + head * dim;
     loops.copy_rows(keys + done * dim, reinterpret_cast<const float*>(page) + skip, stride, run, dim);
     loops.copy_rows(values + done * dim, reinterpret_cast<const float*>(page + view.value_offset()) + skip, stride, run,
@@ -60,7 +61,7 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   const std::uint32_t common = seen(0);  // keys that every query sees
   const std::uint32_t keys_end = seen(rows.size() - 1);
   std::size_t begin = 0;  // queries in front of it see nothing more
-  for (std::uint32_t first = 0, count = 0; first < keys_end; first += count) {
+  for (std::uint32_t first = all.first_tokens[request], count = 0; first < keys_end; first += count) {
     count = std::min(keys_end - first, first + diagonal_keys > common ? diagonal_keys : most_keys);
     if (first < common) count = std::min(count, std::max(common - first, diagonal_keys));
     while (seen(begin) <= first) ++begin;

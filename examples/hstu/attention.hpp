@@ -22,6 +22,7 @@ struct attention_rows
   const float* candidate_values = nullptr;       ///< [rows - first_candidate][D]
   std::size_t first_candidate = 0;               ///< rows from here on also attend to themselves
   const std::uint32_t* positions = nullptr;      ///< [rows]
+  const std::uint32_t* first_tokens = nullptr;   ///< [requests] where their windows begin
   const std::uint32_t* bucket_rows = nullptr;    ///< [rows]
   const std::uint32_t* bucket_begins = nullptr;  ///< [...][time_buckets]
   std::size_t time_buckets = 0;
@@ -38,8 +39,9 @@ struct attention_scratch
 inline constexpr std::size_t most_queries = 128;  ///< rows of one call: their Q, O and products stay in the L2 cache
 
 /// Computes outputs[row][head] for `rows` (at most most_queries, positions ascending): the sum over all keys that the
-/// row sees of silu(q k + bias) v / N. A history token at position p sees the keys [0, p]; a candidate at position p sees
-/// [0, p) and itself. Needs K and V of layer `layer` of all those tokens in their pages.
+/// row sees of silu(q k + bias) v / N. A history token at position p sees the keys [first, p], first being its request's
+/// first token; a candidate at position p sees [first, p) and itself. Needs K and V of layer `layer` of all those tokens in
+/// their pages.
 void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const kvstrata::page_table_view& view,
             kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const head_bias& bias,
             attention_scratch& scratch);

@@ -17,8 +17,9 @@ namespace hstu {
 
 /// For a query, where the buckets of time begin among the keys. History times ascend, so the farther back a key, the
 /// higher its bucket, and every bucket is one stretch of keys: begin[b] is the first key of a bucket of at most b.
-/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0.
-void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query);
+/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0. The times are those of the events from `first_event` on.
+void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query,
+                        std::uint32_t first_event = 0);
 
 /// Where a query's walk over ascending keys stands among its time buckets. Start with the last bucket.
 using bucket_cursor = std::uint32_t;

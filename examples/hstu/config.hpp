@@ -19,11 +19,12 @@ struct config
   std::uint32_t hidden = 256;  ///< width of the residual stream
   std::uint32_t heads = 4;
   std::uint32_t head_dim = 64;
-  std::uint32_t items = 16'384;               ///< rows of the item table; item ids are hashed into it
-  std::uint32_t actions = 16;                 ///< rows of the action table; action ids are taken modulo it
-  std::uint32_t tasks = 4;                    ///< scores a candidate gets
-  kvstrata::token_count max_tokens = 16'384;  ///< positions, counted from the start of a history
-  std::uint32_t normaliser = 0;               ///< N of SiLU(QK^T + bias) V / N; 0 stands for max_tokens
+  std::uint32_t items = 16'384;  ///< rows of the item table; item ids are hashed into it
+  std::uint32_t actions = 16;    ///< rows of the action table; action ids are taken modulo it
+  std::uint32_t tasks = 4;       ///< scores a candidate gets
+  kvstrata::token_count max_tokens =
+      16'384;                    ///< positions, counted from the start of a history; tokens behind share the last
+  std::uint32_t normaliser = 0;  ///< N of SiLU(QK^T + bias) V / N; 0 stands for max_tokens
   std::uint32_t position_buckets = 256;  ///< distances with a bias of their own, farther ones share the last; 0: none
   std::uint32_t time_buckets = 64;       ///< floor(ln(max(1, seconds)) / 0.301), the last for all beyond; 0: none
   std::uint64_t seed = 1;                ///< of the random weights
@@ -36,6 +37,12 @@ struct config
 [[nodiscard]] constexpr std::uint32_t normaliser_of(const config& c) noexcept
 {
   return c.normaliser != 0 ? c.normaliser : c.max_tokens;
+}
+
+/// The row of the position table for a position: they are clamped to its end.
+[[nodiscard]] constexpr std::size_t position_row(const config& c, std::uint32_t position) noexcept
+{
+  return position < c.max_tokens ? position : c.max_tokens;
 }
 
 /// The KV that a cache must hold for this model.

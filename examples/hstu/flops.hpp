@@ -16,6 +16,7 @@ struct request_shape
   kvstrata::token_count history = 0;
   std::span<const kvstrata::token_interval> compute;
   std::uint32_t candidates = 0;
+  kvstrata::token_count first_token = 0;  ///< of the window
 };
 
 /// Operations of one request in one layer. The last layer computes only K and V of history tokens.
@@ -29,10 +30,11 @@ struct request_shape
   double pairs = 0;   // of these and the keys they see
   for (const kvstrata::token_interval piece : r.compute) {
     tokens += piece.size();
-    pairs += 0.5 * piece.size() * (static_cast<double>(piece.begin) + piece.end + 1);
+    pairs += 0.5 * piece.size() * (static_cast<double>(piece.begin) + piece.end + 1 - 2.0 * r.first_token);
   }
   const double project = 2 * hidden * width * (last ? 2 * tokens + 4 * candidates : 4 * (tokens + candidates));
-  const double attend = 4 * width * ((last ? 0 : pairs) + candidates * (static_cast<double>(r.history) + 1));
+  const double attend =
+      4 * width * ((last ? 0 : pairs) + candidates * (static_cast<double>(r.history) - r.first_token + 1));
   const double output = 2 * hidden * width * ((last ? 0 : tokens) + candidates);
   return project + attend + output;
 }

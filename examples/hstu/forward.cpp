@@ -99,19 +99,21 @@ void batch_forward::state::embed_rows(std::size_t begin, std::size_t end)
 {
   const std::size_t hidden = options.hidden;
   for (std::size_t row = begin; row < end; ++row) {
-    const std::size_t position = work->plan.positions[row];
+    const std::uint32_t position = work->plan.positions[row];
     const std::size_t number = work->plan.requests[row];
     const request& r = requests[number];
+    const std::size_t event = position / 2 - first_event_of(r);
     const float* token = nullptr;
     if (row >= work->plan.history_rows) {
       const std::uint64_t item = r.candidates[row - work->plan.history_rows - work->plan.first_candidate[number]];
       token = parameters.items.data() + item_row(options, item) * hidden;
     } else if (position % 2 == 0) {
-      token = parameters.items.data() + item_row(options, r.items[position / 2]) * hidden;
+      token = parameters.items.data() + item_row(options, r.items[event]) * hidden;
     } else {
-      token = parameters.actions.data() + action_row(options, r.actions[position / 2]) * hidden;
+      token = parameters.actions.data() + action_row(options, r.actions[event]) * hidden;
     }
-    loops.add(work->x.data() + row * hidden, token, parameters.positions.data() + position * hidden, hidden);
+    loops.add(work->x.data() + row * hidden, token,
+              parameters.positions.data() + position_row(options, position) * hidden, hidden);
   }
 }
 
@@ -217,6 +219,7 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
   all.candidate_values = work->candidate_values.data();
   all.first_candidate = plan.history_rows;
   all.positions = plan.positions.data();
+  all.first_tokens = plan.first_tokens.data();
   all.bucket_rows = plan.bucket_rows.data();
   all.bucket_begins = plan.bucket_begins.data();
   all.time_buckets = options.time_buckets;

@@ -1,6 +1,8 @@
 // HSTU, the reference model (Zhai et al.: Actions Speak Louder than Words, ICML 2024), on the CPU, on a paged KV cache.
 //
-// A user's history of n events is 2n tokens, item and action in turn. A layer normalises its input, projects it to
+// A user's history of n events is 2n tokens, item and action in turn. A request may attend to its newest tokens only, the
+// window [first_token, history): positions and distances count from the beginning of the history all the same, and
+// positions behind the model's table share its last row. A layer normalises its input, projects it to
 // U, V, Q, K with SiLU, attends with SiLU(QK^T + bias) V / N, normalises, gates by U, projects and adds to its input.
 // Candidates see the whole history and themselves, never each other, and are never cached. A small head turns each
 // candidate's last state into `tasks` scores. The last layer's output is needed of candidates only, so of history
@@ -51,20 +53,30 @@ class model
   std::shared_ptr<workspace_pool> pool_;
 };
 
-/// One user's part of a batch. The spans are read until batch_forward::embed() has run; `compute` only by the
-/// constructor.
+/// One user's part of a batch. Events are those of the window: the first is the one that first_token belongs to. The spans
+/// are read until batch_forward::embed() has run; `compute` only by the constructor.
 struct request
 {
   std::span<const std::uint64_t> items;               ///< [events]
   std::span<const std::uint32_t> actions;             ///< [events]
   std::span<const std::int64_t> times;                ///< [events] seconds, ascending; unused without time buckets
-  kvstrata::token_count history = 0;                  ///< tokens of the history, at most 2 * events
-  std::span<const kvstrata::token_interval> compute;  ///< ascending, disjoint, in [0, history): tokens not yet in pages
+  kvstrata::token_count history = 0;                  ///< tokens of the history, those before the window included
+  std::span<const kvstrata::token_interval> compute;  ///< ascending, disjoint, in the window: tokens not yet in pages
   std::span<const std::uint64_t> candidates;          ///< item ids to score
   std::int64_t time = 0;                              ///< seconds; when the candidates are shown
+  kvstrata::token_count first_token = 0;              ///< all attend to [first_token, history) only
 };
 
-/// How a pass treats the front of a history: the tokens from its beginning on, where these are to be computed. They
+/// The number of a request's first event, counted from the beginning of the history.
+[[nodiscard]] constexpr std::uint32_t first_event_of(const request& r) noexcept { return r.first_token / 2; }
+
+/// Events of a request's window.
+[[nodiscard]] constexpr std::size_t events_of(const request& r) noexcept
+{
+  return r.history == r.first_token ? 0 : (std::size_t{r.history} + 1) / 2 - first_event_of(r);
+}
+
+/// How a pass treats the front of a window: the tokens from its beginning on, where these are to be computed. They
 /// attend to nothing that was in the pages before.
 enum class fronts : std::uint8_t {
   together,  ///< with the rest of a layer: fewer, larger products
@@ -85,7 +97,7 @@ class batch_forward
  public:
   /// Prepares a pass; request r owns request r of the view. Cheap: proportional to the tokens to compute.
   /// Throws kvstrata::geometry_error when the view is of another shape, kvstrata::history_error when a request
-  /// contradicts itself or the view, kvstrata::config_error when a history is longer than the model's positions.
+  /// contradicts itself or the view.
   /// What the view points to must stay until head() has run.
   batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view,
                 fronts how = fronts::together);

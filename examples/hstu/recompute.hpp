@@ -4,6 +4,8 @@
 #include "hstu/buffer.hpp"
 #include "hstu/model.hpp"
 
+#include <kvstrata/layout/page_table.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,19 +20,17 @@ class scratch_pages
  public:
   explicit scratch_pages(kvstrata::token_count page_tokens = 256) : page_tokens_(page_tokens) {}
 
-  /// A page table for one request of each of these lengths. Valid until the next call; memory only grows.
-  [[nodiscard]] kvstrata::page_table_view reserve(const kvstrata::geometry& shape,
-                                                  std::span<const kvstrata::token_count> tokens);
+  /// A page table for these requests' windows. Valid until the next call; memory only grows.
+  [[nodiscard]] kvstrata::page_table_view reserve(const kvstrata::geometry& shape, std::span<const request> requests);
 
  private:
   kvstrata::token_count page_tokens_;
   buffer memory_;
-  std::vector<kvstrata::page_id> page_ids_;
-  std::vector<std::int32_t> indptr_;
-  std::vector<std::int32_t> last_page_len_;
+  kvstrata::page_table table_;
+  std::vector<kvstrata::page_id> pages_;  // of the request at hand
 };
 
-/// Scores requests from their histories alone; their compute lists are ignored. Blocks until done. The result is
+/// Scores requests from their windows alone; their compute lists are ignored. Blocks until done. The result is
 /// [request][candidate][task]. Keep `memory` from call to call; one thread at a time may use it.
 [[nodiscard]] std::vector<float> recompute(const model& m, std::span<const request> requests, scratch_pages& memory);
 

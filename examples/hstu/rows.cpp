@@ -19,26 +19,33 @@ void check_request(const config& c, const request& r, std::size_t number, const 
   const auto refuse = [&](const std::string& what) {
     throw kvstrata::history_error("request " + std::to_string(number) + " of the batch: " + what);
   };
-  if (r.history > c.max_tokens) {
-    throw kvstrata::config_error("history", r.history,
-                                 "the model has positions for hstu.max_tokens = " + std::to_string(c.max_tokens));
+  if (r.first_token > r.history) {
+    refuse("it begins at token " + std::to_string(r.first_token) + ", its history has " + std::to_string(r.history));
   }
-  const std::size_t events = (std::size_t{r.history} + 1) / 2;
-  if (r.items.size() < events || r.actions.size() < r.history / 2 || (c.time_buckets != 0 && r.times.size() < events)) {
-    refuse("a history of " + std::to_string(r.history) + " tokens needs " + std::to_string(events) +
-           " events, but there are " + std::to_string(r.items.size()) + " items, " + std::to_string(r.actions.size()) +
-           " actions and " + std::to_string(r.times.size()) + " times");
+  const std::size_t events = events_of(r);
+  const std::size_t actions = events == 0 ? 0 : r.history / 2 - first_event_of(r);
+  if (r.items.size() < events || r.actions.size() < actions || (c.time_buckets != 0 && r.times.size() < events)) {
+    refuse((r.first_token == 0 ? "a history of " + std::to_string(r.history)
+                               : "the window [" + std::to_string(r.first_token) + ", " + std::to_string(r.history) +
+                                     ") of a history's") +
+           " tokens needs " + std::to_string(events) + " events, but there are " + std::to_string(r.items.size()) +
+           " items, " + std::to_string(r.actions.size()) + " actions and " + std::to_string(r.times.size()) + " times");
   }
   if (view.tokens(number) < r.history) {
     refuse("its pages hold " + std::to_string(view.tokens(number)) + " tokens, its history has " +
            std::to_string(r.history));
   }
-  token_count end = 0;
+  if (view.first_token(number) > r.first_token) {
+    refuse("its pages begin with token " + std::to_string(view.first_token(number)) + ", its window with token " +
+           std::to_string(r.first_token));
+  }
+  token_count end = r.first_token;
   for (const kvstrata::token_interval piece : r.compute) {
     if (piece.empty()) continue;
     if (piece.begin < end || piece.end > r.history) {
       refuse("tokens [" + std::to_string(piece.begin) + ", " + std::to_string(piece.end) +
-             ") of its compute list overlap earlier ones or lie outside [0, " + std::to_string(r.history) + ")");
+             ") of its compute list overlap earlier ones or lie outside [" + std::to_string(r.first_token) + ", " +
+             std::to_string(r.history) + ")");
     }
     end = piece.end;
   }
@@ -48,7 +55,7 @@ void check_request(const config& c, const request& r, std::size_t number, const 
 std::size_t front_tokens(const request& r, fronts how)
 {
   for (const kvstrata::token_interval piece : r.compute) {
-    if (!piece.empty()) return how == fronts::apart && piece.begin == 0 ? piece.size() : 0;
+    if (!piece.empty()) return how == fronts::apart && piece.begin == r.first_token ? piece.size() : 0;
   }
   return 0;
 }
@@ -77,6 +84,8 @@ void row_plan::assign(const config& c, std::span<const request> batch, fronts ho
 
 void row_plan::assign_rows(std::span<const request> batch, fronts how)
 {
+  first_tokens.clear();
+  for (const request& r : batch) first_tokens.push_back(r.first_token);
   first_front_row.assign(1, 0);
   for (const request& r : batch) first_front_row.push_back(first_front_row.back() + front_tokens(r, how));
   front_rows = first_front_row.back();
@@ -160,7 +169,7 @@ void row_plan::add_tiles(std::vector<query_tile>& to, std::uint32_t request, std
     const bool full =
         end == last || end - begin >= most_rows || seen(tile_rows[end]) - seen(tile_rows[begin]) > widest_tile;
     if (!full) continue;
-    to.push_back({request, begin, end - begin, std::uint64_t{keys} * (end - begin)});
+    to.push_back({request, begin, end - begin, std::uint64_t{keys - first_tokens[request]} * (end - begin)});
     begin = end;
   }
 }
@@ -168,20 +177,21 @@ void row_plan::add_tiles(std::vector<query_tile>& to, std::uint32_t request, std
 void row_plan::find_time_buckets(const config& c, const request& r, std::size_t number)
 {
   const std::size_t buckets = c.time_buckets;
-  const auto times = r.times.first((std::size_t{r.history} + 1) / 2);
+  const auto times = r.times.first(events_of(r));
+  const std::uint32_t first_event = first_event_of(r);
   const auto begins = [&](std::size_t row) {
     return std::span(bucket_begins).subspan(bucket_rows[row] * buckets, buckets);
   };
   const auto find = [&](std::size_t first, std::size_t last) {
     for (std::size_t row = first; row < last; ++row) {
       if (row > first && bucket_rows[row] == bucket_rows[row - 1]) continue;
-      time_bucket_begins(begins(row), times, times[positions[row] / 2]);
+      time_bucket_begins(begins(row), times, times[positions[row] / 2 - first_event], first_event);
     }
   };
   find(first_front_row[number], first_front_row[number + 1]);
   find(first_history_row[number], first_history_row[number + 1]);
   if (first_candidate[number] < first_candidate[number + 1]) {
-    time_bucket_begins(begins(history_rows + first_candidate[number]), times, r.time);
+    time_bucket_begins(begins(history_rows + first_candidate[number]), times, r.time, first_event);
   }
 }
 

@@ -38,6 +38,7 @@ struct row_plan
   std::size_t rows = 0;
   std::size_t front_rows = 0;                  ///< rows in front are tokens of fronts; 0 where these are not apart
   std::size_t history_rows = 0;                ///< rows in front are history tokens, the others candidates
+  std::vector<std::uint32_t> first_tokens;     ///< [requests] where their windows begin
   std::vector<std::size_t> first_front_row;    ///< [requests + 1]
   std::vector<std::size_t> first_history_row;  ///< [requests + 1]
   std::vector<std::size_t> first_candidate;    ///< [requests + 1], counted in candidates
@@ -62,7 +63,7 @@ struct row_plan
   /// Fills bucket_begins for one request.
   void find_time_buckets(const config& c, const request& r, std::size_t number);
 
-  /// Keys of its history that a row sees.
+  /// Where the keys end that a row sees; they begin with its request's first token.
   [[nodiscard]] std::uint32_t seen(std::size_t row) const { return positions[row] + (row < history_rows ? 1 : 0); }
 
  private:

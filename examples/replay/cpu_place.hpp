@@ -64,17 +64,13 @@ class cpu_place
 
   void begin_alone(std::span<const hstu::request> requests)
   {
-    std::vector<kvstrata::token_count> lengths;
     std::vector<kvstrata::token_interval> whole;
-    for (const hstu::request& r : requests) {
-      lengths.push_back(r.history);
-      whole.push_back({0, r.history});
-    }
+    for (const hstu::request& r : requests) whole.push_back({r.first_token, r.history});
     std::vector<hstu::request> asked(requests.begin(), requests.end());
     for (std::size_t r = 0; r < asked.size(); ++r) {
-      asked[r].compute = std::span(whole).subspan(r, lengths[r] == 0 ? 0 : 1);
+      asked[r].compute = std::span(whole).subspan(r, whole[r].empty() ? 0 : 1);
     }
-    begin(asked, memory_.reserve(model_.shape(), lengths), hstu::fronts::together);
+    begin(asked, memory_.reserve(model_.shape(), asked), hstu::fronts::together);
   }
 
   void embed()

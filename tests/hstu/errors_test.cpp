@@ -87,7 +87,10 @@ TEST_CASE("a batch that contradicts itself, its pages or the model is refused", 
   CHECK(mentions(refused([](user&, hstu::request& r) { r.items = r.items.first(19); }),
                  {"request 0", "40 tokens", "20", "19 items"}));
   CHECK(mentions(refused([](user&, hstu::request& r) { r.times = {}; }), {"request 0", "0 times"}));
-  CHECK(mentions(refused([](user&, hstu::request& r) { r.history = 129; }), {"129", "hstu.max_tokens", "128"}));
+  CHECK(mentions(refused([](user&, hstu::request& r) { r.first_token = 41; }),
+                 {"request 0", "begins at token 41", "its history has 40"}));
+  CHECK(mentions(refused([](user&, hstu::request& r) { r.first_token = 2; }),
+                 {"request 0", "[0, 40)", "compute list", "outside [2, 40)"}));
   static constexpr kvstrata::token_interval overlapping[] = {{0, 10}, {9, 20}};
   CHECK(mentions(refused([](user&, hstu::request& r) { r.compute = overlapping; }), {"[9, 20)"}));
   static constexpr kvstrata::token_interval outside[] = {{0, 41}};

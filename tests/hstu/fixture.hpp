@@ -3,12 +3,14 @@
 
 #include "hstu/model.hpp"
 
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/layout/page_table.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <random>
 #include <span>
 #include <vector>
@@ -32,6 +34,7 @@ struct user
   kvstrata::interval_list compute;
   std::int64_t now = 0;
   kvstrata::token_count history = 0;
+  kvstrata::token_count first_token = 0;
 
   user(generator& random, kvstrata::token_count tokens, std::uint32_t candidate_count) : history(tokens)
   {
@@ -47,7 +50,19 @@ struct user
     compute = {{0, tokens}};
   }
 
-  [[nodiscard]] hstu::request request() const { return {items, actions, times, history, compute, candidates, now}; }
+  // Of the window alone: what lies before it is not told.
+  [[nodiscard]] hstu::request request() const
+  {
+    const std::size_t skipped = first_token / 2;
+    return {std::span(items).subspan(skipped),
+            std::span(actions).subspan(skipped),
+            std::span(times).subspan(skipped),
+            history,
+            compute,
+            candidates,
+            now,
+            first_token};
+  }
 };
 
 // Pages of a batch in a vector, under shuffled ids with unused pages between; starts out full of NaN, so that reading
@@ -57,20 +72,24 @@ class pages
  public:
   pages(generator& random, const kvstrata::geometry& shape, kvstrata::token_count page_tokens,
         const std::vector<kvstrata::token_count>& lengths)
+      : pages(random, shape, page_tokens, windows_of(lengths))
+  {
+  }
+  pages(generator& random, const kvstrata::geometry& shape, kvstrata::token_count page_tokens,
+        std::span<const kvstrata::token_interval> windows)
       : shape_(shape), page_tokens_(page_tokens)
   {
-    std::uint32_t count = 0;
-    for (const kvstrata::token_count length : lengths) count += (length + page_tokens - 1) / page_tokens;
+    kvstrata::page_count count = 0;
+    for (const kvstrata::token_interval w : windows) count += pages_of(w, page_tokens).size();
     slab_pages_ = count + count / 2 + 1;
-    std::vector<std::uint32_t> ids(slab_pages_);
-    std::iota(ids.begin(), ids.end(), 0u);
+    std::vector<kvstrata::page_id> ids(slab_pages_);
+    for (std::uint32_t i = 0; i < ids.size(); ++i) ids[i] = kvstrata::to_page(i);
     for (std::size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[random() % i]);
-    indptr_.push_back(0);
-    for (const kvstrata::token_count length : lengths) {
-      const std::uint32_t mine = (length + page_tokens - 1) / page_tokens;
-      for (std::uint32_t i = 0; i < mine; ++i) ids_.push_back(kvstrata::to_page(ids[ids_.size()]));
-      indptr_.push_back(static_cast<std::int32_t>(ids_.size()));
-      last_page_len_.push_back(mine == 0 ? 0 : static_cast<std::int32_t>(length - (mine - 1) * page_tokens));
+    std::span<const kvstrata::page_id> free = ids;
+    for (const kvstrata::token_interval w : windows) {
+      const kvstrata::page_count mine = pages_of(w, page_tokens).size();
+      table_.add(free.first(mine), w.begin, w.end, page_tokens);
+      free = free.subspan(mine);
     }
     floats_.assign(std::size_t{shape.layers} * slab_pages_ * page_bytes() / sizeof(float),
                    std::numeric_limits<float>::quiet_NaN());
@@ -78,15 +97,8 @@ class pages
 
   [[nodiscard]] kvstrata::page_table_view view()
   {
-    kvstrata::page_table_view out;
-    out.page_ids = ids_;
-    out.indptr = indptr_;
-    out.last_page_len = last_page_len_;
-    out.base = reinterpret_cast<std::byte*>(floats_.data());
-    out.where = {slab_pages_ * page_bytes(), page_bytes()};
-    out.shape = shape_;
-    out.page_tokens = page_tokens_;
-    return out;
+    return table_.view(reinterpret_cast<std::byte*>(floats_.data()), {slab_pages_ * page_bytes(), page_bytes()}, shape_,
+                       page_tokens_);
   }
 
   // K, or V, of one token: [kv_heads * head_dim].
@@ -102,13 +114,17 @@ class pages
 
  private:
   [[nodiscard]] std::size_t page_bytes() const { return page_tokens_ * shape_.token_layer_bytes(); }
+  static std::vector<kvstrata::token_interval> windows_of(const std::vector<kvstrata::token_count>& lengths)
+  {
+    std::vector<kvstrata::token_interval> out;
+    for (const kvstrata::token_count length : lengths) out.push_back({0, length});
+    return out;
+  }
 
   kvstrata::geometry shape_;
   kvstrata::token_count page_tokens_;
   std::size_t slab_pages_ = 0;
-  std::vector<kvstrata::page_id> ids_;
-  std::vector<std::int32_t> indptr_;
-  std::vector<std::int32_t> last_page_len_;
+  kvstrata::page_table table_;
   std::vector<float> floats_;
 };
 

@@ -48,7 +48,10 @@ inline std::vector<double> times(const std::vector<double>& x, const std::vector
   return out;
 }
 
-inline reference_result reference(const hstu::config& c, const hstu::weights& w, const hstu::request& r)
+// `windows` [history + 1]: the first token that a history token sees, and at last the first that candidates see; empty: 0.
+// The request is of the whole history.
+inline reference_result reference(const hstu::config& c, const hstu::weights& w, const hstu::request& r,
+                                  const std::vector<std::uint32_t>& windows = {})
 {
   const std::size_t hidden = c.hidden;
   const std::size_t width = std::size_t{c.heads} * c.head_dim;
@@ -57,10 +60,12 @@ inline reference_result reference(const hstu::config& c, const hstu::weights& w,
   const double normaliser = c.normaliser != 0 ? c.normaliser : c.max_tokens;
 
   const auto position = [&](std::size_t t) { return t < history ? t : history; };
+  const auto position_row = [&](std::size_t t) { return position(t) < c.max_tokens ? position(t) : c.max_tokens; };
+  const auto window = [&](std::size_t t) { return windows.empty() ? 0 : windows[position(t)]; };
   const auto time = [&](std::size_t t) { return t < history ? r.times[t / 2] : r.time; };
   std::vector<std::vector<char>> mask(total, std::vector<char>(total, 0));
   for (std::size_t q = 0; q < total; ++q) {
-    for (std::size_t k = 0; k < total; ++k) mask[q][k] = k == q || (k < history && k < q);
+    for (std::size_t k = 0; k < total; ++k) mask[q][k] = k == q || (k < history && k < q && k >= window(q));
   }
 
   rows_t x(total);
@@ -75,7 +80,7 @@ inline reference_result reference(const hstu::config& c, const hstu::weights& w,
     }
     for (std::size_t i = 0; i < hidden; ++i) {
       x[t].push_back(static_cast<double>((*table)[row * hidden + i]) +
-                     static_cast<double>(w.positions[position(t) * hidden + i]));
+                     static_cast<double>(w.positions[position_row(t) * hidden + i]));
     }
   }
 
@@ -130,9 +135,10 @@ inline reference_result reference(const hstu::config& c, const hstu::weights& w,
   return out;
 }
 
-inline reference_result reference(const hstu::model& m, const hstu::request& r)
+inline reference_result reference(const hstu::model& m, const hstu::request& r,
+                                  const std::vector<std::uint32_t>& windows = {})
 {
-  return reference(m.options(), m.parameters(), r);
+  return reference(m.options(), m.parameters(), r, windows);
 }
 
 }  // namespace hstu_test

@@ -1,10 +1,12 @@
 // The body of append_rows on the CPU, over all ranks, against page_table_view's own arithmetic.
 #include "kernels/watched_memory.hpp"
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/layout/append_rows.hpp>
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
+#include <kvstrata/layout/page_table.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
 
 #include <algorithm>
@@ -26,34 +28,31 @@ struct scene
   {
     const auto below = [&](std::uint32_t n) { return static_cast<std::uint32_t>(draw_() % n); };
     const std::uint32_t requests = 1 + below(5);
-    std::vector<token_count> tokens(requests);
-    indptr_ = {0};
-    for (token_count& t : tokens) {
-      t = below(4 * page_tokens);
-      const token_count pages = (t + page_tokens - 1) / page_tokens;
-      indptr_.push_back(indptr_.back() + static_cast<std::int32_t>(pages));
-      last_.push_back(t == 0 ? 0 : static_cast<std::int32_t>((t - 1) % page_tokens + 1));
+    std::vector<token_interval> windows(requests);
+    page_count used = 0;
+    for (token_interval& w : windows) {
+      w.begin = below(2) == 0 ? 0 : below(5 * page_tokens);
+      w.end = w.begin + below(4 * page_tokens);
+      used += pages_of(w, page_tokens).size();
     }
-    const auto used = static_cast<std::uint32_t>(indptr_.back());
-    const std::uint32_t all = used + 3;
-    std::vector<std::uint32_t> ids(all);
-    std::iota(ids.begin(), ids.end(), 0U);
+    const page_count all = used + 3;
+    std::vector<page_id> ids(all);
+    for (page_count i = 0; i < all; ++i) ids[i] = to_page(i);
     std::shuffle(ids.begin(), ids.end(), draw_);
-    for (std::uint32_t i = 0; i < used; ++i) ids_.push_back(to_page(ids[i]));
+    std::span<const page_id> free = ids;
+    for (const token_interval w : windows) {
+      const page_count pages = pages_of(w, page_tokens).size();
+      table_.add(free.first(pages), w.begin, w.end, page_tokens);
+      free = free.subspan(pages);
+    }
 
     const paged_layout layout{.page_tokens = page_tokens};
     slab_.assign(page_bytes(shape, page_tokens) * all + 64, std::byte{0xA5});
     const std::size_t lost = (64 - host_memory::address(slab_.data()) % 64) % 64;
     slab_.resize(slab_.size() + 64, std::byte{0xA5});
-    view_ = {.page_ids = ids_,
-             .indptr = indptr_,
-             .last_page_len = last_,
-             .base = slab_.data() + lost + askew,
-             .where = layout.device_place(shape, all),
-             .shape = shape,
-             .page_tokens = page_tokens};
+    view_ = table_.view(slab_.data() + lost + askew, layout.device_place(shape, all), shape, page_tokens);
     for (std::uint32_t r = 0; r < requests; ++r) {
-      for (token_count t = 0; t < tokens[r]; ++t) {
+      for (token_count t = windows[r].begin; t < windows[r].end; ++t) {
         if (below(3) != 0) where_.push_back({r, t});
       }
     }
@@ -97,7 +96,7 @@ struct scene
         for (std::size_t b = 0; b < row; ++b) ++writes[at + b];
       }
     }
-    const paged_layer to = layer_of(view_, layer, ids_.data(), indptr_.data());
+    const paged_layer to = this->layer(layer);
     check(to, from);
     watch(source_.data(), source_.size(), slab_.data(), slab_.size());
     const append_rows<watched_memory> body{.to = to, .from = from, .width = append_width(to, from)};
@@ -112,7 +111,10 @@ struct scene
   }
 
   [[nodiscard]] const page_table_view& view() const { return view_; }
-  [[nodiscard]] paged_layer layer(layer_index l) const { return layer_of(view_, l, ids_.data(), indptr_.data()); }
+  [[nodiscard]] paged_layer layer(layer_index l) const
+  {
+    return layer_of(view_, l, table_.page_ids.data(), table_.indptr.data(), table_.first_tokens.data());
+  }
 
  private:
   struct token
@@ -121,8 +123,7 @@ struct scene
     token_count position;
   };
   std::mt19937 draw_;
-  std::vector<std::int32_t> indptr_, last_;
-  std::vector<page_id> ids_;
+  page_table table_;
   std::vector<std::byte> slab_, source_;
   page_table_view view_;
   std::vector<token> where_;
@@ -130,7 +131,7 @@ struct scene
   std::vector<token_count> positions_;
 };
 
-std::string sentence_of(const paged_layer& to, const new_rows& from)
+std::string fault_of(const paged_layer& to, const new_rows& from)
 {
   try {
     check(to, from);
@@ -241,6 +242,25 @@ TEST_CASE("append_rows: a grid has blocks for all words, at most as many as it m
   CHECK(append_rows<watched_memory>{.to = to, .from = {}, .width = 1}.most_rows() == 4);
 }
 
+TEST_CASE("append_rows: a window that begins behind token 0 needs to be told")
+{
+  const geometry shape{.layers = 1, .kv_heads = 2, .head_dim = 8, .element = element_type::bf16};
+  page_table table;
+  const std::vector<page_id> ids{to_page(3), to_page(1)};
+  table.add(ids, 0, 8, 4);
+  std::byte memory[1024];
+  const auto layer = [&](const token_count* first) {
+    return layer_of(table.view(memory, paged_layout{.page_tokens = 4}.device_place(shape, 4), shape, 4), 0,
+                    table.page_ids.data(), table.indptr.data(), first);
+  };
+  CHECK(layer(nullptr).key(0, 5) == memory + 1 * 256 + 32);
+  table.add(ids, 9, 14, 4);
+  CHECK(kvstrata_test::sentence_of<usage_error>([&] { static_cast<void>(layer(nullptr)); }) ==
+        "layer_of: the window of request 1 begins at token 9, so the kernel must be given first_tokens");
+  CHECK(layer(table.first_tokens.data()).key(1, 9) == memory + 3 * 256 + 32);
+  CHECK(layer(table.first_tokens.data()).key(1, 13) == memory + 1 * 256 + 32);
+}
+
 TEST_CASE("append_rows: what cannot be right is named")
 {
   const geometry shape{.layers = 1, .kv_heads = 2, .head_dim = 8, .element = element_type::bf16};
@@ -248,32 +268,32 @@ TEST_CASE("append_rows: what cannot be right is named")
   const new_rows rows = s.rows();
   const paged_layer to = s.layer(0);
   REQUIRE(rows.rows > 0);
-  CHECK(sentence_of(to, rows) == "nothing is wrong");
+  CHECK(fault_of(to, rows) == "nothing is wrong");
 
   const auto with = [](auto value, auto change) {
     change(value);
     return value;
   };
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.page_tokens = 0; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.page_tokens = 0; }), rows) ==
         "paged_layer.page_tokens is 0, but it must be at least 1");
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.key_bytes = 0; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.key_bytes = 0; }), rows) ==
         "paged_layer.key_bytes is 0, but it must be at least 1");
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.key_bytes = (1U << 28U) + 1; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.key_bytes = (1U << 28U) + 1; }), rows) ==
         "paged_layer.key_bytes is 268435457, but it may be at most 268435456");
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.page_stride = 255; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.page_stride = 255; }), rows) ==
         "paged_layer.page_stride is 255, but a page of 4 tokens has 256 bytes of K and V");
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.page_ids = nullptr; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.page_ids = nullptr; }), rows) ==
         "append_rows: paged_layer.page_ids is null, but there are rows to append");
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.indptr = nullptr; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.indptr = nullptr; }), rows) ==
         "append_rows: paged_layer.indptr is null, but there are rows to append");
-  CHECK(sentence_of(with(to, [](paged_layer& l) { l.base = nullptr; }), rows) ==
+  CHECK(fault_of(with(to, [](paged_layer& l) { l.base = nullptr; }), rows) ==
         "append_rows: paged_layer.base is null, but there are rows to append");
   for (const auto& [change, name] : {std::pair{+[](new_rows& r) { r.keys = nullptr; }, "keys"},
                                      std::pair{+[](new_rows& r) { r.values = nullptr; }, "values"},
                                      std::pair{+[](new_rows& r) { r.requests = nullptr; }, "requests"},
                                      std::pair{+[](new_rows& r) { r.positions = nullptr; }, "positions"}}) {
-    CHECK(sentence_of(to, with(rows, change)) ==
+    CHECK(fault_of(to, with(rows, change)) ==
           std::string("append_rows: new_rows.") + name + " is null, but there are rows to append");
   }
-  CHECK(sentence_of(to, new_rows{}) == "nothing is wrong");
+  CHECK(fault_of(to, new_rows{}) == "nothing is wrong");
 }

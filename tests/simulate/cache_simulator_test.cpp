@@ -69,7 +69,10 @@ numbers flat(const batch_plan& plan)
   for (const request_plan& r : plan.requests) {
     out.insert(out.end(),
                {6, to_number(r.user), r.history, r.first_token, r.compute_begin, r.compute_end, r.pages_taken});
-    for (const token_interval i : {r.device_hit, r.lower_hits[0], r.lower_hits[1], r.recomputed}) append(out, i);
+    for (const token_interval i : {r.kept.tokens, r.device_hit, r.lower_hits[0], r.lower_hits[1], r.recomputed}) {
+      append(out, i);
+    }
+    out.insert(out.end(), {r.lasting, r.kept.forgotten.passed, r.kept.forgotten.stranded, r.pages_forgotten});
   }
   for (const token_interval i : plan.compute) append(out, i);
   for (const victim_plan& v : plan.victims) {
@@ -147,7 +150,7 @@ decisions serve_with_data(const batches& all, const sizes& s)
       std::vector<bool> computed(batch[r].history_tokens, false);
       for (const token_interval i : lease.compute(r))
         std::fill(computed.begin() + i.begin, computed.begin() + i.end, true);
-      for (token_count t = 0; t < batch[r].history_tokens; ++t) {
+      for (token_count t = batch[r].first_token; t < batch[r].history_tokens; ++t) {
         work->cells.push_back({.key = view.key(0, r, t),
                                .tag = mix({to_number(batch[r].user), t}),
                                .user = batch[r].user,
@@ -215,6 +218,18 @@ void compare(const batches& all, const sizes& s = {})
 
 batches for_comparison() { return batches_of(skewed(60, 700), 140, 4, 120); }
 
+/// The newest tokens of the same requests, of which the last is never kept.
+batches windows_of(batches all)
+{
+  for (auto& batch : all) {
+    for (request& r : batch) {
+      r = newest(r, 50);
+      r.volatile_tail = 1;
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 TEST_CASE("the simulator decides as the cache that moves bytes: replacement policies", "[simulate][simulator]")
@@ -223,6 +238,7 @@ TEST_CASE("the simulator decides as the cache that moves bytes: replacement poli
   compare<lru, evict_front, hybrid_layout, token_write_through>(all);
   compare<example::clock, evict_front, hybrid_layout, page_write_through>(all);
   compare<example::clean_first, evict_whole, hybrid_layout, write_back>(all);
+  compare<lru, evict_front, hybrid_layout, token_write_through>(windows_of(all), {.device = 60, .lower = 150});
 }
 
 TEST_CASE("the simulator decides as the cache that moves bytes: layouts, write policies, splits",
@@ -301,6 +317,19 @@ TEST_CASE("counts add up, and bytes are those of the tokens", "[simulate][simula
   CHECK(counts.onload_bytes <= (counts.lower.tokens + counts.lower.requests * 16) * tiny.token_bytes());
   CHECK(counts.offload_bytes % kvstrata_test::tiny_page_bytes == 0);
   CHECK(counts.lower.evicted > 0);
+}
+
+TEST_CASE("of histories that are too long the newest tokens are asked for", "[simulate][simulator]")
+{
+  const std::vector<trace_access> all = growing_keys(2'000);
+  std::uint64_t tokens = 0;
+  for (const trace_access& a : all) tokens += (std::min)(a.tokens, token_count{30});
+  const simulation_counts counts = run(all, {.newest_tokens = 30});
+  CHECK(counts.tokens() == tokens);
+  CHECK(counts.forgotten.passed > 0);
+  CHECK(counts.forgotten.widened == 0);
+  CHECK(run(all, {.newest_tokens = 1'000}) == run(all, {}));
+  CHECK(run({{.key = 1, .tokens = 100}}, {.newest_tokens = 30}, {.device = 4, .lower = 20}).computed_tokens == 30);
 }
 
 TEST_CASE("the warm-up is served and not counted", "[simulate][simulator]")

@@ -83,6 +83,23 @@ TEST_CASE("a batch takes what computing it takes, and what of its fetches shows"
   CHECK(s.sim.serve({&one, 1}) == Approx(3e-3 + 2 * 3e-3));
 }
 
+TEST_CASE("a window costs what its tokens cost", "[simulate][serving]")
+{
+  server s(6);
+  const request front{.user = user_id{1}, .history_tokens = 16};
+  const request window{.user = user_id{1}, .history_tokens = 20, .first_token = 8};
+  const request other{.user = user_id{2}, .history_tokens = 1040, .first_token = 1030};
+  const request large{.user = user_id{2}, .history_tokens = 1040, .first_token = 1010};
+  CHECK(s.sim.serve({&front, 1}) == Approx(2 * 19e-3));
+  CHECK(s.sim.serve({&window, 1}) == Approx(2 * 7e-3));  // 8 tokens are there, 4 are new
+  CHECK(s.sim.serve({&other, 1}) == Approx(2 * 13e-3));
+  CHECK(s.sim.serve({&large, 1}) == Approx(2 * 33e-3));  // 8 pages: computed beside the cache
+  // Where attention costs something, a token of a window attends to the window.
+  const cost_model pairs{.seconds_per_pair = 1e-3, .layers = 1};
+  const token_interval tokens[] = {{1030, 1033}};
+  CHECK(layer_seconds(pairs, 2, tokens, 1040, 1030) == Approx((1 + 2 + 3 + 2 * 11) * 1e-3));
+}
+
 TEST_CASE("a closed loop is busy all the time", "[simulate][serving]")
 {
   server s(100);

@@ -36,7 +36,9 @@ constexpr machine b200{.flops_per_second = 636e12, .link_bytes_per_second = 55e9
 {
   const auto compute = [&](token_count begin, token_count end) {
     double sum = 0;
-    for (token_count t = begin; t < end; ++t) sum += cost.seconds_per_token + cost.seconds_per_pair * (t + 1.0);
+    for (token_count t = begin; t < end; ++t) {
+      sum += cost.seconds_per_token + cost.seconds_per_pair * (t - q.first_token + 1.0);
+    }
     return sum;
   };
   double front = compute(q.lower_hits[0].begin, until);
@@ -65,17 +67,23 @@ struct asked
   {
     const auto upto = [&](token_count n) { return static_cast<token_count>(random() % (n + 1)); };
     q.page_tokens = 1 + upto(40);
-    q.history = 1 + upto(3000);
-    const token_count lower_begin = upto(3) == 0 ? upto(q.history / q.page_tokens) * q.page_tokens : 0;
+    q.first_token = upto(1) == 0 ? upto(5000) : 0;
+    q.history = q.first_token + 1 + upto(3000);
+    const auto page_in = [&] {  // where a page of the window begins, or its end
+      const token_count first = (q.first_token + q.page_tokens - 1) / q.page_tokens;
+      const token_count last = q.history / q.page_tokens;
+      return first > last ? q.history : (first + upto(last - first)) * q.page_tokens;
+    };
+    const token_count lower_begin = upto(3) == 0 ? page_in() : q.first_token;
     const token_count lower_end = lower_begin + upto(q.history - lower_begin);
     const token_interval below{lower_begin, lower_end};
-    if (upto(1) == 0 && q.history > 1) {
-      const token_count begin = upto(q.history / q.page_tokens) * q.page_tokens;
+    if (upto(1) == 0 && q.history > q.first_token + 1) {
+      const token_count begin = page_in();
       q.device_hit = {begin, begin + upto(q.history - begin)};
     }
     q.lower_hits[0] = q.device_hit.empty() ? below : intersect(below, {0, q.device_hit.begin});
     if (!q.device_hit.empty()) q.lower_hits[1] = intersect(below, {q.device_hit.end, q.history});
-    compute = uncovered({0, q.history}, below, q.device_hit);
+    compute = uncovered({q.first_token, q.history}, below, q.device_hit);
     q.compute = compute;
   }
   split_question q;

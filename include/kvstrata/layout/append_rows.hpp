@@ -24,28 +24,37 @@ struct paged_layer
   std::byte* base = nullptr;             ///< page 0 of the layer
   std::uint64_t page_stride = 0;         ///< bytes
   token_count page_tokens = 0;
-  std::uint32_t key_bytes = 0;  ///< of one token's K, [kv_heads][head_dim]
+  std::uint32_t key_bytes = 0;                ///< of one token's K, [kv_heads][head_dim]
+  const token_count* first_tokens = nullptr;  ///< [requests] where windows begin; null: all at token 0
 
   /// Where the K row of a token lies; its V row lies value_offset() bytes behind it.
   [[nodiscard]] constexpr std::byte* key(std::uint32_t request, token_count position) const
   {
-    const page_id page = page_ids[static_cast<token_count>(indptr[request]) + position / page_tokens];
+    const page_count first = first_tokens == nullptr ? 0 : first_tokens[request] / page_tokens;
+    const page_id page = page_ids[static_cast<token_count>(indptr[request]) + position / page_tokens - first];
     return base + static_cast<std::uint64_t>(static_cast<std::uint32_t>(page)) * page_stride +
            std::uint64_t{position % page_tokens} * key_bytes;
   }
   [[nodiscard]] constexpr std::uint64_t value_offset() const noexcept { return std::uint64_t{page_tokens} * key_bytes; }
 };
 
-/// `page_ids` and `indptr` are copies of the view's, in memory that the kernel can read.
+/// `page_ids`, `indptr` and `first_tokens` are copies of the view's, in memory that the kernel can read. Throws usage_error
+/// when there are no first_tokens though a window begins behind token 0.
 [[nodiscard]] inline paged_layer layer_of(const page_table_view& view, layer_index layer, const page_id* page_ids,
-                                          const std::int32_t* indptr) noexcept
+                                          const std::int32_t* indptr, const token_count* first_tokens = nullptr)
 {
+  for (std::size_t r = 0; first_tokens == nullptr && r < view.first_tokens.size(); ++r) {
+    if (view.first_tokens[r] == 0) continue;
+    throw usage_error("layer_of: the window of request " + std::to_string(r) + " begins at token " +
+                      std::to_string(view.first_tokens[r]) + ", so the kernel must be given first_tokens");
+  }
   return {.page_ids = page_ids,
           .indptr = indptr,
           .base = view.base + view.where.offset(layer, 0),
           .page_stride = view.where.page_stride,
           .page_tokens = view.page_tokens,
-          .key_bytes = static_cast<std::uint32_t>(view.shape.key_bytes())};
+          .key_bytes = static_cast<std::uint32_t>(view.shape.key_bytes()),
+          .first_tokens = first_tokens};
 }
 
 /// K and V of `rows` tokens, no token twice. Strides are bytes from one row to the next.
@@ -56,7 +65,7 @@ struct new_rows
   std::uint64_t key_stride = 0;
   std::uint64_t value_stride = 0;
   const std::uint32_t* requests = nullptr;  ///< [rows]
-  const token_count* positions = nullptr;   ///< [rows] each within its request's pages
+  const token_count* positions = nullptr;   ///< [rows] token numbers, each within its request's window
   std::uint32_t rows = 0;
 };
 

@@ -30,7 +30,8 @@ struct simulator_options
 {
   std::uint32_t batch_size =
       1;  ///< requests a batch; those of one user share the answer of the longest: simulation_counts::merged
-  std::uint64_t warm_up = 0;  ///< the first so many requests are served, but not counted; whole batches
+  std::uint64_t warm_up = 0;      ///< the first so many requests are served, but not counted; whole batches
+  token_count newest_tokens = 0;  ///< what run() asks for of a longer history: its newest tokens only; 0: all of it
 };
 
 /// What became of one tier's tokens while requests were counted.
@@ -57,6 +58,7 @@ struct simulation_counts
   tier_outcome lower;
   std::uint64_t computed_tokens = 0;
   std::uint64_t recomputed_tokens = 0;  ///< of these: a tier had them, but computing them is quicker
+  tokens_forgotten forgotten{};         ///< that requests have made useless
   std::uint64_t onload_bytes = 0;       ///< 0 without a tracker that counts them (simulate/traffic.hpp)
   std::uint64_t offload_bytes = 0;      ///< likewise
 
@@ -88,6 +90,13 @@ struct simulation_counts
           .history_tokens = static_cast<token_count>(tokens),
           .time_ms = asked.time_ms,
           .hint = {}};
+}
+
+/// The same request of the newest tokens only, as serving stacks cut long histories; 0: of all.
+[[nodiscard]] constexpr request newest(request asked, token_count tokens) noexcept
+{
+  if (tokens != 0 && asked.history_tokens > tokens) asked.first_token = asked.history_tokens - tokens;
+  return asked;
 }
 
 /// Sizes at which a cache counts objects: one token a user, which is a page of 2 bytes. Requests have a history of 1.
@@ -166,7 +175,9 @@ class cache_simulator
   {
     std::vector<trace_access> chunk(4096);
     for (std::size_t got = source.read(chunk); got != 0; got = source.read(chunk)) {
-      for (const trace_access& asked : std::span(chunk).first(got)) add(request_of(asked, history(asked)), observe);
+      for (const trace_access& asked : std::span(chunk).first(got)) {
+        add(newest(request_of(asked, history(asked)), options_.newest_tokens), observe);
+      }
     }
     flush(observe);
   }
@@ -175,7 +186,9 @@ class cache_simulator
   template <class Observe = unobserved>
   void run(const trace& t, token_count event_tokens = 1, Observe&& observe = {})
   {
-    for (const trace_request& asked : t.requests) add(request_of(t, asked, event_tokens), observe);
+    for (const trace_request& asked : t.requests) {
+      add(newest(request_of(t, asked, event_tokens), options_.newest_tokens), observe);
+    }
     flush(observe);
   }
 
@@ -251,7 +264,7 @@ class cache_simulator
       carry_out(batch.subspan(batch.size() / 2), counted, observe);
     } else if (counted) {
       ++counts_.unserved;
-      counts_.computed_tokens += batch.front().history_tokens;
+      counts_.computed_tokens += window_of(batch.front()).size();
     }
   }
 
@@ -263,11 +276,12 @@ class cache_simulator
       const token_count here = r.device_hit.size();
       counts_.device.tokens += here;
       counts_.lower.tokens += below;
-      counts_.computed_tokens += r.history - here - below;
+      counts_.computed_tokens += r.computed_tokens();
       counts_.recomputed_tokens += r.recomputed.size();
       if (here != 0) ++counts_.device.requests;
       if (below != 0) ++counts_.lower.requests;
       if (here == 0 && below == 0 && r.recomputed.empty()) ++counts_.missed;
+      counts_.forgotten += r.kept.forgotten;
     }
   }
 

@@ -39,8 +39,9 @@ void queue_model(emulated_device& device, stream_id compute, Lease& lease, const
   double front = 0;
   double all = 0;
   for (std::size_t r = 0; r < plan.requests.size(); ++r) {
-    front += cost.compute_seconds(lease.front(r));
-    all += layer_seconds(cost, candidates, plan.compute_of(r), plan.requests[r].history);
+    const request_plan& asked = plan.requests[r];
+    front += cost.compute_seconds(lease.front(r), asked.first_token);
+    all += layer_seconds(cost, candidates, plan.compute_of(r), asked.history, asked.first_token);
   }
   for (layer_index l = 0; l < cost.layers; ++l) {
     if (front > 0) device.launch(compute, {.label = "front", .seconds = front}, [] {});
@@ -232,9 +233,9 @@ class serving_simulator
       return;
     }
     ++at_.unserved;
-    at_.computed += batch.front().history_tokens;
-    const token_interval all[] = {{0, batch.front().history_tokens}};
-    const double seconds = cost_.layers * layer_seconds(cost_, candidates_, all, all[0].end);
+    const token_interval all[] = {window_of(batch.front())};
+    at_.computed += all[0].size();
+    const double seconds = cost_.layers * layer_seconds(cost_, candidates_, all, all[0].end, all[0].begin);
     device_->launch(compute_, {.label = "unserved", .seconds = seconds}, [] {});
   }
 
