@@ -24,9 +24,10 @@ using hstu::gpu::bf16;
 
 struct attention_request
 {
-  std::uint32_t history = 0;
+  std::uint32_t history = 0;            // keys
   std::vector<std::uint32_t> computed;  // positions of history rows, ascending
   std::uint32_t candidates = 0;
+  std::uint32_t hidden = 0;  // keys in front that nobody sees
 };
 
 struct attention_shape
@@ -76,6 +77,11 @@ class attention_bed
     a.candidate_values = {projected + own + 3 * width_, stride};
     a.pages.page_ids = place(page_ids_);
     a.pages.indptr = place(indptr_);
+    hidden_.clear();
+    for (const attention_request& r : requests_) hidden_.push_back(r.hidden);
+    if (std::any_of(hidden_.begin(), hidden_.end(), [](std::uint32_t h) { return h != 0; })) {
+      a.pages.hidden = place(hidden_);
+    }
     a.pages.base = reinterpret_cast<std::byte*>(place(pages_));
     a.pages.page_stride = page_elements() * sizeof(bf16);
     a.pages.page_tokens = shape_.page_tokens;
@@ -182,7 +188,7 @@ class attention_bed
     indptr_.assign(1, 0);
     for (std::uint32_t number = 0; number < requests_.size(); ++number) {
       const std::uint32_t history = requests_[number].history;
-      for (std::uint32_t token = 0; token < history; ++token) {
+      for (std::uint32_t token = requests_[number].hidden; token < history; ++token) {
         for (std::size_t i = 0; i < width_; ++i) {
           key(number, token)[i] = random_bf16(deviation);
           value(number, token)[i] = random_bf16(1);
@@ -274,7 +280,7 @@ class attention_bed
     };
     const std::uint32_t position = positions_[row];
     const std::uint32_t seen = is_candidate(row) ? position : position + 1;
-    for (std::uint32_t token = 0; token < seen; ++token) {
+    for (std::uint32_t token = requests_[request].hidden; token < seen; ++token) {
       const std::int64_t seconds =
           shape_.times == 0 ? 0 : row_times_[row] - event_times_[first_event_[request] + token / 2];
       add(self->key(request, token) + head * dim, self->value(request, token) + head * dim,
@@ -301,7 +307,7 @@ class attention_bed
   std::size_t first_candidate_ = 0;
   std::vector<std::uint32_t> positions_;
   std::vector<bf16> projected_, outputs_, pages_;
-  std::vector<std::uint32_t> page_ids_;
+  std::vector<std::uint32_t> page_ids_, hidden_;
   std::vector<std::int32_t> indptr_;
   std::vector<float> by_distance_, by_time_, part_sums_;
   std::vector<std::int64_t> least_seconds_, event_times_, row_times_;

@@ -133,6 +133,27 @@ inline void attention_in_parts(const attend_function& attend)
                      ++seed);
 }
 
+inline void attention_of_windows(const attend_function& attend)
+{
+  unsigned seed = 900;
+  // Hidden keys: a few, up to a tile's edge and over it, several tiles of a large page; rows that see one key, or none.
+  for (const std::uint32_t hidden : {1u, 7u, 63u, 64u, 65u, 200u, 255u}) {
+    const std::uint32_t history = 300;
+    check_attention_of(attend, {.head_dim = 64, .page_tokens = 256, .distances = 40, .times = 30},
+                       {{history, joined({hidden, hidden + 1}, positions_in(280, history)), 5, hidden}}, ++seed);
+    check_attention_of(attend, {.head_dim = 128, .page_tokens = 256}, {{hidden, {}, 3, hidden}}, ++seed);
+  }
+  check_attention_of(attend, {.head_dim = 256, .page_tokens = 8, .times = 20}, {{90, positions_in(5, 90), 9, 5}},
+                     ++seed);
+  // Beside others, and where blocks share the keys: parts that are hidden altogether, too.
+  for (const std::uint32_t parts : {1u, 3u}) {
+    check_attention_of(
+        attend, {.heads = 2, .head_dim = 64, .page_tokens = 1024, .distances = 300, .times = 64, .parts = parts},
+        {{1700, {1000, 1023, 1699}, 3, 700}, {1100, {}, 2, 1023}, {0, {}, 2}, {1024, {3, 1023}, 2, 3}, {600, {599}, 1}},
+        ++seed);
+  }
+}
+
 inline void attention_of_batches(const attend_function& attend)
 {
   // Requests of all kinds together; tiles in any order; a tile that is not asked for is not written.

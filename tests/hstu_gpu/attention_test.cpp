@@ -30,6 +30,7 @@ TEST_CASE("attention: computed intervals far apart") { attention_of_intervals(at
 TEST_CASE("attention: long histories") { attention_of_long_histories(attend_emulated); }
 TEST_CASE("attention: bias by distance and by time") { attention_with_bias(attend_emulated); }
 TEST_CASE("attention: keys shared by several blocks") { attention_in_parts(attend_emulated); }
+TEST_CASE("attention: windows that begin inside a page") { attention_of_windows(attend_emulated); }
 TEST_CASE("attention: batches, and tiles that are not asked for") { attention_of_batches(attend_emulated); }
 
 TEST_CASE("attention: parts give every multiprocessor work, and no block too little")

@@ -24,8 +24,11 @@ class cache_walk
   cache_walk(std::uint64_t seed, const hstu::config& c, typename Cache::config sizes)
       : random_(seed), config_(c), bed_(c), cache_(bed_.device(), with_shape(sizes, bed_.model.shape()))
   {
-    for (std::uint32_t i = 0; i < 6; ++i) users_.emplace_back(random_, longest, 1);
-    lengths_.assign(users_.size(), 0);
+    for (std::uint32_t i = 0; i < 6; ++i) {
+      users_.emplace_back(random_, longest, 1);
+      if (i % 2 == 1) users_.back().first_token = below(random_, 70);  // of a window that stays
+      lengths_.push_back(users_.back().first_token);
+    }
   }
 
   /// Accesses to memory that nothing orders, as far as the device sees.
@@ -50,6 +53,7 @@ class cache_walk
       kvstrata::request r;
       r.user = kvstrata::user_id{who};
       r.history_tokens = lengths_[who];
+      r.first_token = users_[who].first_token;
       asked.push_back(r);
     }
     auto lease = cache_.prepare(asked, bed_.stream).value();

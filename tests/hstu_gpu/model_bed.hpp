@@ -14,12 +14,12 @@
 #include "hstu/gpu/recompute.hpp"
 
 #include <kvstrata/device/concepts.hpp>
+#include <kvstrata/layout/page_table.hpp>
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
 #include <span>
 #include <vector>
 
@@ -142,38 +142,45 @@ class device_pages
 {
  public:
   device_pages(generator& random, Device& d, kvstrata::stream_id stream, const kvstrata::geometry& shape,
-               kvstrata::token_count page_tokens, const std::vector<kvstrata::token_count>& lengths)
+               kvstrata::token_count page_tokens, std::span<const kvstrata::token_interval> windows)
       : device_(d),
         stream_(stream),
         shape_(shape),
         page_tokens_(page_tokens),
-        slab_pages_(count_pages(page_tokens, lengths)),
+        slab_pages_(count_pages(page_tokens, windows)),
         memory_(d.allocate_device(bytes(), "pages of a test"))
   {
-    std::vector<std::uint32_t> ids(slab_pages_);
-    std::iota(ids.begin(), ids.end(), 0u);
+    std::vector<kvstrata::page_id> ids(slab_pages_);
+    for (std::uint32_t i = 0; i < ids.size(); ++i) ids[i] = kvstrata::to_page(i);
     for (std::size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[random() % i]);
-    indptr_.push_back(0);
-    for (const kvstrata::token_count length : lengths) {
-      const std::uint32_t mine = (length + page_tokens - 1) / page_tokens;
-      for (std::uint32_t i = 0; i < mine; ++i) ids_.push_back(kvstrata::to_page(ids[ids_.size()]));
-      indptr_.push_back(static_cast<std::int32_t>(ids_.size()));
-      last_page_len_.push_back(mine == 0 ? 0 : static_cast<std::int32_t>(length - (mine - 1) * page_tokens));
+    std::span<const kvstrata::page_id> free = ids;
+    for (const kvstrata::token_interval w : windows) {
+      const kvstrata::page_count mine = pages_of(w, page_tokens).size();
+      table_.add(free.first(mine), w.begin, w.end, page_tokens);
+      free = free.subspan(mine);
     }
     write(std::vector<std::byte>(bytes(), std::byte{0xFF}));
   }
 
+  device_pages(generator& random, Device& d, kvstrata::stream_id stream, const kvstrata::geometry& shape,
+               kvstrata::token_count page_tokens, const std::vector<kvstrata::token_count>& lengths)
+      : device_pages(random, d, stream, shape, page_tokens, std::span<const kvstrata::token_interval>(from_0(lengths)))
+  {
+  }
+
   [[nodiscard]] kvstrata::page_table_view view() const
   {
-    kvstrata::page_table_view out;
-    out.page_ids = ids_;
-    out.indptr = indptr_;
-    out.last_page_len = last_page_len_;
-    out.base = memory_.data();
-    out.where = {slab_pages_ * page_bytes(), page_bytes()};
-    out.shape = shape_;
-    out.page_tokens = page_tokens_;
-    return out;
+    return table_.view(memory_.data(), {slab_pages_ * page_bytes(), page_bytes()}, shape_, page_tokens_);
+  }
+  /// Of one request's later window, over the same pages.
+  [[nodiscard]] kvstrata::page_table_view view_from(kvstrata::page_table& table,
+                                                    kvstrata::token_count first_token) const
+  {
+    const kvstrata::page_table_view all = view();
+    const std::size_t skipped = first_token / page_tokens_ - all.first_token(0) / page_tokens_;
+    table.clear();
+    table.add(all.pages(0).subspan(skipped), first_token, all.tokens(0), page_tokens_);
+    return table.view(all.base, all.where, shape_, page_tokens_);
   }
 
   [[nodiscard]] std::vector<std::byte> read()
@@ -207,10 +214,16 @@ class device_pages
   }
 
  private:
-  static std::size_t count_pages(kvstrata::token_count page_tokens, const std::vector<kvstrata::token_count>& lengths)
+  static std::vector<kvstrata::token_interval> from_0(const std::vector<kvstrata::token_count>& lengths)
+  {
+    std::vector<kvstrata::token_interval> out;
+    for (const kvstrata::token_count length : lengths) out.push_back({0, length});
+    return out;
+  }
+  static std::size_t count_pages(kvstrata::token_count page_tokens, std::span<const kvstrata::token_interval> windows)
   {
     std::size_t count = 0;
-    for (const kvstrata::token_count length : lengths) count += (length + page_tokens - 1) / page_tokens;
+    for (const kvstrata::token_interval w : windows) count += pages_of(w, page_tokens).size();
     return count + count / 2 + 1;
   }
   [[nodiscard]] std::size_t page_bytes() const { return page_tokens_ * shape_.token_layer_bytes(); }
@@ -222,9 +235,7 @@ class device_pages
   kvstrata::token_count page_tokens_;
   std::size_t slab_pages_;
   typename Device::memory memory_;
-  std::vector<kvstrata::page_id> ids_;
-  std::vector<std::int32_t> indptr_;
-  std::vector<std::int32_t> last_page_len_;
+  kvstrata::page_table table_;
 };
 
 inline std::vector<hstu::request> requests_of(const std::vector<user>& users)
@@ -234,10 +245,10 @@ inline std::vector<hstu::request> requests_of(const std::vector<user>& users)
   return out;
 }
 
-inline std::vector<kvstrata::token_count> lengths_of(const std::vector<user>& users)
+inline std::vector<kvstrata::token_interval> windows_of(const std::vector<user>& users)
 {
-  std::vector<kvstrata::token_count> out;
-  for (const user& u : users) out.push_back(u.history);
+  std::vector<kvstrata::token_interval> out;
+  for (const user& u : users) out.push_back({u.first_token, u.history});
   return out;
 }
 

@@ -17,16 +17,26 @@ inline constexpr double near_each_other = 0.02;  // from the same kernels with o
 template <class Machine>
 using pages_on = device_pages<typename Machine::runner::device_type>;
 
-/// One user, all computed: scores and K and V against double precision.
+/// One full pass in double precision over a user's whole history; windows are those of hstu_test::reference.
+inline hstu_test::reference_result whole_pass(const hstu::config& c, user u, const std::vector<std::uint32_t>& windows)
+{
+  u.first_token = 0;
+  return hstu_test::reference(c, rounded_weights(c), u.request(), windows);
+}
+
+/// One user, all of their window computed: scores and K and V against double precision.
 template <class Machine>
 void check_reference(generator& random, const hstu::config& c, const user& u, kvstrata::token_count page_tokens)
 {
   INFO("layers " << c.layers << " hidden " << c.hidden << " heads " << c.heads << " x " << c.head_dim << " history "
                  << u.history << " candidates " << u.candidates.size() << " page " << page_tokens
-                 << " position buckets " << c.position_buckets << " time buckets " << c.time_buckets);
-  const hstu_test::reference_result expected = hstu_test::reference(c, rounded_weights(c), u.request());
+                 << " position buckets " << c.position_buckets << " time buckets " << c.time_buckets << " first token "
+                 << u.first_token);
+  const hstu_test::reference_result expected =
+      whole_pass(c, u, std::vector<std::uint32_t>(u.history + 1, u.first_token));
   model_bed<Machine> bed(c);
-  pages_on<Machine> memory(random, bed.device(), bed.stream, bed.model.shape(), page_tokens, {u.history});
+  const kvstrata::token_interval window[] = {{u.first_token, u.history}};
+  pages_on<Machine> memory(random, bed.device(), bed.stream, bed.model.shape(), page_tokens, window);
   const hstu::request batch[] = {u.request()};
   const std::vector<float> scores = bed.run(batch, memory.view());
 
@@ -38,7 +48,7 @@ void check_reference(generator& random, const hstu::config& c, const user& u, kv
     for (const bool value : {false, true}) {
       std::vector<float> found;
       wanted.clear();
-      for (kvstrata::token_count t = 0; t < u.history; ++t) {
+      for (kvstrata::token_count t = u.first_token; t < u.history; ++t) {
         const std::vector<float> row = memory.row(written, l, 0, t, value);
         found.insert(found.end(), row.begin(), row.end());
         const std::vector<double>& right = value ? expected.values[l][t] : expected.keys[l][t];
@@ -48,6 +58,34 @@ void check_reference(generator& random, const hstu::config& c, const user& u, kv
       CHECK(relative_error(found, wanted) < near_reference);
     }
   }
+}
+
+/// A window that moves: what was computed in the first one stays as it was, the rest sees the second one alone.
+template <class Machine>
+void check_moved_window(generator& random, const hstu::config& c, user u, kvstrata::token_count first,
+                        kvstrata::token_count cached, kvstrata::token_count page_tokens)
+{
+  INFO("from " << first << " to " << u.first_token << ", cached up to " << cached << " of " << u.history
+               << ", pages of " << page_tokens);
+  model_bed<Machine> bed(c);
+  const kvstrata::token_interval whole[] = {{first, u.history}};
+  pages_on<Machine> memory(random, bed.device(), bed.stream, bed.model.shape(), page_tokens, whole);
+  user before = u;
+  before.first_token = first;
+  before.compute = {{first, cached}};
+  before.history = cached;
+  kvstrata::page_table table;
+  const hstu::request earlier[] = {before.request()};
+  static_cast<void>(bed.run(earlier, memory.view()));
+  u.compute = {{cached, u.history}};
+  const hstu::request later[] = {u.request()};
+  const std::vector<float> scores = bed.run(later, memory.view_from(table, u.first_token));
+
+  std::vector<std::uint32_t> windows(u.history + 1, u.first_token);
+  std::fill_n(windows.begin(), cached, first);
+  std::vector<double> wanted;
+  for (const auto& row : whole_pass(c, u, windows).scores) wanted.insert(wanted.end(), row.begin(), row.end());
+  CHECK(relative_error(scores, wanted) < near_reference);
 }
 
 /// Bytes that a pass may not write: all but those of the tokens in its compute lists.
@@ -76,13 +114,17 @@ void check_compute_lists(generator& random, const hstu::config& c, const std::ve
                          kvstrata::token_count page_tokens)
 {
   model_bed<Machine> bed(c);
-  pages_on<Machine> memory(random, bed.device(), bed.stream, bed.model.shape(), page_tokens, lengths_of(whole));
+  pages_on<Machine> memory(random, bed.device(), bed.stream, bed.model.shape(), page_tokens, windows_of(whole));
   const std::vector<float> full = bed.run(requests_of(whole), memory.view());
   const std::vector<std::byte> written = memory.read();
   for (const hstu::fronts how : {hstu::fronts::together, hstu::fronts::apart}) {
     std::vector<user> users = whole;
     for (user& u : users) {
-      u.compute = u.history == 0 ? kvstrata::interval_list{} : hstu_test::random_intervals(random, u.history);
+      const kvstrata::token_count window = u.history - u.first_token;
+      u.compute = window == 0 ? kvstrata::interval_list{} : hstu_test::random_intervals(random, window);
+      for (kvstrata::token_interval& piece : u.compute) {
+        piece = {piece.begin + u.first_token, piece.end + u.first_token};
+      }
     }
     // What is to be computed is NaN before.
     std::vector<std::byte> holes = written;
@@ -106,7 +148,7 @@ void check_compute_lists(generator& random, const hstu::config& c, const std::ve
       for (const bool value : {false, true}) {
         for (kvstrata::layer_index l = 0; l < c.layers && users[i].history != 0; ++l) {
           std::vector<float> now, then;
-          for (kvstrata::token_count t = 0; t < users[i].history; ++t) {
+          for (kvstrata::token_count t = users[i].first_token; t < users[i].history; ++t) {
             const auto a = memory.row(after, l, i, t, value);
             const auto b = memory.row(written, l, i, t, value);
             now.insert(now.end(), a.begin(), a.end());
@@ -117,6 +159,16 @@ void check_compute_lists(generator& random, const hstu::config& c, const std::ve
       }
     }
   }
+}
+
+/// Windows that begin inside a page, in batches with others.
+inline std::vector<user> with_windows(std::vector<user> users, const std::vector<kvstrata::token_count>& first_tokens)
+{
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    users[i].first_token = first_tokens[i];
+    users[i].compute = {{users[i].first_token, users[i].history}};
+  }
+  return users;
 }
 
 inline std::vector<user> users_of(generator& random, const std::vector<kvstrata::token_count>& lengths,

@@ -109,4 +109,19 @@ TEST_CASE("any compute lists of any batch give the same answer to the last bit",
   const hstu::config c = small_config();
   check_compute_lists<emulated_machine>(random, c, users_of(random, {70, 0, 1, 33}, 20), 16);
   check_compute_lists<emulated_machine>(random, c, users_of(random, {130}, 3), 32);
+  check_compute_lists<emulated_machine>(random, c, with_windows(users_of(random, {90, 40, 33}, 20), {21, 40, 0}), 16);
+}
+
+TEST_CASE("windows that begin inside a page, and move, are near a double-precision reference", "[hstu]")
+{
+  generator random(25);
+  hstu::config c = small_config();
+  user u(random, 75, 4);
+  u.first_token = 13;
+  u.compute = {{13, 75}};
+  check_reference<emulated_machine>(random, c, u, 32);
+  u.first_token = 40;
+  check_moved_window<emulated_machine>(random, c, u, 5, 61, 16);
+  c.max_tokens = 30;  // positions behind it share the last
+  check_moved_window<emulated_machine>(random, c, u, 5, 61, 16);
 }

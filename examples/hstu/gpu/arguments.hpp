@@ -20,7 +20,8 @@ struct rows_of
   [[nodiscard]] HSTU_FUNCTION T* row(std::size_t r) const noexcept { return data + r * stride; }
 };
 
-/// One layer of the pages of a batch: kvstrata::page_table_view with its arrays in device memory.
+/// One layer of the pages of a batch: kvstrata::page_table_view with its arrays in device memory. Keys are the tokens of a
+/// request's pages, counted from the beginning of the first of them: where a window begins inside it, some are hidden.
 struct layer_pages
 {
   const std::uint32_t* page_ids = nullptr;  ///< [indptr[requests]]
@@ -28,13 +29,12 @@ struct layer_pages
   std::byte* base = nullptr;                ///< page 0 of the layer
   std::uint64_t page_stride = 0;            ///< bytes
   std::uint32_t page_tokens = 0;
-  std::uint32_t width = 0;  ///< D: a page is bf16 [K, V][page_tokens][D]
+  std::uint32_t width = 0;                ///< D: a page is bf16 [K, V][page_tokens][D]
+  const std::uint32_t* hidden = nullptr;  ///< [requests] keys in front that nobody sees; null: none
 
-  /// The K row of a token; its V row lies page_tokens * width elements behind.
-  [[nodiscard]] HSTU_FUNCTION bf16* key(std::uint32_t request, std::uint32_t token) const noexcept
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t hidden_of(std::uint32_t request) const
   {
-    const std::uint32_t page = page_ids[static_cast<std::uint32_t>(indptr[request]) + token / page_tokens];
-    return reinterpret_cast<bf16*>(base + page * page_stride) + std::size_t{token % page_tokens} * width;
+    return hidden == nullptr ? 0 : hidden[request];
   }
 };
 
@@ -46,13 +46,14 @@ struct layer_bias
   std::uint32_t distances = 0;                  ///< 0: no bias by distance
   std::uint32_t times = 0;                      ///< 0: no bias by time
   const std::int64_t* least_seconds = nullptr;  ///< [times] of a bucket; [0] is the least int64
-  const std::int64_t* event_times = nullptr;    ///< [events of all requests] seconds
-  const std::uint32_t* first_event = nullptr;   ///< [requests + 1]; tokens 2e and 2e + 1 of a request are its event e
+  const std::int64_t* event_times = nullptr;    ///< [events of all requests] seconds, ascending, hidden ones too
+  const std::uint32_t* first_event = nullptr;   ///< [requests + 1]; keys 2e and 2e + 1 of a request are its event e
   const std::int64_t* row_times = nullptr;      ///< [rows] a query's own seconds
 };
 
-/// The attention of one layer over tiles of rows. Rows are those of row_plan: history tokens, then candidates.
-/// A history row at position p sees the keys [0, p]; a candidate at position p sees [0, p) of the pages and itself.
+/// The attention of one layer over tiles of rows. Rows are those of row_plan: history tokens, then candidates; positions
+/// count as keys do. A history row at position p sees the keys [h, p], h being its request's hidden keys; a candidate at
+/// position p sees [h, p) of the pages and itself.
 struct attention_arguments
 {
   rows_of<const bf16> queries;           ///< [rows][D], after SiLU

@@ -10,7 +10,8 @@
 //                     operand of the next
 // and at the end O / N goes out through shared memory in 16-byte pieces. A candidate sees the history in the pages and
 // itself: its own score is a plain dot product, and its part of O is there before the first tile. Tiles of keys that
-// all rows of a warp see skip the mask; those that none sees are skipped by the warp.
+// all rows of a warp see skip the mask; those that none sees are skipped by the warp. Where a window begins inside a
+// page, the keys before it are hidden: zero as well, so that their values add nothing, whatever they weigh.
 // K and V tiles go through three places in turn, K0 V0 K1 V1 ...: two are on their way by cp.async while one is used,
 // and one barrier a tile of keys or values is all. Keys behind the last that anybody sees are not read but zero, so what
 // lies in the rest of the last page does not matter (0 * NaN would).
@@ -67,11 +68,14 @@ struct attention_kernel
     const place at = place_of(block);
     const key_parts split(args, keys_end_of(at));
     if (at.part >= split.used) return;
-    const std::uint32_t keys_begin = at.part * split.keys;
+    const std::uint32_t hidden = args.pages.hidden_of(at.request);
+    const std::uint32_t first_seen = hidden / tile_keys * tile_keys;
+    std::uint32_t keys_begin = at.part * split.keys;
     const std::uint32_t keys_end = keys_begin + split.keys < split.all ? keys_begin + split.keys : split.all;
+    if (keys_begin < first_seen) keys_begin = first_seen;
 
     std::byte* const shared = block.shared();
-    page_gather<HeadDim, threads> gather(args.pages, page_shift, at.request, at.head, keys_begin, keys_end,
+    page_gather<HeadDim, threads> gather(args.pages, page_shift, at.request, at.head, {keys_begin, keys_end, hidden},
                                          block.thread(), shared + starts_at);
     share_rows(block, at, split.all);
     block.sync();

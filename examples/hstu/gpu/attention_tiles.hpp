@@ -90,25 +90,35 @@ class page_gather
  public:
   static constexpr std::uint32_t run_keys = 8;
   static constexpr std::uint32_t runs = tile_keys / run_keys;
-  static constexpr std::uint32_t shared_bytes = (2 * runs + 2) * sizeof(const std::byte*);  ///< 16-byte aligned
+  static constexpr std::uint32_t shared_bytes = (2 * runs + 4) * sizeof(const std::byte*);  ///< 16-byte aligned
 
-  /// Tiles from keys_begin on. Nothing at or behind keys_end is read: rows of zeroes take its place. All may use it
-  /// behind the next barrier.
+  /// Keys to be gathered: tiles from `begin` on. Nothing at or behind `end` is read, nor the first `hidden` keys of the
+  /// request: rows of zeroes take their place.
+  struct range
+  {
+    std::uint32_t begin;
+    std::uint32_t end;
+    std::uint32_t hidden;
+  };
+
+  /// All may use it behind the next barrier.
   HSTU_KERNEL page_gather(const layer_pages& pages, std::uint32_t page_shift, std::uint32_t request, std::uint32_t head,
-                          std::uint32_t keys_begin, std::uint32_t keys_end, std::uint32_t thread, std::byte* shared)
+                          const range& keys, std::uint32_t thread, std::byte* shared)
       : pages_(pages),
         places_(reinterpret_cast<places*>(shared)),
         page_shift_(page_shift),
-        keys_end_(keys_end),
+        keys_end_(keys.end),
         thread_(thread)
   {
     if (thread_ >= runs) return;
-    const places request_pages{{}, pages.page_ids + pages.indptr[request], pages.base + head * layout::row_bytes};
+    const places request_pages{
+        {}, pages.page_ids + pages.indptr[request], pages.base + head * layout::row_bytes, keys.hidden};
     places_->ids = request_pages.ids;
     places_->base = request_pages.base;
-    store_start(request_pages, keys_begin, load_id(request_pages, keys_begin));
-    store_start(request_pages, keys_begin + tile_keys, load_id(request_pages, keys_begin + tile_keys));
-    next_id_ = load_id(request_pages, keys_begin + 2 * tile_keys);
+    places_->hidden = request_pages.hidden;
+    store_start(request_pages, keys.begin, load_id(request_pages, keys.begin));
+    store_start(request_pages, keys.begin + tile_keys, load_id(request_pages, keys.begin + tile_keys));
+    next_id_ = load_id(request_pages, keys.begin + 2 * tile_keys);
   }
 
   /// Gets ready for the tile after the next, for all threads behind the next barrier. Nobody may need where this tile's
@@ -141,6 +151,7 @@ class page_gather
     const std::byte* starts[2][runs];  // of tiles by turns
     const std::uint32_t* ids;          // of the request's pages
     const std::byte* base;             // the head's part of page 0
+    std::uint32_t hidden;
   };
 
   HSTU_KERNEL std::uint32_t load_id(const places& of, std::uint32_t first) const
@@ -163,7 +174,9 @@ class page_gather
     constexpr std::uint32_t times = tile_keys / rows_at_once;
     const std::uint32_t chunk = thread_ % layout::chunks;
     const std::uint32_t begin = thread_ / layout::chunks % rows_at_once;
-    const std::uint32_t left = keys_end_ - first;
+    const std::uint32_t hidden = places_->hidden;
+    const std::uint32_t skipped_rows = hidden > first ? hidden - first : 0;
+    const std::uint32_t left = keys_end_ - first - skipped_rows;
     const std::size_t inside = skip + std::size_t{begin % run_keys} * pages_.width * sizeof(bf16) + chunk * 16;
     // All addresses before the first copy: a copy waits for nothing then.
     const std::byte* from[times];
@@ -176,7 +189,7 @@ class page_gather
     HSTU_UNROLL
     for (std::uint32_t i = 0; i < times; ++i) {
       const std::uint32_t skipped = i * rows_at_once;
-      block.copy_async(begins + skipped * layout::row_bytes, from[i], begin + skipped < left);
+      block.copy_async(begins + skipped * layout::row_bytes, from[i], begin + skipped - skipped_rows < left);
     }
   }
 

@@ -18,7 +18,7 @@ struct embed_kernel : row_kernel
   const bf16* actions = nullptr;             ///< [...][hidden]
   const bf16* position_rows = nullptr;       ///< [max_tokens + 1][hidden]
   const std::uint32_t* tokens = nullptr;     ///< [rows] see action_token
-  const std::uint32_t* positions = nullptr;  ///< [rows]
+  const std::uint32_t* positions = nullptr;  ///< [rows] rows of position_rows
   rows_of<float> residual;                   ///< [rows][hidden]
   std::uint32_t hidden = 0;                  ///< a multiple of 8
 

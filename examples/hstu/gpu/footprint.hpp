@@ -58,8 +58,9 @@ concept watches_pages = requires(R& r, const R& asked, kvstrata::stream_id strea
   }
   std::vector<touched_bytes> out;
   for (std::size_t r = 0; r < seen.size(); ++r) {
-    for (std::uint32_t token = 0; token < seen[r]; token += view.page_tokens) {
-      const std::size_t bytes = (std::min)(view.page_tokens, seen[r] - token) * view.shape.key_bytes();
+    for (std::uint32_t token = plan.first_tokens[r], next = 0; token < seen[r]; token = next) {
+      next = (std::min)((token / view.page_tokens + 1) * view.page_tokens, seen[r]);
+      const std::size_t bytes = (next - token) * view.shape.key_bytes();
       out.push_back({view.key(layer, r, token), bytes});
       out.push_back({view.key(layer, r, token) + view.value_offset(), bytes});
     }

@@ -152,7 +152,7 @@ struct pass<Runner>::state
   upload_layout arrays;
   kvstrata::page_table_view view;  // its arrays are not read after the constructor
   fronts how;
-  kvstrata::token_count longest = 0;  // history
+  kvstrata::token_count longest = 0;  // window
   kvstrata::layer_index next_layer = 0;
   steps step = steps::planned;
   bool entered = false;     // has the lane to itself

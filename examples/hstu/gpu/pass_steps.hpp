@@ -25,7 +25,7 @@ pass<Runner>::state::state(lane<Runner>& l, std::span<const request> requests, c
 {
   check_batch(options, on.parameters().shape(), requests, view);
   check_pages(view);
-  for (const request& r : requests) longest = (std::max)(longest, r.history);
+  for (const request& r : requests) longest = (std::max)(longest, r.history - r.first_token);
   use = on.take();
   try {
     use->plan.assign(options, requests, how, {attention_tile_rows, attention_tile_rows, 1});
@@ -69,7 +69,7 @@ void pass<Runner>::state::embed()
   k.actions = weights.actions;
   k.position_rows = weights.positions;
   k.tokens = uploaded(arrays.tokens);
-  k.positions = uploaded(arrays.positions);
+  k.positions = uploaded(arrays.position_rows);
   k.residual = {work.residual, options.hidden};
   k.hidden = options.hidden;
   on.machine().launch(on.stream(), "embed", k);
@@ -180,6 +180,7 @@ void pass<Runner>::state::attend(kvstrata::layer_index l, const section<query_ti
   a.candidate_values = {work.projected + candidate + 3 * width, 4 * width};
   a.pages.page_ids = uploaded(arrays.page_ids);
   a.pages.indptr = uploaded(arrays.indptr);
+  a.pages.hidden = uploaded(arrays.hidden);
   a.pages.base = view.base + view.where.offset(l, 0);
   a.pages.page_stride = view.where.page_stride;
   a.pages.page_tokens = view.page_tokens;
@@ -228,6 +229,7 @@ kvstrata::page_table_view pass<Runner>::state::known_view() const
   std::byte* const base = use->host.data();
   out.page_ids = {reinterpret_cast<const kvstrata::page_id*>(base + arrays.page_ids.offset), arrays.page_ids.count};
   out.indptr = arrays.indptr.in(base);
+  out.first_tokens = arrays.first_tokens.in(base);
   out.last_page_len = {static_cast<const std::int32_t*>(nullptr),
                        arrays.indptr.count - 1};  // only its length is asked for
   return out;

@@ -4,7 +4,8 @@
 
 #include "hstu/gpu/pass.hpp"
 
-#include <kvstrata/layout/page_table_view.hpp>
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/layout/page_table.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -32,45 +33,33 @@ class scratch_pages
     }
   }
 
-  /// A page table for these requests' histories. Valid until the next call; memory only grows, which blocks until the
+  /// A page table for these requests' windows. Valid until the next call; memory only grows, which blocks until the
   /// lane's earlier passes are over.
   [[nodiscard]] kvstrata::page_table_view reserve(std::span<const request> requests)
   {
     const kvstrata::geometry shape = lane_.parameters().shape();
-    page_ids_.clear();
-    indptr_.assign(1, 0);
-    last_page_len_.clear();
+    table_.clear();
+    kvstrata::page_count next = 0;
     for (const request& r : requests) {
-      const std::uint32_t pages = (r.history + page_tokens_ - 1) / page_tokens_;
-      for (std::uint32_t i = 0; i < pages; ++i) {
-        page_ids_.push_back(kvstrata::to_page(static_cast<std::uint32_t>(page_ids_.size())));
-      }
-      indptr_.push_back(static_cast<std::int32_t>(page_ids_.size()));
-      last_page_len_.push_back(pages == 0 ? 0 : static_cast<std::int32_t>(r.history - (pages - 1) * page_tokens_));
+      pages_.resize(kvstrata::pages_of({r.first_token, r.history}, page_tokens_).size());
+      for (kvstrata::page_id& page : pages_) page = kvstrata::to_page(next++);
+      table_.add(pages_, r.first_token, r.history, page_tokens_);
     }
-    kvstrata::page_table_view view;
-    view.page_ids = page_ids_;
-    view.indptr = indptr_;
-    view.last_page_len = last_page_len_;
-    view.shape = shape;
-    view.page_tokens = page_tokens_;
-    view.where = {0, page_tokens_ * shape.token_layer_bytes()};
-    const std::size_t bytes = page_ids_.size() * view.where.page_stride;
+    const kvstrata::placement where{0, page_tokens_ * shape.token_layer_bytes()};
+    const std::size_t bytes = next * where.page_stride;
     if (memory_.must_grow(bytes)) lane_.finish_sync();
-    view.base = memory_.reserve(lane_.device(), false, bytes, "scratch pages");
-    return view;
+    return table_.view(memory_.reserve(lane_.device(), false, bytes, "scratch pages"), where, shape, page_tokens_);
   }
 
  private:
   lane<Runner>& lane_;
   kvstrata::token_count page_tokens_;
   growing_memory<typename Runner::device_type> memory_;
-  std::vector<kvstrata::page_id> page_ids_;
-  std::vector<std::int32_t> indptr_;
-  std::vector<std::int32_t> last_page_len_;
+  kvstrata::page_table table_;
+  std::vector<kvstrata::page_id> pages_;  // of the request at hand
 };
 
-/// Plans a pass that scores requests from their histories alone; their compute lists are ignored. Queue its steps as
+/// Plans a pass that scores requests from their windows alone; their compute lists are ignored. Queue its steps as
 /// those of any pass. The next pass over `memory` may be planned when this one is finished.
 template <runner Runner>
 [[nodiscard]] pass<Runner> plan_recompute(lane<Runner>& on, std::span<const request> requests,
@@ -79,7 +68,7 @@ template <runner Runner>
   std::vector<kvstrata::token_interval> all(requests.size());
   std::vector<request> whole(requests.begin(), requests.end());
   for (std::size_t i = 0; i < whole.size(); ++i) {
-    all[i] = {0, whole[i].history};
+    all[i] = {whole[i].first_token, whole[i].history};
     whole[i].compute = std::span(all).subspan(i, 1);
   }
   return pass<Runner>(on, whole, memory.reserve(whole));

@@ -7,6 +7,7 @@
 
 #include <kvstrata/layout/page_table_view.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -28,16 +29,20 @@ struct section
 /// What kernels need to know of a batch beside its tokens' values. Sections begin on 256 bytes.
 struct upload_layout
 {
-  section<std::uint32_t> page_ids;   ///< [indptr[requests]]
-  section<std::int32_t> indptr;      ///< [requests + 1]
-  section<std::uint32_t> tokens;     ///< [rows] see action_token
-  section<std::uint32_t> positions;  ///< [rows]
-  section<std::uint64_t> slots;      ///< [history rows] bytes from page 0 of a layer to a row's key
+  section<std::uint32_t> page_ids;              ///< [indptr[requests]]
+  section<std::int32_t> indptr;                 ///< [requests + 1]
+  section<kvstrata::token_count> first_tokens;  ///< [requests] the view's, for the host
+  section<std::uint32_t> hidden;                ///< [requests] keys before the window
+  section<std::uint32_t> tokens;                ///< [rows] see action_token
+  section<std::uint32_t> position_rows;         ///< [rows] of the position table
+  section<std::uint32_t> positions;             ///< [rows] counted as keys are: from the request's first page on
+  section<std::uint64_t> slots;                 ///< [history rows] bytes from page 0 of a layer to a row's key
   section<query_tile> front_tiles;
   section<query_tile> tiles;
   section<query_tile> candidate_tiles;
-  section<std::uint32_t> tile_rows;    ///< [rows]
-  section<std::int64_t> event_times;   ///< [events of all requests]; empty without time buckets, as the next two
+  section<std::uint32_t> tile_rows;   ///< [rows]
+  section<std::int64_t> event_times;  ///< [events of all requests], hidden ones too; empty without time buckets, as the
+                                      ///< next two
   section<std::uint32_t> first_event;  ///< [requests + 1]
   section<std::int64_t> row_times;     ///< [rows]
   std::size_t bytes = 0;
@@ -61,8 +66,18 @@ struct upload_layout
 
 namespace detail {
 
-/// Events of a request's history.
-[[nodiscard]] inline std::size_t events_of(const request& r) { return (std::size_t{r.history} + 1) / 2; }
+/// The first token of a request's first page: where its keys are counted from.
+[[nodiscard]] inline std::uint32_t keys_begin_of(const kvstrata::page_table_view& view, std::size_t number)
+{
+  return view.first_token(number) - view.first_token_offset(number);
+}
+
+/// Events of a request's keys before those of its window: their times do not matter, but must not be later.
+[[nodiscard]] inline std::size_t hidden_events_of(const request& r, const kvstrata::page_table_view& view,
+                                                  std::size_t number)
+{
+  return events_of(r) == 0 ? 0 : first_event_of(r) - keys_begin_of(view, number) / 2;
+}
 
 template <class T>
 void copy_into(std::span<T> to, const T* from)
@@ -77,7 +92,10 @@ inline upload_layout::upload_layout(const config& c, const row_plan& plan, std::
 {
   add(page_ids, view.page_ids.size());
   add(indptr, batch.size() + 1);
+  add(first_tokens, batch.size());
+  add(hidden, batch.size());
   add(tokens, plan.rows);
+  add(position_rows, plan.rows);
   add(positions, plan.rows);
   add(slots, plan.history_rows);
   add(front_tiles, plan.front_tiles.size());
@@ -86,7 +104,9 @@ inline upload_layout::upload_layout(const config& c, const row_plan& plan, std::
   add(tile_rows, plan.tile_rows.size());
   if (c.time_buckets == 0) return;
   std::size_t events = 0;
-  for (const request& r : batch) events += detail::events_of(r);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    events += detail::hidden_events_of(batch[i], view, i) + events_of(batch[i]);
+  }
   add(event_times, events);
   add(first_event, batch.size() + 1);
   add(row_times, plan.rows);
@@ -100,19 +120,31 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
   const auto begins = indptr.in(base);
   begins[0] = 0;
   detail::copy_into(begins.first(view.indptr.size()), view.indptr.data());
-  detail::copy_into(positions.in(base), plan.positions.data());
   detail::copy_into(front_tiles.in(base), plan.front_tiles.data());
   detail::copy_into(tiles.in(base), plan.tiles.data());
   detail::copy_into(candidate_tiles.in(base), plan.candidate_tiles.data());
   detail::copy_into(tile_rows.in(base), plan.tile_rows.data());
+
+  const auto first_token = first_tokens.in(base);
+  const auto unseen = hidden.in(base);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    first_token[i] = view.first_token(i);
+    unseen[i] = batch[i].first_token - detail::keys_begin_of(view, i);
+  }
+  const auto key = positions.in(base);
+  const auto where = position_rows.in(base);
+  for (std::size_t row = 0; row < plan.rows; ++row) {
+    key[row] = plan.positions[row] - detail::keys_begin_of(view, plan.requests[row]);
+    where[row] = static_cast<std::uint32_t>(position_row(c, plan.positions[row]));
+  }
 
   const auto token = tokens.in(base);
   const auto slot = slots.in(base);
   for (std::size_t row = 0; row < plan.history_rows; ++row) {
     const request& r = batch[plan.requests[row]];
     const std::uint32_t position = plan.positions[row];
-    token[row] =
-        position % 2 == 0 ? item_row(c, r.items[position / 2]) : action_row(c, r.actions[position / 2]) | action_token;
+    const std::uint32_t event = position / 2 - first_event_of(r);
+    token[row] = position % 2 == 0 ? item_row(c, r.items[event]) : action_row(c, r.actions[event]) | action_token;
     slot[row] = static_cast<std::uint64_t>(view.key(0, plan.requests[row], position) - view.base);
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -127,15 +159,18 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
   std::uint32_t events = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     first[i] = events;
-    const std::size_t count = detail::events_of(batch[i]);
-    detail::copy_into(times.subspan(events, count), batch[i].times.data());
-    events += static_cast<std::uint32_t>(count);
+    const std::size_t count = events_of(batch[i]);
+    const std::size_t before = detail::hidden_events_of(batch[i], view, i);
+    const auto mine = times.subspan(events, before + count);
+    if (count != 0) std::fill_n(mine.begin(), before, batch[i].times.front());
+    detail::copy_into(mine.subspan(before), batch[i].times.data());
+    events += static_cast<std::uint32_t>(mine.size());
   }
   first[batch.size()] = events;
   const auto time = row_times.in(base);
   for (std::size_t row = 0; row < plan.rows; ++row) {
     const request& r = batch[plan.requests[row]];
-    time[row] = row < plan.history_rows ? r.times[plan.positions[row] / 2] : r.time;
+    time[row] = row < plan.history_rows ? r.times[plan.positions[row] / 2 - first_event_of(r)] : r.time;
   }
 }
 

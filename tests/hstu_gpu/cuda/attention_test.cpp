@@ -58,6 +58,7 @@ TEST_CASE("attention on a GPU: empty histories, single tokens, edges of pages", 
   attention_of_edges(on_gpu());
 }
 TEST_CASE("attention on a GPU: whole tiles and parts of them", "[hstu]") { attention_of_whole_tiles(on_gpu()); }
+TEST_CASE("attention on a GPU: windows that begin inside a page", "[hstu]") { attention_of_windows(on_gpu()); }
 TEST_CASE("attention on a GPU: computed intervals far apart", "[hstu]") { attention_of_intervals(on_gpu()); }
 TEST_CASE("attention on a GPU: long histories", "[hstu]") { attention_of_long_histories(on_gpu()); }
 TEST_CASE("attention on a GPU: bias by distance and by time", "[hstu]") { attention_with_bias(on_gpu()); }

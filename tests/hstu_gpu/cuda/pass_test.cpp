@@ -125,4 +125,19 @@ TEST_CASE("on a GPU any compute lists of any batch give nearly the same answer",
   }
 }
 
+TEST_CASE("on a GPU windows that begin inside a page, and move, are near a double-precision reference", "[hstu]")
+{
+  generator random(54);
+  hstu::config c = small_config();
+  for (const kvstrata::token_count page_tokens : {8u, 32u, 256u}) {
+    user u(random, 300, 40);
+    u.first_token = 101;
+    u.compute = {{101, 300}};
+    check_reference<cuda_machine>(random, c, u, page_tokens);
+    check_moved_window<cuda_machine>(random, c, u, 50, 270, page_tokens);
+  }
+  check_compute_lists<cuda_machine>(random, c, with_windows(users_of(random, {500, 0, 40, 330}, 300), {21, 0, 40, 129}),
+                                    64);
+}
+
 TEST_CASE("on a GPU cached answers are near recomputed ones", "[hstu]") { check_caches<cuda_machine>(100); }
