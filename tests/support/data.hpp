@@ -22,4 +22,16 @@ namespace kvstrata_test {
   return found.lexically_normal();
 }
 
+/// Likewise a case of golden vectors, which other people's code wrote: in $KVSTRATA_GOLDEN, else in ../shared/golden.
+[[nodiscard]] inline std::optional<std::filesystem::path> find_golden(std::string_view name)
+{
+  const char* const set = std::getenv("KVSTRATA_GOLDEN");
+  const std::filesystem::path root = set != nullptr && *set != '\0'
+                                         ? std::filesystem::path(set)
+                                         : std::filesystem::path(KVSTRATA_SOURCE_DIR) / ".." / "shared" / "golden";
+  std::error_code ignored;
+  if (!std::filesystem::exists(root / name, ignored)) return std::nullopt;
+  return (root / name).lexically_normal();
+}
+
 }  // namespace kvstrata_test
