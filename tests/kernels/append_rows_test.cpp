@@ -51,6 +51,7 @@ struct scene
     const std::size_t lost = (64 - host_memory::address(slab_.data()) % 64) % 64;
     slab_.resize(slab_.size() + 64, std::byte{0xA5});
     view_ = table_.view(slab_.data() + lost + askew, layout.device_place(shape, all), shape, page_tokens);
+    for (std::uint32_t r = 0; r < requests; ++r) origins_.push_back(view_.origin(r));
     for (std::uint32_t r = 0; r < requests; ++r) {
       for (token_count t = windows[r].begin; t < windows[r].end; ++t) {
         if (below(3) != 0) where_.push_back({r, t});
@@ -113,7 +114,7 @@ struct scene
   [[nodiscard]] const page_table_view& view() const { return view_; }
   [[nodiscard]] paged_layer layer(layer_index l) const
   {
-    return layer_of(view_, l, table_.page_ids.data(), table_.indptr.data(), table_.first_tokens.data());
+    return layer_of(view_, l, table_.page_ids.data(), page_origins{origins_.data()});
   }
 
  private:
@@ -124,6 +125,7 @@ struct scene
   };
   std::mt19937 draw_;
   page_table table_;
+  std::vector<std::int32_t> origins_;
   std::vector<std::byte> slab_, source_;
   page_table_view view_;
   std::vector<token> where_;
@@ -242,23 +244,25 @@ TEST_CASE("append_rows: a grid has blocks for all words, at most as many as it m
   CHECK(append_rows<watched_memory>{.to = to, .from = {}, .width = 1}.most_rows() == 4);
 }
 
-TEST_CASE("append_rows: a window that begins behind token 0 needs to be told")
+TEST_CASE("append_rows: a window that begins behind page 0 needs the page table's origins")
 {
   const geometry shape{.layers = 1, .kv_heads = 2, .head_dim = 8, .element = element_type::bf16};
   page_table table;
   const std::vector<page_id> ids{to_page(3), to_page(1)};
-  table.add(ids, 0, 8, 4);
   std::byte memory[1024];
-  const auto layer = [&](const token_count* first) {
-    return layer_of(table.view(memory, paged_layout{.page_tokens = 4}.device_place(shape, 4), shape, 4), 0,
-                    table.page_ids.data(), table.indptr.data(), first);
-  };
-  CHECK(layer(nullptr).key(0, 5) == memory + 1 * 256 + 32);
+  const auto view = [&] { return table.view(memory, paged_layout{.page_tokens = 4}.device_place(shape, 4), shape, 4); };
+  table.add(ids, 2, 8, 4);
+  CHECK(layer_of(view(), 0, table.page_ids.data(), table.indptr.data()).key(0, 5) == memory + 1 * 256 + 32);
   table.add(ids, 9, 14, 4);
-  CHECK(kvstrata_test::sentence_of<usage_error>([&] { static_cast<void>(layer(nullptr)); }) ==
-        "layer_of: the window of request 1 begins at token 9, so the kernel must be given first_tokens");
-  CHECK(layer(table.first_tokens.data()).key(1, 9) == memory + 3 * 256 + 32);
-  CHECK(layer(table.first_tokens.data()).key(1, 13) == memory + 1 * 256 + 32);
+  CHECK(kvstrata_test::sentence_of<usage_error>([&] {
+          static_cast<void>(layer_of(view(), 0, table.page_ids.data(), table.indptr.data()));
+        }) == "layer_of: the window of request 1 begins at token 9, behind page 0, so the kernel needs page_origins");
+  const std::int32_t origins[] = {view().origin(0), view().origin(1)};
+  CHECK(origins[1] == 0);  // its pages begin at 2, and two pages lie before them
+  const paged_layer both = layer_of(view(), 0, table.page_ids.data(), page_origins{origins});
+  CHECK(both.key(0, 5) == memory + 1 * 256 + 32);
+  CHECK(both.key(1, 9) == memory + 3 * 256 + 32);
+  CHECK(both.key(1, 13) == memory + 1 * 256 + 32);
 }
 
 TEST_CASE("append_rows: what cannot be right is named")

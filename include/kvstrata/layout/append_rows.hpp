@@ -20,41 +20,50 @@ namespace kvstrata {
 struct paged_layer
 {
   const page_id* page_ids = nullptr;     ///< [indptr[requests]]
-  const std::int32_t* indptr = nullptr;  ///< [requests + 1]
+  const std::int32_t* indptr = nullptr;  ///< [requests] the view's, or its origins where windows begin behind page 0
   std::byte* base = nullptr;             ///< page 0 of the layer
   std::uint64_t page_stride = 0;         ///< bytes
   token_count page_tokens = 0;
-  std::uint32_t key_bytes = 0;                ///< of one token's K, [kv_heads][head_dim]
-  const token_count* first_tokens = nullptr;  ///< [requests] where windows begin; null: all at token 0
+  std::uint32_t key_bytes = 0;  ///< of one token's K, [kv_heads][head_dim]
 
   /// Where the K row of a token lies; its V row lies value_offset() bytes behind it.
   [[nodiscard]] constexpr std::byte* key(std::uint32_t request, token_count position) const
   {
-    const page_count first = first_tokens == nullptr ? 0 : first_tokens[request] / page_tokens;
-    const page_id page = page_ids[static_cast<token_count>(indptr[request]) + position / page_tokens - first];
+    const page_id page = page_ids[static_cast<token_count>(indptr[request]) + position / page_tokens];
     return base + static_cast<std::uint64_t>(static_cast<std::uint32_t>(page)) * page_stride +
            std::uint64_t{position % page_tokens} * key_bytes;
   }
   [[nodiscard]] constexpr std::uint64_t value_offset() const noexcept { return std::uint64_t{page_tokens} * key_bytes; }
 };
 
-/// `page_ids`, `indptr` and `first_tokens` are copies of the view's, in memory that the kernel can read. Throws usage_error
-/// when there are no first_tokens though a window begins behind token 0.
-[[nodiscard]] inline paged_layer layer_of(const page_table_view& view, layer_index layer, const page_id* page_ids,
-                                          const std::int32_t* indptr, const token_count* first_tokens = nullptr)
+/// A copy of all page_table_view::origin(request), in memory that the kernel can read.
+struct page_origins
 {
-  for (std::size_t r = 0; first_tokens == nullptr && r < view.first_tokens.size(); ++r) {
-    if (view.first_tokens[r] == 0) continue;
-    throw usage_error("layer_of: the window of request " + std::to_string(r) + " begins at token " +
-                      std::to_string(view.first_tokens[r]) + ", so the kernel must be given first_tokens");
-  }
+  const std::int32_t* data = nullptr;  ///< [requests]
+};
+
+/// For any windows. `page_ids` is a copy of the view's, in memory that the kernel can read.
+[[nodiscard]] inline paged_layer layer_of(const page_table_view& view, layer_index layer, const page_id* page_ids,
+                                          page_origins origins) noexcept
+{
   return {.page_ids = page_ids,
-          .indptr = indptr,
+          .indptr = origins.data,
           .base = view.base + view.where.offset(layer, 0),
           .page_stride = view.where.page_stride,
           .page_tokens = view.page_tokens,
-          .key_bytes = static_cast<std::uint32_t>(view.shape.key_bytes()),
-          .first_tokens = first_tokens};
+          .key_bytes = static_cast<std::uint32_t>(view.shape.key_bytes())};
+}
+
+/// For windows that begin in page 0 of their histories: `indptr` is a copy of the view's. Throws usage_error for others.
+[[nodiscard]] inline paged_layer layer_of(const page_table_view& view, layer_index layer, const page_id* page_ids,
+                                          const std::int32_t* indptr)
+{
+  for (std::size_t r = 0; r < view.size(); ++r) {
+    if (view.first_token(r) < view.page_tokens) continue;
+    throw usage_error("layer_of: the window of request " + std::to_string(r) + " begins at token " +
+                      std::to_string(view.first_token(r)) + ", behind page 0, so the kernel needs page_origins");
+  }
+  return layer_of(view, layer, page_ids, page_origins{indptr});
 }
 
 /// K and V of `rows` tokens, no token twice. Strides are bytes from one row to the next.

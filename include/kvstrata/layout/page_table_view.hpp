@@ -65,6 +65,14 @@ struct page_table_view
            static_cast<token_count>(last_page_len[request]);
   }
 
+  /// Where in page_ids the page of a request's token 0 would be, were it there: token t is in page_ids[origin + t /
+  /// page_tokens]. Below 0 for late windows, by arithmetic modulo 2^32. So one number a request is all that a kernel
+  /// needs to find tokens.
+  [[nodiscard]] std::int32_t origin(std::size_t request) const
+  {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(indptr[request]) - first_token(request) / page_tokens);
+  }
+
   /// Device address of a page in a layer: K as [page_tokens][kv_heads][head_dim], then V the same.
   [[nodiscard]] std::byte* page(layer_index layer, page_id id) const noexcept
   {
@@ -75,8 +83,8 @@ struct page_table_view
   /// value_offset() bytes behind it.
   [[nodiscard]] std::byte* key(layer_index layer, std::size_t request, token_count token) const
   {
-    const page_count number = token / page_tokens - first_token(request) / page_tokens;
-    return page(layer, pages(request)[number]) + (token % page_tokens) * shape.key_bytes();
+    const std::uint32_t at = static_cast<std::uint32_t>(origin(request)) + token / page_tokens;
+    return page(layer, page_ids[at]) + (token % page_tokens) * shape.key_bytes();
   }
   [[nodiscard]] std::size_t value_offset() const noexcept { return page_tokens * shape.key_bytes(); }
 };
