@@ -507,6 +507,29 @@ TEST_CASE("a fingerprint is left to prepare", "[prefetcher]")
   CHECK_THROWS_AS(s.cache.prepare({&r, 1}, s.compute), history_error);
 }
 
+TEST_CASE("a window is prefetched as far as it goes, and its stretches are left to prepare", "[prefetcher]")
+{
+  queue_scene s(16, bounds(16, 8, 8));
+  request r = s.asks(1, 40);
+  r.first_token = 10;
+  std::vector<std::uint64_t> hashes{1, 2, 3};
+  r.stretches = {.stride = 10, .hashes = hashes};
+  {
+    auto l = s.cache.prepare({&r, 1}, s.compute).value();
+    for (layer_index layer = 0; layer < tiny.layers; ++layer) l.layer_done(layer);
+    l.commit();
+  }
+  s.below({});
+  r.first_token = 22;
+  hashes = {3, 4};
+  r.history_tokens = 50;
+  s.ahead.launch(r);
+  hashes.assign(2, 0);  // nobody looks at them any more
+  s.poll();
+  CHECK(s.figures().queued_tokens == 18);
+  CHECK(s.figures().turned_down == 0);
+}
+
 TEST_CASE("a prefetcher refuses sizes that lead nowhere", "[prefetcher]")
 {
   emulated_device device({.time = time_mode::virtual_time});
