@@ -1,7 +1,7 @@
 // What Perfetto makes of a trace's slices and marks, after its trace processor (v52): an event before 0 is dropped; those
-// of one thread are sorted by time, the longer first; one that overlaps another without lying within it is dropped, and so
-// is what is deeper than 512; what ends at a moment makes room for what begins then, unless it has no length; times
-// are doubles of microseconds.
+// of one thread are sorted by time, the longer first; one that overlaps another without lying within it is dropped; what is
+// deeper than 512 is shown at the top, which counts as dropped here; what ends at a moment makes room for what begins then,
+// unless it has no length; times are doubles of microseconds.
 #pragma once
 
 #include "observe/json_reader.hpp"
