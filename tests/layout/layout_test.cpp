@@ -5,7 +5,7 @@
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
-#include <kvstrata/layout/page_table_view.hpp>
+#include <kvstrata/layout/page_table.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
 
 #include <cstdint>
@@ -309,4 +309,34 @@ TEST_CASE("a page is where the arithmetic of the documentation puts it")
     REQUIRE(view.key(layer, 2, 0) == view.page(layer, to_page(3)));
   }
   REQUIRE(view.key(2, 2, 3) + view.value_offset() + row == slab.data() + (2 * 5 + 4) * page);
+}
+
+TEST_CASE("a page table is filled request by request, and windows begin inside their first page")
+{
+  const geometry shape{.layers = 2, .kv_heads = 1, .head_dim = 4, .element = element_type::bf16};
+  const paged_layout layout{.page_tokens = 4};
+  std::vector<std::byte> slab(9 * page_bytes(shape, 4));
+  page_table table;
+  const auto fill = [&] {
+    table.clear();
+    const page_id first[] = {to_page(4), to_page(0), to_page(2)};
+    const page_id second[] = {to_page(7), to_page(8)};
+    table.add(first, 0, 12, 4);
+    table.add({}, 6, 6, 4);          // an empty window
+    table.add(second, 101, 107, 4);  // pages 25 and 26 of the history
+    return table.view(slab.data(), layout.device_place(shape, 9), shape, 4);
+  };
+  for (int again = 0; again < 2; ++again) {
+    const page_table_view view = fill();
+    REQUIRE(view.size() == 3);
+    REQUIRE(table.indptr == std::vector<std::int32_t>{0, 3, 3, 5});
+    REQUIRE(table.last_page_len == std::vector<std::int32_t>{4, 0, 3});
+    REQUIRE((view.first_token(0) == 0 && view.first_token(1) == 6 && view.first_token(2) == 101));
+    REQUIRE((view.first_token_offset(0) == 0 && view.first_token_offset(2) == 1));
+    REQUIRE((view.tokens(0) == 12 && view.tokens(1) == 6 && view.tokens(2) == 107));
+    REQUIRE((view.origin(0) == 0 && view.origin(2) == 3 - 25));
+    REQUIRE(view.key(1, 2, 101) == view.page(1, to_page(7)) + shape.key_bytes());
+    REQUIRE(view.key(0, 2, 106) == view.page(0, to_page(8)) + 2 * shape.key_bytes());
+    REQUIRE(view.key(0, 0, 11) == view.page(0, to_page(2)) + 3 * shape.key_bytes());
+  }
 }

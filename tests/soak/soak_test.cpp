@@ -118,15 +118,26 @@ class soaking
   [[nodiscard]] token_count longest() const { return std::min<token_count>(64, about_.longest); }
   [[nodiscard]] request asks(std::uint64_t user, token_count history) const
   {
-    return {.user = user_id{user}, .history_tokens = history, .epoch = epoch_};
+    return {.user = user_id{user},
+            .history_tokens = std::max(history, first_[user]),
+            .epoch = epoch_,
+            .first_token = first_[user]};
   }
+  /// The windows of every third user move on, and now and then back.
   [[nodiscard]] request some_request()
   {
     const std::uint64_t user = below(users);
     const auto known = static_cast<token_count>(drafts_[user].size());
     const std::uint32_t what = below(16);
     const token_count history = what == 0 ? below(known + 1) : what < 6 ? known : known + below(12);
-    return asks(user, std::min(longest(), history));
+    request r = asks(user, std::min({first_[user] + longest(), about_.longest, history}));
+    if (user % 3 == 0) {
+      if (below(8) == 0) r.first_token = std::min(r.first_token + below(8), r.history_tokens);
+      else if (below(64) == 0) r.first_token = below(r.first_token + 1);
+      if (r.history_tokens > r.first_token + longest()) r.first_token = r.history_tokens - longest();
+      if (below(8) == 0) r.volatile_tail = below(3);
+    }
+    return r;
   }
   [[nodiscard]] bool is_held(std::uint64_t user) const
   {
@@ -165,8 +176,8 @@ class soaking
       const request r = some_request();
       const auto same_user = [&r](const request& other) { return other.user == r.user; };
       if (std::any_of(batch_.begin(), batch_.end(), same_user)) continue;
-      if (wanted + about_.pages(r.history_tokens) > about_.device_pages) continue;
-      wanted += about_.pages(r.history_tokens);
+      if (wanted + about_.pages(window_of(r)) > about_.device_pages) continue;
+      wanted += about_.pages(window_of(r));
       batch_.push_back(r);
     }
     ++operations_;
@@ -185,7 +196,11 @@ class soaking
     for (std::size_t i = 0; i < batch_.size(); ++i) {
       const std::uint64_t user = to_number(batch_[i].user);
       const token_interval again = fresh.lease->plan().requests[i].recomputed;
-      token_count t = 0;
+      const request_plan& planned = fresh.lease->plan().requests[i];
+      if (planned.first_token < first_[user]) drafts_[user].clear();  // begun anew
+      if (batch_[i].volatile_tail != 0 && drafts_[user].size() > planned.lasting) drafts_[user].resize(planned.lasting);
+      first_[user] = planned.first_token;
+      token_count t = batch_[i].first_token;
       const auto until = [&](token_count end, bool computed) {
         for (; t < end; ++t) {
           const bool known = !computed || again.contains(t);
@@ -244,9 +259,9 @@ class soaking
       if (l.turns[i].forgotten) continue;
       std::vector<std::uint32_t>& drafts = drafts_[l.turns[i].user];
       const request_plan& r = l.lease->plan().requests[i];
-      if (drafts.size() < r.history) drafts.resize(r.history);
+      if (drafts.size() < r.lasting) drafts.resize(r.lasting);
       for (const token_interval piece : l.lease->compute(i)) {
-        for (token_count t = piece.begin; t < piece.end; ++t) {
+        for (token_count t = piece.begin; t < std::min(piece.end, r.lasting); ++t) {
           if (!r.recomputed.contains(t)) drafts[t] = l.draft;
         }
       }
@@ -302,7 +317,7 @@ class soaking
     const auto said = cache_.plan({&r, 1});
     if (!said) return;
     const request_plan& p = said->requests[0];
-    REQUIRE(p.history - p.computed_tokens() + p.recomputed.size() <= drafts_[to_number(r.user)].size());
+    REQUIRE(window_of(r).size() - p.computed_tokens() + p.recomputed.size() <= drafts_[to_number(r.user)].size());
   }
   void erase(std::uint64_t user)
   {
@@ -311,6 +326,7 @@ class soaking
     const bool erased = cache_.erase(user_id{user});
     if (held) REQUIRE(erased);
     drafts_[user].clear();
+    first_[user] = 0;
     for (open_lease& l : open_) {
       for (turn& t : l.turns) t.forgotten |= t.user == user;
     }
@@ -321,6 +337,7 @@ class soaking
     epoch_ = epoch_id{to_number(epoch_) + 1};
     cache_.advance_epoch(epoch_);
     for (auto& drafts : drafts_) drafts.clear();
+    std::fill(first_.begin(), first_.end(), 0U);
     for (open_lease& l : open_) {
       for (turn& t : l.turns) t.forgotten = true;
     }
@@ -372,7 +389,9 @@ class soaking
     for (std::uint64_t user = 0; user < users; ++user) {
       REQUIRE(cache_.arrived(user_id{user}));
       const request r = asks(user, static_cast<token_count>(drafts_[user].size()));
-      on_device += cache_.plan({&r, 1}).value().requests[0].device_hit.size();
+      const request_plan p = cache_.plan({&r, 1}).value().requests[0];
+      if (p.kept.forgotten.total() != 0) cache_.prepare({&r, 1}, streams_[0]).value()->release();  // forgets it
+      on_device += p.device_hit.size();
       ++operations_;
     }
     const cache_stats s = cache_.stats();
@@ -392,6 +411,7 @@ class soaking
     CHECK(c.committed_tokens > often);
     CHECK(c.device_evicted_tokens > often);
     CHECK(c.lower_evicted_tokens > often);
+    CHECK(c.passed_tokens > often / 4);
     if (effort == 1) return;  // too short for what is rare
     CHECK(c.saved_tokens > often);
     CHECK(c.undone_tokens > often / 4);
@@ -408,6 +428,7 @@ class soaking
   std::uint64_t state_;
   std::vector<stream_id> streams_;
   std::vector<std::vector<std::uint32_t>> drafts_ = std::vector<std::vector<std::uint32_t>>(users);
+  std::vector<token_count> first_ = std::vector<token_count>(users);  // where their windows begin
   std::vector<open_lease> open_;
   std::vector<request> batch_;
   epoch_id epoch_{};

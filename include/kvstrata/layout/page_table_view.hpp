@@ -31,12 +31,12 @@ struct placement
 /// from the beginning of the history, whatever the window is.
 struct page_table_view
 {
-  std::span<const page_id> page_ids;            ///< [indptr[size()]] pages of all requests, each in history order
-  std::span<const std::int32_t> indptr;         ///< [size() + 1] request r has page_ids[indptr[r] .. indptr[r + 1])
-  std::span<const std::int32_t> last_page_len;  ///< [size()] tokens in a request's last page; 0 when it has no page
-  std::span<const token_count> first_tokens;    ///< [size()] where a request's window begins; empty: all at token 0
-  std::byte* base = nullptr;                    ///< device address of layer 0, page 0
-  placement where;                              ///< byte offset of a page from base
+  std::span<const page_id> page_ids;               ///< [indptr[size()]] pages of all requests, each in history order
+  std::span<const std::int32_t> indptr;            ///< [size() + 1] request r has page_ids[indptr[r] .. indptr[r + 1])
+  std::span<const std::int32_t> last_page_len;     ///< [size()] tokens in a request's last page; 0 when it has no page
+  std::span<const token_count> first_tokens = {};  ///< [size()] where a request's window begins; empty: all at token 0
+  std::byte* base = nullptr;                       ///< device address of layer 0, page 0
+  placement where;                                 ///< byte offset of a page from base
   geometry shape;
   token_count page_tokens = 0;  ///< tokens a page
 
