@@ -394,6 +394,7 @@ class soaking
       on_device += p.device_hit.size();
       ++operations_;
     }
+    cache_.drain_sync();  // leases that made the cache forget have released pages
     const cache_stats s = cache_.stats();
     REQUIRE(s.device.resident_tokens == on_device);
     REQUIRE(s.device.in_flight_bytes + s.lower.in_flight_bytes + s.window.in_flight_bytes == 0);
