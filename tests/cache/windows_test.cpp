@@ -381,20 +381,22 @@ TEST_CASE("a fingerprint vouches for no volatile tail", "[cache][windows]")
 {
   scene<default_scene_cache> s(16, 32);
   std::vector<unsigned> history = numbers(12);
-  auto hashes = prefixes(history, 1);
-  auto parts = stretches(history, 3, 0);
-  request r = window(1, 0, 12);
-  r.volatile_tail = 2;
-  r.fingerprint = {.stride = 1, .prefix_hashes = hashes};
-  r.stretches = {.stride = 3, .hashes = parts};
-  serve(s, r);
+  std::vector<std::uint64_t> hashes, parts;
+  const auto asks = [&] {
+    hashes = prefixes(history, 1);
+    parts = stretches(history, 3, 0);
+    request r = window(1, 0, 12);
+    r.volatile_tail = 2;
+    r.fingerprint = {.stride = 1, .prefix_hashes = hashes};
+    r.stretches = {.stride = 3, .hashes = parts};
+    return r;
+  };
+  serve(s, asks());
   history[10] = history[11] = 5;
-  hashes = prefixes(history, 1);
-  parts = stretches(history, 3, 0);
-  CHECK(is(serve(s, r), 10, 0, 2));
+  CHECK(is(serve(s, asks()), 10, 0, 2));
   history[9] = 5;
-  hashes = prefixes(history, 1);
-  CHECK_THROWS_AS(s.cache.plan({&r, 1}), history_error);
+  const request rewritten = asks();
+  CHECK_THROWS_AS(s.cache.plan({&rewritten, 1}), history_error);
 }
 
 TEST_CASE("dropping the lease of a moved window drops its new tokens only", "[cache][windows]")

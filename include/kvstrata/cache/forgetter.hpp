@@ -27,16 +27,18 @@ class forgetter
   void carry_out(const batch_plan& plan, std::span<entry_type* const> users) noexcept
   {
     tokens_forgotten all;
+    bool any = false;
     for (std::size_t i = 0; i < users.size(); ++i) {
       const request_plan& r = plan.requests[i];
       users[i]->first_token = r.first_token;
       users[i]->earlier_until = r.kept.earlier_until;
       vouchers<entry_type>::withdraw(*users[i], r.kept.tokens.end);
-      if (r.kept.forgotten == tokens_forgotten{}) continue;
+      if (!r.kept.forgets) continue;
       all += r.kept.forgotten;
+      any = true;
       keep(*users[i], r.kept.tokens);
     }
-    if (all == tokens_forgotten{}) return;
+    if (!any) return;
     forgotten_ += all;
     tell(books_->watcher(), all);
   }

@@ -68,7 +68,15 @@ namespace detail {
 
 }  // namespace detail
 
-/// `found` may be null: nothing is cached. O(1).
+/// Of a user of whom nothing is cached, or who goes on as before, everything is kept.
+template <class Entry>
+[[nodiscard]] bool keeps_all(const request& r, const Entry* found, const contradiction& against) noexcept
+{
+  return found == nullptr || (r.first_token == found->first_token && found->earlier_until <= r.first_token &&
+                              r.volatile_tail == 0 && against.tokens.empty());
+}
+
+/// What the request keeps; `found` may be null: nothing is cached. O(1).
 ///
 /// A row is as good as those before it that it saw. Those of an earlier window cannot be computed again as they were, for
 /// what they saw is not told any more: so where one of them is gone, all behind it is of no use.
@@ -77,7 +85,7 @@ template <class Entry>
 {
   constexpr token_count no_end = (std::numeric_limits<token_count>::max)();
   kept_tokens out{.tokens = {r.first_token, no_end}};
-  if (found == nullptr) return out;
+  if (keeps_all(r, found, against)) return out;
   const token_interval above = found->device.tokens;
   const token_interval below = found->lower.tokens;
   const auto cached = [&](token_interval within) { return detail::tokens_of_either(above, below, within); };
@@ -92,18 +100,21 @@ template <class Entry>
   if (!against.tokens.empty()) keep_until(against.agreed_until, out.forgotten.rewritten);
   if (r.first_token < found->first_token) keep_until(0, out.forgotten.widened);
   if (r.volatile_tail != 0) keep_until(lasting_tokens(r).end, out.forgotten.overwritten);
-  if (!moves && found->earlier_until <= r.first_token) return out;  // all of one window
 
+  // Where not all of it was computed in the window at hand:
   const auto end_of_kept = [&] {
     const token_interval a = intersect(above, out.tokens);
     const token_interval b = intersect(below, out.tokens);
     return (std::max)(a.end, b.end);  // 0 where empty
   };
   const token_count earlier = moves ? end_of_kept() : (std::min)(found->earlier_until, end_of_kept());
-  keep_until(detail::first_gap(intersect(above, out.tokens), intersect(below, out.tokens), r.first_token, earlier),
-             out.forgotten.stranded);
-  out.earlier_until = (std::min)(earlier, end_of_kept());
-  if (out.earlier_until <= r.first_token) out.earlier_until = 0;
+  if (earlier > r.first_token) {
+    keep_until(detail::first_gap(intersect(above, out.tokens), intersect(below, out.tokens), r.first_token, earlier),
+               out.forgotten.stranded);
+    out.earlier_until = (std::min)(earlier, end_of_kept());
+    if (out.earlier_until <= r.first_token) out.earlier_until = 0;
+  }
+  out.forgets = out.forgotten.total() != 0;
   return out;
 }
 

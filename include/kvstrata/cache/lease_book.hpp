@@ -102,10 +102,10 @@ class lease_book
       if (e.doomed || levels_->is_stale(e)) continue;
       const token_interval lasting{s.plan.requests[i].first_token, s.plan.requests[i].lasting};
       levels_->set_device_tokens(e, hull(lasting, e.device.tokens));  // they touch: the planner sees to it
-      s.vouched.commit(i, e);
       for (const token_interval piece : s.plan.compute_of(i)) what.tokens += intersect(piece, lasting).size();
       committed_.push_back(&e);
     }
+    s.vouched.commit([this](const entry_type& e) { return !e.doomed && !levels_->is_stale(e); });
     levels_->write_through(committed_, s.plan.compute.empty() ? std::span<const event>() : std::span(s.done));
     tell(levels_->watcher(), what);
   }
@@ -157,7 +157,8 @@ class lease_book
       ++e->holds;
       ++s.held;
       levels_->note_time(requests[i].time_ms);
-      if (s.vouched.add(requests[i], kept_stretches_) != 0) levels_->users().reserve_stretches(*e, kept_stretches_);
+      if (!has_fingerprint(requests[i])) continue;
+      if (s.vouched.add(requests[i], *e, kept_stretches_) != 0) levels_->users().reserve_stretches(*e, kept_stretches_);
     }
   }
 

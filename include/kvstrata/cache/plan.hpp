@@ -5,17 +5,20 @@
 #include <kvstrata/observe/events.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 namespace kvstrata {
 
-/// What a request makes of all that is cached of its user.
+/// What a request makes of all that is cached of its user. By default it keeps everything.
 struct kept_tokens
 {
-  token_interval tokens;          ///< what lies outside is forgotten, in every tier, before anything else happens
-  tokens_forgotten forgotten{};   ///< how many that are, and why
+  /// What lies outside is forgotten, in every tier, before anything else happens.
+  token_interval tokens{0, (std::numeric_limits<token_count>::max)()};
   token_count earlier_until = 0;  ///< kept tokens before it were computed in windows that began earlier
+  bool forgets = false;           ///< is anything forgotten?
+  tokens_forgotten forgotten{};   ///< how many tokens that are, and why
 };
 
 /// Where a request's tokens come from. device_hit, lower_hits and the compute intervals partition [first_token, history).

@@ -36,7 +36,7 @@ class planner
     for (const request& r : requests) {
       checks_.require_right(r);
       entry_type* const found = levels_->users().find(r.user);
-      out.kept.push_back(checks_.require_known(r, found));
+      checks_.require_known(r, found);
       batch_pages += levels_->room(window_of(r)).size();
       out.entries.push_back(found);
     }
@@ -48,7 +48,7 @@ class planner
     for (const bool keep_surplus : {true, false}) {
       out.plan.clear();
       out.victims.clear();
-      for (std::size_t i = 0; i < requests.size(); ++i) plan_request(requests[i], i, keep_surplus, out);
+      for (std::size_t i = 0; i < requests.size(); ++i) plan_request(requests[i], out.entries[i], keep_surplus, out);
       if (room_->find_room(out)) return std::nullopt;
     }
     return room_->too_much_held(out);
@@ -58,21 +58,25 @@ class planner
   /// A user whose history lies apart from what the device has of them loses that: the device keeps one interval of a
   /// user. Without keep_surplus, so does a user with pages behind those that the request wants: the last resort when
   /// nobody else's pages make room.
-  void plan_request(const request& r, std::size_t number, bool keep_surplus, batch& out)
+  void plan_request(const request& r, entry_type* found, bool keep_surplus, batch& out)
   {
-    entry_type* const found = out.entries[number];
-    const kept_tokens& kept = out.kept[number];
     const token_interval all = window_of(r);
-    const token_interval resident = found == nullptr ? token_interval{} : intersect(found->device.tokens, kept.tokens);
-    const token_interval here = intersect(resident, all);
-    const token_interval below =
-        found == nullptr ? token_interval{} : intersect(intersect(found->lower.tokens, kept.tokens), all);
-    request_plan p{.user = r.user,
-                   .history = all.end,
-                   .first_token = all.begin,
-                   .lasting = lasting_tokens(r).end,
-                   .kept = kept,
-                   .device_hit = here};
+    request_plan& p = out.plan.requests.emplace_back();
+    p.user = r.user;
+    p.history = all.end;
+    p.first_token = all.begin;
+    p.lasting = lasting_tokens(r).end;
+    const contradiction against =
+        found != nullptr && has_fingerprint(r) ? contradiction_of(r, *found) : contradiction{};
+    if (!keeps_all(r, found, against)) p.kept = kept_by(r, found, against);
+    token_interval resident = found == nullptr ? token_interval{} : found->device.tokens;
+    token_interval below = found == nullptr ? token_interval{} : found->lower.tokens;
+    if (p.kept.forgets) {
+      resident = intersect(resident, p.kept.tokens);
+      below = intersect(below, p.kept.tokens);
+    }
+    below = intersect(below, all);
+    const token_interval here = p.device_hit = intersect(resident, all);
     p.lower_hits[0] = here.empty() ? below : intersect(below, {all.begin, here.begin});
     if (!here.empty()) p.lower_hits[1] = intersect(below, {here.end, all.end});
     p.compute_begin = static_cast<std::uint32_t>(out.plan.compute.size());
@@ -86,7 +90,7 @@ class planner
     p.compute_end = static_cast<std::uint32_t>(out.plan.compute.size());
     const page_interval wanted = levels_->room(all);
     page_interval have = found == nullptr ? page_interval{} : found->device.covered();
-    if (kept.forgotten.total() != 0) {
+    if (p.kept.forgets) {
       p.pages_forgotten = have.size() - levels_->room(resident).size();
       have = levels_->room(resident);
     }
@@ -103,7 +107,6 @@ class planner
     }
     out.plan.pages_needed += p.pages_taken;
     out.plan.pages_forgotten += p.pages_forgotten;
-    out.plan.requests.push_back(p);
   }
 
   /// Where the split policy cuts, in whole pages: the model does not write to a page that is being onloaded.

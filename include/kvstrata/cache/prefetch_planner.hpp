@@ -32,7 +32,8 @@ class prefetch_planner
     checks_.require_right(r);
     entry_type* const found = levels_->users().find(r.user);
     if (found == nullptr) return std::nullopt;
-    const kept_tokens kept = checks_.require_known(r, found);
+    checks_.require_known(r, found);
+    const kept_tokens kept = kept_by(r, found, contradiction_of(r, *found));
     const token_interval below = intersect(found->lower.tokens, intersect(kept.tokens, window_of(r)));
     const token_interval here = found->device.tokens;
     if (here.contains(below) || !joinable(below, here)) return std::nullopt;
@@ -51,12 +52,8 @@ class prefetch_planner
       }
       checks_.require_fits(1, wanted.size());
       out.entries.push_back(found);
-      request_plan p{.user = r.user,
-                     .history = both.end,
-                     .first_token = both.begin,
-                     .lasting = both.end,
-                     .kept = {.tokens = both},
-                     .device_hit = here};
+      request_plan p{
+          .user = r.user, .history = both.end, .first_token = both.begin, .lasting = both.end, .device_hit = here};
       p.lower_hits[0] = here.empty() ? both : token_interval{both.begin, here.begin};
       if (!here.empty()) p.lower_hits[1] = {here.end, both.end};
       p.pages_taken = taken;

@@ -58,6 +58,11 @@ struct request
   rewritten_history if_rewritten = rewritten_history::refuse;
 };
 
+[[nodiscard]] constexpr bool has_fingerprint(const request& r) noexcept
+{
+  return r.fingerprint.stride != 0 || r.stretches.stride != 0;
+}
+
 /// The tokens that the model attends to.
 [[nodiscard]] constexpr token_interval window_of(const request& r) noexcept
 {

@@ -84,14 +84,13 @@ class request_checks
     require_time(r);
   }
 
-  /// What the request leaves of what is cached of its user; `found` may be null. Throws history_error when the history
-  /// was rewritten and the request does not allow for that.
-  static kept_tokens require_known(const request& r, const entry_type* found)
+  /// Throws history_error when the request's fingerprints contradict what is cached of its user and it does not allow for
+  /// that; `found` may be null.
+  static void require_known(const request& r, const entry_type* found)
   {
-    if (found == nullptr) return kept_by(r, found, {});
-    const contradiction against = contradiction_of(r, *found);
-    if (!against.tokens.empty() && r.if_rewritten == rewritten_history::refuse) refuse_rewritten(r, against);
-    return kept_by(r, found, against);
+    if (found == nullptr || !has_fingerprint(r) || r.if_rewritten != rewritten_history::refuse) return;
+    if (const contradiction against = contradiction_of(r, *found); !against.tokens.empty())
+      refuse_rewritten(r, against);
   }
 
  private:

@@ -81,7 +81,7 @@ class residency
     if (is_live(e)) device_count_.resident += std::uint64_t{tokens.size()} - e.device.tokens.size();
     e.device.tokens = tokens;
     e.device.read.keep(tokens);
-    e.prefetched.had = intersect(e.prefetched.had, tokens);
+    if (!e.prefetched.had.empty()) e.prefetched.had = intersect(e.prefetched.had, tokens);
     if (tokens.empty()) forget_prefetch(e);
     note(e);
   }

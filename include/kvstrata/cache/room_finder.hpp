@@ -16,7 +16,6 @@ struct planned_batch
 {
   batch_plan plan;
   std::vector<typename Hierarchy::entry_type*> entries;  ///< of the requests; null for users without one
-  std::vector<kept_tokens> kept;                         ///< of what is cached of them
   std::vector<typename Hierarchy::victim> victims;
 };
 
@@ -36,7 +35,6 @@ class room_finder
   {
     out.plan.clear();
     out.entries.clear();
-    out.kept.clear();
     out.victims.clear();
     out.plan.pages_free = levels_->top().slab().free();
   }

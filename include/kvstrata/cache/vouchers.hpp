@@ -19,7 +19,8 @@ inline void check_kept_stretches(std::uint32_t most)
   if (most > limit) throw config_error("kept_stretches", most, "it may be at most " + std::to_string(limit));
 }
 
-/// Reused from batch to batch, so that it does not allocate in steady state. Not synchronised.
+/// Reused from batch to batch, so that it does not allocate in steady state; requests without fingerprints leave nothing
+/// here. Not synchronised.
 template <class Entry>
 class vouchers
 {
@@ -30,12 +31,13 @@ class vouchers
     hashes_.clear();
   }
 
-  /// The next request's: of what a commit keeps of it, the newest prefix, and the newest `most` stretches. Returns how
-  /// many stretches those are.
-  std::size_t add(const request& r, std::size_t most)
+  /// A request's who has a fingerprint: of what a commit keeps of it, the newest prefix, and the newest `most` stretches. Returns how many
+  /// stretches those are.
+  std::size_t add(const request& r, Entry& e, std::size_t most)
   {
     const token_interval lasting = lasting_tokens(r);
     voucher& out = all_.emplace_back();
+    out.who = &e;
     const history_fingerprint& f = r.fingerprint;
     if (const token_count strides = f.stride == 0 ? 0 : lasting.end / f.stride; strides != 0) {
       out.prefix = {strides * f.stride, f.prefix_hashes[strides - 1]};
@@ -52,20 +54,23 @@ class vouchers
     return count;
   }
 
-  /// Request `number` was committed. Who vouches for less than is vouched for already adds nothing. The entry must have
-  /// room for the hashes.
-  void commit(std::size_t number, Entry& e) const noexcept
+  /// The requests of those users were committed for whom is_kept(entry). Who vouches for less than is vouched for already
+  /// adds nothing. The entries must have room for the hashes.
+  template <class IsKept>
+  void commit(IsKept&& is_kept) const noexcept
   {
-    const voucher& v = all_[number];
-    if (v.prefix.tokens > e.vouched.tokens) e.vouched = v.prefix;
-    auto& known = e.stretches;
     const auto reach = [](std::uint64_t stretches, token_count stride) { return stretches * stride; };
-    if (v.first == v.last) return;
-    if (!known.hashes.empty() && reach(v.end, v.stride) < reach(known.end, known.stride)) return;
-    known.stride = v.stride;
-    known.end = v.end;
-    known.hashes.assign(hashes_.begin() + static_cast<std::ptrdiff_t>(v.first),
-                        hashes_.begin() + static_cast<std::ptrdiff_t>(v.last));
+    for (const voucher& v : all_) {
+      if (!is_kept(*v.who)) continue;
+      if (v.prefix.tokens > v.who->vouched.tokens) v.who->vouched = v.prefix;
+      auto& known = v.who->stretches;
+      if (v.first == v.last) continue;
+      if (!known.hashes.empty() && reach(v.end, v.stride) < reach(known.end, known.stride)) continue;
+      known.stride = v.stride;
+      known.end = v.end;
+      known.hashes.assign(hashes_.begin() + static_cast<std::ptrdiff_t>(v.first),
+                          hashes_.begin() + static_cast<std::ptrdiff_t>(v.last));
+    }
   }
 
   /// What an entry knows of tokens from `until` on is not true any more.
@@ -81,6 +86,7 @@ class vouchers
  private:
   struct voucher
   {
+    Entry* who = nullptr;
     typename Entry::vouched_prefix prefix;
     token_count stride = 0;  ///< of the stretches
     token_count end = 0;     ///< the stretch behind the newest
@@ -88,7 +94,7 @@ class vouchers
     std::size_t last = 0;
   };
 
-  std::vector<voucher> all_;  // by request
+  std::vector<voucher> all_;
   std::vector<std::uint64_t> hashes_;
 };
 

@@ -61,18 +61,30 @@ namespace detail {
 
 /// Seconds until the last layer is computed, when the tokens of lower_hits[0] before `until` are computed with the front
 /// and the rest is fetched. Convex in `until` while anything is fetched: fetching falls by a straight line, and computing
-/// is convex.
-[[nodiscard]] inline double split_seconds(const cost_model& cost, const split_question& q, token_count candidates,
-                                          token_count until) noexcept
+/// is convex. Holds what all cuts have in common.
+class split_seconds
 {
-  const token_interval hit = q.lower_hits[0];  // before it, all is computed
-  const token_count first = q.first_token;
-  const double rest = cost.compute_seconds(q.compute, first) -
-                      cost.compute_seconds(token_interval{first, hit.begin}, first) +
-                      candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history - first + 1.0));
-  return cost.pipeline_seconds(cost.fetch_seconds(hit.end - until + q.lower_hits[1].size()),
-                               cost.compute_seconds(token_interval{first, until}, first), rest);
-}
+ public:
+  split_seconds(const cost_model& cost, const split_question& q, token_count candidates) noexcept
+      : cost_(&cost), first_(q.first_token), end_(q.lower_hits[0].end + q.lower_hits[1].size())
+  {
+    const token_interval before{first_, q.lower_hits[0].begin};  // all of it is computed
+    rest_ = cost.compute_seconds(q.compute, first_) - cost.compute_seconds(before, first_) +
+            candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history - first_ + 1.0));
+  }
+
+  [[nodiscard]] double operator()(token_count until) const noexcept
+  {
+    return cost_->pipeline_seconds(cost_->fetch_seconds(end_ - until),
+                                   cost_->compute_seconds(token_interval{first_, until}, first_), rest_);
+  }
+
+ private:
+  const cost_model* cost_;
+  token_count first_;
+  token_count end_;  // of what could be fetched, were it one piece
+  double rest_;      // of computing: behind the front, and candidates
+};
 
 }  // namespace detail
 
@@ -88,8 +100,8 @@ struct fetch_or_recompute
   {
     const token_interval hit = q.lower_hits[0];
     if (hit.empty()) return 0;
-    const double fetched = detail::split_seconds(cost, q, candidates, hit.begin);
-    return detail::split_seconds(cost, q, candidates, hit.end) < fetched ? hit.end : 0;
+    const detail::split_seconds seconds(cost, q, candidates);
+    return seconds(hit.end) < seconds(hit.begin) ? hit.end : 0;
   }
 
   friend void check(const fetch_or_recompute& s) { check(s.cost, "split.cost"); }
@@ -110,7 +122,7 @@ struct split_by_cost
     const auto cut = [&](page_count page) {
       return page * q.page_tokens > hit.begin ? page * q.page_tokens : hit.begin;
     };
-    const auto seconds = [&](token_count until) { return detail::split_seconds(cost, q, candidates, until); };
+    const detail::split_seconds seconds(cost, q, candidates);
     // Bisection for the first cut that the next one does not beat. To fetch nothing saves the latency, too: that cut
     // lies off the convex curve and is looked at by itself.
     page_count best = hit.begin / q.page_tokens;
