@@ -90,7 +90,7 @@ bool show_rewriting()
   server s;
   s.history.assign(100, 1.0f);
   token_count computed = 0;
-  const auto asks = [&s](const std::vector<std::uint64_t>& hashes) {
+  const auto asks = [](const std::vector<std::uint64_t>& hashes) {
     request r{.user = ada, .history_tokens = 100, .first_token = 30};
     r.stretches = {.stride = 8, .hashes = hashes};  // of [32, 40), [40, 48), ...: what the caller has
     r.if_rewritten = rewritten_history::start_anew;
