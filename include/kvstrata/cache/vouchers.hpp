@@ -31,8 +31,8 @@ class vouchers
     hashes_.clear();
   }
 
-  /// A request's who has a fingerprint: of what a commit keeps of it, the newest prefix, and the newest `most` stretches. Returns how many
-  /// stretches those are.
+  /// Of a request that has a fingerprint, what a commit keeps of it: the newest prefix, and the newest `most` stretches.
+  /// Returns how many stretches those are.
   std::size_t add(const request& r, Entry& e, std::size_t most)
   {
     const token_interval lasting = lasting_tokens(r);
