@@ -188,6 +188,17 @@ class naive_cache
     users_.erase(user);
   }
 
+  /// Has the user rows that were computed in a window that began earlier? They may be made useless (stranded) by a request
+  /// that asks for nothing new.
+  [[nodiscard]] bool has_earlier_rows(kvstrata::user_id user) const
+  {
+    const auto known = users_.find(user);
+    if (known == users_.end()) return false;
+    const auto& rows = known->second.rows;
+    return std::any_of(rows.begin(), rows.end(),
+                       [&](const auto& r) { return r.second.window != known->second.first_token; });
+  }
+
   /// Committed tokens that vanished, counted each time. The cache must have counted as many as dropped, and may have
   /// counted `uncertain()` more: of users who were forgotten before anybody looked.
   [[nodiscard]] std::uint64_t vanished() const noexcept { return vanished_; }

@@ -658,7 +658,8 @@ class shard_walker
   void begin_anew(const std::vector<request>& batch)
   {
     for (const request& r : batch) {
-      const bool makes_useless = r.first_token != naive_.first_token(r.user) || r.volatile_tail != 0;
+      const bool makes_useless =
+          r.first_token != naive_.first_token(r.user) || r.volatile_tail != 0 || naive_.has_earlier_rows(r.user);
       if (!makes_useless || is_held(r.user)) continue;
       naive_.forget(r.user, false);
       static_cast<void>(cache_.erase(r.user));

@@ -59,9 +59,9 @@ class sharded
   /// As cache's, for users of any shards: one lease, with one page table in the order of the requests. The shards
   /// prepare their parts in the order of their numbers, so that batches never refuse each other in a circle.
   /// When a shard returns pressure or throws, the parts before it are given up and its answer is passed on: nothing
-  /// stays held and no content changes, but users of those parts may have come up to the device and others been
-  /// evicted for them, and what their requests make useless is forgotten, as after a lease that was dropped; a pressure's page counts are that shard's. Throws
-  /// usage_error for a user who is twice in the batch before anything changes.
+  /// stays held and no content changes, but users of those parts may have come up to the device, others been evicted for
+  /// them, and what their requests make useless is forgotten, as after a lease that was dropped; a pressure's page counts
+  /// are that shard's. Throws usage_error for a user who is twice in the batch before anything changes.
   /// O(shards + requests log requests) on top of the shards' work, and O(pages of the batch) for the page table.
   [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
   {
