@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# Version: prometheus_client 0.26.0.
+#
 # prometheus_client, the Python library of Prometheus, has a parser of the text format and one of OpenMetrics. Both
 # formats have counters, and both call a counter's sample requests_total.
 #
@@ -14,8 +16,32 @@
 # either an endpoint that one kind of scraper refuses, or counters that have lost their type with no error anywhere. A
 # writer needs both forms and has to choose by the request's Accept header.
 set -euo pipefail
-# shellcheck source=findings/pinned.bash
-source "$(dirname "${BASH_SOURCE[0]}")/pinned.bash"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+missing() {  # WHAT...
+  echo "cannot run: $*" >&2
+  exit 77
+}
+
+install_pinned() {  # NAME==VERSION; then $work/venv/bin/python has it
+  command -v python3 >"$work/log" || missing "python3 is not installed"
+  python3 -m venv "$work/venv" >"$work/log" 2>&1 ||
+    missing "python3 makes no virtual environment: $(tail -n 1 "$work/log")"
+  "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: "$1" \
+    >"$work/log" 2>&1 || missing "pip does not install $1: $(tail -n 1 "$work/log")"
+  echo "$1"
+}
+
+compare() {  # EXPECTED SEEN; prints what was seen
+  printf '%s\n' "$2"
+  if [[ $1 != "$2" ]]; then
+    printf 'THE BEHAVIOUR HAS CHANGED; described is:\n%s\n' "$1"
+    exit 1
+  fi
+  echo "as described"
+}
 install_pinned prometheus_client==0.26.0
 
 expected='requests_total 3, declared "# TYPE requests counter"
