@@ -4,13 +4,11 @@
 #include "gpu_replay/plan.hpp"
 #include "gpu_replay/report.hpp"
 #include "tools/output_paths.hpp"
+#include "tools/run_command.hpp"
 
-#include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/output_file.hpp>
 
 #include <array>
-#include <exception>
-#include <new>
 #include <optional>
 #include <ostream>
 
@@ -60,18 +58,8 @@ int command(int argc, const char* const* argv, const gpu_runner& gpu, std::ostre
 {
   options o;
   if (const std::optional<int> code = parse(argc, argv, o, out, err)) return *code;
-  try {
-    return serve(o, command_line(argc, argv), gpu, out, err);
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  } catch (const std::bad_alloc&) {
-    err << "error: this machine has not the memory for that many users, requests or tokens; ask for fewer\n";
-    return 1;
-  } catch (const std::exception& e) {
-    err << "error: " << e.what() << '\n';
-    return 1;
-  }
+  return tools::run_command(err, "that many users, requests or tokens; ask for fewer",
+                            [&] { return serve(o, command_line(argc, argv), gpu, out, err); });
 }
 
 }  // namespace gpu_replay

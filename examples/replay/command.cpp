@@ -8,12 +8,9 @@
 #include "replay/sentences.hpp"
 #include "replay/table.hpp"
 #include "tools/output_paths.hpp"
-
-#include <kvstrata/core/error.hpp>
+#include "tools/run_command.hpp"
 
 #include <array>
-#include <exception>
-#include <new>
 #include <optional>
 #include <ostream>
 
@@ -46,18 +43,8 @@ int command(int argc, const char* const* argv, std::ostream& out, std::ostream& 
 {
   options o;
   if (const std::optional<int> code = parse(argc, argv, o, out, err)) return *code;
-  try {
-    return serve(o, out, err);
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  } catch (const std::bad_alloc&) {
-    err << "error: this machine has not the memory for that many users, requests or tokens; ask for fewer\n";
-    return 1;
-  } catch (const std::exception& e) {
-    err << "error: " << e.what() << '\n';
-    return 1;
-  }
+  return tools::run_command(err, "that many users, requests or tokens; ask for fewer",
+                            [&] { return serve(o, out, err); });
 }
 
 }  // namespace replay

@@ -6,21 +6,21 @@
 
 #include "replay/progress.hpp"
 #include "tools/output_paths.hpp"
+#include "tools/run_command.hpp"
 
-#include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/output_file.hpp>
 
-#include <exception>
-#include <new>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 int sim::sweep_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
   options o;
   if (const std::optional<int> code = parse(count, arguments, o, out, err)) return *code;
-  try {
+  constexpr std::string_view no_memory = "these caches; ask for fewer or smaller ones, or for a sample (--sample 0.01)";
+  return tools::run_command(err, no_memory, [&] {
     const std::vector<tools::named_path> outputs{
         {"--csv", o.csv}, {"--series", o.series}, {"--json", o.json}, {"--html", o.html}, {"--svg", o.svg}};
     std::vector<tools::named_path> inputs{{"--machine", o.machine}};
@@ -44,15 +44,5 @@ int sim::sweep_command(int count, const char* const* arguments, std::ostream& ou
     if (!o.svg.empty()) kvstrata::write_file(o.svg, picture(r));
     out.flush();
     return 0;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  } catch (const std::bad_alloc&) {
-    err << "error: this machine has not the memory for these caches; ask for fewer or smaller ones, or for a sample "
-           "(--sample 0.01)\n";
-    return 1;
-  } catch (const std::exception& e) {
-    err << "error: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }
