@@ -212,7 +212,8 @@ gpu_quick() {
   mkdir -p "$results" "$kept"
   if have flock; then
     exec 9>"$kept/lock"
-    flock -n 9 || fail "another ./dev gpu quick is at work here, and two would disturb each other."
+    # A call that was killed may have left a child, such as a sleep, that holds the lock a moment longer.
+    flock -w 3 9 || fail "another ./dev gpu quick is at work here, and two would disturb each other."
   fi
   quick_end_all
   trap quick_end_all EXIT
