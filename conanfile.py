@@ -19,7 +19,7 @@ class KvstrataConan(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     options = {"cuda": [True, False]}
     default_options = {"cuda": False}
-    exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*"
+    exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
     @property
@@ -43,8 +43,8 @@ class KvstrataConan(ConanFile):
         if self._with_tests:
             CMakeDeps(self).generate()
             toolchain = CMakeToolchain(self)
-            toolchain.cache_variables["KVSTRATA_BUILD_EXAMPLES"] = False
-            toolchain.cache_variables["KVSTRATA_BUILD_BENCH"] = False
+            for part in "EXAMPLES", "MODELS", "TOOLS", "BENCH":
+                toolchain.cache_variables[f"KVSTRATA_BUILD_{part}"] = False
             toolchain.cache_variables["KVSTRATA_CUDA"] = "OFF"
             toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
             toolchain.generate()

@@ -1,12 +1,13 @@
 // What deciding costs: prepare, layer marks, commit and release of a batch of 8, device work left out.
 //
-//   all on device        every token of every user lies in device pages
-//   all from the host    every user was evicted; nothing is on the device, everything below
-//   a session stream     KuaiRand-Pure's sessions, 2 tokens an event, on a device too small for reuse; every user
-//                        fits the host tier. Skipped where the trace is absent
+//   all in the slab      every token of every user lies in pages of the slab
+//   all from the arena   every user was evicted; nothing is in the slab, everything below
+//   a session stream     KuaiRand-Pure's sessions, 2 tokens an event, on a slab too small for reuse; every user
+//                        fits the arena. Skipped where the trace is absent
 //
 // The model has MTServe's shape (8 layers, 4 heads x 128, bf16); in the first two, users have 23,424 tokens, the mean
 // of KuaiRand-1K.
+#include "command_line/source_dir.hpp"
 #include "support/naive_control_plane.hpp"
 #include "support/paired.hpp"
 
@@ -35,10 +36,10 @@ template <class Cache>
 class subject
 {
  public:
-  subject(std::size_t device_pages, std::size_t host_pages)
+  subject(std::size_t slab_pages, std::size_t arena_pages)
       : cache_(device_, {.shape = shape,
-                         .device = {.bytes = device_pages * page_bytes(shape, page_tokens)},
-                         .host = {.bytes = host_pages * page_bytes(shape, page_tokens)}}),
+                         .tiers = {{.bytes = slab_pages * page_bytes(shape, page_tokens)},
+                                   {.bytes = arena_pages * page_bytes(shape, page_tokens)}}}),
         compute_(device_.create_stream("compute"))
   {
   }
@@ -51,7 +52,7 @@ class subject
     lease.release();
   }
 
-  [[nodiscard]] counters::snapshot counts() { return cache_.watcher().read(); }
+  [[nodiscard]] counters::snapshot counts() { return cache_.tracker().read(); }
 
  private:
   dataless_device device_;
@@ -62,10 +63,10 @@ class subject
 using default_subject = subject<default_cache<dataless_device, lru, counters>>;
 using batches = std::vector<std::vector<request>>;
 
-void compare_case(const char* what, std::size_t device_pages, std::size_t host_pages, const batches& stream)
+void compare_case(const char* what, std::size_t slab_pages, std::size_t arena_pages, const batches& stream)
 {
-  default_subject ours(device_pages, host_pages);
-  bench::naive_control_plane naive(static_cast<std::uint32_t>(device_pages), page_tokens, shape.layers);
+  default_subject ours(slab_pages, arena_pages);
+  bench::naive_control_plane naive(static_cast<std::uint32_t>(slab_pages), page_tokens, shape.layers);
   std::uint64_t copies = 0;
   const auto copy = [&copies](std::uint32_t, std::int32_t) { ++copies; };
   bench::compare(what,
@@ -81,9 +82,9 @@ void compare_case(const char* what, std::size_t device_pages, std::size_t host_p
                   }},
                  static_cast<double>(stream.size()), "batch");
   const counters::snapshot c = ours.counts();
-  const double all = static_cast<double>(c.device_tokens + c.lower_tokens + c.computed_tokens);
-  std::printf("  default_cache served %.1f %% from the device, %.1f %% from the host\n\n",
-              100 * static_cast<double>(c.device_tokens) / all, 100 * static_cast<double>(c.lower_tokens) / all);
+  const double all = static_cast<double>(c.served_tokens[0] + c.served_tokens[1] + c.computed_tokens);
+  std::printf("  default_cache served %.1f %% from the slab, %.1f %% from the arena\n\n",
+              100 * static_cast<double>(c.served_tokens[0]) / all, 100 * static_cast<double>(c.served_tokens[1]) / all);
 }
 
 /// `rounds` batches of 8 users in turn, of `users` in all.
@@ -116,16 +117,16 @@ batches sessions(const std::filesystem::path& folder)
 std::filesystem::path data_folder()
 {
   const char* const set = std::getenv("KVSTRATA_DATA");
-  return set != nullptr ? std::filesystem::path(set) : std::filesystem::path(KVSTRATA_SOURCE_DIR) / "../shared/data";
+  return set != nullptr ? std::filesystem::path(set) : tools::source_dir() / "../shared/data";
 }
 
 }  // namespace
 
 int main()
 {
-  compare_case("all on device: 8 of 64 users of 23,424 tokens", 64 * pages_per_user, 64 * pages_per_user,
+  compare_case("all in the slab: 8 of 64 users of 23,424 tokens", 64 * pages_per_user, 64 * pages_per_user,
                round_robin(64, 200));
-  compare_case("all from the host: the device holds 16 of 64 users", 16 * pages_per_user, 64 * pages_per_user,
+  compare_case("all from the arena: the slab holds 16 of 64 users", 16 * pages_per_user, 64 * pages_per_user,
                round_robin(64, 200));
   const std::filesystem::path trace = data_folder() / "kuairand-pure-2w";
   if (std::filesystem::exists(trace)) {

@@ -1,4 +1,4 @@
-// The data path in one table: every layout x copy engine x page size, onload of one history from the host.
+// The data path in one table: every layout x copy engine x page size, onload of one history from the arena.
 //
 //   memcpy    bytes per second in real time, on the emulated device with links that cost nothing, as a share of one
 //             memcpy of the same bytes right before it, the median of five: what the engine and the device's queues
@@ -7,7 +7,7 @@
 //   exposed   how long the model stands still for copies, in virtual time on an H200 with PCIe 5 (figures below), for
 //             MTServe's shape (8,192 tokens, 512 candidates) and NVIDIA's (4,096 tokens, 256 candidates)
 //
-// The device's free pages are scattered: no two of them lie side by side, as on a slab that evict_front has used for
+// The slab's free pages are scattered: no two of them lie side by side, as on a slab that evict_front has used for
 // long. The last block has them side by side.
 #include "support/host_hit.hpp"
 #include "support/lone_hit.hpp"

@@ -4,13 +4,15 @@
 //                The model's shape was chosen on the first week
 //   left out     the same without one ingredient
 //   weighted     hits weighted by bytes and by the time they save, at equal bytes, histories stretched so that their
-//                median is KuaiRand-1K's; a user's bytes grow. Device above a host tier: a hit saves the quicker of
+//                median is KuaiRand-1K's; a user's bytes grow. Slab above an arena: a hit saves the quicker of
 //                fetching and computing; lowest tier: a hit saves computing. H200 on PCIe 5, MTServe's shape
 //
 // The bound: a hit needs its bytes to be held from one request of its user to the next, and all that is held, summed
 // over the trace, is at most the capacity times its length. Taking the intervals by value for space and time, the last
 // in part, no policy can do better. (PFOO-U: Berger, Beckmann, Harchol-Balter, "Practical bounds on optimal caching
 // with variable object sizes", SIGMETRICS 2018.)
+#include "command_line/source_dir.hpp"
+
 #include <kvstrata/replacement/belady.hpp>
 #include <kvstrata/replacement/gdsf.hpp>
 #include <kvstrata/replacement/locality.hpp>
@@ -200,7 +202,7 @@ void weighted(const accesses& all)
     costs untold = cost;
     untold.told = false;
     std::printf("%s: %% of requests, of bytes, of seconds; at 5, 10, 20 %% of all users' bytes\n",
-                fetches ? "Device above a host tier" : "Lowest tier");
+                fetches ? "Slab above an arena" : "Lowest tier");
     weighted_row<lru>("lru", all, total, cost);
     weighted_row<s3_fifo>("s3_fifo", all, total, cost);
     weighted_row<gdsf>("gdsf", all, total, cost);
@@ -224,7 +226,7 @@ int main()
 {
   const char* const set = std::getenv("KVSTRATA_DATA");
   const std::filesystem::path data =
-      set != nullptr ? std::filesystem::path(set) : std::filesystem::path(KVSTRATA_SOURCE_DIR) / "../shared/data";
+      set != nullptr ? std::filesystem::path(set) : tools::source_dir() / "../shared/data";
   if (!std::filesystem::exists(data / "kuairand-pure-2w")) {
     std::printf("SKIPPED: the trace kuairand-pure-2w is not on this machine (KVSTRATA_DATA)\n");
     return 0;

@@ -1,7 +1,7 @@
 // Points of the policy space beside each other, in virtual time on an H200 with PCIe 5: how default_cache was found.
 //
 // The workload has KuaiRand-1K's published shape: 1,500 requests of 300 users in batches of 8, histories of up to
-// 40,960 tokens, two tokens an event; MTServe's model with 512 candidates, a slab of 20 GiB, a host tier for 1.25 times
+// 40,960 tokens, two tokens an event; MTServe's model with 512 candidates, a slab of 20 GiB, an arena for 1.25 times
 // all tokens. A batch is served when the one before is done; with "prefetch n" the next n batches wait in a queue, and what
 // the host has of them is brought up meanwhile. No data is moved; what copy kernels take from the model's
 // multiprocessors is not modelled.
@@ -65,8 +65,8 @@ serving_report serve(const workload& w, Set&& set, std::size_t queued)
 {
   emulated_device device(device_of(machine_at_hand));
   typename Cache::config c{.shape = model.kv};
-  c.device.bytes = machine_at_hand.device_bytes;
-  c.host.bytes = working_set(w) * model.kv.token_bytes() / 4 * 5;
+  std::get<0>(c.tiers).bytes = machine_at_hand.device_bytes;
+  std::get<1>(c.tiers).bytes = working_set(w) * model.kv.token_bytes() / 4 * 5;
   set(c);
   Cache cache(device, c);
   serving_simulator sim(device, cache, cost, model.candidates);
@@ -89,22 +89,23 @@ double uncached = 0;
 
 void print(const char* name, const serving_report& r)
 {
-  const auto tokens = static_cast<double>(r.device_tokens + r.lower_tokens + r.computed_tokens);
-  std::printf(
-      "%-44s %7.2f %8.2f %8.2f %8.1f %% %8.2f %% %8.2f %% %9llu %8.1f %8.1f\n", name, uncached / r.busy_seconds,
-      1e3 * r.busy_seconds / static_cast<double>(r.batches), 1e3 * r.percentile(0.95),
-      100 * r.stalled_seconds / r.seconds, 100.0 * static_cast<double>(r.device_tokens + r.lower_tokens) / tokens,
-      100.0 * static_cast<double>(r.recomputed_tokens) / tokens, static_cast<unsigned long long>(r.dropped_tokens),
-      static_cast<double>(r.onload_bytes) / 1e9, static_cast<double>(r.offload_bytes) / 1e9);
+  const std::uint64_t served = r.served_tokens[0] + r.served_tokens[1];
+  const auto tokens = static_cast<double>(served + r.computed_tokens);
+  std::printf("%-44s %7.2f %8.2f %8.2f %8.1f %% %8.2f %% %8.2f %% %9llu %8.1f %8.1f\n", name, uncached / r.busy_seconds,
+              1e3 * r.busy_seconds / static_cast<double>(r.batches), 1e3 * r.percentile(0.95),
+              100 * r.stalled_seconds / r.seconds, 100.0 * static_cast<double>(served) / tokens,
+              100.0 * static_cast<double>(r.recomputed_tokens) / tokens,
+              static_cast<unsigned long long>(r.dropped_tokens), static_cast<double>(r.onload_bytes) / 1e9,
+              static_cast<double>(r.offload_bytes) / 1e9);
 }
 
-template <class Shedding, class Layout, class... Options>
-using point = cache<tier_stack<device_slab<emulated_device, Shedding>, pinned_arena<Shedding>>, Layout,
-                    layerwise_transfer<Options...>, lru>;
+template <class Shedding, class Layout, class Engine, class Writes, class... Split>
+using point = cache<tier_stack<device_slab<emulated_device, Shedding>, pinned_arena<Writes, Shedding>>, Layout,
+                    layerwise_transfer<Engine, Split...>, lru>;
 
 const auto as_is = [](auto&) {};
 const auto calibrated = [](auto& c) { c.split = {.cost = cost, .candidates = model.candidates}; };
-const auto with_window = [](auto& c) { c.device.window_bytes = std::size_t{4} << 30; };
+const auto with_window = [](auto& c) { std::get<0>(c.tiers).window_bytes = std::size_t{4} << 30; };
 
 template <class Cache, class Set>
 void run(const workload& w, const char* name, Set&& set, std::size_t queued = 0)
@@ -137,7 +138,7 @@ int main()
   run<point<evict_whole, contiguous_layout, coalesced_copy, page_write_through>>(
       w, "contiguous, coalesced, pages", [](auto& c) {
         c.layout.longest = longest;
-        c.host.bytes *= 3;  // a range a user, however short their history is
+        std::get<1>(c.tiers).bytes *= 3;  // a range a user, however short their history is
       });
   run<point<evict_front, hybrid_layout, batched_copy<>, token_write_through>>(w, "front, batched, tokens", as_is);
   run<point<evict_front, hybrid_layout, batched_copy<>, write_back>>(w, "front, batched, write_back", as_is);

@@ -1,4 +1,4 @@
-// What the split decision is worth: one request whose whole history lies in host memory, in virtual time, fetched,
+// What the split decision is worth: one request whose whole history lies in the arena, in virtual time, fetched,
 // computed anew, or computed in front while the rear travels. What a batch of other requests would hide is left out.
 #include "support/lone_hit.hpp"
 

@@ -4,13 +4,13 @@
 //   one shard a batch    a router has sent each batch to one shard's users
 //   batches that span    users as they come: a batch takes the locks of nearly all shards, one after the other
 //
-// The device holds half of the users, the host tier all of them, and batches come in a random order, the same for all:
-// a third of the tokens lies on the device, the rest is onloaded. What is divided is the lock; a machine with fewer
+// The slab holds half of the users, the arena all of them, and batches come in a random order, the same for all:
+// a third of the tokens lies in the slab, the rest is onloaded. What is divided is the lock; a machine with fewer
 // cores than threads shows what waiting for it costs, not what more cores would bring.
 #include "support/paired.hpp"
 
 #include <kvstrata/cache.hpp>
-#include <kvstrata/cache/sharded.hpp>
+#include <kvstrata/sharded/sharded.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -90,8 +90,8 @@ using four_shards = sharded<one_cache>;
 one_cache::config sizes()
 {
   return {.shape = shape,
-          .device = {.bytes = all_pages / 2 * page_bytes(shape, page_tokens)},
-          .host = {.bytes = std::size_t{all_pages} * 2 * page_bytes(shape, page_tokens)},
+          .tiers = {{.bytes = all_pages / 2 * page_bytes(shape, page_tokens)},
+                    {.bytes = std::size_t{all_pages} * 2 * page_bytes(shape, page_tokens)}},
           .layout = {.page_tokens = page_tokens}};
 }
 
@@ -145,7 +145,7 @@ class subject
     for (std::thread& t : crowd) t.join();
   }
 
-  std::atomic<std::uint64_t> refused{0}, device_tokens{0}, lower_tokens{0}, tokens{0};
+  std::atomic<std::uint64_t> refused{0}, slab_tokens{0}, arena_tokens{0}, tokens{0};
 
  private:
   void serve(const workload& work, std::atomic<std::size_t>& next, stream_id compute)
@@ -159,9 +159,9 @@ class subject
         std::this_thread::yield();
       }
       for (std::size_t r = 0; r < batch.size(); ++r) {
-        const token_split split = lease->split(r);
-        above += split.device;
-        below += split.lower;
+        const token_sources from = lease->sources(r);
+        above += from.from[0];
+        below += from.fetched();
         all += history;
       }
       for (layer_index layer = 0; layer < shape.layers; ++layer) lease->layer_done(layer);
@@ -169,8 +169,8 @@ class subject
       lease->release();
     }
     refused += turned_away;
-    device_tokens += above;
-    lower_tokens += below;
+    slab_tokens += above;
+    arena_tokens += below;
     tokens += all;
   }
 
@@ -183,8 +183,8 @@ template <class Subject>
 void tell(const char* name, const Subject& s)
 {
   const auto share = [&](std::uint64_t n) { return 100 * static_cast<double>(n) / static_cast<double>(s.tokens); };
-  std::printf("  %s: %.1f %% from the device, %.1f %% from the host, %llu batches turned away and sent again\n", name,
-              share(s.device_tokens), share(s.lower_tokens), static_cast<unsigned long long>(s.refused.load()));
+  std::printf("  %s: %.1f %% from the slab, %.1f %% from the arena, %llu batches turned away and sent again\n", name,
+              share(s.slab_tokens), share(s.arena_tokens), static_cast<unsigned long long>(s.refused.load()));
 }
 
 }  // namespace

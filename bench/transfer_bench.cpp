@@ -1,4 +1,4 @@
-// What moving costs: one user's 8,192 tokens come up from the host while a model computes, in real time over a link of
+// What moving costs: one user's 8,192 tokens come up from the arena while a model computes, in real time over a link of
 // 4 GB/s and 10 us a copy call.
 //
 //   copy engines       coalesced_copy against per_page_copy, both layerwise
@@ -31,12 +31,12 @@ class served_from_host
 
   served_from_host()
       : device_({.to_device = link, .from_device = link}),
-        cache_(device_, {.shape = shape, .device = {.bytes = user_bytes}, .host = {.bytes = 2 * user_bytes}}),
+        cache_(device_, {.shape = shape, .tiers = {{.bytes = user_bytes}, {.bytes = 2 * user_bytes}}}),
         compute_(device_.create_stream("compute"))
   {
   }
 
-  /// The device holds one user: whoever comes was evicted by the other, and comes up from the host.
+  /// The slab holds one user: whoever comes was evicted by the other, and comes up from the arena.
   void serve()
   {
     const request r{.user = user_id{turn_++ % 2}, .history_tokens = history};
@@ -77,7 +77,7 @@ void compare(const char* what, const char* subject_name, const char* baseline_na
 
 int main()
 {
-  std::printf("one request: %.1f MB from the host, at best %.2f ms on the link, as long again in the model\n\n",
+  std::printf("one request: %.1f MB from the arena, at best %.2f ms on the link, as long again in the model\n\n",
               user_bytes / 1e6, user_bytes / 4e9 * 1e3);
   compare<layerwise_transfer<coalesced_copy>, layerwise_transfer<per_page_copy>>(
       "copy engines", "layerwise, coalesced_copy", "layerwise, per_page_copy");

@@ -1,8 +1,8 @@
 // Hello, lease: the smallest use of a cache, from beginning to end.
 //
-// A user asks three times. The first time everything must be computed. The second time all but the newest tokens lie on
-// the device. Then another user pushes the first one out, and the third time their keys and values come back from host
-// memory. Nothing is ever computed twice.
+// A user asks three times. The first time everything must be computed. The second time all but the newest tokens lie in
+// the slab. Then another user pushes the first one out, and the third time their keys and values come back from the arena.
+// Nothing is ever computed twice.
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 
@@ -11,7 +11,7 @@
 using namespace kvstrata;
 
 // Four choices make a cache: where keys and values live, how they lie there, how they move, and who goes first.
-using my_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>,  // device memory above host memory
+using my_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>,  // a slab above an arena
                        hybrid_layout,                                             // pages above, larger extents below
                        layerwise_transfer<>,  // one layer travels while another computes
                        lru>;                  // the least recently used goes first
@@ -40,21 +40,21 @@ bool run_model(my_cache::lease& lease, user_id user, token_count history)
 }
 
 // Serves one request for a user whose history has so many tokens by now. Returns where the tokens came from.
-token_split serve(my_cache& cache, stream_id compute, user_id user, token_count history)
+token_sources serve(my_cache& cache, stream_id compute, user_id user, token_count history)
 {
   const request batch[] = {{.user = user, .history_tokens = history}};
 
   // The lease: while we have it, nobody evicts or moves this user's pages.
   my_cache::lease lease = cache.prepare(batch, compute).value();
-  const token_split from = lease.split(0);
+  const token_sources from = lease.sources(0);
   const bool right = run_model(lease, user, history);
-  lease.commit();   // the new tokens are valid from now on, and on their way down to host memory
+  lease.commit();   // the new tokens are valid from now on, and on their way down to the arena
   lease.release();  // the pages may be evicted again. The destructor would do as well
 
-  std::printf("user %llu, %2u tokens: %2u from the device, %2u from the host, %2u computed; %s\n",
-              static_cast<unsigned long long>(to_number(user)), history, from.device, from.lower, from.computed,
+  std::printf("user %llu, %2u tokens: %2u from the slab, %2u from the arena, %2u computed; %s\n",
+              static_cast<unsigned long long>(to_number(user)), history, from.from[0], from.from[1], from.computed,
               right ? "all read right" : "READ WRONG");
-  return right ? from : token_split{};
+  return right ? from : token_sources{};
 }
 
 int main()
@@ -62,21 +62,20 @@ int main()
   emulated_device device;  // device memory and streams, made of host memory and threads
   const stream_id compute = device.create_stream("compute");
 
-  // Pages of 4 tokens: 128 bytes each. Room for 8 pages on the device and for 64 on the host.
+  // Pages of 4 tokens: 128 bytes each. Room for 8 pages of device memory and for 64 of host memory.
   my_cache cache(device, {.shape = kv_shape,
-                          .device = {.bytes = 8 * 128},
-                          .host = {.bytes = 64 * 128},
+                          .tiers = {{.bytes = 8 * 128}, {.bytes = 64 * 128}},
                           .layout = {.page_tokens = 4, .chunk = 16}});
 
-  const token_split first = serve(cache, compute, user_id{1}, 20);
-  const token_split second = serve(cache, compute, user_id{1}, 23);  // 3 tokens later
-  serve(cache, compute, user_id{2}, 32);                             // needs the whole device
-  const token_split third = serve(cache, compute, user_id{1}, 25);
+  const token_sources first = serve(cache, compute, user_id{1}, 20);
+  const token_sources second = serve(cache, compute, user_id{1}, 23);  // 3 tokens later
+  serve(cache, compute, user_id{2}, 32);                               // needs the whole slab
+  const token_sources third = serve(cache, compute, user_id{1}, 25);
 
   cache.close();  // everything has arrived where it belongs
 
-  const bool as_told =
-      first.computed == 20 && second.device == 20 && second.computed == 3 && third.lower == 23 && third.computed == 2;
+  const bool as_told = first.computed == 20 && second.from[0] == 20 && second.computed == 3 && third.from[1] == 23 &&
+                       third.computed == 2;
   std::puts(as_told ? "Nothing was computed twice." : "FAILED: that is not what the story says");
   return as_told ? 0 : 1;
 }

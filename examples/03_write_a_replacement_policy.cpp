@@ -51,7 +51,7 @@ bool works_alone()
   return order == "bcda" && order_of(policy).empty();
 }
 
-// --- in a cache: the same type orders users on the device and in host memory ----------------------------------------------
+// --- in a cache: the same type orders users in the slab and in the arena ----------------------------------------------
 template <class Replacement>
 std::uint64_t computed_tokens(const char* name)
 {
@@ -60,7 +60,7 @@ std::uint64_t computed_tokens(const char* name)
   const geometry shape{.layers = 2, .kv_heads = 1, .head_dim = 32, .element = element_type::f16};
   const std::size_t page = page_bytes(shape, 32);
   default_cache<emulated_device, Replacement, counters> cache(
-      device, {.shape = shape, .device = {.bytes = 30 * page}, .host = {.bytes = 60 * page}});
+      device, {.shape = shape, .tiers = {{.bytes = 30 * page}, {.bytes = 60 * page}}});
 
   const auto serve = [&](std::uint64_t user) {
     const request batch[] = {{.user = user_id{user}, .history_tokens = 128}};  // 4 pages
@@ -77,9 +77,10 @@ std::uint64_t computed_tokens(const char* name)
     for (std::uint64_t stranger = 0; stranger < 8; ++stranger) serve(1000 + round * 8 + stranger);
   }
   cache.close();
-  const counters::snapshot seen = cache.watcher().read();
-  std::printf("%-6s %6llu tokens from the device, %6llu from the host, %6llu computed\n", name,
-              static_cast<unsigned long long>(seen.device_tokens), static_cast<unsigned long long>(seen.lower_tokens),
+  const counters::snapshot seen = cache.tracker().read();
+  std::printf("%-6s %6llu tokens from the slab, %6llu from the arena, %6llu computed\n", name,
+              static_cast<unsigned long long>(seen.served_tokens[0]),
+              static_cast<unsigned long long>(seen.served_tokens[1]),
               static_cast<unsigned long long>(seen.computed_tokens));
   return seen.computed_tokens;
 }

@@ -1,7 +1,7 @@
 // Write a tier: examples/tiers/mapped_file.hpp keeps users in a memory-mapped file instead of pinned memory.
 //
 // What it takes:
-//   1. a recipe: a config, and what may be chosen of it (how much of a victim goes, whose replacement policy)
+//   1. a recipe: a name, a config, and what may be chosen of it (what comes down, how much of a victim goes, whose policy)
 //   2. `on<Device>`, the tier itself: hand out runs of frames, take them back with a fence, say where they lie
 // frame_store does the second part for any memory with data() and size(), so the file_mapping is all that is new there.
 // tests/tiers/tier_conformance.hpp proves the behaviour of a tier; below it serves in a cache.
@@ -13,10 +13,11 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <tuple>
 
 using namespace kvstrata;
 
-static_assert(lower_tier<example::mapped_file<>, emulated_device>);
+static_assert(memory_tier<example::mapped_file<>, emulated_device>);
 
 // It stands where pinned_arena<> would stand, with the same options.
 using my_cache = cache<tier_stack<device_slab<emulated_device>, example::mapped_file<evict_front>>, hybrid_layout,
@@ -31,7 +32,7 @@ std::byte pattern(std::uint64_t user, layer_index layer, token_count token)
 }
 
 /// A model on the host: writes what it must compute, reads everything, and compares.
-bool serve(my_cache& cache, stream_id compute, std::uint64_t user, token_count history, token_split& from)
+bool serve(my_cache& cache, stream_id compute, std::uint64_t user, token_count history, token_sources& from)
 {
   const request batch[] = {{.user = user_id{user}, .history_tokens = history}};
   my_cache::lease lease = cache.prepare(batch, compute).value();
@@ -54,7 +55,7 @@ bool serve(my_cache& cache, stream_id compute, std::uint64_t user, token_count h
       right = right && key[0] == pattern(user, layer, t) && value[kv_shape.key_bytes() - 1] == key[0];
     }
   }
-  from = lease.split(0);
+  from = lease.sources(0);
   lease.commit();
   return right;
 }
@@ -64,24 +65,24 @@ int main()
   emulated_device device({.check_ordering = true});
   const stream_id compute = device.create_stream("compute");
   const std::size_t page = page_bytes(kv_shape, 32);
-  my_cache::config config{.shape = kv_shape, .device = {.bytes = 40 * page}};
-  config.host = {.directory = "/tmp", .bytes = 400 * page};
+  my_cache::config config{.shape = kv_shape,
+                          .tiers = {{.bytes = 40 * page}, {.directory = "/tmp", .bytes = 400 * page}}};
   my_cache cache(device, config);
 
-  // 20 users of 10 pages: the device holds four of them, the file all.
+  // 20 users of 10 pages: the slab holds four of them, the file all.
   bool right = true;
   token_count from_file = 0;
   token_count computed = 0;
   for (int round = 0; round < 3; ++round) {
     for (std::uint64_t user = 0; user < 20; ++user) {
-      token_split from;
+      token_sources from;
       right = serve(cache, compute, user, static_cast<token_count>(300 + 9 * round), from) && right;
-      from_file += from.lower;
+      from_file += from.fetched();
       computed += from.computed;
     }
   }
   cache.drain_sync();
-  const tier_stats file = cache.stats().lower;
+  const tier_stats file = cache.stats().levels[1];
   std::printf("%u tokens computed, %u read back from the file, which holds %llu tokens in %llu KiB\n", computed,
               from_file, static_cast<unsigned long long>(file.resident_tokens),
               static_cast<unsigned long long>(file.resident_bytes / 1024));
@@ -90,7 +91,7 @@ int main()
 
   // A tier that cannot be is an error with a sentence in it.
   try {
-    config.host.directory = "/no/such/folder";
+    std::get<1>(config.tiers).directory = "/no/such/folder";
     my_cache nowhere(device, config);
     right = false;
   } catch (const config_error& e) {

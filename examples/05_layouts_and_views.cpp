@@ -1,6 +1,6 @@
 // Layouts and views: where a token lies, what a kernel sees, and what must be copied.
 //
-// A layout is arithmetic. On the device: [layer][page][K then V][token][head][dim]. Below it, each layout has an order
+// A layout is arithmetic. In the slab: [layer][page][K then V][token][head][dim]. Below it, each layout has an order
 // of its own. The page table that a lease gives to the model's kernels follows FlashInfer's convention: page_ids,
 // indptr, last_page_len.
 #include <kvstrata/cache.hpp>
@@ -29,7 +29,7 @@ bool show_view()
   emulated_device device;
   const stream_id compute = device.create_stream("compute");
   device_only_cache<emulated_device> cache(
-      device, {.shape = kv_shape, .device = {.bytes = 16 * page_bytes(kv_shape, 4)}, .layout = {.page_tokens = 4}});
+      device, {.shape = kv_shape, .tiers = {{.bytes = 16 * page_bytes(kv_shape, 4)}}, .layout = {.page_tokens = 4}});
 
   const request batch[] = {{.user = user_id{7}, .history_tokens = 10},  // 3 pages, 2 tokens in the last
                            {.user = user_id{8}, .history_tokens = 0},   // nothing yet
@@ -50,7 +50,7 @@ bool show_view()
 }
 
 // --- where a history lies below, and what a layer of it costs to move -----------------------------------------------------
-// A user's 6 pages, in a tier of 12 frames. On the device they are two runs of 3, unless the layout reserves a range.
+// A user's 6 pages, in an arena of 12 frames. In the slab they are two runs of 3, unless the layout reserves a range.
 template <layout_policy Layout>
 page_count draw(const char* name, const Layout& layout)
 {
@@ -58,14 +58,12 @@ page_count draw(const char* name, const Layout& layout)
   constexpr page_count tier_pages = 12;
   const std::size_t piece = page_layer_bytes(kv_shape, layout.page_tokens);
 
-  std::vector<page_id> ids;
-  for (page_count page = 0; page < history; ++page) {
-    const bool second_run = layout.granule_pages() == 1 && page >= 3;
-    ids.push_back(to_page(page + (second_run ? 30 : 10)));
-  }
+  // In the slab a frame is a page.
+  std::vector<placed_extent> above{{.first_page = 0, .pages = history, .frame = 10}};
+  if (layout.granule_pages() == 1) above = {{0, 3, 10}, {3, 3, 33}};
 
   // Extents as the layout likes them. Each slot of the picture is a page in one layer: a for layer 0, b for layer 1.
-  std::vector<placed_extent> extents;
+  std::vector<placed_extent> below;
   std::string picture(std::size_t{3} * tier_pages * kv_shape.layers, ' ');
   for (page_count first = 0, frame = 2; first < history;) {
     const page_count pages = layout.extent_pages(first, history - first);
@@ -78,18 +76,29 @@ page_count draw(const char* name, const Layout& layout)
         picture[slot + 1] = used ? static_cast<char>('0' + first + page) : '_';
       }
     }
-    extents.push_back({.first_page = first, .pages = pages, .frame = frame});
+    below.push_back({.first_page = first, .pages = pages, .frame = frame});
     first += pages;
     frame += pages;
   }
 
-  // What must be copied, once for all layers. A run that is dense on both sides is one copy; else each page is.
+  // What must be copied to bring them up, once for all layers. A run that is dense on both sides is one copy; else each
+  // page is.
+  constexpr page_count slab_pages = 100;
+  std::vector<std::byte> slab(slab_pages * piece * kv_shape.layers);
+  std::vector<std::byte> arena(tier_pages * piece * kv_shape.layers);
+  const auto in_arena = [&](const placed_extent& x) {
+    const extent_place place = layout.lower_place(kv_shape, x.frame, x.pages, tier_pages);
+    return copy_end{arena.data() + place.offset, place.where};
+  };
+  const auto in_slab = [&](const placed_extent& x) {
+    const placement where = layout.device_place(kv_shape, slab_pages);
+    return copy_end{slab.data() + where.offset(0, x.frame), where};
+  };
   std::vector<copy_run> runs;
-  append_copy_runs(runs, layout, kv_shape, layout.device_place(kv_shape, 100), std::span<const page_id>(ids), 0,
-                   std::span<const placed_extent>(extents), tier_pages, {0, history});
+  append_copy_runs(runs, below, in_arena, above, in_slab, {0, history});
   page_count copies = 0;
   for (const copy_run& run : runs) {
-    const bool dense = run.device_place.page_stride == piece && run.lower_place.page_stride == piece;
+    const bool dense = run.from.where.page_stride == piece && run.to.where.page_stride == piece;
     copies += dense ? 1 : run.pages;
   }
   std::printf("  %-19s %u copies a layer |%s|\n", name, copies, picture.c_str());
@@ -100,7 +109,7 @@ int main()
 {
   bool right = show_view();
 
-  std::puts("a history of 6 pages in a tier of 12 frames:");
+  std::puts("a history of 6 pages in an arena of 12 frames:");
   constexpr page_order layers = page_order::layer_first;
   constexpr page_order pages = page_order::page_first;
   right = draw("paged, page_first", paged_layout{.page_tokens = 4, .host_order = pages}) == 6 && right;

@@ -1,6 +1,6 @@
 // Overlap: the model computes layer l while layer l + 1 is still on its way.
 //
-// The same request, whose history lies in host memory, served twice: by immediate_transfer, which copies everything and
+// The same request, whose history lies in the arena, served twice: by immediate_transfer, which copies everything and
 // waits, and by layerwise_transfer. The device keeps virtual time, so the picture is the same on every machine.
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/emulated_device.hpp>
@@ -56,7 +56,7 @@ outcome serve(const char* name)
   const stream_id compute = device.create_stream("compute");
   const std::size_t page = page_bytes(kv_shape, 32);
   cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout, Transfer, lru> cache(
-      device, {.shape = kv_shape, .device = {.bytes = 300 * page}, .host = {.bytes = 1000 * page}});
+      device, {.shape = kv_shape, .tiers = {{.bytes = 300 * page}, {.bytes = 1000 * page}}});
 
   const auto request_of = [&](std::uint64_t user, token_count history, double layer_seconds) {
     const request batch[] = {{.user = user_id{user}, .history_tokens = history}};
@@ -69,7 +69,7 @@ outcome serve(const char* name)
     lease.commit();
   };
   request_of(1, 8192, 1e-3);
-  request_of(2, 9600, 1e-3);  // needs the whole device: user 1 is in host memory only
+  request_of(2, 9600, 1e-3);  // needs the whole slab: user 1 is in the arena only
   cache.drain_sync();
 
   device.clear_trace();

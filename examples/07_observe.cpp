@@ -5,18 +5,18 @@
 // metrics for Prometheus, a timeline for ui.perfetto.dev, and one of our own.
 #include <kvstrata/cache.hpp>
 #include <kvstrata/cache/prometheus.hpp>
-#include <kvstrata/cache/sharded.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/observe/prometheus.hpp>
 #include <kvstrata/observe/timeline.hpp>
 #include <kvstrata/observe/trackers.hpp>
+#include <kvstrata/sharded/sharded.hpp>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 using namespace kvstrata;
@@ -30,8 +30,8 @@ struct loss_alarm
 static_assert(tracks<loss_alarm, tokens_evicted> && !tracks<loss_alarm, batch_prepared>);
 
 // The tracker is the cache's last parameter.
-using watchers = trackers<counters, timeline, loss_alarm>;
-using watched_cache = default_cache<emulated_device, lru, watchers>;
+using all_trackers = trackers<counters, timeline, loss_alarm>;
+using watched_cache = default_cache<emulated_device, lru, all_trackers>;
 
 template <class Cache>
 void serve(Cache& cache, emulated_device& device, stream_id compute)
@@ -42,7 +42,7 @@ void serve(Cache& cache, emulated_device& device, stream_id compute)
     auto lease = cache.prepare(batch, compute).value();
     for (layer_index layer = 0; layer < cache.shape().layers; ++layer) {
       lease.wait(layer);
-      device.launch(compute, {.label = "layer " + std::to_string(layer), .seconds = 1e-6 * lease.split(0).computed},
+      device.launch(compute, {.label = "layer " + std::to_string(layer), .seconds = 1e-6 * lease.sources(0).computed},
                     [] {});
       lease.layer_done(layer);
     }
@@ -61,7 +61,7 @@ std::string scrape(sharded<watched_cache>& shards, metrics_format format)
   std::vector<labelled<cache_stats>> states;
   for (std::uint32_t i = 0; i < shards.shards(); ++i) {
     const prometheus_labels label = {{"shard", std::to_string(i)}};
-    counts.push_back({label, shards.watcher(i).get<counters>().read()});
+    counts.push_back({label, shards.tracker(i).get<counters>().read()});
     states.push_back({label, shards.stats(i)});
   }
   std::ostringstream out;
@@ -82,19 +82,19 @@ int main()
   const stream_id compute = device.create_stream("compute");
   const geometry shape{.layers = 2, .kv_heads = 2, .head_dim = 32, .element = element_type::bf16};
   const std::size_t page = page_bytes(shape, 32);
-  watched_cache cache(device, {.shape = shape, .device = {.bytes = 16 * page}, .host = {.bytes = 80 * page}});
+  watched_cache cache(device, {.shape = shape, .tiers = {{.bytes = 16 * page}, {.bytes = 80 * page}}});
 
   // Calls to the cache and work on the device shall be on one clock.
-  timeline& line = cache.watcher().get<timeline>();
+  timeline& line = cache.tracker().get<timeline>();
   line.use_clock([&device] { return device.now(); });
   serve(cache, device, compute);
 
   // Counts may be read at any time, from any thread.
-  const counters::snapshot s = cache.watcher().get<counters>().read();
-  std::printf("%llu batches: %llu tokens from the device, %llu from the host, %llu computed\n",
-              static_cast<unsigned long long>(s.batches), static_cast<unsigned long long>(s.device_tokens),
-              static_cast<unsigned long long>(s.lower_tokens), static_cast<unsigned long long>(s.computed_tokens));
-  std::printf("half of those whom the host tier knew were back within %.0f requests\n", s.lower_hit_ages.quantile(0.5));
+  const counters::snapshot s = cache.tracker().get<counters>().read();
+  std::printf("%llu batches: %llu tokens from the slab, %llu from the arena, %llu computed\n",
+              static_cast<unsigned long long>(s.batches), static_cast<unsigned long long>(s.served_tokens[0]),
+              static_cast<unsigned long long>(s.served_tokens[1]), static_cast<unsigned long long>(s.computed_tokens));
+  std::printf("half of those found in the arena were back within %.0f requests\n", s.hit_ages[1].quantile(0.5));
 
   // For a scrape, as text.
   const std::string metrics = to_prometheus(s, {{"cache", "example"}});
@@ -103,8 +103,8 @@ int main()
 
   // Where every byte is, now: free + resident + in flight = capacity.
   const cache_stats now = cache.stats();
-  for (const auto& [name, tier] : {std::pair{"device", now.device}, std::pair{"host", now.lower}}) {
-    std::printf("%-6s %4llu KiB: %llu free, %llu resident, %llu in flight\n", name,
+  for (const tier_stats& tier : std::span(now.levels).first(now.depth)) {
+    std::printf("%-6s %4llu KiB: %llu free, %llu resident, %llu in flight\n", std::string(tier.name).c_str(),
                 static_cast<unsigned long long>(tier.capacity_bytes / 1024),
                 static_cast<unsigned long long>(tier.free_bytes / 1024),
                 static_cast<unsigned long long>(tier.resident_bytes / 1024),
@@ -119,24 +119,24 @@ int main()
   out.close();
   std::printf("\n%zu events for ui.perfetto.dev are in %s\n", line.events(), file.string().c_str());
 
-  // The same workload where the host tier is far too small, and the alarm that rings.
-  watched_cache cramped(device, {.shape = shape, .device = {.bytes = 16 * page}, .host = {.bytes = 8 * page}});
+  // The same workload where the arena is far too small, and the alarm that rings.
+  watched_cache cramped(device, {.shape = shape, .tiers = {{.bytes = 16 * page}, {.bytes = 8 * page}}});
   serve(cramped, device, compute);
-  const std::uint64_t lost = cramped.watcher().get<loss_alarm>().lost;
-  std::printf("with a tenth of the host memory, %llu tokens were lost\n", static_cast<unsigned long long>(lost));
+  const std::uint64_t lost = cramped.tracker().get<loss_alarm>().lost;
+  std::printf("with a tenth of the arena, %llu tokens were lost\n", static_cast<unsigned long long>(lost));
 
   // The same memory in two shards, and one scrape of both.
-  sharded<watched_cache> shards(device, {.shape = shape, .device = {.bytes = 16 * page}, .host = {.bytes = 80 * page}},
-                                2);
+  sharded<watched_cache> shards(device, {.shape = shape, .tiers = {{.bytes = 16 * page}, {.bytes = 80 * page}}}, 2);
   serve(shards, device, compute);
   const std::string both = scrape(shards, metrics_format::open_metrics);
   const std::size_t users = both.find("# HELP kvstrata_users ");
   std::printf("\n%s\n", both.substr(users, both.find("# HELP", users + 1) - users).c_str());
 
-  const bool right =
-      out && line.left_out() == 0 && line.events() > 5 * s.batches && s.batches == 60 && s.device_dropped_tokens == 0 &&
-      lost != 0 && s.lower_hit_ages.total() != 0 && evicted != std::string::npos && users != std::string::npos &&
-      now.device.free_bytes + now.device.resident_bytes + now.device.in_flight_bytes == now.device.capacity_bytes;
+  const tier_stats& slab = now.levels[0];
+  const bool right = out && line.left_out() == 0 && line.events() > 5 * s.batches && s.batches == 60 &&
+                     s.dropped_tokens[0] == 0 && lost != 0 && s.hit_ages[1].total() != 0 &&
+                     evicted != std::string::npos && users != std::string::npos &&
+                     slab.free_bytes + slab.resident_bytes + slab.in_flight_bytes == slab.capacity_bytes;
   std::puts(right ? "Every token is accounted for." : "FAILED: the counts contradict each other");
   return right ? 0 : 1;
 }

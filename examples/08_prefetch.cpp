@@ -1,11 +1,11 @@
 // Prefetch: the KV of requests that wait in a queue comes up while another request computes.
 //
 // One server, one request at a time, a queue that it can look into. Every third request is a user's first, whose whole
-// history is computed while the link to host memory has nothing to do; the others find theirs in host memory. The same
+// history is computed while the link has nothing to do; the others find theirs in the arena. The same
 // queue is served without a prefetch, with one that lets a request go when its turn comes, and with one that lets it
 // wait until 20 ms after it came. Some clients give up. Virtual time: the same figures on every machine.
+#include <kvstrata/ahead/prefetcher.hpp>
 #include <kvstrata/cache.hpp>
-#include <kvstrata/cache/prefetcher.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/observe/counters.hpp>
 
@@ -24,21 +24,21 @@ using cache_type = default_cache<emulated_device, lru, counters>;
 
 struct server
 {
-  // 20 GB/s each way; no data, because only time matters here. The device has room for six histories.
+  // 20 GB/s each way; no data, because only time matters here. The slab has room for six histories.
   emulated_device device{
       {.time = time_mode::virtual_time, .to_device = {20e9, 10e-6}, .from_device = {20e9, 10e-6}, .data = false}};
   stream_id compute = device.create_stream("compute");
   cache_type cache{device,
                    {.shape = kv_shape,
-                    .device = {.bytes = 6 * most * page_bytes(kv_shape, 32)},
-                    .host = {.bytes = 2 * users * most * page_bytes(kv_shape, 32)}}};
+                    .tiers = {{.bytes = 6 * most * page_bytes(kv_shape, 32)},
+                              {.bytes = 2 * users * most * page_bytes(kv_shape, 32)}}}};
 
   // `meanwhile` is what the server's loop does until the result is there.
   template <class Meanwhile>
   void serve(const request& r, Meanwhile&& meanwhile)
   {
     auto lease = cache.prepare({&r, 1}, compute).value();
-    const double layer_seconds = lease.split(0).computed > 64 ? 1e-3 : 0.2e-3;
+    const double layer_seconds = lease.sources(0).computed > 64 ? 1e-3 : 0.2e-3;
     for (layer_index layer = 0; layer < kv_shape.layers; ++layer) {
       lease.wait(layer);
       device.launch(compute, {.label = "layer", .seconds = layer_seconds}, [] {});
@@ -95,7 +95,7 @@ outcome run(page_count budget, stop_rule (*rule_at)(double))
     ahead.take(now.user);
     s.serve(now, [&] { ahead.poll(s.device.now()); });
   }
-  return {s.device.now() - from, ahead.figures(), s.cache.watcher().read()};
+  return {s.device.now() - from, ahead.figures(), s.cache.tracker().read()};
 }
 
 int main()

@@ -80,7 +80,7 @@ double hits_in_the_cache(memory_source& trace, std::uint64_t objects)
   trace.rewind();
   simulator.run(trace, [](const trace_access&) { return token_count{1}; });
   const simulation_counts seen = simulator.counts();
-  return static_cast<double>(seen.device.requests) / static_cast<double>(seen.requests);
+  return static_cast<double>(seen.levels[0].requests) / static_cast<double>(seen.requests);
 }
 
 template <class Policy>
@@ -89,7 +89,7 @@ void serve_histories(const char* name, memory_source& trace)
   dataless_device device;
   const geometry shape{.layers = 8, .kv_heads = 4, .head_dim = 128, .element = element_type::bf16};
   two_tiers<Policy> cache(
-      device, {.shape = shape, .device = {.bytes = std::size_t{20} << 30}, .host = {.bytes = std::size_t{80} << 30}});
+      device, {.shape = shape, .tiers = {{.bytes = std::size_t{20} << 30}, {.bytes = std::size_t{80} << 30}}});
   cache_simulator simulator(cache);
   trace.rewind();
   simulator.run(trace, [](const trace_access& asked) { return asked.tokens; });
@@ -97,8 +97,8 @@ void serve_histories(const char* name, memory_source& trace)
   const auto percent = [&](std::uint64_t tokens) {
     return 100.0 * static_cast<double>(tokens) / static_cast<double>(seen.tokens());
   };
-  std::printf("%-14s %5.1f %% from the device, %5.1f %% from the host, %5.1f %% computed\n", name,
-              percent(seen.device.tokens), percent(seen.lower.tokens), percent(seen.computed_tokens));
+  std::printf("%-14s %5.1f %% from the slab, %5.1f %% from the arena, %5.1f %% computed\n", name,
+              percent(seen.levels[0].tokens), percent(seen.levels[1].tokens), percent(seen.computed_tokens));
 }
 
 bool run(memory_source trace)
@@ -121,7 +121,7 @@ bool run(memory_source trace)
   const double real = hits_in_the_cache<example::probation<33>>(trace, room);
   std::printf("\nprobation<33> in the cache itself, room for %.0f %%: %.2f %%\n", 100 * shares[3], 100 * real);
 
-  std::printf("\nTokens, with histories, 20 GiB on the device and 80 GiB below it:\n");
+  std::printf("\nTokens, with histories, a slab of 20 GiB and an arena of 80 GiB:\n");
   if (trace.accesses().front().tokens > 0) {
     serve_histories<lru>("lru", trace);
     serve_histories<example::probation<33>>("probation<33>", trace);

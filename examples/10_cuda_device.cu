@@ -42,12 +42,12 @@ struct shared_with_gpu
   unsigned wrong;
 };
 
-token_split serve(cuda_device& device, gpu_cache& cache, stream_id compute, shared_with_gpu& shared, user_id user,
-                  token_count history)
+token_sources serve(cuda_device& device, gpu_cache& cache, stream_id compute, shared_with_gpu& shared, user_id user,
+                    token_count history)
 {
   const request batch[] = {{.user = user, .history_tokens = history}};
   gpu_cache::lease lease = cache.prepare(batch, compute).value();  // decides, and queues the onload; does not block
-  const token_split from = lease.split(0);
+  const token_sources from = lease.sources(0);
 
   const page_table_view view = lease.view();
   std::copy(view.page_ids.begin(), view.page_ids.end(), shared.page_ids);
@@ -67,8 +67,8 @@ token_split serve(cuda_device& device, gpu_cache& cache, stream_id compute, shar
   lease.commit();
   device.wait_sync(device.record(compute));  // only because the next request writes `shared` again
 
-  std::printf("user %.0f, %2u tokens: %2u from the device, %2u from the host, %2u computed\n", double{name}, history,
-              from.device, from.lower, from.computed);
+  std::printf("user %.0f, %2u tokens: %2u from the slab, %2u from the arena, %2u computed\n", double{name}, history,
+              from.from[0], from.from[1], from.computed);
   return from;
 }
 
@@ -81,21 +81,20 @@ try {
   cuda_device device;
   const stream_id compute = device.create_stream("compute");
 
-  // Pages of 4 tokens: 256 bytes each. Room for 8 pages on the device and for 64 on the host.
+  // Pages of 4 tokens: 256 bytes each. Room for 8 pages of device memory and for 64 of host memory.
   gpu_cache cache(device, {.shape = kv_shape,
-                           .device = {.bytes = 8 * 256},
-                           .host = {.bytes = 64 * 256},
+                           .tiers = {{.bytes = 8 * 256}, {.bytes = 64 * 256}},
                            .layout = {.page_tokens = 4, .chunk = 16}});
   const cuda_device::memory pinned = device.allocate_pinned(sizeof(shared_with_gpu), "page table");
   auto& shared = *new (pinned.data()) shared_with_gpu{};
 
-  const token_split first = serve(device, cache, compute, shared, user_id{1}, 20);
-  const token_split second = serve(device, cache, compute, shared, user_id{1}, 23);  // 3 tokens later
-  serve(device, cache, compute, shared, user_id{2}, 32);                             // needs the whole device
-  const token_split third = serve(device, cache, compute, shared, user_id{1}, 25);
+  const token_sources first = serve(device, cache, compute, shared, user_id{1}, 20);
+  const token_sources second = serve(device, cache, compute, shared, user_id{1}, 23);  // 3 tokens later
+  serve(device, cache, compute, shared, user_id{2}, 32);                               // needs the whole slab
+  const token_sources third = serve(device, cache, compute, shared, user_id{1}, 25);
   cache.close();  // everything has arrived where it belongs
 
-  const bool as_told = first.computed == 20 && second.device == 20 && second.computed == 3 && third.lower == 23 &&
+  const bool as_told = first.computed == 20 && second.from[0] == 20 && second.computed == 3 && third.from[1] == 23 &&
                        third.computed == 2 && shared.wrong == 0;
   std::puts(as_told ? "Nothing was computed twice." : "FAILED: that is not what the story says");
   return as_told ? 0 : 1;

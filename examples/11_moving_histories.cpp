@@ -21,8 +21,7 @@ struct server
   stream_id compute = device.create_stream("compute");
   cache_type cache{device,
                    {.shape = kv_shape,
-                    .device = {.bytes = 64 * page_bytes(kv_shape, 8)},
-                    .host = {.bytes = 256 * page_bytes(kv_shape, 8)},
+                    .tiers = {{.bytes = 64 * page_bytes(kv_shape, 8)}, {.bytes = 256 * page_bytes(kv_shape, 8)}},
                     .layout = {.page_tokens = 8, .chunk = 64}}};
   std::vector<float> history;  // of ada
 
@@ -30,7 +29,7 @@ struct server
   float serve(const request& r, token_count& computed)
   {
     auto lease = cache.prepare({&r, 1}, compute).value();
-    computed = lease.split(0).computed;
+    computed = lease.sources(0).computed;
     const page_table_view view = lease.view();
     lease.wait_sync(0);
     const auto row = [&view](token_count token) -> float& {  // token numbers count from the beginning of the history
@@ -70,7 +69,7 @@ bool show_window()
 
   const cache_stats now = s.cache.stats();
   std::printf("what it has moved past is gone: %u tokens\n", static_cast<unsigned>(now.forgotten.passed));
-  return right && now.forgotten.passed == 10 && now.device.resident_tokens == 100;
+  return right && now.forgotten.passed == 10 && now.levels[0].resident_tokens == 100;
 }
 
 // --- rewritten histories -------------------------------------------------------------------------------------------------
@@ -117,7 +116,7 @@ bool show_tail()
   s.serve(r, computed);
   s.serve(r, computed);
   std::printf("the same request again, with a volatile tail: %u token computed\n", computed);
-  return computed == 1 && s.cache.stats().device.resident_tokens == 49;
+  return computed == 1 && s.cache.stats().levels[0].resident_tokens == 49;
 }
 
 int main()

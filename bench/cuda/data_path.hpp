@@ -80,7 +80,7 @@ struct way
   const engine_in_use* engine = nullptr;
   bool to_pages = false;
 
-  /// A promotion is no part of an offload.
+  /// A relocation is no part of an offload.
   [[nodiscard]] bool goes(travel t) const noexcept { return t == travel::up || !engine->lands_in_window || !to_pages; }
 };
 
@@ -89,7 +89,7 @@ struct way
   std::vector<way> out;
   for (const engine_in_use& engine : engines) {
     out.push_back({engine.name, &engine, false});
-    if (engine.lands_in_window) out.push_back({engine.name + ", promoted", &engine, true});
+    if (engine.lands_in_window) out.push_back({engine.name + ", relocated", &engine, true});
   }
   return out;
 }

@@ -174,7 +174,7 @@ void interference(Machine& m, const interference_config& c, report& out)
               .left = 1};
       for (const engine_in_use& engine : engines) {
         if (!up && engine.lands_in_window) continue;  // its offload is its inner engine's
-        event before;                                 // a window is free again when what landed in it has been promoted
+        event before;  // a window is free again when what landed in it has been relocated
         const std::function<event(const fence&)> transfer = [&](fence after) {
           if (engine.lands_in_window) after.add(before);
           return before = (up ? engine.up_to_pages(at, after) : engine.down(at.down, after)).last();

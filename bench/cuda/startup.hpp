@@ -1,4 +1,4 @@
-// How long the host tier takes to be there: pinned memory by threads and page size, beside the runtime's own
+// How long an arena takes to be there: pinned memory by threads and page size, beside the runtime's own
 // allocation. Which steps take the time is told by who pins.
 #pragma once
 

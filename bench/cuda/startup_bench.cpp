@@ -1,4 +1,4 @@
-// How long a host tier of many GiB takes to be pinned: startup.hpp says what is measured. `--dry-run` allocates a
+// How long an arena of many GiB takes to be pinned: startup.hpp says what is measured. `--dry-run` allocates a
 // little on an emulated device, which pins nothing.
 #include "startup.hpp"
 #include "support/program.hpp"

@@ -1,4 +1,4 @@
-// One request whose whole history lies in host memory, after the slab was used by many others: on free pages that lie
+// One request whose whole history lies in the arena, after the slab was used by many others: on free pages that lie
 // side by side, or on pages of which no two do.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace bench {
 
 enum class free_pages : std::uint8_t { together, scattered };
 
-/// A cache of twice the history's pages, in which user 1's history lies in the lower tier alone.
+/// A cache of twice the history's pages, in which user 1's history lies in the arena alone.
 template <class Cache>
 class host_hit
 {
@@ -32,13 +32,14 @@ class host_hit
     const page_count wanted = (history + c.layout.page_tokens - 1) / c.layout.page_tokens;
     const page_count total = 2 * ((wanted + granule - 1) / granule * granule);
     const std::size_t page = page_bytes(shape, c.layout.page_tokens);
-    c.device.bytes = total * page;
-    c.device.window_bytes = Cache::transfer_type::lands_in_window ? wanted * page : 0;
-    c.host.bytes = 3 * std::size_t{total} * page;
+    auto& [slab, arena] = c.tiers;
+    slab.bytes = total * page;
+    slab.window_bytes = Cache::transfer_type::lands_in_window ? wanted * page : 0;
+    arena.bytes = 3 * std::size_t{total} * page;
     cache_ = std::make_unique<Cache>(device_, c);
 
     serve({{.user = user_id{1}, .history_tokens = history}});
-    // One page each, or one range, until the whole device is theirs; then every other one goes, and the rest stay held.
+    // One page each, or one range, until the whole slab is theirs; then every other one goes, and the rest stay held.
     const token_count small = c.layout.page_tokens;
     std::vector<request> others, kept;
     for (page_count i = 0; i < total / granule; ++i) others.push_back({user_id{100 + i}, small});

@@ -1,6 +1,8 @@
-// One request of one user whose history lies in host memory, on a machine that is modelled in virtual time: how long it
+// One request of one user whose history lies in the arena, on a machine that is modelled in virtual time: how long it
 // takes until the model is done, and what was fetched and computed meanwhile.
 #pragma once
+
+#include "command_line/source_dir.hpp"
 
 #include <kvstrata/kvstrata.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
@@ -15,7 +17,7 @@ namespace bench {
 /// One of the shipped machines, which serve MTServe's model.
 [[nodiscard]] inline kvstrata::machine_description shipped_machine(const char* name)
 {
-  return kvstrata::read_machine(std::filesystem::path(KVSTRATA_SOURCE_DIR) / "examples" / "sim" / "machines" / name);
+  return kvstrata::read_machine(tools::source_dir() / "tools" / "sim" / "machines" / name);
 }
 
 [[nodiscard]] inline const kvstrata::machine_description& h200_pcie5()
@@ -38,8 +40,8 @@ struct lone_hit
   std::uint64_t pieces = 0;
 };
 
-/// Serves `history` tokens from the host. The cache's sizes are chosen so that another user has pushed the first off
-/// the device. `set(config)` may change the cache's configuration; `warm_up` runs with the same cache before the clock.
+/// Serves `history` tokens from the arena. The cache's sizes are chosen so that another user has pushed the first out
+/// of the slab. `set(config)` may change the cache's configuration; `warm_up` runs with the same cache before the clock.
 template <class Cache, class Set>
 [[nodiscard]] lone_hit serve_lone_hit(const kvstrata::machine& m, const kvstrata::model_shape& model,
                                       kvstrata::token_count history, Set&& set)
@@ -52,8 +54,8 @@ template <class Cache, class Set>
   set(c);
   const std::size_t page = page_bytes(model.kv, c.layout.page_tokens);
   const std::size_t pages = (history + c.layout.page_tokens - 1) / c.layout.page_tokens;
-  c.device.bytes = pages * page;
-  c.host.bytes = 3 * pages * page;
+  std::get<0>(c.tiers).bytes = pages * page;
+  std::get<1>(c.tiers).bytes = 3 * pages * page;
   Cache cache(device, c);
   const stream_id compute = device.create_stream("compute");
   const cost_model cost = cost_model::of(m, model.hidden, model.kv);
@@ -66,8 +68,8 @@ template <class Cache, class Set>
     const request r{.user = user_id{user}, .history_tokens = history};
     auto lease = cache.prepare({&r, 1}, compute).value();
     queue_model(device, compute, lease, cost, model.candidates);
-    out.fetched = lease.split(0).lower;
-    out.computed = lease.split(0).computed;
+    out.fetched = lease.sources(0).fetched();
+    out.computed = lease.sources(0).computed;
     lease.commit();
     lease.release();
     device.wait_sync(device.record(compute));

@@ -1,6 +1,8 @@
 // Traces in memory, with the future told, so that Belady can run as well.
 #pragma once
 
+#include "command_line/source_dir.hpp"
+
 #include <kvstrata/simulate/readers/memory_source.hpp>
 #include <kvstrata/simulate/readers/open_trace.hpp>
 #include <kvstrata/simulate/readers/zipf.hpp>
@@ -65,9 +67,8 @@ template <class Source>
 [[nodiscard]] inline std::vector<speed_trace> real_traces()
 {
   const char* const set = std::getenv("KVSTRATA_DATA");
-  const std::filesystem::path root = set != nullptr && *set != '\0'
-                                         ? std::filesystem::path(set)
-                                         : std::filesystem::path(KVSTRATA_SOURCE_DIR) / ".." / "shared" / "data";
+  const std::filesystem::path root =
+      set != nullptr && *set != '\0' ? std::filesystem::path(set) : tools::source_dir() / ".." / "shared" / "data";
   std::vector<speed_trace> found;
   for (const auto& [name, file] :
        {std::pair{"KuaiRand-Pure, sessions", "kuairand-pure-2w"},

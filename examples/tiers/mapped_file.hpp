@@ -1,6 +1,6 @@
-// A lower tier over a memory-mapped file, as a third party would write one.
+// A memory tier over a memory-mapped file, as a third party would write one.
 //
-//   mapped_file<[evict_front | evict_whole], [replaced_by<Policy>]>
+//   mapped_file<[a write policy], [evict_front | evict_whole], [replaced_by<Policy>]>
 //
 // The file has no name: it is unlinked as soon as it is open, so nothing is left behind whatever happens. The page cache
 // is its memory: what does not fit there is on the disk. A tier is addressed directly by copies, so a mapping is all it
@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -78,6 +79,8 @@ struct mapped_file
 {
   using shedding = kvstrata::find_option_t<kvstrata::shedding_option, kvstrata::evict_front, Options...>;
   using replacement = kvstrata::find_option_t<kvstrata::replacement_option, kvstrata::replaced_as_cache, Options...>;
+  using writes = kvstrata::find_option_t<kvstrata::write_policy_option, kvstrata::page_write_through, Options...>;
+  static constexpr std::string_view name = "mapped_file";
 
   struct config
   {

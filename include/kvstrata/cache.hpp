@@ -2,16 +2,16 @@
 //
 //   cache<tier_stack<device_slab<Device>, pinned_arena<>>, hybrid_layout, layerwise_transfer<>, lru>
 //
-// tiers/tier_stack.hpp: where KV lives. layout/concepts.hpp: where a token lies. transfer/concepts.hpp: how and when it
-// moves. replacement/concepts.hpp: who goes first. observe/concepts.hpp: who watches. Well-known points of that space:
-// cache/named_caches.hpp.
+// tiers/tier_stack.hpp: where KV lives. layout/concepts.hpp: where a token lies. transfer/concepts.hpp: how it moves.
+// replacement/concepts.hpp: who goes first. observe/concepts.hpp: who watches. Well-known points: cache/named_caches.hpp.
 #pragma once
 
-#include <kvstrata/cache/hierarchy.hpp>
-#include <kvstrata/cache/lease.hpp>
-#include <kvstrata/cache/lease_book.hpp>
-#include <kvstrata/cache/planner.hpp>
-#include <kvstrata/cache/prefetch_planner.hpp>
+#include <kvstrata/books/residency.hpp>
+#include <kvstrata/cache/cache_config.hpp>
+#include <kvstrata/cache/checks.hpp>
+#include <kvstrata/cache/executor.hpp>
+#include <kvstrata/plan/planner.hpp>
+#include <kvstrata/plan/prefetch_planner.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -26,38 +26,31 @@ namespace kvstrata {
 /// host has no memory to remember. A call that throws or returns pressure has changed nothing; when memory runs out, the
 /// device fails or a type of the user's throws in its midst, users may have lost what they had cached, but what is served
 /// afterwards is right and nothing stays held. The device must outlive the cache, the cache its leases.
-template <class Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
           tracker Tracker = no_tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
 class cache
 {
-  using levels = hierarchy<Tiers, Layout, Transfer, Replacement, Tracker>;
+  using residency_type = residency<Tiers, Layout, Replacement, Tracker>;
 
  public:
   using device_type = typename Tiers::device_type;
   using transfer_type = Transfer;
-  using entry_type = typename levels::entry_type;
+  using entry_type = typename residency_type::entry_type;
   using lease = basic_lease<cache>;
-
-  struct config
-  {
-    geometry shape;                            ///< fixed for the cache's life
-    typename Tiers::slab::config device = {};  ///< size of the device tier
-    typename Tiers::lower::config host = {};   ///< size of the lower tier; empty without one
-    Layout layout = {};
-    epoch_id epoch{};                     ///< the model version that is served first
-    typename Transfer::split split = {};  ///< who is computed although the lower tier has it
-    write_limits writes = {};             ///< bounds on what goes down
-    cost_model costs = {};                ///< what replacement policies are told that recomputing and fetching cost
-    std::uint32_t kept_stretches = 1;     ///< hashes kept of a user with stretch fingerprints, 8 bytes each
-  };
+  using config = cache_config<Tiers, Layout, typename Transfer::split>;
 
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
   cache(device_type& d, const config& c)
-      : levels_(d, checked(c).shape, c.layout, c.device, c.host, c.epoch, c.split, c.writes, c.costs),
-        leases_(levels_, c.kept_stretches)
+      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, c.costs),
+        mover_(residency_, c.tiers, c.writes, c.stores),
+        planner_(residency_, victims_, c.split),
+        executor_(residency_, mover_, c.kept_stretches)
   {
+    cache_built built{.levels = Tiers::memories + Tiers::stores};
+    for (level_index i = 0; i < built.levels; ++i) built.names[i] = Tiers::names[i];
+    tell(residency_.tracker(), built);
   }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
@@ -67,26 +60,31 @@ class cache
   {
     if (closed_) return;
     try {
-      levels_.drain_sync();
-    } catch (...) {  // a failed device runs nothing any more
+      mover_.drain_sync();
+    } catch (...) {  // a failed device runs nothing any more; but a store may be silent, and leases have waited for it
+      if constexpr (residency_type::stores != 0) {
+        mover_.stores().give_up_sync();
+        detail::insist([this] { mover_.drain_sync(); });
+      }
     }
   }
 
-  /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what the lower tier has, and
-  /// makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
+  /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what levels below the slab have,
+  /// and makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
   /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
-  /// these users. Throws usage_error (a user twice, a wrong epoch, a window behind its history, after close),
-  /// history_error (a fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is
-  /// larger than the device). What a request makes useless leaves every tier first (request_plan::kept); dropping the
-  /// lease does not bring it back.
+  /// these users; or, once a request that is not provisional, when what a store has of one is on its way: the call comes too
+  /// early. Throws usage_error (a user twice, a wrong epoch, a window behind its history, after close), history_error (a
+  /// fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is larger than the slab).
+  /// What a request makes useless leaves every level first (request_plan::kept); dropping the lease does not bring it back.
   [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
   {
     const std::lock_guard lock(mutex_);
     require_open("prepare");
-    const call_scope call(levels_.watcher(), call_name::prepare);
+    const call_scope call(residency_.tracker(), call_name::prepare);
     device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
+    if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why);
     if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
-    return lease(*this, leases_.open_lease(batch_, requests, compute));
+    return lease(*this, executor_.open_lease(batch_, requests, compute));
   }
 
   /// What prepare would do with this batch now; does nothing, but for marks that a replacement policy ages while it is
@@ -95,38 +93,39 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("plan");
+    batch_.offers.clear();
     if (const auto why = planner_.plan(requests, batch_)) return *why;
     return batch_.plan;
   }
 
-  /// Queues the onload of what the lower tier has of a user, ahead of their request, within the limit. The pages are
-  /// not held: they may be evicted before the request comes. A request that comes while they are under way waits for
-  /// them layer by layer. Returns pressure and throws as prepare does. cache/prefetcher.hpp does this for a queue of
-  /// requests.
+  /// Queues the onload of what levels below the slab have of a user, ahead of their request, within the limit. The pages
+  /// are not held: they may be evicted before the request comes. A request that comes while they are under way waits for
+  /// them layer by layer. Returns pressure and throws as prepare does. ahead/prefetcher.hpp does this for a queue.
   [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {})
   {
     const std::lock_guard lock(mutex_);
     require_open("prefetch");
-    const call_scope call(levels_.watcher(), call_name::prefetch);
+    const call_scope call(residency_.tracker(), call_name::prefetch);
     token_count left = 0;
+    if (const auto why = executor_.stage({&r, 1}, batch_, false)) return turn_away(*why);
     if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why);
     prefetch_outcome out;
-    if (!batch_.plan.requests.empty()) out = leases_.prefetch(batch_, r);
+    if (!batch_.plan.requests.empty()) out = executor_.prefetch(batch_, r);
     out.left = left;
-    levels_.proceed();  // not before: what makes room below may be what the plan brings up
+    executor_.settle();  // not before: what makes room below may be what the plan brings up
     return out;
   }
 
   /// Takes back what prefetches brought of a user whom no request has read since. Copies under way finish, whoever
   /// takes the pages waits for them, and what was displaced does not come back. Returns the tokens that left the
-  /// device: none when a lease holds the user or when the lower tier has lost them meanwhile.
+  /// slab: none when a lease holds the user or when the levels below have lost them meanwhile.
   token_count undo_prefetch(user_id user)
   {
     const std::lock_guard lock(mutex_);
     require_open("undo_prefetch");
-    const call_scope call(levels_.watcher(), call_name::prefetch);
-    entry_type* const found = levels_.users().find(user);
-    return found == nullptr || found->holds != 0 ? 0 : levels_.undo_prefetch(*found);
+    const call_scope call(residency_.tracker(), call_name::prefetch);
+    entry_type* const found = residency_.users().find(user);
+    return found == nullptr || found->holds != 0 ? 0 : residency_.undo_prefetch(*found);
   }
 
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
@@ -135,8 +134,9 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("arrived");
-    entry_type* const found = levels_.users().find(user);
-    return found == nullptr || found->prefetched.arriving.empty() || device().query(found->prefetched.arriving.back());
+    if (const event staged = mover_.arrival(user); staged.sequence != 0 && !device().query(staged)) return false;
+    entry_type* const found = residency_.users().find(user);
+    return found == nullptr || arriving_of(*found).empty() || device().query(arriving_of(*found).back());
   }
 
   /// Blocks until that is so; other threads' calls go on meanwhile.
@@ -146,22 +146,39 @@ class cache
     {
       const std::lock_guard lock(mutex_);
       require_open("wait_arrived_sync");
-      entry_type* const found = levels_.users().find(user);
-      if (found != nullptr && !found->prefetched.arriving.empty()) last = found->prefetched.arriving.back();
+      entry_type* const found = residency_.users().find(user);
+      if (found != nullptr && !arriving_of(*found).empty()) last = arriving_of(*found).back();
+      if (const event staged = mover_.arrival(user); staged.sequence != 0) last = staged;
     }
     device().wait_sync(last);
   }
 
-  /// Writes down about so many tokens that only the device has, the coldest users first, partial last pages too: to be
+  /// Books what stores have answered and begins what has waited, as every call here does: for servers that make none.
+  void poll()
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("poll");
+    executor_.settle();
+  }
+
+  /// What became of a request of a provisional lease; prepare, poll and release hear what stores have answered. Kept or lost
+  /// it stays, whatever becomes of the user. O(tickets pending).
+  [[nodiscard]] lease_outcome outcome(lease_ticket ticket)
+  {
+    const std::lock_guard lock(mutex_);
+    return executor_.outcome_of(ticket);
+  }
+
+  /// Writes down about so many tokens that only the slab has, the coldest users first, partial last pages too: to be
   /// called when the server is idle. Begins no more than `writes` allows to be under way; held users are left out.
   /// Returns the tokens that are on their way. Does not block, unless the transfer policy does.
   std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
   {
     const std::lock_guard lock(mutex_);
     require_open("clean");
-    const call_scope call(levels_.watcher(), call_name::clean);
-    levels_.proceed();
-    return levels_.clean(tokens);
+    const call_scope call(residency_.tracker(), call_name::clean);
+    executor_.settle();
+    return mover_.clean(tokens);
   }
 
   /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
@@ -170,11 +187,12 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("erase");
-    const call_scope call(levels_.watcher(), call_name::erase);
-    entry_type* const found = levels_.users().find(user);
-    if (found == nullptr) return false;
-    if (found->holds != 0) levels_.doom(*found);
-    else levels_.erase(*found);
+    const call_scope call(residency_.tracker(), call_name::erase);
+    const bool stored = mover_.erase_stored(user);
+    entry_type* const found = residency_.users().find(user);
+    if (found == nullptr) return stored;
+    if (found->holds != 0) residency_.doom(*found);
+    else residency_.erase(*found);
     return true;
   }
 
@@ -186,30 +204,24 @@ class cache
     const std::lock_guard lock(mutex_);
     require_open("advance_epoch");
     require_geometry(shape);
-    if (epoch <= levels_.users().epoch()) {
-      throw usage_error("advance_epoch: epoch " + std::to_string(to_number(epoch)) +
-                        " is not newer than the cache's, " + std::to_string(to_number(levels_.users().epoch())));
-    }
-    levels_.advance(epoch);
+    detail::require_newer(epoch, residency_.users().epoch());
+    residency_.advance(epoch);
   }
-  void advance_epoch(epoch_id epoch) { advance_epoch(epoch, levels_.shape()); }
+  void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
 
   /// Throws geometry_error unless a model's KV has the shape that the cache was built for.
-  void require_geometry(const geometry& shape) const
-  {
-    if (shape == levels_.shape()) return;
-    throw geometry_error("the model's KV is " + to_string(shape) + ", but the cache was built for " +
-                         to_string(levels_.shape()) + "; build a new cache for it");
-  }
+  void require_geometry(const geometry& shape) const { detail::require_same(shape, residency_.shape()); }
 
-  /// Asks the device what is still in flight; throws device_error when that shows that it failed. O(free runs).
+  /// Asks the device what is still in flight; throws device_error when it has failed. O(free runs).
   [[nodiscard]] cache_stats stats()
   {
     const std::lock_guard lock(mutex_);
     require_open("stats");
-    cache_stats s = levels_.stats();
-    s.leases = leases_.open();
-    s.forgotten = leases_.forgotten();
+    cache_stats s = residency_.stats();
+    s.waiting_writes = mover_.waiting_writes();
+    s.leases = executor_.open();
+    s.forgotten = executor_.forgotten();
+    mover_.describe_stores(s);
     return s;
   }
 
@@ -218,78 +230,68 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("drain_sync");
-    levels_.drain_sync();
+    executor_.drain_sync();
   }
 
   /// Drains, and refuses every later call. Throws usage_error while leases are out. Closing twice is fine.
   void close()
   {
     const std::lock_guard lock(mutex_);
-    if (leases_.open() != 0) {
-      throw usage_error("close: " + std::to_string(leases_.open()) + " leases are not released yet");
+    if (executor_.open() != 0) {
+      throw usage_error("close: " + std::to_string(executor_.open()) + " leases are not released yet");
     }
-    levels_.drain_sync();
+    executor_.drain_sync();
     closed_ = true;
   }
 
-  [[nodiscard]] device_type& device() const noexcept { return levels_.device(); }
-  [[nodiscard]] const geometry& shape() const noexcept { return levels_.shape(); }
-  [[nodiscard]] const Layout& layout() const noexcept { return levels_.layout(); }
-  [[nodiscard]] Tracker& watcher() noexcept { return levels_.watcher(); }
+  [[nodiscard]] device_type& device() const noexcept { return residency_.device(); }
+  [[nodiscard]] const geometry& shape() const noexcept { return residency_.shape(); }
+  [[nodiscard]] const Layout& layout() const noexcept { return residency_.layout(); }
+  [[nodiscard]] Tracker& tracker() noexcept { return residency_.tracker(); }
 
  private:
   friend lease;
-  using lease_state_type = typename lease_book<levels>::state;
-
-  static const config& checked(const config& c)
-  {
-    check_pages(c.shape, c.layout);
-    check(c.writes);
-    check(c.costs, "costs");
-    if constexpr (requires { check(c.split); }) check(c.split);
-    check_kept_stretches(c.kept_stretches);
-    return c;
-  }
+  using executor_type = executor<residency_type, Transfer>;
+  using lease_state_type = typename executor_type::state;
 
   void require_open(const char* call) const
   {
     if (closed_) throw usage_error(std::string(call) + ": the cache is closed");
   }
 
+  [[nodiscard]] static const auto& arriving_of(const entry_type& e) noexcept { return e.hot().prefetched().arriving; }
+
   pressure turn_away(const pressure& why)
   {
-    tell(levels_.watcher(), pressure_met{});
+    tell(residency_.tracker(), pressure_met{});
     return why;
   }
 
   // What a lease asks of its cache:
-  [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept
+  [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept { return executor_.view_of(s); }
+
+  [[nodiscard]] std::lock_guard<std::mutex> locked() { return std::lock_guard(mutex_); }
+
+  void commit(lease_state_type& s)  // locked
   {
-    const auto& slab = levels_.top().slab();
-    return s.table.view(slab.base(), slab.place(), shape(), layout().page_tokens);
+    const call_scope call(residency_.tracker(), call_name::commit);
+    executor_.commit(s);
   }
 
-  void commit(lease_state_type& s)
+  void release(lease_state_type& s)  // locked
   {
-    const std::lock_guard lock(mutex_);
-    const call_scope call(levels_.watcher(), call_name::commit);
-    leases_.commit(s);
-  }
-
-  void release(lease_state_type& s)
-  {
-    const std::lock_guard lock(mutex_);
-    const call_scope call(levels_.watcher(), call_name::release);
-    leases_.release(s);
+    const call_scope call(residency_.tracker(), call_name::release);
+    executor_.release(s);
   }
 
   std::mutex mutex_;
-  levels levels_;
-  room_finder<levels> room_{levels_};
-  planner<levels> planner_{levels_, room_};
-  prefetch_planner<levels> prefetches_{levels_, room_};
-  lease_book<levels> leases_;
-  planned_batch<levels> batch_;  // reused
+  residency_type residency_;
+  mover<residency_type, Transfer> mover_;
+  victim_finder<residency_type> victims_{residency_};
+  planner<residency_type, typename Transfer::split> planner_;
+  prefetch_planner<residency_type> prefetches_{residency_, victims_};
+  executor_type executor_;
+  planned_batch<residency_type> batch_;  // reused
   bool closed_ = false;
 };
 

@@ -1,16 +1,16 @@
 // All of kvstrata that a host compiler needs.
 #pragma once
 
+#include <kvstrata/ahead/prefetcher.hpp>
 #include <kvstrata/cache.hpp>
-#include <kvstrata/cache/prefetcher.hpp>
 #include <kvstrata/cache/prometheus.hpp>
-#include <kvstrata/cache/sharded.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/observe/counters.hpp>
 #include <kvstrata/observe/prometheus.hpp>
 #include <kvstrata/observe/timeline.hpp>
 #include <kvstrata/observe/trackers.hpp>
+#include <kvstrata/sharded/sharded.hpp>
 #include <kvstrata/transfer/calibrate.hpp>
 #include <kvstrata/transfer/engines/batched_copy.hpp>
 #include <kvstrata/transfer/engines/direct_copy.hpp>

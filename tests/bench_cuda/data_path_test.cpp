@@ -82,7 +82,7 @@ double share(const record& r) { return field<spread>(r, "share_of_plain_copy").m
 std::vector<copy_piece> pages_of_layer(const copy_list& list, layer_index layer)
 {
   std::vector<copy_piece> out;
-  each_piece(list, copy_direction::to_device, layer, false, [&](const copy_piece& p) { out.push_back(p); });
+  each_piece(list, layer, false, [&](const copy_piece& p) { out.push_back(p); });
   return out;
 }
 
@@ -137,28 +137,33 @@ TEST_CASE("a batch is laid out as asked", "[bench]")
       const std::size_t page = 16 * shape.token_layer_bytes();
       CHECK(layout.at.bytes() == 39 * page * shape.layers);
       CHECK(layout.at.down.bytes() == layout.at.bytes());
-      CHECK(layout.at.promote.bytes() == layout.at.bytes());
+      CHECK(layout.at.relocate.bytes() == layout.at.bytes());
       std::set<const std::byte*> above, below;  // no page twice, in any layer or list
       std::size_t neighbours = 0;
       for (layer_index l = 0; l < shape.layers; ++l) {
         for (const copy_list* list : {&layout.at.up, &layout.at.down}) {
           const auto pages = pages_of_layer(*list, l);
           REQUIRE(pages.size() == 39);
+          const auto in_slab = [&](const copy_piece& p) { return list == &layout.at.up ? p.dst : p.src; };
+          const auto in_arena = [&](const copy_piece& p) { return list == &layout.at.up ? p.src : p.dst; };
           for (std::size_t i = 0; i < pages.size(); ++i) {
-            above.insert(pages[i].dst);
-            below.insert(pages[i].src);
+            above.insert(in_slab(pages[i]));
+            below.insert(in_arena(pages[i]));
             CHECK(pages[i].bytes == page);
-            neighbours += i != 0 && pages[i].dst == pages[i - 1].dst + page ? 1U : 0U;
+            neighbours += i != 0 && in_slab(pages[i]) == in_slab(pages[i - 1]) + page ? 1U : 0U;
           }
         }
         const auto up = pages_of_layer(layout.at.up, l);
         const auto back = pages_of_layer(layout.at.back, l);
         const auto window = pages_of_layer(layout.at.window, l);
+        const auto relocate = pages_of_layer(layout.at.relocate, l);
         for (std::size_t i = 0; i < up.size(); ++i) {
-          CHECK(back[i].dst == up[i].dst);         // the pages of up ...
-          CHECK(back[i].src != up[i].src);         // ... and other extents
-          CHECK(window[i].src == up[i].src);       // the extents of up ...
-          CHECK(above.count(window[i].dst) == 0);  // ... and other pages
+          CHECK(back[i].src == up[i].dst);          // the pages of up ...
+          CHECK(back[i].dst != up[i].src);          // ... and other extents
+          CHECK(window[i].src == up[i].src);        // the extents of up ...
+          CHECK(above.count(window[i].dst) == 0);   // ... and other pages
+          CHECK(relocate[i].src == window[i].dst);  // from these ...
+          CHECK(relocate[i].dst == up[i].dst);      // ... to where `up` goes at once
         }
       }
       CHECK(above.size() == 2 * 39 * shape.layers);
@@ -214,7 +219,7 @@ TEST_CASE("shares of the plain copy follow from the cost of calls", "[bench]")
   CHECK(field<double>(cell(r, "onload", "paged, page first", "scattered", "batched"), "pieces") == layers * pages);
   // A window takes dense runs, as far as the extents are dense; bringing them to their pages takes a kernel a layer more.
   CHECK(share(cell(r, "onload", "paged, layer first", "scattered", "window")) == Approx(plain / each_layer));
-  CHECK(share(cell(r, "onload", "paged, layer first", "scattered", "window, promoted")) ==
+  CHECK(share(cell(r, "onload", "paged, layer first", "scattered", "window, relocated")) ==
         Approx(plain / (each_layer + launch)));
 }
 
@@ -270,7 +275,7 @@ TEST_CASE("an engine that moves bytes wrong is found out", "[bench]")
   CHECK_FALSE(moves_bytes_right(m, forgets_up, at));
   engine_in_use swaps = right;
   swaps.down = [&](copy_list list, const fence& after) {
-    std::swap(list.runs.front().lower_offset, list.runs.back().lower_offset);
+    std::swap(list.runs.front().to, list.runs.back().to);
     return right.down(list, after);
   };
   REQUIRE(at.back.runs.size() > 1);

@@ -45,12 +45,12 @@ picture look_at(Scene& s)
 {
   picture p;
   p.stats = s.cache.stats();
-  p.counted = s.cache.watcher().read();
+  p.counted = s.cache.tracker().read();
   for (unsigned user = 1; user <= 4; ++user) {
     const auto r = s.asks(user, 16);
     if (auto plan = s.cache.plan({&r, 1})) {
-      p.hits.push_back(plan->requests[0].device_hit.size());
-      p.hits.push_back(plan->requests[0].lower_tokens());
+      p.hits.push_back(plan->requests[0].in_slab.size());
+      p.hits.push_back(plan->requests[0].fetched);
       p.hits.push_back(plan->pages_needed);
     }
   }
@@ -60,13 +60,15 @@ picture look_at(Scene& s)
 
 void check_same(const picture& a, const picture& b)
 {
-  for (const auto tier : {&cache_stats::device, &cache_stats::lower}) {
-    CHECK((a.stats.*tier).free_bytes == (b.stats.*tier).free_bytes);
-    CHECK((a.stats.*tier).resident_bytes == (b.stats.*tier).resident_bytes);
-    CHECK((a.stats.*tier).in_flight_bytes == (b.stats.*tier).in_flight_bytes);
-    CHECK((a.stats.*tier).resident_tokens == (b.stats.*tier).resident_tokens);
-    CHECK((a.stats.*tier).evicted_tokens == (b.stats.*tier).evicted_tokens);
-    CHECK((a.stats.*tier).dropped_tokens == (b.stats.*tier).dropped_tokens);
+  CHECK(a.stats.depth == b.stats.depth);
+  for (level_index i = 0; i < a.stats.depth; ++i) {
+    const tier_stats &x = a.stats.levels[i], &y = b.stats.levels[i];
+    CHECK(x.free_bytes == y.free_bytes);
+    CHECK(x.resident_bytes == y.resident_bytes);
+    CHECK(x.in_flight_bytes == y.in_flight_bytes);
+    CHECK(x.resident_tokens == y.resident_tokens);
+    CHECK(x.evicted_tokens == y.evicted_tokens);
+    CHECK(x.dropped_tokens == y.dropped_tokens);
   }
   CHECK(a.stats.users == b.stats.users);
   CHECK(a.stats.leases == b.stats.leases);
@@ -119,15 +121,16 @@ void construct(const std::function<void(config&)>& spoil)
 TEST_CASE("sizes that are zero or do not fit", "[cache][errors]")
 {
   const std::string page = std::to_string(tiny_page_bytes);
-  refuses<config_error>([] { construct([](config& c) { c.device.bytes = 0; }); },
-                        {"device.bytes is 0", "at least one page", page.c_str()});
-  refuses<config_error>([] { construct([](config& c) { c.device.bytes = tiny_page_bytes - 1; }); },
-                        {"device.bytes", std::to_string(tiny_page_bytes - 1).c_str(), page.c_str()});
-  refuses<config_error>([] { construct([](config& c) { c.host.bytes = 0; }); },
-                        {"host.bytes is 0", "at least one page", page.c_str()});
-  refuses<config_error>([] { construct([](config& c) { c.host.bytes = 7; }); }, {"host.bytes is 7", page.c_str()});
-  refuses<config_error>([] { construct([](config& c) { c.device.bytes = std::size_t{1} << 60U; }); },
-                        {"device.bytes", "at most", "pages"});
+  refuses<config_error>([] { construct([](config& c) { std::get<0>(c.tiers).bytes = 0; }); },
+                        {"slab.bytes is 0", "at least one page", page.c_str()});
+  refuses<config_error>([] { construct([](config& c) { std::get<0>(c.tiers).bytes = tiny_page_bytes - 1; }); },
+                        {"slab.bytes", std::to_string(tiny_page_bytes - 1).c_str(), page.c_str()});
+  refuses<config_error>([] { construct([](config& c) { std::get<1>(c.tiers).bytes = 0; }); },
+                        {"arena.bytes is 0", "at least one page", page.c_str()});
+  refuses<config_error>([] { construct([](config& c) { std::get<1>(c.tiers).bytes = 7; }); },
+                        {"arena.bytes is 7", page.c_str()});
+  refuses<config_error>([] { construct([](config& c) { std::get<0>(c.tiers).bytes = std::size_t{1} << 60U; }); },
+                        {"slab.bytes", "at most", "pages"});
   refuses<config_error>([] { construct([](config& c) { c.layout.page_tokens = 0; }); },
                         {"layout.page_tokens is 0", "at least 1"});
   refuses<config_error>([] { construct([](config& c) { c.layout.page_tokens = 1U << 20U; }); },
@@ -191,7 +194,7 @@ TEST_CASE("a model whose KV has another shape", "[cache][errors]")
   other.element = element_type::f16;
   s.refuses_and_stays<geometry_error>([&] { s.cache.require_geometry(other); }, {"f16", "bf16"});
   CHECK_NOTHROW(s.cache.require_geometry(tiny));
-  CHECK(s.look(3, 5).device_hit.size() == 5);  // still epoch 0
+  CHECK(s.look(3, 5).in_slab.size() == 5);  // still epoch 0
 }
 
 TEST_CASE("one user twice in a batch", "[cache][errors]")
@@ -208,7 +211,7 @@ TEST_CASE("a batch that is larger than the device", "[cache][errors]")
   lived_in s;
   const auto batch = s.batch({{1, 17}, {9, 14}});  // 5 + 4 pages
   s.refuses_and_stays<capacity_error>([&] { static_cast<void>(s.cache.prepare(batch, s.compute)); },
-                                      {"2 users", "9 pages", "device has 8"});
+                                      {"2 users", "9 pages", "slab has 8"});
   const auto huge = s.batch({{1, ~token_count{0}}, {2, ~token_count{0}}, {3, ~token_count{0}}, {4, ~token_count{0}}});
   s.refuses_and_stays<capacity_error>([&] { static_cast<void>(s.cache.prepare(huge, s.compute)); }, {"4 users"});
   CHECK(s.cache.prepare(s.batch({{1, 17}, {9, 12}}), s.compute).has_value());
@@ -299,7 +302,7 @@ TEST_CASE("commit twice", "[cache][errors]")
   lease.commit();
   s.refuses_and_stays<usage_error>([&] { lease.commit(); }, {"commit", "committed already"});
   lease.release();
-  CHECK(s.look(1, 16).device_hit.size() == 16);
+  CHECK(s.look(1, 16).in_slab.size() == 16);
 }
 
 TEST_CASE("commit with a layer that is not done", "[cache][errors]")
@@ -335,7 +338,7 @@ TEST_CASE("a lease after its release, and one that was moved from", "[cache][err
     s.refuses_and_stays<usage_error>([&] { static_cast<void>(gone->size()); }, why);
     s.refuses_and_stays<usage_error>([&] { static_cast<void>(gone->view()); }, why);
     s.refuses_and_stays<usage_error>([&] { static_cast<void>(gone->compute(0)); }, why);
-    s.refuses_and_stays<usage_error>([&] { static_cast<void>(gone->split(0)); }, why);
+    s.refuses_and_stays<usage_error>([&] { static_cast<void>(gone->sources(0)); }, why);
     s.refuses_and_stays<usage_error>([&] { static_cast<void>(gone->plan()); }, why);
     s.refuses_and_stays<usage_error>([&] { gone->wait(0); }, why);
     s.refuses_and_stays<usage_error>([&] { gone->wait_sync(0); }, why);

@@ -140,7 +140,7 @@ struct cut_anywhere
   using option_kind = kvstrata::split_policy_option;
   [[nodiscard]] kvstrata::token_count recompute_until(const kvstrata::split_question& q) const noexcept
   {
-    const kvstrata::token_interval hit = q.lower_hits[0];
+    const kvstrata::token_interval hit = q.front;
     if (hit.empty()) return 0;
     const kvstrata::token_count dice = (q.history * 7919U + hit.begin * 104729U + hit.end * 1299709U) >> 3U;
     const kvstrata::token_count until = hit.begin + dice % (hit.size() + 1);
@@ -180,7 +180,7 @@ struct whole
   using type = kvstrata::evict_whole;
   static constexpr const char* name = "whole";
 };
-struct none  // no lower tier
+struct none  // nothing below the slab
 {
   using type = void;
   static constexpr const char* name = "none";
@@ -200,7 +200,7 @@ struct bounded  // a page or two under way, and a cleaner that has something to 
       .in_flight_bytes = tiny_page_bytes + 1, .clean_above = 0.4, .clean_below = 0.2};
 };
 
-/// One point of the policy space.
+/// One point of the policy space, of one or two tiers.
 template <class Device, class Layout, class Up, class Down, class Transfer, class Writes, class Split, class Above,
           class Below, class Limits>
 struct combination
@@ -209,27 +209,25 @@ struct combination
   template <class Shedding>
   struct over
   {
-    using type = kvstrata::tier_stack<slab, kvstrata::pinned_arena<Shedding>>;
+    using type = kvstrata::tier_stack<slab, kvstrata::pinned_arena<typename Writes::type, Shedding>>;
   };
   struct alone
   {
     using type = kvstrata::tier_stack<slab>;
   };
-  static constexpr bool has_lower = !std::same_as<Below, none>;
+  static constexpr bool lone = std::same_as<Below, none>;
   static constexpr std::uint32_t kept_stretches = std::same_as<Above, front> ? 1 : 3;
-  using tiers = typename std::conditional_t<has_lower, over<typename Below::type>, alone>::type;
+  using tiers = typename std::conditional_t<lone, alone, over<typename Below::type>>::type;
   using transfer = typename Transfer::template with<kvstrata::onload_by<typename Up::type>,
-                                                    kvstrata::offload_by<typename Down::type>, typename Writes::type,
-                                                    typename Split::type>;
+                                                    kvstrata::offload_by<typename Down::type>, typename Split::type>;
   using type = kvstrata::cache<tiers, typename Layout::type, transfer, kvstrata::lru, kvstrata::counters>;
 
   static std::unique_ptr<any_cache> make(Device& d, const sizes& s)
   {
     typename type::config c{.shape = tiny, .layout = Layout::value, .split = Split::value, .writes = Limits::value};
     c.kept_stretches = kept_stretches;
-    c.device.bytes = s.device * tiny_page_bytes;
-    if constexpr (has_lower) c.host.bytes = s.lower * tiny_page_bytes;
-    if constexpr (transfer::lands_in_window) c.device.window_bytes = s.window * tiny_page_bytes;
+    set_tiers(c, s);
+    if constexpr (transfer::lands_in_window) std::get<0>(c.tiers).window_bytes = s.window * tiny_page_bytes;
     return std::make_unique<some_cache<type>>(d, c);
   }
 
@@ -238,17 +236,14 @@ struct combination
     facts f{.name = {},
             .axes = {Layout::name, Up::name, Down::name, Transfer::name, Writes::name, Split::name, Above::name,
                      Below::name, Limits::name},
-            .has_lower = has_lower,
+            .levels = tiers::memories,
             .cuts = !std::same_as<Split, fetch>,
             .bounded_writes = !std::same_as<Limits, unbounded>,
             .window = transfer::lands_in_window,
             .kept_stretches = kept_stretches,
             .longest = Layout::value.longest_history(),
-            .granule = Layout::value.granule_pages(),
-            .slab_pages = s.device,
-            .device_pages = s.device - s.device % Layout::value.granule_pages(),
-            .lower_pages = has_lower ? s.lower - s.lower % Layout::value.granule_pages() : 0,
-            .window_pages = transfer::lands_in_window ? s.window : 0};
+            .granule = Layout::value.granule_pages()};
+    f.set_sizes(s);
     for (const std::string& value : f.axes) f.name += (f.name.empty() ? "" : " ") + value;
     return f;
   }
@@ -259,6 +254,6 @@ inline constexpr point_on<Device> any_point_of{&combination<Device, Values...>::
                                                &combination<Device, Values...>::make};
 
 template <class... Values>
-inline constexpr point point_of = any_point_of<kvstrata::emulated_device, Values...>;
+inline constexpr policy_point point_of = any_point_of<kvstrata::emulated_device, Values...>;
 
 }  // namespace kvstrata_test

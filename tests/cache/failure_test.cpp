@@ -1,11 +1,13 @@
 // What goes wrong on every path: calls that fail, copies that are late or out of turn, leases that are dropped half-way,
 // tiers that are full. After each: no wrong byte is served, nothing is held, the books balance.
 #include "cache/combinations.hpp"
-#include "cache/effort.hpp"
 #include "cache/faulty_device.hpp"
 #include "cache/player.hpp"
+#include "cache/stacks.hpp"
 #include "support/catch.hpp"
+#include "support/effort.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -33,7 +35,7 @@ constexpr point_on<Device> table[] = {
 /// A cache on an emulated device, with its player.
 struct stage
 {
-  stage(const point& where, const emulated_device_config& config, const sizes& s = {})
+  stage(const policy_point& where, const emulated_device_config& config, const sizes& s = {})
       : device(config),
         compute(device.create_stream("compute")),
         model(device, 2e-6),
@@ -81,27 +83,61 @@ struct stage
     return x.resident_bytes == y.resident_bytes && x.resident_tokens == y.resident_tokens &&
            x.evicted_tokens == y.evicted_tokens && x.dropped_tokens == y.dropped_tokens;
   };
-  return tier(a.device, b.device) && tier(a.lower, b.lower) && tier(a.window, b.window) && a.users == b.users &&
-         a.leases == b.leases && a.dirty_tokens == b.dirty_tokens;
+  return std::ranges::equal(all_tiers(a), all_tiers(b), tier) && a.users == b.users && a.leases == b.leases &&
+         a.dirty_tokens == b.dirty_tokens;
+}
+
+struct three_that_fail
+{
+  static constexpr const char* name = "slab, arena, arena; by window, batches down";
+};
+
+/// The play once more and once more, and another call of the device fails each time.
+void fail_each_call(const point_on<faulty_device>& where, const sizes& s)
+{
+  bool failed = true;
+  for (std::uint64_t calls = 0; failed; calls += effort == 1 ? 11 : 1) {
+    const facts f = where.about(s);
+    CAPTURE(f.name, calls);
+    REQUIRE(calls < 20000);
+    findings found;
+    faulty_device device;
+    const stream_id compute = device.create_stream("compute");
+    const auto cache = where.make(device, s);
+    player who(*cache, {compute}, [&found](stream_id, layer_index layer, std::shared_ptr<const lease_work> work) {
+      tiny_model::run(*work, layer, found);
+    });
+    device.fail_after(calls);
+    try {
+      play(who, *cache);
+    } catch (const device_error&) {
+    }
+    failed = device.has_failed();
+    device.recover();
+    check_sums(cache->stats());
+    play(who, *cache);  // everybody is served, and rightly
+    CHECK(found.first().empty());
+    check_given_back(*cache);
+  }
 }
 
 }  // namespace
 
 TEST_CASE("the play takes every path", "[cache][failure]")
 {
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     stage s(where, adversary_of(1));
     play(s.who, *s.cache);
     const facts f = where.about({});
     const auto c = s.cache->counted();
     CAPTURE(f.name);
-    CHECK(c.onload_bytes > 0);
-    CHECK(c.offload_bytes > 0);
-    CHECK(c.device_evicted_tokens > 0);
+    CHECK(c.onload_bytes[1] > 0);
+    CHECK(c.offload_bytes[1] > 0);
+    CHECK(c.evicted_tokens[0] > 0);
     CHECK(c.prefetched_tokens > 0);
     CHECK(c.undone_tokens > 0);
     CHECK(c.saved_tokens > 0);
-    if (f.window) CHECK(c.promoted_bytes > 0);
+    if (f.window) CHECK(c.relocated_bytes > 0);
     if (f.cuts) CHECK(c.recomputed_tokens > 0);
     if (f.bounded_writes && f.axes[3] == "layerwise" && f.axes[4] != "back") CHECK(c.delayed_tokens > 0);
     if (f.axes[4] != "token") CHECK(c.cleaned_tokens > 0);
@@ -111,37 +147,24 @@ TEST_CASE("the play takes every path", "[cache][failure]")
 
 TEST_CASE("any call of the device fails once", "[cache][failure]")
 {
-  for (const point_on<faulty_device>& where : table<faulty_device>) {
-    bool failed = true;
-    for (std::uint64_t calls = 0; failed; calls += effort == 1 ? 11 : 1) {
-      const facts f = where.about({});
-      CAPTURE(f.name, calls);
-      REQUIRE(calls < 20000);
-      findings found;
-      faulty_device device;
-      const stream_id compute = device.create_stream("compute");
-      const auto cache = where.make(device, {});
-      player who(*cache, {compute}, [&found](stream_id, layer_index layer, std::shared_ptr<const lease_work> work) {
-        tiny_model::run(*work, layer, found);
-      });
-      device.fail_after(calls);
-      try {
-        play(who, *cache);
-      } catch (const device_error&) {
-      }
-      failed = device.has_failed();
-      device.recover();
-      check_sums(cache->stats());
-      play(who, *cache);  // everybody is served, and rightly
-      CHECK(found.first().empty());
-      check_given_back(*cache);
-    }
+  for (const point_on<faulty_device>& where : table<faulty_device>) fail_each_call(where, {});
+}
+
+TEST_CASE("any call of the device fails once, between memories, too", "[cache][failure][levels]")
+{
+  constexpr auto where = any_stack_of<faulty_device, three_that_fail, paged_layer_first, window, batched, layerwise,
+                                      fetch, unbounded, arena<1>, arena<2>>;
+  for (const writing down : {writing::back, writing::token}) {
+    ways_now[1].writes = down;
+    ways_now[2].writes = writing::back;
+    fail_each_call(where, {.device = 22, .lower = 10, .third = 14});
   }
+  ways_now = {};
 }
 
 TEST_CASE("any copy fails, and breaks the device for good", "[cache][failure]")
 {
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     bool failed = true;
     for (std::uint64_t copies = 0; failed; copies += effort == 1 ? 7 : 1) {
       const facts f = where.about({});
@@ -170,7 +193,7 @@ TEST_CASE("any copy fails, and breaks the device for good", "[cache][failure]")
 
 TEST_CASE("copies are late and out of turn", "[cache][failure]")
 {
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     for (std::uint64_t seed = 1; seed <= 10U * effort; ++seed) {
       const facts f = where.about({});
       CAPTURE(f.name, seed);
@@ -187,7 +210,7 @@ TEST_CASE("copies are late and out of turn", "[cache][failure]")
 TEST_CASE("a lease is dropped at any step of its life", "[cache][failure]")
 {
   constexpr unsigned last = 2 * tiny.layers + 1;  // with the commit
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     for (unsigned calls = 0; calls <= last; ++calls) {
       for (const bool by_release : {false, true}) {
         const facts f = where.about({});
@@ -202,7 +225,7 @@ TEST_CASE("a lease is dropped at any step of its life", "[cache][failure]")
         check_sums(s.cache->stats());
         const request r = player::asks({7, 11});
         const batch_plan plan = s.cache->plan({&r, 1}).value();
-        CHECK(plan.requests[0].computed_tokens() == (calls == last ? 0U : 11U));
+        CHECK(plan.requests[0].computed() == (calls == last ? 0U : 11U));
         play(s.who, *s.cache);
         s.who.erase(7);
         check_given_back(*s.cache);
@@ -213,7 +236,7 @@ TEST_CASE("a lease is dropped at any step of its life", "[cache][failure]")
 
 TEST_CASE("a lease holds the device: every call is turned away and changes nothing", "[cache][failure]")
 {
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     for (unsigned calls = 0; calls <= 2 * tiny.layers + 1; ++calls) {
       const facts f = where.about({});
       const token_count rest = f.granule == 1 ? 40 : 24;  // of the device, beside two users
@@ -232,7 +255,7 @@ TEST_CASE("a lease holds the device: every call is turned away and changes nothi
       CHECK(turned_away.why().pages_needed == 6);
       CHECK(turned_away.why().pages_free == 0);
       CHECK(turned_away.why().pages_evictable == 0);
-      CHECK(turned_away.why().pages_held == f.device_pages);
+      CHECK(turned_away.why().pages_held == f.device_pages());
       const auto held = s.who.prepare({{3, 24}});
       REQUIRE_FALSE(held);
       CHECK(held.why().why == pressure::reason::user_held);
@@ -250,7 +273,7 @@ TEST_CASE("a lease holds the device: every call is turned away and changes nothi
 
 TEST_CASE("both tiers are full at every step", "[cache][failure]")
 {
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     for (const sizes& small : {sizes{12, 6, 1}, sizes{12, 12, 2}, sizes{13, 7, 6}}) {
       for (std::uint64_t seed = 1; seed <= 2U * effort; ++seed) {
         const facts f = where.about(small);
@@ -259,7 +282,7 @@ TEST_CASE("both tiers are full at every step", "[cache][failure]")
         for (int round = 0; round < 3; ++round) play(s.who, *s.cache);
         const cache_stats stats = s.cache->stats();
         check_sums(stats);
-        CHECK(stats.device.dropped_tokens + stats.lower.dropped_tokens > 0);  // there is no room for all of them
+        CHECK(stats.levels[0].dropped_tokens + stats.levels[1].dropped_tokens > 0);  // there is no room for all of them
         check_given_back(*s.cache);
       }
     }
@@ -269,7 +292,7 @@ TEST_CASE("both tiers are full at every step", "[cache][failure]")
 TEST_CASE("a lease holds the lower tier: what finds no room stays, is counted, and is served rightly",
           "[cache][failure]")
 {
-  for (const point& where : table<emulated_device>) {
+  for (const policy_point& where : table<emulated_device>) {
     const sizes small{18, 6, 3};
     const facts f = where.about(small);
     CAPTURE(f.name);
@@ -279,7 +302,7 @@ TEST_CASE("a lease holds the lower tier: what finds no room stays, is counted, a
     s.cache->clean(~std::uint64_t{0});
     s.cache->drain_sync();
     const cache_stats full = s.cache->stats();
-    REQUIRE(full.lower.free_bytes == 0);
+    REQUIRE(full.levels[1].free_bytes == 0);
     const auto holder = s.who.prepare({{1, 24}});
     REQUIRE(holder.has_value());
     for (int round = 0; round < 2; ++round) {
@@ -289,10 +312,10 @@ TEST_CASE("a lease holds the lower tier: what finds no room stays, is counted, a
     }
     s.cache->drain_sync();
     const cache_stats after = s.cache->stats();
-    CHECK(after.lower.evicted_tokens == full.lower.evicted_tokens);
-    CHECK(after.lower.resident_tokens == full.lower.resident_tokens);
-    CHECK(after.device.evicted_tokens > 0);
-    CHECK(after.device.dropped_tokens == after.device.evicted_tokens);
+    CHECK(after.levels[1].evicted_tokens == full.levels[1].evicted_tokens);
+    CHECK(after.levels[1].resident_tokens == full.levels[1].resident_tokens);
+    CHECK(after.levels[0].evicted_tokens > 0);
+    CHECK(after.levels[0].dropped_tokens == after.levels[0].evicted_tokens);
     (*holder)->release();
     play(s.who, *s.cache);
     check_given_back(*s.cache);

@@ -2,11 +2,11 @@
 // turn, with five compute streams on a device that does nothing before it must. Afterwards every byte that is served is
 // right, no frame has two owners, the accounts balance and no lease is open.
 #include "cache/combinations.hpp"
-#include "cache/effort.hpp"
 #include "cache/lazy_device.hpp"
 #include "cache/player.hpp"
 #include "cache/strangers.hpp"
 #include "support/catch.hpp"
+#include "support/effort.hpp"
 
 #include <kvstrata/replacement/arc.hpp>
 #include <kvstrata/replacement/s3_fifo.hpp>
@@ -21,8 +21,9 @@ namespace {
 constexpr unsigned walks = effort == 1 ? 2 : 36;  // a seed each
 constexpr std::size_t stride = effort == 1 ? 7 : 1;
 
-using strange_cache = cache<tier_stack<device_slab<lazy_device>, strangers::tier>, strangers::layout,
-                            strangers::transfer, strangers::policy, counters>;
+template <class... Below>
+using strange_cache = cache<tier_stack<device_slab<lazy_device>, Below...>, strangers::layout, strangers::transfer,
+                            strangers::policy, counters>;
 
 /// A cache on a lazy device, with its player.
 template <class Cache>
@@ -67,7 +68,7 @@ struct theatre
     check_sums(cache.stats());
     REQUIRE(who.prepare({{21, 24}, {22, 24}, {23, 24}}).has_value());  // nearly all of the device
     wander(who, cache, seed + 1, 12, [](auto&& step) { step(); });
-    check_given_back(cache);
+    check_given_back(cache, who.epoch() == epoch_id{});
     CHECK(found.first().empty());
   }
 
@@ -78,13 +79,31 @@ struct theatre
   player who;
 };
 
-typename strange_cache::config strange_config(bool bounded)
+/// Every call of a hook in turn.
+template <class Cache>
+void blow(const sizes& s)
 {
-  strange_cache::config c{.shape = tiny};
-  c.device.bytes = 22 * tiny_page_bytes;
-  c.host.bytes = 30 * tiny_page_bytes;
-  if (bounded) c.writes = bounded::value;
-  return c;
+  for (unsigned seed = 0; seed < walks; ++seed) {
+    typename Cache::config config{.shape = tiny};
+    set_tiers(config, s);
+    if (seed % 2 != 0) config.writes = bounded::value;
+    bool failed = true;
+    for (std::size_t which = 1; failed; which += stride) {
+      CAPTURE(seed, which);
+      REQUIRE(which < 50000);
+      std::unique_ptr<theatre<Cache>> t;
+      fuse::arm(which);
+      try {
+        t = std::make_unique<theatre<Cache>>(config, seed);
+      } catch (const strange&) {
+        continue;  // nothing was built
+      }
+      t->template fail<strange>();
+      failed = !fuse::is_armed();
+      fuse::arm(0);
+      t->check();
+    }
+  }
 }
 
 /// Every allocation of a walk in turn.
@@ -107,31 +126,15 @@ void starve(const typename Cache::config& config)
   }
 }
 
-template <class Layout, class Transfer, class Policy>
-using plain_cache = cache<tier_stack<device_slab<lazy_device>, pinned_arena<>>, Layout, Transfer, Policy, counters>;
+template <class Layout, class Writes, class Transfer, class Policy>
+using plain_cache =
+    cache<tier_stack<device_slab<lazy_device>, pinned_arena<Writes>>, Layout, Transfer, Policy, counters>;
 
 }  // namespace
 
 TEST_CASE("any hook that may throw does, at any call", "[cache][hooks]")
 {
-  for (unsigned seed = 0; seed < walks; ++seed) {
-    bool failed = true;
-    for (std::size_t which = 1; failed; which += stride) {
-      CAPTURE(seed, which);
-      REQUIRE(which < 50000);
-      std::unique_ptr<theatre<strange_cache>> t;
-      fuse::arm(which);
-      try {
-        t = std::make_unique<theatre<strange_cache>>(strange_config(seed % 2 != 0), seed);
-      } catch (const strange&) {
-        continue;  // nothing was built
-      }
-      t->fail<strange>();
-      failed = !fuse::is_armed();
-      fuse::arm(0);
-      t->check();
-    }
-  }
+  blow<strange_cache<strangers::tier>>({.device = 22, .lower = 30});
   if (effort == 1) return;
   for (std::size_t i = 0; i < static_cast<std::size_t>(hook::count); ++i) {
     CAPTURE(i);
@@ -139,26 +142,28 @@ TEST_CASE("any hook that may throw does, at any call", "[cache][hooks]")
   }
 }
 
+TEST_CASE("any hook that may throw does, between two memories, too", "[cache][hooks][levels]")
+{
+  blow<strange_cache<strangers::tier, strangers::tier>>({.device = 22, .lower = 12, .third = 18});
+}
+
 TEST_CASE("any allocation fails: the default's transfer, users who leave ghosts", "[cache][hooks]")
 {
-  using c = plain_cache<hybrid_layout, layerwise_transfer<batched_copy<>, token_write_through>, s3_fifo>;
+  using c = plain_cache<hybrid_layout, token_write_through, layerwise_transfer<batched_copy<>>, s3_fifo>;
   starve<c>({.shape = tiny,
-             .device = {.bytes = 22 * tiny_page_bytes},
-             .host = {.bytes = 30 * tiny_page_bytes},
+             .tiers = {{.bytes = 22 * tiny_page_bytes}, {.bytes = 30 * tiny_page_bytes}},
              .layout = hybrid_layer_first::value});
 }
 
 TEST_CASE("any allocation fails: a window, staging, writes that wait", "[cache][hooks]")
 {
-  using c =
-      plain_cache<paged_layout,
-                  layerwise_transfer<onload_by<window_copy<>>, offload_by<staged::type>, write_back, cut_anywhere>,
-                  lru>;
-  starve<c>({.shape = tiny,
-             .device = {.bytes = 22 * tiny_page_bytes, .window_bytes = 6 * tiny_page_bytes},
-             .host = {.bytes = 30 * tiny_page_bytes},
-             .layout = paged_layer_first::value,
-             .writes = bounded::value});
+  using c = plain_cache<paged_layout, write_back,
+                        layerwise_transfer<onload_by<window_copy<>>, offload_by<staged::type>, cut_anywhere>, lru>;
+  starve<c>(
+      {.shape = tiny,
+       .tiers = {{.bytes = 22 * tiny_page_bytes, .window_bytes = 6 * tiny_page_bytes}, {.bytes = 30 * tiny_page_bytes}},
+       .layout = paged_layer_first::value,
+       .writes = bounded::value});
 }
 
 TEST_CASE("any allocation fails: ranges, policies above and below, admission", "[cache][hooks]")
@@ -166,9 +171,17 @@ TEST_CASE("any allocation fails: ranges, policies above and below, admission", "
   using c = cache<tier_stack<device_slab<lazy_device, evict_whole>, pinned_arena<evict_whole, replaced_by<lru>>>,
                   contiguous_layout, layerwise_transfer<>, arc, counters>;
   starve<c>({.shape = tiny,
-             .device = {.bytes = 24 * tiny_page_bytes},
-             .host = {.bytes = 30 * tiny_page_bytes},
+             .tiers = {{.bytes = 24 * tiny_page_bytes}, {.bytes = 30 * tiny_page_bytes}},
              .layout = contiguous::value});
+}
+
+TEST_CASE("any allocation fails: three memories", "[cache][hooks][levels]")
+{
+  using c = cache<tier_stack<device_slab<lazy_device>, pinned_arena<>, pinned_arena<write_back>>, hybrid_layout,
+                  layerwise_transfer<batched_copy<>>, s3_fifo, counters>;
+  c::config config{.shape = tiny, .layout = hybrid_layer_first::value};
+  set_tiers(config, {.device = 22, .lower = 12, .third = 18});
+  starve<c>(config);
 }
 
 }  // namespace kvstrata_test

@@ -9,9 +9,9 @@
 #include "cache/story.hpp"
 #include "support/catch.hpp"
 
-#include <kvstrata/cache/plan.hpp>
-#include <kvstrata/cache/request.hpp>
 #include <kvstrata/core/interval.hpp>
+#include <kvstrata/plan/plan.hpp>
+#include <kvstrata/plan/request.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -34,6 +34,9 @@ class naive_cache
 {
  public:
   using token_count = kvstrata::token_count;
+
+  /// With a store below the memories what is not served now may come back: nothing is ever known to have vanished.
+  explicit naive_cache(bool may_return = false) : may_return_(may_return) {}
 
   /// [first_token, result) is the longest history that anybody committed of the user's window.
   [[nodiscard]] token_count known(kvstrata::user_id user) const
@@ -69,6 +72,13 @@ class naive_cache
     return users_.at(user).rows.at(token).draft;
   }
 
+  /// The values that the rows of a planned request have once its compute list is done: right where one is served.
+  [[nodiscard]] std::vector<std::uint64_t> values(const kvstrata::request_plan& r,
+                                                  std::span<const kvstrata::token_interval> computed)
+  {
+    return pass(users_[r.user], r.first_token, r.history, computed);
+  }
+
   /// Tokens of a user from `token` on that are there, as far as anybody knows.
   [[nodiscard]] std::uint64_t believed_from(kvstrata::user_id user, token_count token) const
   {
@@ -78,12 +88,17 @@ class naive_cache
     return out;
   }
 
-  /// A request begins, with this plan; its fingerprint agrees with what is known up to `agreed_until`. What it makes
-  /// useless is of no use from now on. `seen`: the user was looked at just now, so that what has vanished is known.
-  void begin(const kvstrata::request& r, const kvstrata::request_plan& p, token_count agreed_until, bool seen)
+  /// A request begins, with this plan. What it makes useless is of no use from now on. `seen`: the user was looked at just
+  /// now, so that what has vanished is known; `sure`: so is what their fingerprints vouch for, of which the cache keeps
+  /// `most` stretches.
+  void begin(const kvstrata::request& r, const kvstrata::request_plan& p, bool seen, bool sure, std::size_t most)
   {
     person& who = users_[r.user];
     const kvstrata::tokens_forgotten& told = p.kept.forgotten;
+    constexpr token_count all = ~token_count{0};
+    token_count agreed_until = who.vouched.agreed_until(r);
+    if (sure) check_proof(r, p, agreed_until == all, seen);
+    if (agreed_until == all && p.kept.rewritten) agreed_until = 0;  // it cannot be compared, and so starts anew
     const auto take = [&](token_count from, std::uint64_t said, const char* why, bool exact) {
       std::uint64_t believed = 0;
       for (auto at = who.rows.lower_bound(from); at != who.rows.end(); at = who.rows.erase(at)) {
@@ -99,7 +114,8 @@ class naive_cache
     }
     settle(r.first_token > who.first_token ? passed : 0, told.passed, "passed", seen, r.user);
     const token_count lasting = r.history_tokens - std::min(r.volatile_tail, r.history_tokens - r.first_token);
-    take(agreed_until, told.rewritten, "rewritten", seen);
+    // What may return is told by its value: rows of the old tokens have another, and those before them are as good as ever.
+    take(may_return_ ? all : agreed_until, told.rewritten, "rewritten", seen);
     take(r.first_token < who.first_token ? 0 : ~token_count{0}, told.widened, "widened", seen);
     take(r.volatile_tail != 0 ? lasting : ~token_count{0}, told.overwritten, "overwritten", seen);
     if (told.stranded != 0) {  // of what rests on a row that was computed in another window, and is gone
@@ -114,14 +130,17 @@ class naive_cache
       FAIL("nothing from " << p.kept.tokens.end << " on is kept, though all up to " << end << " may be");
     }
     who.first_token = r.first_token;
-    who.vouched.withdraw(told.stranded == 0 ? end : std::min(end, p.kept.tokens.end));
+    if (told.stranded != 0) end = std::min(end, p.kept.tokens.end);
+    who.vouched.cut(r, end, agreed_until != all || end <= r.first_token, most);
   }
 
   /// A plan for [first_token, history) of a user: its pieces must partition it, what is served must be what was committed,
   /// has not vanished, and is what a full pass gives, and so must what is computed again although it is there; what else
   /// was committed, and is not served though it would be kept, has vanished.
-  void see(const kvstrata::request_plan& r, std::span<const kvstrata::token_interval> compute)
+  void see(const kvstrata::batch_plan& plan, std::size_t request)
   {
+    const kvstrata::request_plan& r = plan.requests[request];
+    const std::span<const kvstrata::token_interval> compute = plan.compute_of(r);
     std::vector<int> times(r.history, 0);
     const auto count = [&](kvstrata::token_interval piece, int how) {
       if (piece.empty()) return;
@@ -132,16 +151,29 @@ class naive_cache
         times[t] = how;
       }
     };
-    count(r.device_hit, 1);
-    count(r.lower_hits[0], 1);
-    count(r.lower_hits[1], 1);
+    std::vector<kvstrata::token_interval> left, in_slab;
+    token_count fetched = 0;
+    for (const kvstrata::piece& p : plan.pieces_of(r)) {
+      if (p.is_computed()) left.push_back(p.tokens);
+      else count(p.tokens, 1);
+      if (p.source == 0) in_slab.push_back(p.tokens);
+      if (p.is_fetched()) fetched += p.tokens.size();
+    }
+    for (const kvstrata::piece& p : plan.pieces_of(r)) {
+      if (!p.is_computed()) check_one_interval(plan.pieces_of(r), p.source, r.recomputed);
+    }
+    if (!std::ranges::equal(left, compute)) FAIL("the compute list is not the computed pieces");
+    if (fetched != r.fetched) FAIL("the plan says that " << r.fetched << " tokens are fetched, its pieces " << fetched);
+    if (in_slab.size() > 1) FAIL("a slab that has one interval serves two pieces");
+    if ((in_slab.empty() ? kvstrata::token_interval{} : in_slab[0]) != r.in_slab) FAIL("in_slab is not a piece");
     token_count last = 0;
     for (const kvstrata::token_interval piece : compute) {
       if (piece.empty() || (piece.begin < last)) FAIL("the compute list is not ascending or has an empty piece");
       last = piece.end;
       count(piece, 2);
     }
-    for (auto t = r.recomputed.begin; t < r.recomputed.end; ++t) {
+    const kvstrata::token_interval again = r.recomputed;
+    for (auto t = again.begin; t < again.end; ++t) {
       if (t >= r.history || times[t] != 2) FAIL("token " << t << " is computed again, but not on the compute list");
       times[t] = 3;
     }
@@ -158,7 +190,8 @@ class naive_cache
           FAIL("token " << t << name << " is served, but a pass gives another row: it was computed in a window from "
                         << known->second.window << " on, the request's begins at " << r.first_token);
         }
-      } else if (known != who.rows.end() && known->second.is == row_state::here && r.kept.tokens.contains(t)) {
+      } else if (!may_return_ && known != who.rows.end() && known->second.is == row_state::here &&
+                 r.kept.tokens.contains(t)) {
         known->second.is = row_state::lost;
         ++vanished_;
       }
@@ -205,6 +238,45 @@ class naive_cache
   [[nodiscard]] std::uint64_t uncertain() const noexcept { return uncertain_; }
 
  private:
+  /// A request whose fingerprint says nothing of the cached history gets what is there, but adds no row to it: where it has
+  /// to, all else goes.
+  void check_proof(const kvstrata::request& r, const kvstrata::request_plan& p, bool agrees, bool seen) const
+  {
+    const std::string name = " of user " + std::to_string(to_number(r.user));
+    const person& who = users_.at(r.user);
+    const bool unproven = agrees && who.vouched.unproven(r);
+    if (!unproven) {
+      if (p.kept.rewritten == agrees) FAIL("the history" << name << (agrees ? " agrees" : " contradicts"));
+      if (p.kept.unproven) FAIL("the history" << name << " was compared");
+      return;
+    }
+    if (p.kept.rewritten == p.kept.unproven) FAIL("the history" << name << " cannot be compared");
+    if (p.kept.rewritten && !p.kept.tokens.empty()) FAIL("the unknown history" << name << " keeps rows");
+    if (!p.kept.rewritten && !p.recomputed.empty()) FAIL("rows" << name << " are computed again as others, maybe");
+    if (!seen) return;
+    bool adds = false;
+    for (token_count t = r.first_token; t < p.lasting; ++t) {
+      const auto known = who.rows.find(t);
+      adds |= r.first_token < who.first_token || known == who.rows.end() || known->second.is != row_state::here;
+    }
+    if (adds != p.kept.rewritten) FAIL("the unknown history" << name << (adds ? " adds rows" : " adds no row"));
+  }
+
+  /// What a level serves is part of one interval of it: between two of its pieces there is nothing that no level above it
+  /// has, but what is computed again.
+  static void check_one_interval(std::span<const kvstrata::piece> pieces, kvstrata::level_index level,
+                                 kvstrata::token_interval again)
+  {
+    kvstrata::token_interval hull;
+    for (const kvstrata::piece& p : pieces) {
+      if (p.source == level) hull = kvstrata::hull(hull, p.tokens);
+    }
+    for (const kvstrata::piece& p : pieces) {
+      if (p.source <= level || intersect(p.tokens, hull).empty() || again.contains(p.tokens)) continue;
+      FAIL("level " << level << " serves on both sides of token " << p.tokens.begin << ", which it has not");
+    }
+  }
+
   enum class row_state : std::uint8_t { here, lost, passed };
   struct row
   {
@@ -225,6 +297,7 @@ class naive_cache
   /// vanished before.
   void settle(std::uint64_t believed, std::uint64_t said, const char* why, bool exact, kvstrata::user_id user)
   {
+    if (may_return_) return;  // what is forgotten may have come back before
     if (said > believed || (exact && said != believed)) {
       FAIL(said << " tokens of user " << to_number(user) << " are said to be " << why << ", but " << believed
                 << " are");
@@ -253,6 +326,7 @@ class naive_cache
     return values;
   }
 
+  bool may_return_ = false;
   std::map<kvstrata::user_id, person> users_;
   std::uint64_t vanished_ = 0;
   std::uint64_t uncertain_ = 0;

@@ -15,15 +15,14 @@ template <class Cache>
 struct named_cache
 {
   using config = typename Cache::config;
-  static constexpr bool has_lower = requires(config c) { c.host.bytes; };
   static constexpr bool cuts = requires(config c) { c.split.cost; };
 
   static std::unique_ptr<any_cache> make(typename Cache::device_type& d, const sizes& s)
   {
-    config c{.shape = tiny, .device = {.bytes = s.device * tiny_page_bytes}};
+    config c{.shape = tiny};
+    set_tiers(c, s);
     c.layout.page_tokens = tiny_page;
     if constexpr (requires { c.layout.chunk; }) c.layout.chunk = tiny_chunk;
-    if constexpr (has_lower) c.host.bytes = s.lower * tiny_page_bytes;
     if constexpr (cuts) {  // in the middle of tiny histories
       c.split.cost = {
           .seconds_per_token = 1, .seconds_per_pair = 0.1, .fetch_seconds_per_token = 2, .layers = tiny.layers};
@@ -33,9 +32,8 @@ struct named_cache
 
   static facts about(const sizes& s)
   {
-    facts f{.name = "a named cache", .axes = {}, .has_lower = has_lower, .cuts = cuts};
-    f.slab_pages = f.device_pages = s.device;
-    f.lower_pages = has_lower ? s.lower : 0;
+    facts f{.name = "a named cache", .axes = {}, .levels = std::tuple_size_v<decltype(config::tiers)>, .cuts = cuts};
+    f.set_sizes(s);
     return f;
   }
 };

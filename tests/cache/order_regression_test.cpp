@@ -74,12 +74,10 @@ TEST_CASE("a prefetch into a range stands for the range's earlier users, too", "
 {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     emulated_device device(jittery(seed));
-    cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, contiguous_layout,
-          layerwise_transfer<page_write_through>, lru>
-        c(device, {.shape = shape,
-                   .device = {.bytes = 8 * page},
-                   .host = {.bytes = 32 * page},
-                   .layout = {.page_tokens = page_tokens, .longest = 128}});
+    cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, contiguous_layout, layerwise_transfer<>, lru> c(
+        device, {.shape = shape,
+                 .tiers = {{.bytes = 8 * page}, {.bytes = 32 * page}},
+                 .layout = {.page_tokens = page_tokens, .longest = 128}});
     const stream_id one = device.create_stream("one");
     const stream_id two = device.create_stream("two");
     serve(c, 1, 64, one, 1e-6);
@@ -96,11 +94,10 @@ TEST_CASE("window pages of a lease that was not opened keep their earlier users"
 {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     flaky_device device(jittery(seed));
-    cache<tier_stack<device_slab<flaky_device>, pinned_arena<>>, hybrid_layout,
-          layerwise_transfer<window_copy<>, token_write_through>, lru>
+    cache<tier_stack<device_slab<flaky_device>, pinned_arena<token_write_through>>, hybrid_layout,
+          layerwise_transfer<window_copy<>>, lru>
         c(device, {.shape = shape,
-                   .device = {.bytes = 6 * page, .window_bytes = 2 * page},
-                   .host = {.bytes = 32 * page},
+                   .tiers = {{.bytes = 6 * page, .window_bytes = 2 * page}, {.bytes = 32 * page}},
                    .layout = {.page_tokens = page_tokens, .chunk = 64}});
     const stream_id one = device.create_stream("one");
     const stream_id two = device.create_stream("two");
@@ -121,8 +118,7 @@ TEST_CASE("a page that no staging slot can hold is refused when the cache is bui
   emulated_device device({.time = time_mode::virtual_time});
   using too_small = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout,
                           layerwise_transfer<offload_by<staged_copy<256, 2>>>, lru>;
-  REQUIRE_THROWS_WITH(
-      (too_small(device, {.shape = shape, .device = {.bytes = 64 * page}, .host = {.bytes = 64 * page}})),
-      "staged_copy's SlotBytes is 256, but a page of one layer, which is never split, is 1024 bytes");
+  REQUIRE_THROWS_WITH((too_small(device, {.shape = shape, .tiers = {{.bytes = 64 * page}, {.bytes = 64 * page}}})),
+                      "staged_copy's SlotBytes is 256, but a page of one layer, which is never split, is 1024 bytes");
   REQUIRE(device.device_bytes_used() == 0);
 }

@@ -8,11 +8,11 @@
 
 namespace kvstrata_test {
 
-[[nodiscard]] std::span<const point> pairs_1();
-[[nodiscard]] std::span<const point> pairs_2();
-[[nodiscard]] std::span<const point> pairs_3();
-[[nodiscard]] std::span<const point> pairs_4();
-[[nodiscard]] std::span<const point> pairs_5();
-[[nodiscard]] std::span<const point> pairs_6();
+[[nodiscard]] std::span<const policy_point> pairs_1();
+[[nodiscard]] std::span<const policy_point> pairs_2();
+[[nodiscard]] std::span<const policy_point> pairs_3();
+[[nodiscard]] std::span<const policy_point> pairs_4();
+[[nodiscard]] std::span<const policy_point> pairs_5();
+[[nodiscard]] std::span<const policy_point> pairs_6();
 
 }  // namespace kvstrata_test

@@ -5,10 +5,10 @@
 
 namespace kvstrata_test {
 
-std::span<const point> pairs_1()
+std::span<const policy_point> pairs_1()
 {
   // clang-format off
-  static constexpr point all[] = {
+  static constexpr policy_point all[] = {
       point_of<paged_page_first,   coalesced, window,    layerwise, chunk,     by_cost,  whole, front, bounded>,
       point_of<paged_page_first,   per_page,  staged,    immediate, selective, fetch,    front, whole, bounded>,
       point_of<paged_page_first,   staged,    per_page,  layerwise, back,      anywhere, front, front, bounded>,

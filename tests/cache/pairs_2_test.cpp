@@ -5,10 +5,10 @@
 
 namespace kvstrata_test {
 
-std::span<const point> pairs_2()
+std::span<const policy_point> pairs_2()
 {
   // clang-format off
-  static constexpr point all[] = {
+  static constexpr policy_point all[] = {
       point_of<hybrid_layer_first, batched,   kernel,    immediate, selective, anywhere, whole, whole, unbounded>,
       point_of<contiguous,         batched,   staged,    layerwise, page,      by_cost,  front, front, bounded>,
       point_of<paged_page_first,   kernel,    staged,    immediate, token,     anywhere, whole, whole, bounded>,

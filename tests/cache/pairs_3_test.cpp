@@ -5,10 +5,10 @@
 
 namespace kvstrata_test {
 
-std::span<const point> pairs_3()
+std::span<const policy_point> pairs_3()
 {
   // clang-format off
-  static constexpr point all[] = {
+  static constexpr policy_point all[] = {
       point_of<contiguous,         staged,    kernel,    layerwise, chunk,     anywhere, whole, whole, bounded>,
       point_of<hybrid_layer_first, kernel,    batched,   layerwise, chunk,     by_cost,  whole, whole, unbounded>,
       point_of<hybrid_page_first,  window,    coalesced, layerwise, selective, fetch,    whole, front, unbounded>,

@@ -5,10 +5,10 @@
 
 namespace kvstrata_test {
 
-std::span<const point> pairs_4()
+std::span<const policy_point> pairs_4()
 {
   // clang-format off
-  static constexpr point all[] = {
+  static constexpr policy_point all[] = {
       point_of<paged_page_first,   coalesced, kernel,    layerwise, page,      fetch,    front, whole, unbounded>,
       point_of<contiguous,         window,    per_page,  layerwise, token,     anywhere, front, front, bounded>,
       point_of<contiguous,         staged,    window,    immediate, selective, fetch,    whole, front, unbounded>,

@@ -5,10 +5,10 @@
 
 namespace kvstrata_test {
 
-std::span<const point> pairs_5()
+std::span<const policy_point> pairs_5()
 {
   // clang-format off
-  static constexpr point all[] = {
+  static constexpr policy_point all[] = {
       point_of<hybrid_page_first,  staged,    batched,   layerwise, token,     by_cost,  whole, whole, unbounded>,
       point_of<hybrid_layer_first, per_page,  per_page,  layerwise, selective, by_cost,  whole, whole, bounded>,
       point_of<contiguous,         window,    coalesced, immediate, back,      fetch,    front, none,  unbounded>,

@@ -5,10 +5,10 @@
 
 namespace kvstrata_test {
 
-std::span<const point> pairs_6()
+std::span<const policy_point> pairs_6()
 {
   // clang-format off
-  static constexpr point all[] = {
+  static constexpr policy_point all[] = {
       point_of<paged_page_first,   batched,   batched,   immediate, selective, fetch,    whole, front, unbounded>,
       point_of<paged_page_first,   per_page,  staged,    immediate, selective, by_cost,  front, none,  unbounded>,
       point_of<paged_layer_first,  coalesced, coalesced, immediate, token,     anywhere, front, whole, bounded>,

@@ -26,12 +26,12 @@ TEST_CASE("every two values of two axes meet in a cache that is walked", "[cache
   constexpr std::size_t below = 7;
   std::set<std::vector<std::string>> met;
   for (const auto part : {pairs_1(), pairs_2(), pairs_3(), pairs_4(), pairs_5(), pairs_6()}) {
-    for (const point& where : part) {
+    for (const policy_point& where : part) {
       const facts f = where.about({});
       REQUIRE(f.axes.size() == axes.size());
       for (std::size_t i = 0; i < axes.size(); ++i) {
         for (std::size_t j = 0; j < i; ++j) {
-          if (!f.has_lower && i != below && j != below) continue;
+          if (f.levels == 1 && i != below && j != below) continue;
           met.insert({std::to_string(j), f.axes[j], std::to_string(i), f.axes[i]});
         }
       }

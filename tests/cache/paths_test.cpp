@@ -14,8 +14,8 @@ using namespace kvstrata_test;
 
 namespace {
 
-template <class Layout, class Transfer>
-using tested = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, Layout, Transfer, lru, counters>;
+template <class Layout, class Transfer, class Writes = page_write_through>
+using tested = cache<tier_stack<device_slab<emulated_device>, pinned_arena<Writes>>, Layout, Transfer, lru, counters>;
 
 /// Cuts where it is told to.
 struct cut_at
@@ -34,20 +34,19 @@ struct at_once
   class on
   {
    public:
-    on(Device& d, copy_direction way) : device_(&d), way_(way) {}
+    on(Device& d, copy_direction) : device_(&d) {}
     [[nodiscard]] copied copy(const copy_list& list, layer_index layer, const fence& after)
     {
       wait_for_sync(*device_, after);
-      list_pieces(pieces_, list, way_, layer);
-      for (const copy_piece& p : pieces_) std::memcpy(p.dst, p.src, p.bytes);
-      return {.calls = pieces_.size(), .pieces = pieces_.size(), .done = {}};
+      const std::span<const copy_piece> all = pieces_.of(list, layer);
+      for (const copy_piece& p : all) std::memcpy(p.dst, p.src, p.bytes);
+      return {.calls = all.size(), .pieces = all.size(), .done = {}};
     }
     void drain_sync() noexcept {}
 
    private:
     Device* device_;
-    copy_direction way_;
-    std::vector<copy_piece> pieces_;
+    layer_pieces pieces_;
   };
 };
 
@@ -72,7 +71,7 @@ using cutting = tested<hybrid_layout, layerwise_transfer<cut_at>>;
 {
   auto c = tiny_config<landing>(8, 64);
   c.layout.host_order = page_order::layer_first;
-  c.device.window_bytes = window_pages * tiny_page_bytes;
+  std::get<0>(c.tiers).window_bytes = window_pages * tiny_page_bytes;
   return c;
 }
 
@@ -118,21 +117,21 @@ TEST_CASE("contiguous_layout: a user takes their whole range, and a layer of it 
   auto c = tiny_config<ranges>(20, 40);  // three ranges of six pages and a rest
   c.layout.longest = 6 * tiny_page;
   scene<ranges> s({.time = time_mode::virtual_time, .check_ordering = true}, c);
-  CHECK(s.cache.stats().device.capacity_bytes == 18 * tiny_page_bytes);
-  CHECK(s.cache.stats().lower.capacity_bytes == 36 * tiny_page_bytes);
+  CHECK(s.cache.stats().levels[0].capacity_bytes == 18 * tiny_page_bytes);
+  CHECK(s.cache.stats().levels[1].capacity_bytes == 36 * tiny_page_bytes);
   s.serve(1, 1);
-  CHECK(s.cache.stats().device.resident_bytes == 6 * tiny_page_bytes);
+  CHECK(s.cache.stats().levels[0].resident_bytes == 6 * tiny_page_bytes);
   s.serve(1, 24);
   s.serve(2, 24);
   s.serve(3, 24);
-  CHECK(s.cache.stats().device.free_bytes == 0);
+  CHECK(s.cache.stats().levels[0].free_bytes == 0);
   s.serve(4, 3);  // user 1 goes, whole
-  CHECK(s.cache.stats().device.evicted_tokens == 24);
-  const auto before = s.cache.watcher().read();
+  CHECK(s.cache.stats().levels[0].evicted_tokens == 24);
+  const auto before = s.cache.tracker().read();
   CHECK(is(s.serve(1, 24), 0, 24, 0));
-  const auto after = s.cache.watcher().read();
+  const auto after = s.cache.tracker().read();
   CHECK(after.onload_copies - before.onload_copies == tiny.layers);
-  CHECK(after.onload_bytes - before.onload_bytes == 6 * tiny_page_bytes);
+  CHECK(after.onload_bytes[1] - before.onload_bytes[1] == 6 * tiny_page_bytes);
 }
 
 TEST_CASE("contiguous_layout: a history that is longer than its range is refused", "[cache][layouts]")
@@ -146,10 +145,10 @@ TEST_CASE("contiguous_layout: a history that is longer than its range is refused
   CHECK(s.cache.stats().users == 0);
   const auto tiers = sentence_of<config_error>([&] {
     auto small = c;
-    small.device.bytes = 5 * tiny_page_bytes;
+    std::get<0>(small.tiers).bytes = 5 * tiny_page_bytes;
     const ranges never(s.device, small);
   });
-  CHECK(tiers.find("device.bytes is 5 pages") != std::string::npos);
+  CHECK(tiers.find("slab.bytes is 5 pages") != std::string::npos);
   CHECK(tiers.find("takes 6") != std::string::npos);
 }
 
@@ -162,8 +161,8 @@ TEST_CASE("page orders below the device: the same pages in fewer or more copies"
     s.serve(1, 24);
     s.serve(2, 32);
     CHECK(is(s.serve(1, 24), 0, 24, 0));
-    const auto counted = s.cache.watcher().read();
-    CHECK(counted.onload_bytes == 6 * tiny_page_bytes);
+    const auto counted = s.cache.tracker().read();
+    CHECK(counted.onload_bytes[1] == 6 * tiny_page_bytes);
     CHECK(counted.onload_copies == tiny.layers * (order == page_order::page_first ? 6 : 1));
   }
 }
@@ -176,7 +175,7 @@ TEST_CASE("window: pages land there, attention reads them there, and they come h
   s.cache.drain_sync();
   s.device.clear_trace();
   auto lease = s.hold({{1, 24}});
-  CHECK(is(lease.split(0), 0, 24, 0));
+  CHECK(is(lease.sources(0), 0, 24, 0));
   CHECK(ids(lease) == std::vector<page_count>{8, 9, 10, 11, 12, 13});
   CHECK(s.cache.stats().window.resident_bytes == 6 * tiny_page_bytes);
   s.run_model(lease);
@@ -185,23 +184,23 @@ TEST_CASE("window: pages land there, attention reads them there, and they come h
   s.cache.drain_sync();
   const auto arrivals = spans_of(s.device, "onload");
   const auto kernels = spans_of(s.device, "compute");
-  const auto promotions = spans_of(s.device, "promote");
+  const auto relocations = spans_of(s.device, "relocate");
   REQUIRE(arrivals.size() == tiny.layers);
   REQUIRE(kernels.size() == tiny.layers);
-  REQUIRE(promotions.size() == tiny.layers);
+  REQUIRE(relocations.size() == tiny.layers);
   for (layer_index l = 0; l < tiny.layers; ++l) {
-    CHECK(kernels[l].begin == Approx(arrivals[l].end));  // not held up by any promotion
-    CHECK(promotions[l].begin >= arrivals[l].end);
-    CHECK(promotions[l].end - promotions[l].begin == Approx(6));
+    CHECK(kernels[l].begin == Approx(arrivals[l].end));  // not held up by any relocation
+    CHECK(relocations[l].begin >= arrivals[l].end);
+    CHECK(relocations[l].end - relocations[l].begin == Approx(6));
   }
-  CHECK(s.cache.watcher().read().promoted_bytes == 6 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().relocated_bytes == 6 * tiny_page_bytes);
   CHECK(s.cache.stats().window.free_bytes == 6 * tiny_page_bytes);
   auto again = s.hold({{1, 24}});
-  CHECK(is(again.split(0), 24, 0, 0));
+  CHECK(is(again.sources(0), 24, 0, 0));
   for (const page_count id : ids(again)) CHECK(id < 8);
 }
 
-TEST_CASE("window: who comes before the promotion is over waits for it", "[cache][window]")
+TEST_CASE("window: who comes before the relocation is over waits for it", "[cache][window]")
 {
   scene<landing> s(slow_links(), with_window(6));
   s.serve(1, 24);
@@ -214,10 +213,10 @@ TEST_CASE("window: who comes before the promotion is over waits for it", "[cache
   s.cache.drain_sync();
   s.device.wait_sync(s.device.record(s.compute));
   const auto kernels = spans_of(s.device, "compute");
-  const auto promotions = spans_of(s.device, "promote");
+  const auto relocations = spans_of(s.device, "relocate");
   REQUIRE(kernels.size() == 2 * tiny.layers);
-  REQUIRE(promotions.size() == tiny.layers);
-  CHECK(kernels[tiny.layers].begin >= promotions.back().end);
+  REQUIRE(relocations.size() == tiny.layers);
+  CHECK(kernels[tiny.layers].begin >= relocations.back().end);
 }
 
 TEST_CASE("window: what finds no room there goes straight to its pages", "[cache][window]")
@@ -230,8 +229,8 @@ TEST_CASE("window: what finds no room there goes straight to its pages", "[cache
   CHECK(std::count_if(here.begin(), here.end(), [](page_count id) { return id >= 8; }) == 2);
   CHECK(here[0] == 8);
   CHECK(here[1] == 9);
-  CHECK(s.cache.watcher().read().promoted_bytes == 2 * tiny_page_bytes);
-  CHECK(s.cache.watcher().read().onload_bytes == 6 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().relocated_bytes == 2 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().onload_bytes[1] == 6 * tiny_page_bytes);
   CHECK(s.cache.stats().window.free_bytes == 0);
 }
 
@@ -241,7 +240,7 @@ TEST_CASE("window: a page that the model writes to never lands there", "[cache][
   s.serve(1, 22);  // the last page is not full
   s.serve(2, 32);
   auto lease = s.hold({{1, 24}});
-  CHECK(is(lease.split(0), 0, 22, 2));
+  CHECK(is(lease.sources(0), 0, 22, 2));
   const auto here = ids(lease);
   REQUIRE(here.size() == 6);
   CHECK(std::all_of(here.begin(), here.begin() + 5, [](page_count id) { return id >= 8; }));
@@ -255,14 +254,14 @@ TEST_CASE("window: prefetches do not land there", "[cache][window]")
   s.serve(2, 32);
   CHECK(s.cache.prefetch(s.asks(1, 24)).value().tokens == 24);
   CHECK(s.cache.stats().window.free_bytes == 6 * tiny_page_bytes);
-  CHECK(s.cache.watcher().read().promoted_bytes == 0);
+  CHECK(s.cache.tracker().read().relocated_bytes == 0);
 }
 
 TEST_CASE("a transfer that lands in the window is refused without one", "[cache][window][errors]")
 {
   emulated_device device({.time = time_mode::virtual_time});
   const auto sentence = sentence_of<config_error>([&] { const landing never(device, with_window(0)); });
-  CHECK(sentence.find("device.window_bytes is 0") != std::string::npos);
+  CHECK(sentence.find("slab.window_bytes is 0") != std::string::npos);
   CHECK(device.device_bytes_used() == 0);
 }
 
@@ -271,7 +270,7 @@ TEST_CASE("a slab that is carved out of somebody else's reservation", "[cache][e
   emulated_device device({.time = time_mode::virtual_time});
   auto memory = device.allocate_device(8 * tiny_page_bytes, "shared");
   auto c = tiny_config<pages>(8, 8);
-  c.device = {.region = {.base = memory.data(), .total = 8, .first = 2, .pages = 6}};
+  std::get<0>(c.tiers) = {.region = {.base = memory.data(), .total = 8, .first = 2, .pages = 6}};
   {
     const pages fine(device, c);
     CHECK(device.device_bytes_used() == 8 * tiny_page_bytes);  // nothing of its own
@@ -280,18 +279,18 @@ TEST_CASE("a slab that is carved out of somebody else's reservation", "[cache][e
     return sentence_of<config_error>([&] { const pages never(device, bad); });
   };
   auto bad = c;
-  bad.device.bytes = tiny_page_bytes;
-  CHECK(refused(bad).find("device.bytes") != std::string::npos);
+  std::get<0>(bad.tiers).bytes = tiny_page_bytes;
+  CHECK(refused(bad).find("slab.bytes") != std::string::npos);
   bad = c;
-  bad.device.window_bytes = tiny_page_bytes;
+  std::get<0>(bad.tiers).window_bytes = tiny_page_bytes;
   CHECK(refused(bad).find("window_bytes") != std::string::npos);
   bad = c;
-  bad.device.region.pages = 7;
-  CHECK(refused(bad).find("device.region.pages is 7") != std::string::npos);
-  bad.device.region.pages = 0;
-  CHECK(refused(bad).find("device.region.pages is 0") != std::string::npos);
-  bad.device.region = {.base = memory.data(), .total = 8, .first = 9, .pages = 1};
-  CHECK(refused(bad).find("device.region.pages is 1") != std::string::npos);
+  std::get<0>(bad.tiers).region.pages = 7;
+  CHECK(refused(bad).find("slab.region.pages is 7") != std::string::npos);
+  std::get<0>(bad.tiers).region.pages = 0;
+  CHECK(refused(bad).find("slab.region.pages is 0") != std::string::npos);
+  std::get<0>(bad.tiers).region = {.base = memory.data(), .total = 8, .first = 9, .pages = 1};
+  CHECK(refused(bad).find("slab.region.pages is 1") != std::string::npos);
 }
 
 TEST_CASE("split: the front is computed and the rear comes up", "[cache][split]")
@@ -301,22 +300,22 @@ TEST_CASE("split: the front is computed and the rear comes up", "[cache][split]"
   scene<cutting> s({.time = time_mode::virtual_time, .check_ordering = true}, c);
   s.serve(1, 24);
   s.serve(2, 32);
-  const auto before = s.cache.watcher().read();
+  const auto before = s.cache.tracker().read();
   auto lease = s.hold({{1, 26}});
-  CHECK(is(lease.split(0), 0, 16, 10));
-  const request_plan& plan = lease.plan().requests[0];
+  CHECK(is(lease.sources(0), 0, 16, 10));
+  const outlook plan(lease.plan());
   CHECK(plan.recomputed == token_interval{0, 8});  // only whole pages
-  CHECK(plan.lower_hits[0] == token_interval{8, 24});
+  CHECK(plan.fetches == std::vector{token_interval{8, 24}});
   REQUIRE(lease.compute(0).size() == 2);
   CHECK(lease.compute(0)[0] == token_interval{0, 8});
   CHECK(lease.compute(0)[1] == token_interval{24, 26});
   s.run_model(lease);
   lease.commit();
   lease.release();
-  const auto after = s.cache.watcher().read();
+  const auto after = s.cache.tracker().read();
   CHECK(after.recomputed_tokens - before.recomputed_tokens == 8);
-  CHECK(after.onload_bytes - before.onload_bytes == 4 * tiny_page_bytes);
-  CHECK(s.cache.stats().lower.resident_tokens == 24 + 32);  // it has kept the front, which did not go down again
+  CHECK(after.onload_bytes[1] - before.onload_bytes[1] == 4 * tiny_page_bytes);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 24 + 32);  // it has kept the front, which did not go down again
   CHECK(is(s.serve(1, 26), 26, 0, 0));
 }
 
@@ -328,9 +327,9 @@ TEST_CASE("split: a lease that is dropped leaves the front below and the rear on
   s.serve(1, 24);
   s.serve(2, 32);
   s.hold({{1, 24}}).release();
-  CHECK(s.look(1, 24).device_hit == token_interval{8, 24});
+  CHECK(s.look(1, 24).in_slab == token_interval{8, 24});
   CHECK(s.look(1, 24).recomputed == token_interval{0, 8});
-  CHECK(s.cache.stats().device.dropped_tokens == 0);
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 0);
 }
 
 TEST_CASE("split: all of it may be computed again, and what the device has never is", "[cache][split]")
@@ -343,13 +342,13 @@ TEST_CASE("split: all of it may be computed again, and what the device has never
   CHECK(is(s.serve(1, 24), 16, 0, 8));
   CHECK(is(s.serve(2, 32), 8, 0, 24));
   CHECK(is(s.serve(1, 23), 0, 0, 23));
-  CHECK(s.cache.watcher().read().onload_bytes == 0);
-  CHECK(s.cache.watcher().read().recomputed_tokens == 8 + 8 + 23);
+  CHECK(s.cache.tracker().read().onload_bytes[1] == 0);
+  CHECK(s.cache.tracker().read().recomputed_tokens == 8 + 8 + 23);
 }
 
 TEST_CASE("an engine whose copies are over at once", "[cache][paths]")
 {
-  scene<tested<hybrid_layout, layerwise_transfer<at_once, token_write_through>>> s(8, 64);
+  scene<tested<hybrid_layout, layerwise_transfer<at_once>, token_write_through>> s(8, 64);
   s.serve(1, 20);
   s.serve(2, 32);
   const request r = s.asks(1, 20);

@@ -2,15 +2,18 @@
 #pragma once
 
 #include "cache/fuse.hpp"
+#include "cache/story.hpp"
 #include "cache/subject.hpp"
 #include "cache/tiny_model.hpp"
 #include "cache/turn.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -20,7 +23,8 @@ namespace kvstrata_test {
 using namespace kvstrata;
 
 /// Serves users with a model that checks every byte that is served. Knows what may be served: what a lease wrote that
-/// came as far as commit().
+/// came as far as commit(). What is told of histories shows in fingerprints (`tells`), and then a request that is not
+/// shorter than what may be vouched for must not be served what was computed from another history.
 class player
 {
  public:
@@ -33,18 +37,28 @@ class player
   }
 
   [[nodiscard]] static request asks(turn t) { return {.user = user_id{t.user}, .history_tokens = t.history}; }
-  [[nodiscard]] static std::vector<request> batch_of(std::initializer_list<turn> turns)
-  {
-    const fuse::out_of_reach while_it_lives;
-    std::vector<request> out;
-    for (const turn t : turns) out.push_back(asks(t));
-    return out;
-  }
+
+  /// From now on users have fingerprints: of prefixes, of stretches as well, or, every fourth, none.
+  void tells() { tells_ = true; }
+  [[nodiscard]] epoch_id epoch() const { return epoch_; }
 
   [[nodiscard]] result<std::unique_ptr<any_lease>> prepare(std::initializer_list<turn> turns)
   {
     compute_ = streams_[batches_++ % streams_.size()];
-    return cache_.prepare(batch_of(turns), compute_);
+    errand next = errand_of(turns);
+    auto lease = cache_.prepare(next.batch, compute_);
+    if (!lease) return lease;
+    const fuse::out_of_reach while_it_lives;
+    const any_lease* const key = lease.value().get();
+    next.work = work_of(*key, next);
+    errands_.insert_or_assign(key, std::move(next));
+    return lease;
+  }
+
+  void prefetch(turn t, const prefetch_limit& limit)
+  {
+    const errand ahead = errand_of({t});
+    static_cast<void>(cache_.prefetch(ahead.batch[0], limit));
   }
 
   /// The compute stream of the latest batch.
@@ -54,17 +68,16 @@ class player
   void live(any_lease& lease, unsigned calls = ~0U) { live(lease, calls, compute_); }
   void live(any_lease& lease, unsigned calls, stream_id compute)
   {
-    const std::uint64_t draft = ++drafts_;
-    const auto work = work_of(lease, draft);
+    const errand& mine = errands_.at(&lease);
     for (layer_index layer = 0; layer < tiny.layers; ++layer) {
       if (calls-- == 0) return;
       lease.wait(layer);
       if (calls-- == 0) return;
-      run_(compute, layer, work);
+      run_(compute, layer, mine.work);
       lease.layer_done(layer);
     }
     if (calls-- == 0) return;
-    note(lease, draft);
+    note(lease, mine);
     lease.commit();
   }
 
@@ -88,44 +101,119 @@ class player
   void erase(unsigned user)
   {
     const fuse::out_of_reach while_it_lives;
-    written_.erase(user_id{user});
+    people_[user_id{user}].forget();
     cache_.erase(user_id{user});
   }
 
+  void advance_epoch()
+  {
+    const fuse::out_of_reach while_it_lives;
+    for (auto& [user, who] : people_) who.forget();
+    epoch_ = epoch_id{to_number(epoch_) + 1};
+    cache_.advance_epoch(epoch_);
+  }
+
  private:
-  void note(const any_lease& lease, std::uint64_t draft)
+  struct row
+  {
+    std::uint64_t draft = 0;
+    std::uint64_t prefix = 0;  ///< hash of what the history says up to the token
+  };
+  struct person
+  {
+    std::map<token_count, row> rows;
+    story tale;
+    token_count first_token = 0;
+    token_count longest = 0;  ///< nothing behind it was ever vouched for
+    unsigned lives = 0;
+
+    void forget()
+    {
+      rows.clear();
+      longest = 0;
+      ++lives;
+    }
+  };
+  /// A batch, and what there is to know of it later.
+  struct errand
+  {
+    std::vector<request> batch;
+    std::vector<std::vector<std::uint64_t>> prefixes;  ///< [request]
+    std::vector<std::vector<std::uint64_t>> stretches;
+    std::vector<unsigned> lives;
+    std::uint64_t draft = 0;
+    std::shared_ptr<const lease_work> work;
+  };
+
+  [[nodiscard]] errand errand_of(std::initializer_list<turn> turns)
+  {
+    const fuse::out_of_reach while_it_lives;
+    errand out;
+    out.draft = ++drafts_;
+    for (const turn t : turns) {
+      person& who = people_[user_id{t.user}];
+      const bool has_prefixes = tells_ && t.user % 4 != 1;
+      std::optional<story> before;
+      if (has_prefixes && t.rewritten != turn::never) {
+        if (t.once) before = who.tale;
+        who.tale.rewrite(t.rewritten);
+      }
+      request r = asks(t);
+      r.epoch = epoch_;
+      r.first_token = who.first_token = std::min(who.first_token + t.moves_on, t.history);
+      r.volatile_tail = t.tail;
+      r.if_rewritten = rewritten_history::start_anew;
+      out.prefixes.push_back(who.tale.prefixes(1, t.history));
+      out.stretches.push_back(who.tale.stretches(3, window_of(r)));
+      if (has_prefixes) r.fingerprint = {.stride = 1, .prefix_hashes = out.prefixes.back()};
+      if (has_prefixes && t.user % 2 == 0) r.stretches = {.stride = 3, .hashes = out.stretches.back()};
+      out.batch.push_back(r);
+      out.lives.push_back(who.lives);
+      if (before) who.tale = std::move(*before);
+    }
+    return out;
+  }
+
+  void note(const any_lease& lease, const errand& mine)
   {
     const fuse::out_of_reach while_it_lives;
     for (std::size_t i = 0; i < lease.size(); ++i) {
       const request_plan& r = lease.plan().requests[i];
+      person& who = people_[r.user];
+      if (mine.lives[i] != who.lives) continue;  // forgotten since
+      who.longest = std::max(who.longest, r.lasting);
       for (const token_interval piece : lease.compute(i)) {
-        for (token_count t = piece.begin; t < piece.end; ++t) {
-          if (!r.recomputed.contains(t)) written_[r.user][t] = draft;
+        for (token_count t = piece.begin; t < std::min(piece.end, r.lasting); ++t) {
+          if (!r.recomputed.contains(t)) who.rows[t] = {mine.draft, mine.prefixes[i][t]};
         }
       }
     }
   }
 
-  std::shared_ptr<const lease_work> work_of(const any_lease& lease, std::uint64_t draft)
+  [[nodiscard]] std::shared_ptr<const lease_work> work_of(const any_lease& lease, const errand& mine)
   {
-    const fuse::out_of_reach while_it_lives;
     auto work = std::make_shared<lease_work>();
     const page_table_view view = lease.view();
     work->value_offset = view.value_offset();
     work->layer_stride = view.where.layer_stride;
     for (std::size_t i = 0; i < lease.size(); ++i) {
       const request_plan& r = lease.plan().requests[i];
-      for (token_count t = 0; t < r.history; ++t) {
+      const person& who = people_[r.user];
+      const bool compared = r.history >= who.longest;
+      for (token_count t = r.first_token; t < r.history; ++t) {
         bool computed = false;
         for (const token_interval piece : lease.compute(i)) computed |= piece.contains(t);
-        std::uint64_t shown = draft;
+        std::uint64_t shown = mine.draft;
         if (!computed || r.recomputed.contains(t)) {
-          const auto known = written_[r.user].find(t);
-          if (known == written_[r.user].end()) FAIL("token " << t << " of user " << to_number(r.user) << " is unknown");
-          shown = known->second;
+          const auto known = who.rows.find(t);
+          if (known == who.rows.end()) FAIL("token " << t << " of user " << to_number(r.user) << " is unknown");
+          if ((compared || computed) && known->second.prefix != mine.prefixes[i][t]) {
+            FAIL("token " << t << " of user " << to_number(r.user) << " is of another history");
+          }
+          shown = known->second.draft;
         }
         work->cells.push_back({.key = view.key(0, i, t),
-                               .tag = token_tag(r.user, {}, shown, t),
+                               .tag = token_tag(r.user, epoch_, shown, t),
                                .user = r.user,
                                .token = t,
                                .writes = computed});
@@ -139,8 +227,11 @@ class player
   stream_id compute_{};
   std::size_t batches_ = 0;
   kernel_runner run_;
-  std::map<user_id, std::map<token_count, std::uint64_t>> written_;
+  std::map<user_id, person> people_;
+  std::map<const any_lease*, errand> errands_;  // of leases, some of which are gone
   std::uint64_t drafts_ = 0;
+  epoch_id epoch_{};
+  bool tells_ = false;
 };
 
 /// Something of everything: hits, write-through, write-back, delayed writes, prefetch and its undoing, the cleaner.
@@ -176,17 +267,28 @@ inline void play(player& p, any_cache& cache)
 
 inline constexpr unsigned walkers = 8;
 
-/// Steps in an order drawn from the seed, with two leases at a time now and then. `attempt(step)` makes each.
+/// Steps in an order drawn from the seed, with two leases at a time now and then; windows that move, tails, epochs, and
+/// histories that are rewritten, or told otherwise once. `attempt(step)` makes each.
 template <class Attempt>
 void wander(player& p, any_cache& cache, unsigned seed, int steps, Attempt&& attempt)
 {
   std::minstd_rand random(seed + 1);
   const auto draw = [&random](unsigned below) { return static_cast<unsigned>(random() >> 4U) % below; };
+  const auto some_turn = [&draw](unsigned user) {
+    turn t{user, 1 + draw(24)};
+    if (draw(8) == 0) t.moves_on = draw(7);
+    if (draw(4) == 0) t.tail = draw(4);
+    if (draw(4) == 0) t.rewritten = draw(t.history);
+    t.once = draw(2) == 0;
+    return t;
+  };
+  p.tells();
   for (int step = 0; step < steps; ++step) {
     const unsigned what = draw(16);
-    const turn a{1 + draw(walkers), 1 + draw(24)};
-    const turn b{1 + (a.user + draw(walkers - 1)) % walkers, 1 + draw(24)};
+    const turn a = some_turn(1 + draw(walkers));
+    const turn b = some_turn(1 + (a.user + draw(walkers - 1)) % walkers);
     const unsigned some = 1 + draw(6);
+    const unsigned between = draw(6);
     attempt([&] {
       if (what < 6) p.try_serve({a});
       else if (what < 10) p.try_serve({a, b});
@@ -195,10 +297,13 @@ void wander(player& p, any_cache& cache, unsigned seed, int steps, Attempt&& att
         if (!first) return;
         const stream_id compute = p.compute();
         p.try_serve({b});
+        if (between == 0) p.erase(a.user);
+        else if (between == 1) p.advance_epoch();
         p.live(**first, some == 1 ? 3 : ~0U, compute);
-      } else if (what == 12) static_cast<void>(cache.prefetch(player::asks(a), {.pages = some}));
+      } else if (what == 12) p.prefetch(a, {.pages = some});
       else if (what == 13) cache.undo_prefetch(user_id{a.user});
       else if (what == 14) cache.clean(some * 4);
+      else if (between == 0) p.advance_epoch();
       else p.erase(a.user);
     });
   }
@@ -206,19 +311,20 @@ void wander(player& p, any_cache& cache, unsigned seed, int steps, Attempt&& att
 
 inline void check_sums(const cache_stats& s)
 {
-  for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+  for (const tier_stats& tier : all_tiers(s)) {
     CHECK(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
     CHECK(tier.resident_bytes <= tier.capacity_bytes);  // no frame has two owners
     CHECK(tier.dropped_tokens <= tier.evicted_tokens);
     CHECK(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
   }
   CHECK(s.leases == 0);
-  CHECK(s.dirty_tokens <= s.device.resident_tokens);
+  CHECK(s.dirty_tokens <= s.levels[0].resident_tokens);
   CHECK(s.window.resident_bytes == 0);
 }
 
-/// Nothing is held, and all that is cached can be given back.
-inline void check_given_back(any_cache& cache)
+/// Nothing is held, and all that is cached can be given back. `at_once`: what is of an older epoch only when somebody
+/// needs the room.
+inline void check_given_back(any_cache& cache, bool at_once = true)
 {
   for (int round = 0; cache.stats().waiting_writes != 0; ++round) {
     REQUIRE(round < 10);
@@ -231,9 +337,9 @@ inline void check_given_back(any_cache& cache)
   const cache_stats s = cache.stats();
   CHECK(s.users == 0);
   CHECK(s.dirty_tokens == 0);
-  for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+  for (const tier_stats& tier : all_tiers(s)) {
     CHECK(tier.resident_tokens == 0);
-    CHECK(tier.resident_bytes == 0);
+    if (at_once) CHECK(tier.resident_bytes == 0);
   }
   cache.close();
 }

@@ -1,5 +1,5 @@
 // The prefetcher in virtual time. A page takes one unit of time to come up, so that every figure can be reckoned by hand.
-#include <kvstrata/cache/prefetcher.hpp>
+#include <kvstrata/ahead/prefetcher.hpp>
 
 #include "cache/scene.hpp"
 
@@ -44,10 +44,10 @@ struct queue_scene
     const request r = asks(user, history);
     return cache.prepare({&r, 1}, compute).value();
   }
-  token_split serve(unsigned user, token_count history, double units_per_layer = 0)
+  token_sources serve(unsigned user, token_count history, double units_per_layer = 0)
   {
     auto l = hold(user, history);
-    const token_split split = l.split(0);
+    const token_sources split = l.sources(0);
     for (layer_index layer = 0; layer < tiny.layers; ++layer) {
       l.wait(layer);
       device.launch(compute, {.label = "layer", .seconds = units_per_layer * unit}, [] {});
@@ -64,7 +64,7 @@ struct queue_scene
     cache.erase(user_id{filler});
     cache.drain_sync();
     start = device.now();
-    REQUIRE(cache.stats().device.resident_bytes == 0);
+    REQUIRE(cache.stats().levels[0].resident_bytes == 0);
   }
 
   void launch(unsigned user, token_count history) { ahead.launch(asks(user, history)); }
@@ -76,7 +76,7 @@ struct queue_scene
   [[nodiscard]] token_interval here(unsigned user, token_count history)
   {
     const request r = asks(user, history);
-    return cache.plan({&r, 1}).value().requests.front().device_hit;
+    return cache.plan({&r, 1}).value().requests.front().in_slab;
   }
   [[nodiscard]] const prefetch_figures& figures() const { return ahead.figures(); }
 
@@ -123,7 +123,7 @@ TEST_CASE("a history comes in steps, the rear first, and few at a time", "[prefe
   CHECK(s.ahead.take(user_id{1}) == 24);
   CHECK(s.ahead.held_pages() == 0);
   CHECK(is(s.serve(1, 24), 24, 0, 0));
-  CHECK(s.figures().saved_tokens == s.cache.watcher().read().saved_tokens);
+  CHECK(s.figures().saved_tokens == s.cache.tracker().read().saved_tokens);
 }
 
 TEST_CASE("the queue goes in the order of launching, and waits for the budget", "[prefetcher]")
@@ -242,7 +242,7 @@ TEST_CASE("cancelling takes back what came, and the device is as before", "[pref
   const cache_stats before = s.cache.stats();
   s.launch(1, 22);
   s.poll();
-  CHECK(s.cache.stats().device.resident_tokens == before.device.resident_tokens + 22);
+  CHECK(s.cache.stats().levels[0].resident_tokens == before.levels[0].resident_tokens + 22);
   const bool arrived = GENERATE(false, true);
   if (arrived) s.go_to(6);
   CHECK(s.ahead.cancel(user_id{1}) == 22);
@@ -250,13 +250,13 @@ TEST_CASE("cancelling takes back what came, and the device is as before", "[pref
   CHECK(s.ahead.waiting() == 0);
   s.cache.drain_sync();
   const cache_stats after = s.cache.stats();
-  CHECK(after.device.resident_tokens == before.device.resident_tokens);
-  CHECK(after.device.resident_bytes == before.device.resident_bytes);
-  CHECK(after.device.free_bytes == before.device.free_bytes);
-  CHECK(after.lower.resident_tokens == before.lower.resident_tokens);
-  CHECK(after.device.evicted_tokens == before.device.evicted_tokens);
+  CHECK(after.levels[0].resident_tokens == before.levels[0].resident_tokens);
+  CHECK(after.levels[0].resident_bytes == before.levels[0].resident_bytes);
+  CHECK(after.levels[0].free_bytes == before.levels[0].free_bytes);
+  CHECK(after.levels[1].resident_tokens == before.levels[1].resident_tokens);
+  CHECK(after.levels[0].evicted_tokens == before.levels[0].evicted_tokens);
   CHECK(s.figures().rolled_back_tokens == 22);
-  CHECK(s.cache.watcher().read().undone_tokens == 22);
+  CHECK(s.cache.tracker().read().undone_tokens == 22);
   CHECK(is(s.serve(1, 22), 0, 22, 0));
 }
 
@@ -299,7 +299,7 @@ TEST_CASE("what a prefetch displaced and what it saved are counted", "[prefetche
   CHECK(s.ready(1));
   CHECK(s.ahead.take(user_id{1}) == 12);
   CHECK(is(s.serve(1, 16), 12, 4, 0));
-  const auto counted = s.cache.watcher().read();
+  const auto counted = s.cache.tracker().read();
   CHECK(counted.displaced_tokens == 8);
   CHECK(counted.saved_tokens == 12);
   CHECK(s.figures().saved_tokens == 12);
@@ -767,12 +767,12 @@ TEST_CASE("a random queue over a real cache: nothing leaks, and the tracker coun
     REQUIRE(s.ahead.held_pages() <= 10);
     const cache_stats now = s.cache.stats();
     REQUIRE(now.leases == 0);
-    REQUIRE(now.device.free_bytes + now.device.resident_bytes + now.device.in_flight_bytes ==
-            now.device.capacity_bytes);
+    REQUIRE(now.levels[0].free_bytes + now.levels[0].resident_bytes + now.levels[0].in_flight_bytes ==
+            now.levels[0].capacity_bytes);
   }
   for (unsigned user = 0; user < 12; ++user) s.ahead.cancel(user_id{user});
   const prefetch_figures& f = s.figures();
-  const auto counted = s.cache.watcher().read();
+  const auto counted = s.cache.tracker().read();
   CHECK(s.ahead.waiting() == 0);
   CHECK(s.ahead.held_pages() == 0);
   CHECK(f.queued_tokens == counted.prefetched_tokens);

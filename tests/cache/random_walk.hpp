@@ -30,10 +30,14 @@ struct walk
 void random_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
 
 /// A walk on a fresh cache on a fresh device.
-void walk_point(const point& where, const kvstrata::emulated_device_config& config, const walk& how,
+void walk_point(const policy_point& where, const kvstrata::emulated_device_config& config, const walk& how,
                 const sizes& s = {});
 
+/// The same around copying_model.
+void copying_walk_point(const policy_point& where, const kvstrata::emulated_device_config& config, const walk& how,
+                        const sizes& s = {});
+
 /// Several short walks at each point, in virtual and in real time.
-void walk_points(std::span<const point> points, std::uint64_t first_seed);
+void walk_points(std::span<const policy_point> points, std::uint64_t first_seed);
 
 }  // namespace kvstrata_test

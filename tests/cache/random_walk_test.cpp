@@ -5,10 +5,10 @@
 
 #include "cache/any_device_walk.hpp"
 #include "cache/combinations.hpp"
-#include "cache/effort.hpp"
 #include "cache/tiny_model.hpp"
 #include "cache/walker.hpp"
 #include "support/catch.hpp"
+#include "support/effort.hpp"
 
 namespace kvstrata_test {
 
@@ -33,16 +33,23 @@ void random_walk(any_cache& cache, emulated_device& device, const facts& about, 
   walker<emulated_device, tiny_model>(cache, device, about, how).run();
 }
 
-void walk_point(const point& where, const emulated_device_config& config, const walk& how, const sizes& s)
+void walk_point(const policy_point& where, const emulated_device_config& config, const walk& how, const sizes& s)
 {
   emulated_device device(config);
   const auto cache = where.make(device, s);
   random_walk(*cache, device, where.about(s), how);
 }
 
-void walk_points(std::span<const point> points, std::uint64_t first_seed)
+void copying_walk_point(const policy_point& where, const emulated_device_config& config, const walk& how,
+                        const sizes& s)
 {
-  for (const point& where : points) {
+  emulated_device device(config);
+  any_device_walk(device, where, how, s);
+}
+
+void walk_points(std::span<const policy_point> points, std::uint64_t first_seed)
+{
+  for (const policy_point& where : points) {
     for (std::uint64_t seed = first_seed; seed < first_seed + 1 + effort; ++seed) {
       walk_point(where, adversary(seed),
                  {.seed = seed, .steps = 60 * effort, .leases = 1 + seed % 4, .look_every = seed % 2 == 0 ? 1 : 17});
@@ -54,17 +61,18 @@ void walk_points(std::span<const point> points, std::uint64_t first_seed)
 
 namespace {
 
-constexpr point ours =
+constexpr policy_point ours =
     point_of<hybrid_layer_first, coalesced, coalesced, layerwise, page, fetch, front, front, unbounded>;
-constexpr point paper =
+constexpr policy_point paper =
     point_of<hybrid_layer_first, coalesced, coalesced, layerwise, chunk, fetch, whole, whole, unbounded>;
-constexpr point busy = point_of<paged_layer_first, window, staged, layerwise, page, anywhere, front, whole, bounded>;
-constexpr point alone =
+constexpr policy_point busy =
+    point_of<paged_layer_first, window, staged, layerwise, page, anywhere, front, whole, bounded>;
+constexpr policy_point alone =
     point_of<paged_page_first, coalesced, coalesced, layerwise, page, fetch, front, none, unbounded>;
 
 TEST_CASE("long random operations against the naive cache", "[cache][random]")
 {
-  for (const point& where : {ours, paper, busy, alone}) {
+  for (const policy_point& where : {ours, paper, busy, alone}) {
     for (std::uint64_t seed = 1; seed <= 3 * effort; ++seed) {
       walk_point(where, adversary(seed),
                  {.seed = seed, .steps = 250 * effort, .leases = 1 + seed % 4, .look_every = seed % 3 == 0 ? 37 : 1});
@@ -74,7 +82,7 @@ TEST_CASE("long random operations against the naive cache", "[cache][random]")
 
 TEST_CASE("random operations in other sizes of tiers", "[cache][random]")
 {
-  for (const point& where : {ours, paper, busy}) {
+  for (const policy_point& where : {ours, paper, busy}) {
     for (const sizes s : {sizes{4, 40, 1}, sizes{8, 1, 3}, sizes{40, 12, 50}, sizes{17, 400, 2}, sizes{64, 64, 9}}) {
       for (std::uint64_t seed = 21; seed < 21 + 2 * effort; ++seed) {
         walk_point(where, adversary(seed),
@@ -103,17 +111,17 @@ TEST_CASE("with page_write_through and an arena that is large enough nothing is 
 TEST_CASE("random operations around a model that reaches device memory by copies alone", "[cache][random]")
 {
   std::uint64_t seed = 81;
-  for (const point& where : {ours, paper, busy, alone}) {
+  for (const policy_point& where : {ours, paper, busy, alone}) {
     for (int again = 0; again < effort; ++again, ++seed) {
-      emulated_device device(seed % 2 == 0 ? real_adversary() : adversary(seed));
-      any_device_walk(device, where, {.seed = seed, .steps = 150, .leases = 1 + seed % 4, .look_every = 2});
+      copying_walk_point(where, seed % 2 == 0 ? real_adversary() : adversary(seed),
+                         {.seed = seed, .steps = 150, .leases = 1 + seed % 4, .look_every = 2});
     }
   }
 }
 
 TEST_CASE("random operations in real time", "[cache][random]")
 {
-  for (const point& where : {ours, paper, alone}) {
+  for (const policy_point& where : {ours, paper, alone}) {
     for (std::uint64_t seed = 61; seed < 61 + effort; ++seed) {
       walk_point(where, real_adversary(), {.seed = seed, .steps = 200, .look_every = 3});
     }

@@ -146,9 +146,9 @@ TEST_CASE("a stream that nobody knows changes nothing", "[cache][regression]")
   s.serve(1, 30);
   const auto batch = s.batch({{2, 30}});
   CHECK_THROWS_AS(s.cache.prepare(batch, stream_id{77}), usage_error);
-  CHECK(s.cache.stats().device.evicted_tokens == 0);
+  CHECK(s.cache.stats().levels[0].evicted_tokens == 0);
   CHECK(s.cache.stats().users == 1);
-  CHECK(s.look(1, 30).device_hit.size() == 30);
+  CHECK(s.look(1, 30).in_slab.size() == 30);
 }
 
 TEST_CASE("a call that fails half-way leaks nothing and claims nothing that is not there", "[cache][regression]")
@@ -180,10 +180,10 @@ TEST_CASE("a call that fails half-way leaks nothing and claims nothing that is n
     for (unsigned user = 1; user <= 5; ++user) c.erase(user_id{user});
     const cache_stats after = c.stats();
     CHECK(after.users == 0);
-    CHECK(after.device.free_bytes == after.device.capacity_bytes);
-    CHECK(after.lower.free_bytes == after.lower.capacity_bytes);
-    CHECK(after.device.resident_tokens == 0);
-    CHECK(after.lower.resident_tokens == 0);
+    CHECK(after.levels[0].free_bytes == after.levels[0].capacity_bytes);
+    CHECK(after.levels[1].free_bytes == after.levels[1].capacity_bytes);
+    CHECK(after.levels[0].resident_tokens == 0);
+    CHECK(after.levels[1].resident_tokens == 0);
     c.close();
   }
 }
@@ -208,9 +208,9 @@ TEST_CASE("nobody is evicted for a front that does not fit all the same", "[cach
   s.serve(2, 4);
   s.serve(3, 4);  // the lower tier: user 1's last two pages, a page of user 2, a page of user 3
   const auto lease = s.hold({{3, 4}});
-  const auto before = s.cache.stats().lower;
+  const auto before = s.cache.stats().levels[1];
   s.serve(1, 16);  // lacks two pages in front, and only user 2's could go
-  const auto after = s.cache.stats().lower;
+  const auto after = s.cache.stats().levels[1];
   CHECK(after.evicted_tokens == before.evicted_tokens);
   CHECK(after.resident_tokens == before.resident_tokens);
 }
@@ -222,10 +222,10 @@ TEST_CASE("a front apart from what the lower tier has is not dropped while there
   s.serve(2, 8);  // pushes user 1's first two pages out of the lower tier
   s.cache.erase(user_id{2});
   s.hold({{3, 12}}).release();  // user 1 loses the first page on the device
-  CHECK(s.cache.stats().device.dropped_tokens == 0);
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 0);
   const request_plan plan = s.look(1, 16);
-  CHECK(plan.device_hit.size() == 12);
-  CHECK(plan.lower_tokens() == 4);
+  CHECK(plan.in_slab.size() == 12);
+  CHECK(plan.fetched == 4);
 }
 
 TEST_CASE("extents of an epoch that is over go first, whatever the policy says", "[cache][regression]")
@@ -238,8 +238,8 @@ TEST_CASE("extents of an epoch that is over go first, whatever the policy says",
   s.cache.advance_epoch(s.epoch);
   s.serve(2, 8);
   s.serve(3, 8);
-  CHECK(s.cache.stats().lower.evicted_tokens == 0);
-  CHECK(s.cache.stats().lower.resident_tokens == 16);
+  CHECK(s.cache.stats().levels[1].evicted_tokens == 0);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 16);
 }
 
 TEST_CASE("a history whose last page ends past the largest number is refused", "[cache][regression]")
@@ -247,8 +247,7 @@ TEST_CASE("a history whose last page ends past the largest number is refused", "
   emulated_device device({.time = time_mode::virtual_time, .data = false});
   const stream_id compute = device.create_stream("compute");
   default_scene_cache::config c{.shape = {1, 1, 1, element_type::int8},
-                                .device = {.bytes = std::size_t{1} << 33},
-                                .host = {.bytes = std::size_t{1} << 33}};
+                                .tiers = {{.bytes = std::size_t{1} << 33}, {.bytes = std::size_t{1} << 33}}};
   c.layout = {.page_tokens = 65536, .chunk = 65536};
   default_scene_cache cache(device, c);
   const request r{.user = user_id{1}, .history_tokens = (std::numeric_limits<token_count>::max)()};
@@ -260,7 +259,7 @@ TEST_CASE("a request that is not in the lease", "[cache][regression]")
   scene<default_scene_cache> s(8, 16);
   const auto lease = s.hold({{1, 8}});
   CHECK_THROWS_AS(lease.compute(1), usage_error);
-  CHECK_THROWS_AS(lease.split(1), usage_error);
+  CHECK_THROWS_AS(lease.sources(1), usage_error);
 }
 
 TEST_CASE("pages whose policy threw when it was to learn of them can be evicted all the same", "[cache][regression]")

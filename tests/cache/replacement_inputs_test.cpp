@@ -2,7 +2,7 @@
 // under pressure.
 #include "cache/scene.hpp"
 
-#include <kvstrata/cache/prefetcher.hpp>
+#include <kvstrata/ahead/prefetcher.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/lru.hpp>
 
@@ -86,9 +86,9 @@ struct second_try
 
 using told_cache =
     cache<tier_stack<device_slab<emulated_device, replaced_by<witness<0>>>, pinned_arena<replaced_by<witness<1>>>>,
-          paged_layout, layerwise_transfer<page_write_through>, lru, counters>;
+          paged_layout, layerwise_transfer<>, lru, counters>;
 using choosy_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<second_try>>, paged_layout,
-                           layerwise_transfer<page_write_through>, lru, counters>;
+                           layerwise_transfer<>, lru, counters>;
 
 struct told_scene : scene<told_cache>
 {
@@ -267,16 +267,16 @@ TEST_CASE("an arena takes only whom its admission policy wants", "[cache][replac
   CHECK(second_try::asked_bytes == 4 * tiny_page_bytes);
   CHECK_FALSE(second_try::had_victim);
   CHECK(second_try::requests == 1);
-  CHECK(s.cache.stats().lower.resident_tokens == 0);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 0);
   CHECK(s.cache.stats().dirty_tokens == 16);
   const auto refused_at_door = [&s] {
-    return s.cache.watcher().read().refused_for[static_cast<std::size_t>(refusal::not_admitted)];
+    return s.cache.tracker().read().refused_for[static_cast<std::size_t>(refusal::not_admitted)];
   };
   CHECK(refused_at_door() == 16);
 
   s.serve(1, 16);  // asks again
   CHECK(second_try::asked == 2);
-  CHECK(s.cache.stats().lower.resident_tokens == 16);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 16);
   CHECK(refused_at_door() == 16);
   s.serve(1, 20);  // who is in is not asked about
   CHECK(second_try::asked == 2);
@@ -284,14 +284,14 @@ TEST_CASE("an arena takes only whom its admission policy wants", "[cache][replac
   s.serve(2, 8);
   CHECK(second_try::asked == 3);
   CHECK(second_try::had_victim);
-  CHECK(s.cache.stats().lower.resident_tokens == 16);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 16);
 
   // Refused until the next request: neither an eviction's write nor the cleaner asks again.
   CHECK(s.cache.clean() == 0);
   CHECK(second_try::asked == 3);
   s.serve(3, 32);  // the fourth question, for 3: yes
   CHECK(second_try::asked == 4);
-  CHECK(s.cache.stats().device.dropped_tokens == 12);  // 2 whole, and what the arena had no room for of 1
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 12);  // 2 whole, and what the arena had no room for of 1
 }
 
 TEST_CASE("a prefetcher tells what the hint showed when the request joined the queue", "[cache][replacement]")

@@ -5,7 +5,9 @@
 #include "cache/turn.hpp"
 #include "support/catch.hpp"
 
+#include <array>
 #include <initializer_list>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,21 +20,43 @@ using default_scene_cache = kvstrata::default_cache<emulated_device, kvstrata::l
 /// Leaves partial last pages to eviction.
 using page_scene_cache =
     kvstrata::cache<kvstrata::tier_stack<kvstrata::device_slab<emulated_device>, kvstrata::pinned_arena<>>,
-                    kvstrata::hybrid_layout, kvstrata::layerwise_transfer<kvstrata::page_write_through>, kvstrata::lru,
-                    kvstrata::counters>;
+                    kvstrata::hybrid_layout, kvstrata::layerwise_transfer<>, kvstrata::lru, kvstrata::counters>;
 using paper_scene_cache = kvstrata::mtserve_cache<emulated_device, kvstrata::counters>;
 using lone_scene_cache = kvstrata::device_only_cache<emulated_device, kvstrata::lru, kvstrata::counters>;
 
-/// Pages of 4 tokens, chunks of 16.
-template <class Cache>
-[[nodiscard]] typename Cache::config tiny_config(kvstrata::page_count device_pages, kvstrata::page_count lower_pages)
+/// Pages of 4 tokens, chunks of 16. `pages`: of the slab and of the memories below it; those that the cache has not are
+/// nobody's.
+template <class Cache, class... Pages>
+[[nodiscard]] typename Cache::config tiny_config(Pages... pages)
 {
-  typename Cache::config c{.shape = tiny, .device = {.bytes = device_pages * tiny_page_bytes}};
-  if constexpr (requires { c.host.bytes; }) c.host.bytes = lower_pages * tiny_page_bytes;
+  typename Cache::config c{.shape = tiny};
+  std::apply(
+      [sizes = std::array{static_cast<kvstrata::page_count>(pages)...}](auto&... tiers) {
+        std::size_t i = 0;
+        ((tiers.bytes = sizes.at(i++) * tiny_page_bytes), ...);
+      },
+      c.tiers);
   if constexpr (requires { c.layout.chunk; }) c.layout.chunk = tiny_chunk;
   c.layout.page_tokens = tiny_page;
   return c;
 }
+
+/// What a plan makes of one of its requests.
+struct outlook : kvstrata::request_plan
+{
+  explicit outlook(const kvstrata::batch_plan& plan, std::size_t request = 0)
+      : request_plan(plan.requests[request]), sources(kvstrata::sources_of(plan.pieces_of(request)))
+  {
+    for (const kvstrata::piece& p : plan.pieces_of(request)) {
+      if (!p.is_fetched()) continue;
+      if (!fetches.empty() && fetches.back().end == p.tokens.begin) fetches.back().end = p.tokens.end;
+      else fetches.push_back(p.tokens);
+    }
+  }
+
+  kvstrata::token_sources sources;
+  std::vector<kvstrata::token_interval> fetches;  ///< from whatever level; ascending, apart
+};
 
 template <class Cache>
 struct scene
@@ -76,21 +100,20 @@ struct scene
   }
 
   /// Serves one user from beginning to end. Where their tokens came from.
-  kvstrata::token_split serve(unsigned user, kvstrata::token_count history)
+  kvstrata::token_sources serve(unsigned user, kvstrata::token_count history)
   {
     lease l = hold({{user, history}});
-    const auto split = l.split(0);
+    const auto sources = l.sources(0);
     run_model(l);
     l.commit();
     l.release();
-    return split;
+    return sources;
   }
 
   /// Where a user's tokens would come from now.
-  [[nodiscard]] kvstrata::request_plan look(unsigned user, kvstrata::token_count history)
+  [[nodiscard]] outlook look(unsigned user, kvstrata::token_count history)
   {
-    const auto r = asks(user, history);
-    return cache.plan({&r, 1}).value().requests.front();
+    return outlook(cache.plan(batch({{user, history}})).value());
   }
 
   emulated_device device;
@@ -99,11 +122,11 @@ struct scene
   Cache cache;
 };
 
-/// Compares device, lower, computed.
-[[nodiscard]] inline bool is(const kvstrata::token_split& split, kvstrata::token_count device,
-                             kvstrata::token_count lower, kvstrata::token_count computed)
+/// Compares what lay in the slab, what was brought up, what is computed.
+[[nodiscard]] inline bool is(const kvstrata::token_sources& sources, kvstrata::token_count in_slab,
+                             kvstrata::token_count fetched, kvstrata::token_count computed)
 {
-  return split.device == device && split.lower == lower && split.computed == computed;
+  return sources.from[0] == in_slab && sources.fetched() == fetched && sources.computed == computed;
 }
 
 }  // namespace kvstrata_test
@@ -111,12 +134,15 @@ struct scene
 namespace Catch {
 
 template <>
-struct StringMaker<kvstrata::token_split>
+struct StringMaker<kvstrata::token_sources>
 {
-  static std::string convert(const kvstrata::token_split& s)
+  static std::string convert(const kvstrata::token_sources& s)
   {
-    return std::to_string(s.device) + " device + " + std::to_string(s.lower) + " lower + " +
-           std::to_string(s.computed) + " computed";
+    std::string out;
+    for (kvstrata::level_index i = 0; i < kvstrata::most_levels; ++i) {
+      if (s.from[i] != 0) out += std::to_string(s.from[i]) + " of level " + std::to_string(i) + " + ";
+    }
+    return out + std::to_string(s.computed) + " computed";
   }
 };
 

@@ -1,13 +1,13 @@
 // Several caches as one: batches that span shards, what one shard's refusal leaves behind, sums, epochs, the hash, and
 // every byte against the naive cache. With several threads: sharded_threads_test.cpp.
-#include "cache/effort.hpp"
 #include "cache/naive_cache.hpp"
 #include "cache/scene.hpp"
 #include "cache/tiny_model.hpp"
+#include "support/effort.hpp"
 
-#include <kvstrata/cache/prefetch_config.hpp>
-#include <kvstrata/cache/sharded.hpp>
+#include <kvstrata/ahead/prefetcher_config.hpp>
 #include <kvstrata/layout/contiguous_layout.hpp>
+#include <kvstrata/sharded/sharded.hpp>
 #include <kvstrata/transfer/engines/window_copy.hpp>
 
 #include <algorithm>
@@ -24,11 +24,14 @@ using namespace kvstrata_test;
 namespace {
 
 using page_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout,
-                         layerwise_transfer<coalesced_copy, page_write_through>, lru, counters>;
+                         layerwise_transfer<coalesced_copy>, lru, counters>;
 using sharded_cache = sharded<page_cache>;
 static_assert(prefetches_users<sharded_cache>);
 using windowed_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout,
                              layerwise_transfer<onload_by<window_copy<>>>, lru, counters>;
+/// Two memories below the slab.
+using deep_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>, pinned_arena<write_back>>,
+                         hybrid_layout, layerwise_transfer<>, lru, counters>;
 using range_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, contiguous_layout,
                           layerwise_transfer<>, lru, counters>;
 
@@ -69,14 +72,12 @@ struct sharded_scene
   {
     auto l = cache.prepare(batch, compute).value();
     run_model(l);
-    l.commit();
-    l.release();
+    l.finish();
   }
-  [[nodiscard]] token_split look(user_id user, token_count history)
+  [[nodiscard]] token_sources look(user_id user, token_count history)
   {
     const request r = asks(user, history);
-    const request_plan p = cache.plan({&r, 1}).value().requests.front();
-    return {p.device_hit.size(), p.lower_tokens(), p.computed_tokens()};
+    return outlook(cache.plan({&r, 1}).value()).sources;
   }
 
   emulated_device device;
@@ -108,7 +109,7 @@ TEST_CASE("a batch spans shards and has one page table in its own order", "[cach
       CHECK(to_number(id) / 8 == s.cache.shard_of(batch[i].user));
     }
     CHECK(l.plan().requests[i].user == batch[i].user);
-    CHECK(is(l.split(i), 0, 0, batch[i].history_tokens));
+    CHECK(is(l.sources(i), 0, 0, batch[i].history_tokens));
     const token_interval all{0, batch[i].history_tokens};
     CHECK(l.compute(i).size() == (all.empty() ? 0U : 1U));
     if (!all.empty()) CHECK(l.compute(i).front() == all);
@@ -136,7 +137,7 @@ TEST_CASE("windows, rewritten histories and volatile tails are what they are in 
   const batch_plan plan = s.cache.plan(batch).value();
   CHECK(plan.requests[0].kept.forgotten == tokens_forgotten{.rewritten = 20});
   CHECK(plan.requests[1].kept.forgotten == tokens_forgotten{.passed = 6});
-  CHECK(plan.requests[2].computed_tokens() == 2);
+  CHECK(plan.requests[2].computed() == 2);
   CHECK(plan.pages_forgotten == 5 + 1);
   auto l = s.cache.prepare(batch, s.compute).value();
   const page_table_view view = l.view();
@@ -168,17 +169,17 @@ TEST_CASE("a lease over shards refuses misuse in whole sentences, before any sha
   const user_id known = s.someone(0), fresh = s.someone(1);
   s.serve({s.asks(known, 6)});
   auto l = s.cache.prepare(std::vector{s.asks(known, 6), s.asks(fresh, 7)}, s.compute).value();
-  CHECK(is(l.split(0), 6, 0, 0));  // its shard would let it commit
+  CHECK(is(l.sources(0), 6, 0, 0));  // its shard would let it commit
   l.layer_done(0);
   l.layer_done(2);
   CHECK_THROWS_WITH(l.commit(), "commit: layer 1 of 3 is not marked done; call layer_done for every layer first");
-  const std::uint64_t before = s.cache.watcher(0).read().calls[static_cast<std::size_t>(call_name::commit)];
+  const std::uint64_t before = s.cache.tracker(0).read().calls[static_cast<std::size_t>(call_name::commit)];
   CHECK_THROWS_AS(l.commit(), usage_error);
-  CHECK(s.cache.watcher(0).read().calls[static_cast<std::size_t>(call_name::commit)] == before);
+  CHECK(s.cache.tracker(0).read().calls[static_cast<std::size_t>(call_name::commit)] == before);
   CHECK_THROWS_AS(l.wait(3), usage_error);
   CHECK_THROWS_AS(l.layer_done(3), usage_error);
   CHECK_THROWS_WITH(l.compute(2), "compute: request 2 is past the last of 2 requests");
-  CHECK_THROWS_AS(l.split(2), usage_error);
+  CHECK_THROWS_AS(l.sources(2), usage_error);
   l.layer_done(1);
   l.commit();
   CHECK_THROWS_AS(l.commit(), usage_error);
@@ -225,7 +226,7 @@ TEST_CASE("pressure in a later shard gives back what the earlier ones gave", "[c
     CHECK_THROWS_AS(s.cache.prepare(batch, s.compute), capacity_error);
   }
   CHECK(s.cache.stats().leases == 1);
-  CHECK(s.cache.stats(0).device.resident_bytes == 3 * tiny_page_bytes);
+  CHECK(s.cache.stats(0).levels[0].resident_bytes == 3 * tiny_page_bytes);
   CHECK(is(s.look(early, 12), 10, 0, 2));
   s.serve({s.asks(early, 12)});  // nothing holds them
   s.run_model(holder);
@@ -242,7 +243,7 @@ TEST_CASE("a user who is twice in a batch is refused before any shard hears of i
   CHECK_THROWS_AS(s.cache.prepare(batch, s.compute), usage_error);
   CHECK_THROWS_AS(s.cache.plan(batch), usage_error);
   for (const std::uint32_t shard : {0U, 1U}) {
-    CHECK(s.cache.watcher(shard).read().calls[static_cast<std::size_t>(call_name::prepare)] == 0);
+    CHECK(s.cache.tracker(shard).read().calls[static_cast<std::size_t>(call_name::prepare)] == 0);
   }
   CHECK(s.cache.stats().users == 0);
 }
@@ -261,17 +262,17 @@ TEST_CASE("statistics are the sums of the shards'", "[cache][sharded]")
   s.serve(batch);
   auto l = s.cache.prepare(std::vector{batch[0], batch[1]}, s.compute).value();
   const cache_stats all = s.cache.stats();
-  CHECK(all.device.capacity_bytes == 31 * tiny_page_bytes);
-  CHECK(all.lower.capacity_bytes == 62 * tiny_page_bytes);
-  CHECK(all.device.resident_tokens == tokens);
-  CHECK(all.device.resident_bytes == 6 * 2 * tiny_page_bytes);
-  CHECK(all.lower.resident_tokens == 6 * 4);  // whole pages
+  CHECK(all.levels[0].capacity_bytes == 31 * tiny_page_bytes);
+  CHECK(all.levels[1].capacity_bytes == 62 * tiny_page_bytes);
+  CHECK(all.levels[0].resident_tokens == tokens);
+  CHECK(all.levels[0].resident_bytes == 6 * 2 * tiny_page_bytes);
+  CHECK(all.levels[1].resident_tokens == 6 * 4);  // whole pages
   CHECK(all.dirty_tokens == tokens - 6 * 4);
   CHECK(all.users == 6);
   CHECK(all.leases == 2);  // one lease, two shards
   for (std::uint32_t shard = 0; shard < 3; ++shard) {
     CHECK(s.cache.stats(shard).users == shard + 1);
-    CHECK(s.cache.stats(shard).device.capacity_bytes == (shard == 0 ? 11 : 10) * tiny_page_bytes);
+    CHECK(s.cache.stats(shard).levels[0].capacity_bytes == (shard == 0 ? 11 : 10) * tiny_page_bytes);
   }
 }
 
@@ -282,47 +283,46 @@ TEST_CASE("sizes that shards cannot share are refused", "[cache][sharded]")
   CHECK_THROWS_AS(sharded_cache(device, c, 0), config_error);
   CHECK_THROWS_AS(sharded_cache(device, c, 5), config_error);
   CHECK_NOTHROW(sharded_cache(device, c, 4));
-  c.host.bytes = 3 * tiny_page_bytes;
-  CHECK_THROWS_WITH(sharded_cache(device, c, 4), Catch::Matchers::StartsWith("host.bytes is 576, but 4 shards need"));
+  std::get<1>(c.tiers).bytes = 3 * tiny_page_bytes;
+  CHECK_THROWS_WITH(sharded_cache(device, c, 4),
+                    Catch::Matchers::StartsWith("tiers[1].bytes is 576, but 4 shards need"));
   c = tiny_config<page_cache>(4, 8);
-  c.device.region = {.total = 4, .pages = 4};
+  std::get<0>(c.tiers).region = {.total = 4, .pages = 4};
   CHECK_THROWS_AS(sharded_cache(device, c, 2), config_error);
   c = tiny_config<page_cache>(4, 8);
   c.writes.in_flight_bytes = 0;
   CHECK_THROWS_AS(sharded_cache(device, c, 2), config_error);
 
   range_cache::config ranges{.shape = tiny,
-                             .device = {.bytes = 3 * 8 * tiny_page_bytes},
-                             .host = {.bytes = 2 * 8 * tiny_page_bytes},
+                             .tiers = {{.bytes = 3 * 8 * tiny_page_bytes}, {.bytes = 2 * 8 * tiny_page_bytes}},
                              .layout = {.page_tokens = tiny_page, .longest = 8 * tiny_page}};
   CHECK_THROWS_AS(sharded<range_cache>(device, ranges, 3), config_error);
   sharded<range_cache> two(device, ranges, 2);  // of 3 ranges, the first shard gets 2
-  CHECK(two.stats(0).device.capacity_bytes == 16 * tiny_page_bytes);
-  CHECK(two.stats(1).device.capacity_bytes == 8 * tiny_page_bytes);
+  CHECK(two.stats(0).levels[0].capacity_bytes == 16 * tiny_page_bytes);
+  CHECK(two.stats(1).levels[0].capacity_bytes == 8 * tiny_page_bytes);
 
   emulated_device large({.time = time_mode::virtual_time, .data = false});
   constexpr geometry wide{.layers = 4096, .kv_heads = 4096, .head_dim = 65536, .element = element_type::f32};
   range_cache::config wide_ranges{.shape = wide,
-                                  .device = {.bytes = std::size_t{1} << 45},
-                                  .host = {.bytes = std::size_t{1} << 45},
+                                  .tiers = {{.bytes = std::size_t{1} << 45}, {.bytes = std::size_t{1} << 45}},
                                   .layout = {.page_tokens = 1, .longest = 1U << 21}};
   CHECK_THROWS_WITH(sharded<range_cache>(large, wide_ranges, 2),
                     Catch::Matchers::StartsWith("a granule of the layout"));
   CHECK_THROWS_WITH(range_cache(large, wide_ranges), Catch::Matchers::StartsWith("a granule of the layout"));
   auto wraps = tiny_config<page_cache>(4, 8);
-  wraps.device.bytes = (std::numeric_limits<std::size_t>::max)() - 100;
-  wraps.device.window_bytes = 4 * tiny_page_bytes;
-  CHECK_THROWS_WITH(sharded_cache(device, wraps, 2), Catch::Matchers::StartsWith("device.bytes and window_bytes is "));
+  std::get<0>(wraps.tiers).bytes = (std::numeric_limits<std::size_t>::max)() - 100;
+  std::get<0>(wraps.tiers).window_bytes = 4 * tiny_page_bytes;
+  CHECK_THROWS_WITH(sharded_cache(device, wraps, 2), Catch::Matchers::StartsWith("slab.bytes and window_bytes is "));
 
-  windowed_cache::config windows{.shape = tiny,
-                                 .device = {.bytes = 8 * tiny_page_bytes, .window_bytes = 3 * tiny_page_bytes},
-                                 .host = {.bytes = 8 * tiny_page_bytes},
-                                 .layout = {.page_tokens = tiny_page, .chunk = tiny_chunk}};
+  windowed_cache::config windows{
+      .shape = tiny,
+      .tiers = {{.bytes = 8 * tiny_page_bytes, .window_bytes = 3 * tiny_page_bytes}, {.bytes = 8 * tiny_page_bytes}},
+      .layout = {.page_tokens = tiny_page, .chunk = tiny_chunk}};
   sharded<windowed_cache> pair(device, windows, 2);
   CHECK(pair.stats(0).window.capacity_bytes == 2 * tiny_page_bytes);
   CHECK(pair.stats().window.capacity_bytes == 3 * tiny_page_bytes);
-  CHECK(pair.stats().device.capacity_bytes == 8 * tiny_page_bytes);
-  windows.device.window_bytes = 1 * tiny_page_bytes;
+  CHECK(pair.stats().levels[0].capacity_bytes == 8 * tiny_page_bytes);
+  std::get<0>(windows.tiers).window_bytes = 1 * tiny_page_bytes;
   CHECK_THROWS_AS(sharded<windowed_cache>(device, windows, 2), config_error);
 }
 
@@ -398,7 +398,7 @@ TEST_CASE("a new epoch begins in every shard", "[cache][sharded]")
   CHECK(is(s.look(batch[1].user, 9), 9, 0, 0));
   s.cache.advance_epoch(epoch_id{5});
   CHECK(s.cache.stats().users == 0);
-  CHECK(s.cache.stats().device.resident_tokens == 0);
+  CHECK(s.cache.stats().levels[0].resident_tokens == 0);
   CHECK_THROWS_AS(s.cache.prepare(batch, s.compute), usage_error);
   s.run_model(late);
   late.commit();  // of an epoch that is over: not kept
@@ -535,19 +535,21 @@ class shard_walker
       doubtful += naive_.believed_from(user, r->kept.tokens.empty() ? r->first_token : r->kept.tokens.end);
     }
     const cache_stats s = cache_.stats();
-    const std::uint64_t dropped = s.device.dropped_tokens + s.lower.dropped_tokens;
+    std::uint64_t dropped = 0;
+    for (const tier_stats& tier : all_tiers(s)) dropped += tier.dropped_tokens;
     CHECK(naive_.vanished() <= dropped);
     CHECK(dropped <= naive_.vanished() + naive_.uncertain() + doubtful);
     CHECK(s.forgotten.passed != 0);
     cache_.drain_sync();
     look();
-    CHECK(cache_.stats().device.in_flight_bytes == 0);
+    CHECK(cache_.stats().levels[0].in_flight_bytes == 0);
     cache_.close();
     for (const stream_id stream : streams_) device_.wait_sync(device_.record(stream));
     if (model_.found().count() != 0) FAIL(model_.found().first());
     if (!device_.violations().empty()) FAIL(to_string(device_.violations()[0]));
   }
   std::uint64_t served = 0, refused = 0, spanning = 0;
+  by_level<std::uint64_t> tokens{};  ///< served from there
 
  private:
   struct open_lease
@@ -615,10 +617,11 @@ class shard_walker
     REQUIRE(!must_be_refused);
     open_lease fresh{std::move(*got).value(), stream, batch, ++drafts_, shards, {}};
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      naive_.begin(batch[i], fresh.lease.plan().requests[i], ~token_count{0}, false);
-      naive_.see(fresh.lease.plan().requests[i], fresh.lease.compute(i));
-      const token_split split = fresh.lease.split(i);
-      REQUIRE(split.device + split.lower + split.computed == window_of(batch[i]).size());
+      naive_.begin(batch[i], fresh.lease.plan().requests[i], false, false, 1);
+      naive_.see(fresh.lease.plan(), i);
+      const token_sources sources = fresh.lease.sources(i);
+      REQUIRE(sources.from[0] + sources.fetched() + sources.computed == window_of(batch[i]).size());
+      for (level_index level = 0; level < most_levels; ++level) tokens[level] += sources.from[level];
     }
     auto work = std::make_shared<lease_work>();
     const page_table_view view = fresh.lease.view();
@@ -722,14 +725,14 @@ class shard_walker
         .user = user, .history_tokens = std::max(first, naive_.known(user)), .epoch = epoch_, .first_token = first};
     const auto plan = cache_.plan({&r, 1});
     if (!plan) return std::nullopt;
-    naive_.see(plan->requests[0], plan->compute_of(0));
+    naive_.see(*plan, 0);
     return plan->requests[0];
   }
 
   void look()
   {
     const cache_stats s = cache_.stats();
-    for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+    for (const tier_stats& tier : all_tiers(s)) {
       REQUIRE(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
     }
     std::size_t parts = 0;
@@ -753,6 +756,7 @@ template <class Cache>
 void shard_walks(const typename Cache::config& c, std::uint32_t shards, page_count total_pages)
 {
   std::uint64_t served = 0, refused = 0, spanning = 0;
+  by_level<std::uint64_t> tokens{};
   for (std::uint64_t seed = 1; seed <= 2 * effort; ++seed) {
     CAPTURE(shards, seed);
     shard_walker<sharded<Cache>> walker(c, shards, total_pages, seed);
@@ -760,7 +764,9 @@ void shard_walks(const typename Cache::config& c, std::uint32_t shards, page_cou
     served += walker.served;
     refused += walker.refused;
     spanning += walker.spanning;
+    for (level_index i = 0; i < most_levels; ++i) tokens[i] += walker.tokens[i];
   }
+  for (std::size_t i = 0; i < std::tuple_size_v<decltype(c.tiers)>; ++i) CHECK(tokens[i] != 0);
   CHECK(served > 10 * effort);
   CHECK(refused > effort);
   CHECK((shards == 1 || spanning > 5 * effort));
@@ -774,19 +780,19 @@ TEST_CASE("random operations on shards against the naive cache", "[cache][sharde
   SECTION("one shard") { shard_walks<page_cache>(tiny_config<page_cache>(22, 40), 1, 22); }
   SECTION("default_cache") { shard_walks<default_scene_cache>(tiny_config<default_scene_cache>(37, 70), 4, 37); }
   SECTION("device_only_cache") { shard_walks<lone_scene_cache>(tiny_config<lone_scene_cache>(30, 0), 3, 30); }
+  SECTION("two memories below the slab") { shard_walks<deep_cache>(tiny_config<deep_cache>(26, 14, 30), 2, 26); }
   SECTION("an onload window in each shard")
   {
     const windowed_cache::config c{.shape = tiny,
-                                   .device = {.bytes = 24 * tiny_page_bytes, .window_bytes = 10 * tiny_page_bytes},
-                                   .host = {.bytes = 80 * tiny_page_bytes},
+                                   .tiers = {{.bytes = 24 * tiny_page_bytes, .window_bytes = 10 * tiny_page_bytes},
+                                             {.bytes = 80 * tiny_page_bytes}},
                                    .layout = {.page_tokens = tiny_page, .chunk = tiny_chunk}};
     shard_walks<windowed_cache>(c, 2, 34);
   }
   SECTION("a range a user")
   {
     const range_cache::config c{.shape = tiny,
-                                .device = {.bytes = 5 * 7 * tiny_page_bytes},
-                                .host = {.bytes = 13 * 7 * tiny_page_bytes},
+                                .tiers = {{.bytes = 5 * 7 * tiny_page_bytes}, {.bytes = 13 * 7 * tiny_page_bytes}},
                                 .layout = {.page_tokens = tiny_page, .longest = 7 * tiny_page}};
     shard_walks<range_cache>(c, 2, 35);
   }

@@ -1,11 +1,11 @@
 // Several threads on one cache, and on one of shards, with every call there is: each serves users of its own and checks
 // every byte, while one watches the books, cleans and looks ahead. In real time, so that the sanitizers see what goes
 // wrong.
-#include "cache/effort.hpp"
 #include "cache/scene.hpp"
 #include "cache/tiny_model.hpp"
+#include "support/effort.hpp"
 
-#include <kvstrata/cache/sharded.hpp>
+#include <kvstrata/sharded/sharded.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -21,7 +21,7 @@ using namespace kvstrata_test;
 namespace {
 
 using plain_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout,
-                          layerwise_transfer<coalesced_copy, page_write_through>, lru,
+                          layerwise_transfer<coalesced_copy>, lru,
                           counters>;  // so that there is something to clean
 using sharded_cache = sharded<plain_cache>;
 
@@ -140,7 +140,7 @@ void serve_a_crowd(Cache& cache, emulated_device& device)
   std::thread watcher([&] {
     for (std::uint64_t round = 0; !done.load(); ++round) {
       const cache_stats s = cache.stats();
-      for (const tier_stats& t : {s.device, s.lower}) {
+      for (const tier_stats& t : all_tiers(s)) {
         if (t.free_bytes + t.resident_bytes + t.in_flight_bytes != t.capacity_bytes) ++unbalanced;
       }
       const user_id user{(1 + round % crowd_size) * 100 + round % 6};
@@ -222,7 +222,7 @@ void change_epochs(Cache& cache, emulated_device& device)
           auto lease = cache.prepare(batch, streams[i]);
           if (!lease) continue;
           for (std::size_t r = 0; r < batch.size(); ++r) {
-            if (lease->split(r).computed == 0 && written[batch[r].user] != now) stale.fetch_add(1);
+            if (lease->sources(r).computed == 0 && written[batch[r].user] != now) stale.fetch_add(1);
           }
           for (layer_index layer = 0; layer < tiny.layers; ++layer) lease->layer_done(layer);
           lease->commit();

@@ -1,8 +1,10 @@
 // What a user's history says, token by token, and what fingerprints tell of it.
 #pragma once
 
-#include <kvstrata/cache/request.hpp>
+#include <kvstrata/plan/request.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <vector>
@@ -118,20 +120,54 @@ struct naive_vouchers
       hashes = newer.hashes;
     }
   }
-  /// Tokens from `end` on are not those any more.
-  void withdraw(kvstrata::token_count end)
+  /// Has a request a hash of the same prefix?
+  [[nodiscard]] bool compares_prefix(const kvstrata::request& r) const
   {
-    if (prefix > end) prefix = 0;
-    while (!hashes.empty() && reach() > end) hashes.pop_back();
+    const auto s = r.fingerprint.stride;
+    return s != 0 && prefix != 0 && prefix <= r.history_tokens && prefix % s == 0;
+  }
+  /// Of a stretch?
+  [[nodiscard]] bool compares_stretches(const kvstrata::request& r) const
+  {
+    if (r.stretches.stride == 0 || r.stretches.stride != stride) return false;
+    for (kvstrata::token_count s = first; s < first + hashes.size(); ++s) {
+      if (s * stride >= r.first_token && (s + 1) * stride <= r.history_tokens) return true;
+    }
+    return false;
+  }
+  /// It has hashes, and so has this, but none that could be compared: of prefixes, where both have such.
+  [[nodiscard]] bool unproven(const kvstrata::request& r) const
+  {
+    if (!has_fingerprint(r) || (prefix == 0 && hashes.empty())) return false;
+    return r.fingerprint.stride != 0 && prefix != 0 ? !compares_prefix(r) : !compares_stretches(r);
+  }
+
+  /// A request leaves rows before `end` alone. `gone`: it does not go on with what was there, or nothing is left. What it
+  /// compares it takes over; what it cannot compare is as true of the rest as it was of all.
+  void cut(const kvstrata::request& r, kvstrata::token_count end, bool gone, std::size_t most)
+  {
+    if (end <= r.first_token) end = 0;
+    kvstrata::request until = r;
+    until.history_tokens = std::min(end, r.history_tokens);
+    until.volatile_tail = 0;
+    const naive_vouchers own = end == 0 ? naive_vouchers{} : of(until, most);
+    if (prefix > end && (gone || compares_prefix(r))) {
+      const bool takes_over = compares_prefix(r);
+      prefix = takes_over ? own.prefix : 0;
+      prefix_hash = takes_over ? own.prefix_hash : 0;
+    }
+    if (!hashes.empty() && reach() > end && (gone || compares_stretches(r))) {
+      const bool takes_over = compares_stretches(r);
+      hashes = takes_over ? own.hashes : std::vector<std::uint64_t>{};
+      first = own.first;
+    }
   }
 
   /// Up to where a request agrees with this: all ones when it does not contradict.
   [[nodiscard]] kvstrata::token_count agreed_until(const kvstrata::request& r) const
   {
     constexpr kvstrata::token_count all = ~kvstrata::token_count{0};
-    if (const auto s = r.fingerprint.stride; s != 0 && prefix != 0 && prefix <= r.history_tokens && prefix % s == 0) {
-      if (r.fingerprint.prefix_hashes[prefix / s - 1] != prefix_hash) return 0;
-    }
+    if (compares_prefix(r) && r.fingerprint.prefix_hashes[prefix / r.fingerprint.stride - 1] != prefix_hash) return 0;
     if (r.stretches.stride == 0 || r.stretches.stride != stride) return all;
     const kvstrata::token_count told = (r.first_token + stride - 1) / stride;
     bool agreed = false;

@@ -53,6 +53,21 @@ struct admission
   void requested(const object_info&) { fuse::burn(hook::admission); }
 };
 
+struct writes
+{
+  using option_kind = write_policy_option;
+  static token_count flushed_end(const write_facts& f)
+  {
+    fuse::burn(hook::writes);
+    return f.uses % 3 == 0 ? f.tokens - f.tokens % f.page_tokens : f.tokens;
+  }
+  static bool writes_back(const write_facts&)
+  {
+    fuse::burn(hook::writes);
+    return true;
+  }
+};
+
 struct tier
 {
   struct config
@@ -62,6 +77,7 @@ struct tier
   using shedding = evict_front;
   using replacement = replaced_as_cache;
   using admission = strangers::admission;
+  using writes = strangers::writes;
 
   template <device Device>
   class on : public frame_store<Device, typename Device::memory>
@@ -70,7 +86,7 @@ struct tier
 
    public:
     on(Device& d, const config& c, std::size_t frame)
-        : store(d, d.allocate_pinned(c.bytes, "tier"), frames_in("host.bytes", c.bytes, frame))
+        : store(d, d.allocate_pinned(c.bytes, "tier"), frames_in("memory.bytes", c.bytes, frame))
     {
       fuse::burn(hook::tier);
     }
@@ -152,36 +168,20 @@ struct engine
   };
 };
 
-struct writes
-{
-  using option_kind = write_policy_option;
-  static token_count flushed_end(const write_facts& f)
-  {
-    fuse::burn(hook::writes);
-    return f.uses % 3 == 0 ? f.tokens - f.tokens % f.page_tokens : f.tokens;
-  }
-  static bool writes_back(const write_facts&)
-  {
-    fuse::burn(hook::writes);
-    return true;
-  }
-};
-
 struct split
 {
   using option_kind = split_policy_option;
   token_count recompute_until(const split_question& q) const
   {
     fuse::burn(hook::split);
-    return q.history % 3 == 0 ? q.lower_hits[0].begin + q.page_tokens : 0;
+    return q.history % 3 == 0 ? q.front.begin + q.page_tokens : 0;
   }
 };
 
 /// Throws when nothing is under way; what it is made of throws in the midst.
 struct transfer
 {
-  using inner = layerwise_transfer<engine, strangers::writes, strangers::split>;
-  using writes = inner::writes;
+  using inner = layerwise_transfer<engine, strangers::split>;
   using split = inner::split;
   static constexpr bool lands_in_window = false;
 

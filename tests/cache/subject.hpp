@@ -2,8 +2,8 @@
 #pragma once
 
 #include <kvstrata/cache.hpp>
-#include <kvstrata/cache/granules.hpp>
 #include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
 #include <kvstrata/observe/counters.hpp>
@@ -16,7 +16,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 namespace kvstrata_test {
 
@@ -35,7 +37,7 @@ class any_lease
   [[nodiscard]] virtual std::size_t size() const = 0;
   [[nodiscard]] virtual kvstrata::page_table_view view() const = 0;
   [[nodiscard]] virtual std::span<const kvstrata::token_interval> compute(std::size_t request) const = 0;
-  [[nodiscard]] virtual kvstrata::token_split split(std::size_t request) const = 0;
+  [[nodiscard]] virtual kvstrata::token_sources sources(std::size_t request) const = 0;
   [[nodiscard]] virtual const kvstrata::batch_plan& plan() const = 0;
   virtual void wait(kvstrata::layer_index layer) = 0;
   virtual void wait_sync(kvstrata::layer_index layer) = 0;
@@ -64,32 +66,60 @@ class any_cache
   [[nodiscard]] virtual kvstrata::counters::snapshot counted() = 0;
 };
 
-/// Sizes at which something is evicted all the time.
+/// Sizes at which something is evicted all the time; those of levels that are not there are nobody's.
 struct sizes
 {
   kvstrata::page_count device = 22;
   kvstrata::page_count lower = 40;
   kvstrata::page_count window = 6;  ///< where the transfer lands in one
+  kvstrata::page_count third = 30;  ///< the levels below that
+  kvstrata::page_count fourth = 60;
+
+  [[nodiscard]] kvstrata::by_level<kvstrata::page_count> by_level() const { return {device, lower, third, fourth}; }
 };
+
+/// Of all levels together.
+template <class T>
+[[nodiscard]] T sum_of(const kvstrata::by_level<T>& figures)
+{
+  T sum = 0;
+  for (const T figure : figures) sum += figure;
+  return sum;
+}
+
+/// Of all levels, and the window.
+[[nodiscard]] inline std::vector<kvstrata::tier_stats> all_tiers(const kvstrata::cache_stats& s)
+{
+  std::vector<kvstrata::tier_stats> all(s.levels.begin(), s.levels.begin() + s.depth);
+  all.push_back(s.window);
+  return all;
+}
 
 /// What a test must know of a cache that it sees as any_cache.
 struct facts
 {
   std::string name;
   std::array<std::string, 9> axes;  ///< its value on each axis (combinations.hpp)
-  bool has_lower = false;
-  bool loses_nothing = false;  ///< every dirty token is written down in time, and the lower tier has room for all
-  bool cuts = false;           ///< its split policy may compute again what the lower tier has
+  kvstrata::level_index levels = 1;
+  bool loses_nothing = false;  ///< every dirty token is written down in time, and the level below has room for all
+  bool cuts = false;           ///< its split policy may compute again what a level below has
   bool bounded_writes = false;
   bool window = false;
-  std::uint32_t kept_stretches = 0;
+  std::uint32_t kept_stretches = 1;                           ///< as a configuration has it by default
   kvstrata::token_count longest = ~kvstrata::token_count{0};  ///< history
   kvstrata::page_count granule = 1;
-  kvstrata::page_count slab_pages = 0;    ///< of the device tier, before rounding to granules
-  kvstrata::page_count device_pages = 0;  ///< in whole granules
-  kvstrata::page_count lower_pages = 0;
+  kvstrata::page_count slab_pages = 0;                     ///< of the slab, before rounding to granules
+  kvstrata::by_level<kvstrata::page_count> level_pages{};  ///< [level] in whole granules
   kvstrata::page_count window_pages = 0;
 
+  /// Of these sizes, as far as there are levels.
+  void set_sizes(const sizes& s)
+  {
+    slab_pages = s.device;
+    for (kvstrata::level_index i = 0; i < levels; ++i) level_pages[i] = s.by_level()[i] - s.by_level()[i] % granule;
+    window_pages = window ? s.window : 0;
+  }
+  [[nodiscard]] kvstrata::page_count device_pages() const { return level_pages[0]; }
   [[nodiscard]] const std::string& onload_engine() const { return axes[1]; }
   [[nodiscard]] const std::string& offload_engine() const { return axes[2]; }
   /// Pages that a request for these tokens takes.
@@ -98,6 +128,18 @@ struct facts
     return kvstrata::whole_granules(kvstrata::pages_of(tokens, tiny_page), granule).size();
   }
 };
+
+/// Gives each tier of a cache's config as many tiny pages as `s` says.
+template <class Config>
+void set_tiers(Config& c, const sizes& s)
+{
+  std::apply(
+      [pages = s.by_level()](auto&... tiers) {
+        std::size_t i = 0;
+        ((tiers.bytes = pages[i++] * tiny_page_bytes), ...);
+      },
+      c.tiers);
+}
 
 template <class Cache>
 class some_cache final : public any_cache
@@ -129,7 +171,7 @@ class some_cache final : public any_cache
   kvstrata::cache_stats stats() override { return cache_.stats(); }
   void drain_sync() override { cache_.drain_sync(); }
   void close() override { cache_.close(); }
-  kvstrata::counters::snapshot counted() override { return cache_.watcher().read(); }
+  kvstrata::counters::snapshot counted() override { return cache_.tracker().read(); }
 
  private:
   class some_lease final : public any_lease
@@ -142,7 +184,7 @@ class some_cache final : public any_cache
     {
       return lease_.compute(request);
     }
-    kvstrata::token_split split(std::size_t request) const override { return lease_.split(request); }
+    kvstrata::token_sources sources(std::size_t request) const override { return lease_.sources(request); }
     const kvstrata::batch_plan& plan() const override { return lease_.plan(); }
     void wait(kvstrata::layer_index layer) override { lease_.wait(layer); }
     void wait_sync(kvstrata::layer_index layer) override { lease_.wait_sync(layer); }
@@ -164,6 +206,6 @@ struct point_on
   facts (*about)(const sizes& s) = nullptr;
   std::unique_ptr<any_cache> (*make)(Device& d, const sizes& s) = nullptr;
 };
-using point = point_on<kvstrata::emulated_device>;
+using policy_point = point_on<kvstrata::emulated_device>;
 
 }  // namespace kvstrata_test

@@ -1,8 +1,8 @@
 // DESIGN section 5, points 10 (calls from several threads) and 11 (close drains; destruction with work in flight), in real
 // time: what runs at once on a device runs at once here, so the sanitizers see what goes wrong.
-#include "cache/effort.hpp"
 #include "cache/scene.hpp"
 #include "cache/tiny_model.hpp"
+#include "support/effort.hpp"
 
 #include <atomic>
 #include <map>
@@ -120,7 +120,7 @@ TEST_CASE("several threads serve their users from one cache", "[cache][threads]"
   std::thread watcher([&] {
     while (!done.load()) {
       const cache_stats s = cache.stats();
-      for (const tier_stats& t : {s.device, s.lower}) {
+      for (const tier_stats& t : all_tiers(s)) {
         if (t.free_bytes + t.resident_bytes + t.in_flight_bytes != t.capacity_bytes) ++unbalanced;
       }
       std::this_thread::yield();
@@ -139,7 +139,7 @@ TEST_CASE("several threads serve their users from one cache", "[cache][threads]"
   }
   CHECK(unbalanced == 0);
   CHECK(cache.stats().leases == 0);
-  CHECK(cache.watcher().read().batches == served);
+  CHECK(cache.tracker().read().batches == served);
   cache.close();
 }
 
@@ -196,7 +196,7 @@ TEST_CASE("close waits for the copies that are under way", "[cache][threads]")
     for (layer_index layer = 0; layer < tiny.layers; ++layer) lease.layer_done(layer);
     lease.commit();
   }
-  const auto copied = cache.watcher().read().offload_copies;
+  const auto copied = cache.tracker().read().offload_copies;
   REQUIRE(copied != 0);
   cache.close();
   // Nothing of the cache's is queued any more: the streams' last points have all passed.

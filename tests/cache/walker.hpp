@@ -73,17 +73,15 @@ class walker
     look();
     for (const user_id user : naive_.users()) REQUIRE(cache_.arrived(user));
     cache_stats s = cache_.stats();
-    for (const tier_stats& tier : {s.device, s.lower, s.window}) REQUIRE(tier.in_flight_bytes == 0);
+    for (const tier_stats& tier : all_tiers(s)) REQUIRE(tier.in_flight_bytes == 0);
     REQUIRE(s.window.free_bytes == s.window.capacity_bytes);
     for (const user_id user : naive_.users()) cache_.erase(user);
     s = cache_.stats();
     REQUIRE(s.users == 0);
     REQUIRE(s.dirty_tokens == 0);
-    REQUIRE(s.device.resident_tokens == 0);
-    REQUIRE(s.lower.resident_tokens == 0);
+    REQUIRE(resident_tokens(s) == 0);
     if (epoch_ == epoch_id{}) {  // else something of an older epoch may still lie where nobody needed room
-      REQUIRE(s.device.resident_bytes == 0);
-      REQUIRE(s.lower.resident_bytes == 0);
+      for (const tier_stats& tier : all_tiers(s)) REQUIRE(tier.resident_bytes == 0);
     }
     for (const stream_id stream : streams_) device_.wait_sync(device_.record(stream));
     if constexpr (emulates) {
@@ -163,7 +161,11 @@ class walker
     r.first_token = std::min(r.first_token, r.history_tokens);
     if (below(5) == 0) r.volatile_tail = below(4);
     if (below(8) == 0) r.if_rewritten = rewritten_history::start_anew;
-    add_fingerprints(r, below(2) == 0 ? 1 + below(5) : 0, below(2) == 0 ? 3 + below(4) : 0);
+    const unsigned who = static_cast<unsigned>(to_number(user));
+    const bool as_ever = below(8) != 0;  // at the strides that this user's requests have
+    const token_count stride = as_ever ? 1 + who % 5 : 1 + below(5);
+    const token_count stretch = as_ever ? 3 + who % 4 : 3 + below(4);
+    add_fingerprints(r, below(2) == 0 ? stride : 0, below(2) == 0 ? stretch : 0);
     return r;
   }
 
@@ -203,19 +205,41 @@ class walker
     r.if_rewritten = rewritten_history::start_anew;
   }
 
+  /// A request of quite another history, about which its fingerprint says nothing: nothing that is known can be compared.
+  /// Returns what it tells, or nothing when the request is not such a one.
+  [[nodiscard]] std::optional<story> go_astray(request& r)
+  {
+    const naive_vouchers& known = naive_.vouched(r.user);
+    if (known.prefix > r.first_token && below(4) != 0) {
+      r.history_tokens = std::min(r.history_tokens, r.first_token + below(known.prefix - r.first_token));
+      r.fingerprint.stride = 1 + below(5);
+    }
+    add_fingerprints(r, r.fingerprint.stride, r.stretches.stride);
+    if (!known.unproven(r)) return std::nullopt;
+    story& tale = naive_.tale(r.user);
+    story other = tale;
+    other.rewrite(below(r.history_tokens + 1));
+    std::swap(tale, other);
+    add_fingerprints(r, r.fingerprint.stride, r.stretches.stride);
+    std::swap(tale, other);
+    if (known.agreed_until(r) == ~token_count{0}) return other;
+    add_fingerprints(r, r.fingerprint.stride, r.stretches.stride);  // its stretches would contradict
+    return std::nullopt;
+  }
+
   void prepare()
   {
     if (open_.size() >= how_.leases) return close_lease(below(static_cast<unsigned>(open_.size())));
     hashes_.clear();
     std::vector<request> batch;
     std::set<user_id> chosen, seen;
-    std::map<user_id, story> before_rewriting;
+    std::map<user_id, story> before_rewriting, astray;
     page_count wanted = 0;
     for (unsigned n = 1 + below(1 + below(4)); n != 0; --n) {
       const user_id user = some_user();
       if (!chosen.insert(user).second) continue;
       request r = request_for(user);
-      if (wanted + about_.pages(window_of(r)) > about_.device_pages) continue;
+      if (wanted + about_.pages(window_of(r)) > about_.device_pages()) continue;
       wanted += about_.pages(window_of(r));
       const std::optional<look_result> there = is_held(user) ? std::nullopt : see_all_of(user);
       if (there && there->useless == 0) seen.insert(user);
@@ -225,6 +249,8 @@ class walker
       } else if (there && unsure_.count(user) == 0 && below(6) == 0) {
         before_rewriting.emplace(user, naive_.tale(user));
         rewrite(r);
+      } else if (there && unsure_.count(user) == 0 && below(6) == 0) {
+        if (auto other = go_astray(r)) astray.emplace(user, std::move(*other));
       }
       batch.push_back(r);
     }
@@ -264,11 +290,16 @@ class walker
       REQUIRE(said->pages_needed == plan.pages_needed);
       REQUIRE(said->pages_forgotten == plan.pages_forgotten);
     }
+    for (const request_plan& r : plan.requests) {
+      const auto other = astray.find(r.user);  // who adds nothing leaves the rows what they were
+      if (other != astray.end() && r.kept.rewritten) naive_.tale(r.user) = other->second;
+    }
     note_prepared(*fresh.lease, batch, seen);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (asks_first) REQUIRE(said->requests[i].kept.forgotten == plan.requests[i].kept.forgotten);
+      const kept_tokens& kept = plan.requests[i].kept;
+      if (asks_first) REQUIRE(said->requests[i].kept.forgotten == kept.forgotten);
       fresh.turns.push_back({batch[i].user, window_of(batch[i]), naive_.known(batch[i].user), false,
-                             naive_vouchers::of(batch[i], about_.kept_stretches)});
+                             kept.unproven ? naive_vouchers{} : naive_vouchers::of(batch[i], about_.kept_stretches)});
     }
     check_view(*fresh.lease, batch);
     fresh.work = work_of(fresh);
@@ -288,14 +319,17 @@ class walker
       REQUIRE(r.history == batch[i].history_tokens);
       REQUIRE(r.first_token == batch[i].first_token);
       REQUIRE(r.lasting == lasting_tokens(batch[i]).end);
-      naive_.begin(batch[i], r, naive_.vouched(r.user).agreed_until(batch[i]), seen.count(r.user) != 0);
-      naive_.see(r, lease.compute(i));
-      const token_split split = lease.split(i);
-      REQUIRE(split.device + split.lower + split.computed == window_of(batch[i]).size());
+      naive_.begin(batch[i], r, seen.count(r.user) != 0, unsure_.count(r.user) == 0, about_.kept_stretches);
+      naive_.see(plan, i);
+      REQUIRE(std::ranges::equal(lease.compute(i), plan.compute_of(i)));
+      const token_sources sources = lease.sources(i);
+      REQUIRE(sources.from[0] + sources.fetched() + sources.computed == window_of(batch[i]).size());
       expected_.requests += 1;
-      expected_.device_tokens += split.device;
-      expected_.lower_tokens += split.lower;
-      expected_.computed_tokens += split.computed;
+      for (level_index level = 0; level < most_levels; ++level) {
+        expected_.served_tokens[level] += sources.from[level];
+        if (level >= about_.levels) REQUIRE(sources.from[level] == 0);
+      }
+      expected_.computed_tokens += sources.computed;
       expected_.recomputed_tokens += r.recomputed.size();
       expected_.rewritten_tokens += r.kept.forgotten.rewritten;
       expected_.widened_tokens += r.kept.forgotten.widened;
@@ -303,9 +337,18 @@ class walker
       expected_.overwritten_tokens += r.kept.forgotten.overwritten;
       expected_.stranded_tokens += r.kept.forgotten.stranded;
       if (!about_.cuts) REQUIRE(r.recomputed.empty());
-      if (!about_.has_lower) REQUIRE(split.lower == 0);
-      for (const token_interval hit : r.lower_hits) {
-        if (!hit.empty()) expected_.onload_bytes += tiny_page_bytes * pages_of(hit, tiny_page).size();
+      level_index fetched_from = 0;
+      page_count fetched_until = 0;  // no page comes from two levels, or the copies would race
+      for (const piece& p : plan.pieces_of(r)) {
+        if (!p.is_fetched()) continue;
+        page_interval pages = pages_of(p.tokens, tiny_page);
+        if (pages.begin < fetched_until) {  // its midst is in the slab, and comes once more with its ends
+          if (p.source != fetched_from) FAIL("page " << pages.begin << " is fetched from two levels");
+          pages.begin = fetched_until;
+        }
+        fetched_until = pages.end;
+        fetched_from = p.source;
+        expected_.onload_bytes[p.source] += tiny_page_bytes * pages.size();
       }
     }
   }
@@ -321,7 +364,7 @@ class walker
     REQUIRE(!must_be_refused);
     REQUIRE(!open_.empty());  // or nobody could ever relieve it
     REQUIRE(why.pages_needed > why.pages_free + why.pages_evictable);
-    REQUIRE(why.pages_free + why.pages_evictable + why.pages_held <= about_.device_pages);
+    REQUIRE(why.pages_free + why.pages_evictable + why.pages_held <= about_.device_pages());
     std::uint64_t seen = 0;
     for (const open_lease& l : open_) seen += l.lease->view().page_ids.size();
     REQUIRE(why.pages_held >= seen);
@@ -352,8 +395,10 @@ class walker
         REQUIRE(to_number(id) < about_.slab_pages + about_.window_pages);
         if (is_in_window(id)) {  // a whole page that is onloaded
           const token_interval all{token, token + tiny_page};
-          REQUIRE((r.lower_hits[0].contains(all) || r.lower_hits[1].contains(all)));
-          expected_.promoted_bytes += tiny_page_bytes;
+          const auto pieces = lease.plan().pieces_of(r);
+          REQUIRE(
+              std::ranges::any_of(pieces, [&](const piece& p) { return p.is_fetched() && p.tokens.contains(all); }));
+          expected_.relocated_bytes += tiny_page_bytes;
         }
         token += tiny_page;
       }
@@ -473,7 +518,7 @@ class walker
       else REQUIRE(!open_.empty());
       return;
     }
-    if (!about_.has_lower) REQUIRE(moved->tokens == 0);
+    if (about_.levels == 1) REQUIRE(moved->tokens == 0);
     REQUIRE(moved->pages <= limit.pages);
     if (moved->tokens == 0) {
       REQUIRE(moved->displaced_tokens == 0);
@@ -482,36 +527,39 @@ class walker
     }
     REQUIRE(!is_held(user));
     const cache_stats after = snapshot();
-    const std::uint64_t displaced = after.device.evicted_tokens - before.device.evicted_tokens;
+    const std::uint64_t displaced = after.levels[0].evicted_tokens - before.levels[0].evicted_tokens;
     REQUIRE(displaced == moved->displaced_tokens);
     REQUIRE(moved->pages <= limit.pages);
     REQUIRE(moved->displaced_pages <= limit.displaced_pages);
     REQUIRE(displaced <= std::uint64_t{limit.displaced_pages} * tiny_page);
     const auto counted = cache_.counted();
-    REQUIRE(counted.onload_bytes > expected_.onload_bytes);
+    REQUIRE(sum_of(counted.onload_bytes) > sum_of(expected_.onload_bytes));
     expected_.onload_bytes = counted.onload_bytes;
     expected_.prefetched_tokens += moved->tokens;
     expected_.displaced_tokens += moved->displaced_tokens;
     if (said) {
       const request_plan& was = said->requests[0];
-      REQUIRE(was.lower_tokens() + was.recomputed.size() == moved->tokens + moved->left);
+      // With more than one level below, what is there may lie apart: a slab that has one interval cannot take it.
+      REQUIRE(was.fetched + was.recomputed.size() >= moved->tokens + moved->left);
+      if (about_.levels == 2) REQUIRE(was.fetched + was.recomputed.size() == moved->tokens + moved->left);
     }
     if (const auto now = plan_of(r)) {
       // Writes that waited begin behind the prefetch, and may make room below at this user's expense.
-      const bool lost_below = after.lower.evicted_tokens != before.lower.evicted_tokens;
-      const token_count rest = now->requests[0].lower_tokens() + now->requests[0].recomputed.size();
-      REQUIRE((rest == moved->left || (lost_below && rest < moved->left)));
-      if (said) REQUIRE(now->requests[0].device_hit.size() == said->requests[0].device_hit.size() + moved->tokens);
+      const bool lost_below = evicted_below(after) != evicted_below(before);
+      const token_count rest = now->requests[0].fetched + now->requests[0].recomputed.size();
+      if (about_.levels == 2) REQUIRE((rest == moved->left || (lost_below && rest < moved->left)));
+      else REQUIRE((rest >= moved->left || lost_below));
+      if (said) REQUIRE(now->requests[0].in_slab.size() == said->requests[0].in_slab.size() + moved->tokens);
     }
     if (below(4) != 0) return;
-    // An earlier one may not have been read either; the lower tier may have lost what that one brought.
+    // An earlier one may not have been read either; the levels below may have lost what that one brought.
     const token_count gone = cache_.undo_prefetch(user);
     REQUIRE((gone >= moved->tokens || gone == 0));
-    if (before.lower.evicted_tokens == 0) REQUIRE(gone != 0);
+    if (evicted_below(before) == 0) REQUIRE(gone != 0);
     expected_.undone_tokens += gone;
     const cache_stats undone = snapshot();
-    REQUIRE(undone.lower.resident_tokens == after.lower.resident_tokens);
-    REQUIRE(undone.device.resident_tokens + gone == after.device.resident_tokens);
+    REQUIRE(same_below(undone, after));
+    REQUIRE(undone.levels[0].resident_tokens + gone == after.levels[0].resident_tokens);
     REQUIRE(cache_.undo_prefetch(user) == 0);
   }
 
@@ -522,10 +570,10 @@ class walker
     const auto before = snapshot();
     const token_count gone = cache_.undo_prefetch(user);
     const auto after = snapshot();
-    if (is_held(user) || !about_.has_lower) REQUIRE(gone == 0);
-    REQUIRE(after.device.resident_tokens + gone == before.device.resident_tokens);
-    REQUIRE(after.device.evicted_tokens == before.device.evicted_tokens);
-    REQUIRE(after.lower.resident_tokens == before.lower.resident_tokens);
+    if (is_held(user) || about_.levels == 1) REQUIRE(gone == 0);
+    REQUIRE(after.levels[0].resident_tokens + gone == before.levels[0].resident_tokens);
+    REQUIRE(after.levels[0].evicted_tokens == before.levels[0].evicted_tokens);
+    REQUIRE(same_below(after, before));
     REQUIRE(after.dirty_tokens == before.dirty_tokens);
     expected_.undone_tokens += gone;
   }
@@ -538,11 +586,14 @@ class walker
     const std::uint64_t cleaned = cache_.clean(budget);
     const auto after = snapshot();
     if (!nothing_waits) return;  // what waited may have been written, too
-    // What the lower tier evicted for it while the device has it is dirty again.
-    const auto lost = [](const cache_stats& s) { return s.lower.evicted_tokens - s.lower.dropped_tokens; };
-    REQUIRE(after.dirty_tokens + cleaned == before.dirty_tokens + lost(after) - lost(before));
-    REQUIRE(after.device.resident_tokens == before.device.resident_tokens);
-    if (!about_.has_lower || budget == 0) REQUIRE(cleaned == 0);
+    // What a level below evicted for it while only the slab has it is dirty again.
+    const std::uint64_t lost = evicted_below(after) - evicted_below(before);
+    const std::uint64_t dropped = dropped_below(after) - dropped_below(before);
+    if (about_.levels == 2) REQUIRE(after.dirty_tokens + cleaned == before.dirty_tokens + lost - dropped);
+    REQUIRE(after.dirty_tokens + cleaned >= before.dirty_tokens);  // a level further down may have had some of it
+    REQUIRE(after.dirty_tokens <= before.dirty_tokens + lost - dropped);
+    REQUIRE(after.levels[0].resident_tokens == before.levels[0].resident_tokens);
+    if (about_.levels == 1 || budget == 0) REQUIRE(cleaned == 0);
   }
 
   void erase()
@@ -560,7 +611,7 @@ class walker
     }
     REQUIRE(!cache_.erase(user));
     const request r{.user = user, .history_tokens = 1, .epoch = epoch_};
-    if (const auto plan = cache_.plan({&r, 1})) REQUIRE(plan.value().requests[0].computed_tokens() == 1);
+    if (const auto plan = cache_.plan({&r, 1})) REQUIRE(plan.value().requests[0].computed() == 1);
   }
 
   void advance_epoch()
@@ -576,16 +627,15 @@ class walker
     }
     const auto s = cache_.stats();
     REQUIRE(s.users == 0);
-    REQUIRE(s.device.resident_tokens == 0);
-    REQUIRE(s.lower.resident_tokens == 0);
+    REQUIRE(resident_tokens(s) == 0);
   }
 
   void oversize()
   {
     std::vector<request> batch;
     page_count wanted = 0;
-    for (unsigned n = 0; wanted <= about_.device_pages; ++n) {
-      const token_count history = 1 + below(std::min(about_.longest, about_.device_pages * tiny_page));
+    for (unsigned n = 0; wanted <= about_.device_pages(); ++n) {
+      const token_count history = 1 + below(std::min(about_.longest, about_.device_pages() * tiny_page));
       wanted += about_.pages({0, history});
       batch.push_back({.user = user_id{1000 + n}, .history_tokens = history, .epoch = epoch_});
     }
@@ -659,15 +709,47 @@ class walker
     return false;
   }
 
+  [[nodiscard]] static std::uint64_t resident_tokens(const cache_stats& s)
+  {
+    std::uint64_t sum = 0;
+    for (level_index i = 0; i < s.depth; ++i) sum += s.levels[i].resident_tokens;
+    return sum;
+  }
+  /// From all levels below the slab.
+  [[nodiscard]] static std::uint64_t evicted_below(const cache_stats& s)
+  {
+    std::uint64_t sum = 0;
+    for (level_index i = 1; i < s.depth; ++i) sum += s.levels[i].evicted_tokens;
+    return sum;
+  }
+  [[nodiscard]] static std::uint64_t dropped_below(const cache_stats& s)
+  {
+    std::uint64_t sum = 0;
+    for (level_index i = 1; i < s.depth; ++i) sum += s.levels[i].dropped_tokens;
+    return sum;
+  }
+  [[nodiscard]] static bool same_below(const cache_stats& a, const cache_stats& b)
+  {
+    for (level_index i = 1; i < a.depth; ++i) {
+      if (a.levels[i].resident_tokens != b.levels[i].resident_tokens) return false;
+    }
+    return true;
+  }
+
   struct look_result
   {
-    std::uint64_t device = 0;
-    std::uint64_t lower = 0;
-    std::uint64_t useless = 0;   ///< stranded
+    by_level<std::uint64_t> from{};  ///< [level] served from there
+    std::uint64_t again = 0;         ///< a level below the slab has them, but they are computed
+    std::uint64_t useless = 0;       ///< stranded
     std::uint64_t doubtful = 0;  ///< of what is known: behind a gap, where nothing can be seen, and some have vanished
     std::uint64_t users = 0;     ///< of whom anything is there
 
-    [[nodiscard]] std::uint64_t total() const { return device + lower + useless; }
+    void add(const look_result& other)
+    {
+      for (level_index i = 0; i < most_levels; ++i) from[i] += other.from[i];
+      again += other.again;
+    }
+    [[nodiscard]] std::uint64_t total() const { return sum_of(from) + again + useless; }
   };
 
   /// All that is known of a user.
@@ -683,9 +765,11 @@ class walker
     const auto plan = plan_of(all_of(user));
     if (!plan) return std::nullopt;
     const request_plan& r = plan->requests[0];
-    naive_.see(r, plan->compute_of(0));
+    naive_.see(*plan, 0);
     REQUIRE(r.kept.forgotten.total() == r.kept.forgotten.stranded);
-    look_result out{r.device_hit.size(), r.lower_tokens() + r.recomputed.size(), r.kept.forgotten.stranded};
+    look_result out{.again = r.recomputed.size(), .useless = r.kept.forgotten.stranded};
+    const token_sources sources = sources_of(plan->pieces_of(0));
+    for (level_index i = 0; i < most_levels; ++i) out.from[i] = sources.from[i];
     if (out.useless != 0) {
       out.doubtful =
           naive_.believed_from(user, r.kept.tokens.empty() ? r.first_token : r.kept.tokens.end) - out.useless;
@@ -699,8 +783,7 @@ class walker
     for (const user_id user : naive_.users()) {
       const auto there = see_all_of(user);
       REQUIRE(there.has_value());
-      all.device += there->device;
-      all.lower += there->lower;
+      all.add(*there);
       all.useless += there->useless;
       all.doubtful += there->doubtful;
     }
@@ -733,8 +816,7 @@ class walker
       const auto there = see_all_of(user);
       REQUIRE(there.has_value());
       REQUIRE(there->useless == 0);
-      all.device += there->device;
-      all.lower += there->lower;
+      all.add(*there);
       all.users += there->total() == 0 ? 0U : 1U;
     }
     return all;
@@ -745,12 +827,12 @@ class walker
   {
     const look_result all_there = see_everybody();
     cache_stats s = cache_.stats();
-    REQUIRE(s.device.resident_tokens == all_there.device);
+    REQUIRE(s.levels[0].resident_tokens == all_there.from[0]);
     REQUIRE(s.users == all_there.users);
     check_losses(s, true);
 
     // One lease over the whole device pushes everybody down; being dropped it leaves nothing.
-    const token_count tokens = about_.device_pages * tiny_page;
+    const token_count tokens = about_.device_pages() * tiny_page;
     std::vector<request> all;
     for (token_count left = tokens; left != 0; left -= all.back().history_tokens) {
       all.push_back(
@@ -764,24 +846,29 @@ class walker
     auto flusher = cache_.prepare(all, streams_[0]);
     REQUIRE(flusher.has_value());
     const auto pages = (*flusher)->view().page_ids;
-    REQUIRE(std::set<page_id>(pages.begin(), pages.end()).size() == about_.device_pages);
+    REQUIRE(std::set<page_id>(pages.begin(), pages.end()).size() == about_.device_pages());
     ++batches_;
     expected_.requests += all.size();
     expected_.computed_tokens += tokens;
     (*flusher)->release();
     const look_result left = see_pushed_down();
     s = cache_.stats();
-    REQUIRE(left.device == 0);
-    REQUIRE(s.device.resident_tokens == 0);
-    REQUIRE(s.device.resident_bytes == 0);
+    REQUIRE(left.from[0] == 0);
+    REQUIRE(s.levels[0].resident_tokens == 0);
+    REQUIRE(s.levels[0].resident_bytes == 0);
     REQUIRE(s.dirty_tokens == 0);
-    REQUIRE(s.lower.resident_tokens == left.lower + left.useless);
+    if (about_.levels == 2) REQUIRE(s.levels[1].resident_tokens == left.from[1] + left.again + left.useless);
+    for (level_index i = 1; i < about_.levels; ++i) REQUIRE(s.levels[i].resident_tokens >= left.from[i]);
+    // Nothing lies above level 1, but the end of a page may come from a level that has more of it.
+    const std::uint64_t shared = about_.levels > 2 ? how_.users * (tiny_page - 1) : 0;
+    REQUIRE(s.levels[1].resident_tokens <= left.from[1] + left.again + left.useless + shared);
+    REQUIRE(resident_tokens(s) >= left.total());
     check_losses(s, true, left.doubtful);
   }
 
   void check_losses(const cache_stats& s, bool all_seen, std::uint64_t doubtful = 0)
   {
-    const std::uint64_t dropped = s.device.dropped_tokens + s.lower.dropped_tokens;
+    const std::uint64_t dropped = s.levels[0].dropped_tokens + dropped_below(s);
     REQUIRE(naive_.vanished() <= dropped);
     if (all_seen) REQUIRE(dropped <= naive_.vanished() + naive_.uncertain() + doubtful);
     if (about_.loses_nothing) REQUIRE(dropped == 0);
@@ -790,16 +877,18 @@ class walker
   void look()
   {
     const cache_stats s = cache_.stats();
-    for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+    for (const tier_stats& tier : all_tiers(s)) {
       REQUIRE(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
       REQUIRE(tier.dropped_tokens <= tier.evicted_tokens);
       REQUIRE(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
     }
-    REQUIRE(s.device.capacity_bytes == about_.device_pages * tiny_page_bytes);
-    REQUIRE(s.lower.capacity_bytes == about_.lower_pages * tiny_page_bytes);
+    REQUIRE(s.depth == about_.levels);
+    for (level_index i = 0; i < most_levels; ++i) {
+      REQUIRE(s.levels[i].capacity_bytes == about_.level_pages[i] * tiny_page_bytes);
+    }
     REQUIRE(s.window.capacity_bytes == about_.window_pages * tiny_page_bytes);
-    REQUIRE(s.dirty_tokens <= s.device.resident_tokens);
-    if (!about_.has_lower) REQUIRE(s.dirty_tokens == s.device.resident_tokens);
+    REQUIRE(s.dirty_tokens <= s.levels[0].resident_tokens);
+    if (about_.levels == 1) REQUIRE(s.dirty_tokens == s.levels[0].resident_tokens);
     if (!about_.bounded_writes) REQUIRE(s.waiting_writes == 0);
     REQUIRE(s.leases == open_.size());
     std::uint64_t viewed = 0;
@@ -808,15 +897,15 @@ class walker
       viewed += l.lease->view().page_ids.size();
       for (const page_id id : l.lease->view().page_ids) landed += is_in_window(id) ? 1U : 0U;
     }
-    REQUIRE(s.device.resident_bytes >= viewed * tiny_page_bytes);
+    REQUIRE(s.levels[0].resident_bytes >= viewed * tiny_page_bytes);
     REQUIRE(s.window.resident_bytes == landed * tiny_page_bytes);
     check_losses(s, false);
 
     const counters::snapshot counted = cache_.counted();
     REQUIRE(counted.batches == batches_);
     REQUIRE(counted.requests == expected_.requests);
-    REQUIRE(counted.device_tokens == expected_.device_tokens);
-    REQUIRE(counted.lower_tokens == expected_.lower_tokens);
+    REQUIRE(counted.levels == about_.levels);
+    REQUIRE(counted.served_tokens == expected_.served_tokens);
     REQUIRE(counted.computed_tokens == expected_.computed_tokens);
     REQUIRE(counted.recomputed_tokens == expected_.recomputed_tokens);
     REQUIRE(counted.committed_tokens == expected_.committed_tokens);
@@ -829,19 +918,19 @@ class walker
     REQUIRE(counted.displaced_tokens == expected_.displaced_tokens);
     REQUIRE(counted.undone_tokens == expected_.undone_tokens);
     REQUIRE(counted.saved_tokens + counted.undone_tokens <= counted.prefetched_tokens);
-    REQUIRE(counted.promoted_bytes == expected_.promoted_bytes);
+    REQUIRE(counted.relocated_bytes == expected_.relocated_bytes);
     REQUIRE(counted.onload_bytes == expected_.onload_bytes);
     REQUIRE(counted.pressure == pressure_);
-    REQUIRE(counted.device_evicted_tokens == s.device.evicted_tokens);
-    REQUIRE(counted.device_dropped_tokens == s.device.dropped_tokens);
-    REQUIRE(counted.lower_evicted_tokens == s.lower.evicted_tokens);
-    REQUIRE(counted.lower_dropped_tokens == s.lower.dropped_tokens);
-    REQUIRE(counted.device_unread_tokens <= counted.device_evicted_tokens);
-    REQUIRE(counted.lower_unread_tokens <= counted.lower_evicted_tokens);
+    for (level_index i = 0; i < most_levels; ++i) {
+      REQUIRE(counted.evicted_tokens[i] == s.levels[i].evicted_tokens);
+      REQUIRE(counted.dropped_tokens[i] == s.levels[i].dropped_tokens);
+      REQUIRE(counted.unread_tokens[i] <= counted.evicted_tokens[i]);
+    }
 
     if constexpr (counts_calls<Device>) check_traffic(counted);
-    check_copies(about_.onload_engine(), counted.onload_copies, counted.onload_pieces, counted.onload_bytes);
-    check_copies(about_.offload_engine(), counted.offload_copies, counted.offload_pieces, counted.offload_bytes);
+    check_copies(about_.onload_engine(), counted.onload_copies, counted.onload_pieces, sum_of(counted.onload_bytes));
+    check_copies(about_.levels > 2 ? "several" : about_.offload_engine(), counted.offload_copies,
+                 counted.offload_pieces, sum_of(counted.offload_bytes));
   }
 
   /// What the tracker was told is what the device was asked for, but for the model's own.
@@ -851,14 +940,15 @@ class walker
     model_.leave_out(moved);
     const bool stages_up = about_.onload_engine() == "staged";
     const bool stages_down = about_.offload_engine() == "staged";
-    REQUIRE(moved.to_device.bytes == counted.onload_bytes);
-    REQUIRE(moved.from_device.bytes == counted.offload_bytes);
-    REQUIRE(moved.on_device.bytes == counted.promoted_bytes + (stages_up ? counted.onload_bytes : 0) +
-                                         (stages_down ? counted.offload_bytes : 0));
-    REQUIRE(moved.to_device.copies + moved.from_device.copies + moved.kernels ==
-            counted.onload_copies + counted.offload_copies + counted.promoted_copies);
-    REQUIRE(moved.to_device.pieces + moved.from_device.pieces + moved.on_device.pieces ==
-            counted.onload_pieces + counted.offload_pieces + counted.promoted_pieces);
+    REQUIRE(moved.to_device.bytes == sum_of(counted.onload_bytes));
+    REQUIRE(moved.from_device.bytes + moved.on_host.bytes == sum_of(counted.offload_bytes));
+    if (about_.levels <= 2) REQUIRE(moved.on_host.copies == 0);
+    REQUIRE(moved.on_device.bytes == counted.relocated_bytes + (stages_up ? moved.to_device.bytes : 0) +
+                                         (stages_down ? moved.from_device.bytes : 0));
+    REQUIRE(moved.to_device.copies + moved.from_device.copies + moved.on_host.copies + moved.kernels ==
+            counted.onload_copies + counted.offload_copies + counted.relocated_copies);
+    REQUIRE(moved.to_device.pieces + moved.from_device.pieces + moved.on_host.pieces + moved.on_device.pieces ==
+            counted.onload_pieces + counted.offload_pieces + counted.relocated_pieces);
   }
 
   /// As many calls and descriptors as the engine may need for so many bytes.
@@ -871,6 +961,8 @@ class walker
       REQUIRE(pieces == page_pieces);
     } else if (engine == "staged") {
       REQUIRE(pieces <= 2 * page_pieces);
+    } else if (engine == "several") {  // from the slab by the engine, between memories as it is
+      REQUIRE(pieces <= 2 * page_pieces);
     } else if (engine == "batched") {
       REQUIRE(copies * 3 >= pieces);
       REQUIRE(copies <= pieces);
@@ -882,7 +974,7 @@ class walker
   }
 
   /// What a refused call must leave as it was. A prefetch that does nothing may still let writes begin that waited:
-  /// then the lower tier and what is left of older epochs may change.
+  /// then the levels below and what is left of older epochs may change.
   [[nodiscard]] cache_stats snapshot() { return cache_.stats(); }
   [[nodiscard]] static bool same(const cache_stats& a, const cache_stats& b, bool nothing_waited = true)
   {
@@ -894,10 +986,13 @@ class walker
       return x.capacity_bytes == y.capacity_bytes && x.resident_bytes == y.resident_bytes &&
              x.free_bytes + x.in_flight_bytes == y.free_bytes + y.in_flight_bytes;
     };
-    if (!tokens(a.device, b.device) || !bytes(a.window, b.window) || a.leases != b.leases) return false;
+    if (!tokens(a.levels[0], b.levels[0]) || !bytes(a.window, b.window) || a.leases != b.leases) return false;
     if (a.forgotten != b.forgotten) return false;
-    return !nothing_waited || (bytes(a.device, b.device) && bytes(a.lower, b.lower) && tokens(a.lower, b.lower) &&
-                               a.dirty_tokens == b.dirty_tokens && a.users == b.users);
+    if (!nothing_waited) return true;
+    for (level_index i = 0; i < a.depth; ++i) {
+      if (!bytes(a.levels[i], b.levels[i]) || !tokens(a.levels[i], b.levels[i])) return false;
+    }
+    return a.dirty_tokens == b.dirty_tokens && a.users == b.users;
   }
 
   any_cache& cache_;

@@ -1,7 +1,7 @@
 // When tokens go down, who goes first and how old they are, and what prefetches do: one story each, in virtual time.
 #include "cache/scene.hpp"
 
-#include <kvstrata/cache/prefetcher.hpp>
+#include <kvstrata/ahead/prefetcher.hpp>
 #include <kvstrata/simulate/random.hpp>
 #include <kvstrata/transfer/engines/batched_copy.hpp>
 
@@ -19,8 +19,8 @@ using namespace kvstrata_test;
 namespace {
 
 template <class Writes>
-using writing = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, paged_layout,
-                      layerwise_transfer<Writes>, lru, counters>;
+using writing = cache<tier_stack<device_slab<emulated_device>, pinned_arena<Writes>>, paged_layout,
+                      layerwise_transfer<>, lru, counters>;
 
 using by_page = writing<page_write_through>;
 using by_token = writing<token_write_through>;
@@ -38,8 +38,8 @@ struct granular_layout : paged_layout
   [[nodiscard]] constexpr page_count granule_pages() const noexcept { return 4; }
   [[nodiscard]] constexpr token_count longest_history() const noexcept { return no_longest(4 * page_tokens); }
 };
-using by_granule = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, granular_layout,
-                         layerwise_transfer<token_write_through>, lru, counters>;
+using by_granule = cache<tier_stack<device_slab<emulated_device>, pinned_arena<token_write_through>>, granular_layout,
+                         layerwise_transfer<>, lru, counters>;
 
 /// Throws when it is told to, once.
 struct throws_once
@@ -105,12 +105,12 @@ TEST_CASE("write_back writes at eviction, and only then", "[cache][writes]")
   scene<at_eviction> s(8, 64);
   s.serve(1, 14);
   s.serve(1, 14);
-  CHECK(s.cache.watcher().read().offload_bytes == 0);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == 0);
   CHECK(s.cache.stats().dirty_tokens == 14);
   s.serve(2, 32);
-  CHECK(s.cache.watcher().read().offload_bytes == 4 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == 4 * tiny_page_bytes);
   CHECK(s.cache.stats().dirty_tokens == 32);
-  CHECK(s.cache.stats().device.dropped_tokens == 0);
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 0);
   CHECK(is(s.serve(1, 14), 0, 14, 0));
 }
 
@@ -119,11 +119,11 @@ TEST_CASE("token_write_through leaves eviction nothing to write", "[cache][write
   scene<by_token> s(8, 64);
   s.serve(1, 10);
   CHECK(s.cache.stats().dirty_tokens == 0);
-  CHECK(s.cache.stats().lower.resident_tokens == 10);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 10);
   s.serve(1, 11);  // the last page travels again
-  CHECK(s.cache.watcher().read().offload_bytes == 4 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == 4 * tiny_page_bytes);
   s.hold({{2, 32}}).release();
-  CHECK(s.cache.watcher().read().offload_bytes == 4 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == 4 * tiny_page_bytes);
   CHECK(is(s.serve(1, 11), 0, 11, 0));
 }
 
@@ -131,14 +131,14 @@ TEST_CASE("selective_write: who comes once is lost and counted, who comes twice 
 {
   scene<second_time> s(8, 64);
   s.serve(1, 16);
-  CHECK(s.cache.watcher().read().offload_bytes == 0);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == 0);
   s.serve(2, 32);
-  CHECK(s.cache.stats().device.dropped_tokens == 16);
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 16);
   s.serve(2, 32);
-  CHECK(s.cache.watcher().read().offload_bytes == 8 * tiny_page_bytes);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == 8 * tiny_page_bytes);
   CHECK(is(s.serve(1, 16), 0, 0, 16));
   CHECK(is(s.serve(2, 32), 16, 16, 0));
-  CHECK(s.cache.stats().device.dropped_tokens == 16 + 16);
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 16 + 16);
 }
 
 // --- the queue of writes ---
@@ -148,10 +148,10 @@ TEST_CASE("delayed writes keep their place, begin one after the other, and are a
   scene<by_page> s(slow_links(), with_limits<by_page>(16, {.in_flight_bytes = 1}));
   for (const unsigned user : {1U, 2U, 3U}) s.serve(user, 8);
   CHECK(s.cache.stats().waiting_writes == 2);
-  CHECK(s.cache.watcher().read().delayed_tokens == 16);
+  CHECK(s.cache.tracker().read().delayed_tokens == 16);
   s.serve(2, 12);  // has a place already
   CHECK(s.cache.stats().waiting_writes == 2);
-  CHECK(s.cache.stats().lower.resident_tokens == 8);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 8);
   CHECK(dirty_of(s, 1, 16) == 0);
   s.cache.drain_sync();
   s.cache.clean(0);
@@ -168,7 +168,7 @@ TEST_CASE("delayed writes keep their place, begin one after the other, and are a
   s.cache.clean(0);
   CHECK(s.cache.stats().waiting_writes == 0);
   CHECK(s.cache.stats().dirty_tokens == 0);
-  CHECK(s.cache.stats().lower.resident_tokens == 8 + 12 + 8 + 4);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 8 + 12 + 8 + 4);
 }
 
 TEST_CASE("writes that could not begin, as something threw, keep their places", "[cache][writes]")
@@ -179,7 +179,7 @@ TEST_CASE("writes that could not begin, as something threw, keep their places", 
   throws_once::armed = true;
   CHECK_THROWS_AS(s.cache.clean(0), int);
   CHECK(s.cache.stats().waiting_writes == 2);
-  CHECK(s.cache.stats().lower.resident_tokens == 8);
+  CHECK(s.cache.stats().levels[1].resident_tokens == 8);
   s.serve(4, 4);  // goes behind them
   CHECK(s.cache.stats().waiting_writes == 2);
   CHECK(dirty_of(s, 2, 16) == 0);
@@ -199,19 +199,19 @@ TEST_CASE("an eviction does not wait for its turn, and who is erased or outdated
   s.serve(3, 16);
   CHECK(s.cache.stats().waiting_writes == 2);
   s.serve(4, 16);  // users 1 and 2 go
-  CHECK(s.cache.stats().device.dropped_tokens == 0);
+  CHECK(s.cache.stats().levels[0].dropped_tokens == 0);
   CHECK(is(s.serve(2, 8), 0, 8, 0));
   s.cache.erase(user_id{4});
   const std::uint64_t waited = s.cache.stats().waiting_writes;
   s.epoch = epoch_id{1};
   s.cache.advance_epoch(s.epoch);
   CHECK(s.cache.stats().dirty_tokens == 0);
-  const auto written = s.cache.watcher().read().offload_bytes;
+  const auto written = s.cache.tracker().read().offload_bytes[1];
   s.cache.drain_sync();
   s.cache.clean(0);
   CHECK(s.cache.stats().waiting_writes == 0);
   CHECK(waited <= 2);
-  CHECK(s.cache.watcher().read().offload_bytes == written);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == written);
 }
 
 // --- the cleaner ---
@@ -224,11 +224,11 @@ TEST_CASE("watermarks: the coldest are written down until little enough is dirty
   CHECK(s.cache.stats().dirty_tokens == 32);  // half of the device: not above
   s.serve(3, 16);
   CHECK(s.cache.stats().dirty_tokens == 16);
-  CHECK(s.cache.watcher().read().cleaned_tokens == 32);
+  CHECK(s.cache.tracker().read().cleaned_tokens == 32);
   CHECK(dirty_of(s, 1, 16) == 0);
   CHECK(dirty_of(s, 2, 16) == 0);
   CHECK(dirty_of(s, 3, 16) == 16);
-  CHECK(s.cache.stats().device.evicted_tokens == 0);
+  CHECK(s.cache.stats().levels[0].evicted_tokens == 0);
 }
 
 TEST_CASE("watermarks: who is held is passed over", "[cache][writes]")
@@ -239,7 +239,7 @@ TEST_CASE("watermarks: who is held is passed over", "[cache][writes]")
   {
     const auto held = s.hold({{1, 16}});
     s.serve(3, 12);
-    CHECK(s.cache.watcher().read().cleaned_tokens == 12);  // user 2
+    CHECK(s.cache.tracker().read().cleaned_tokens == 12);  // user 2
     CHECK(s.cache.stats().dirty_tokens == 16 + 12);
   }
   CHECK(dirty_of(s, 1, 16) == 16);
@@ -272,11 +272,11 @@ TEST_CASE("clean flushes tails, the coldest first, within its budget", "[cache][
   }
   CHECK(s.cache.clean() == 3);
   CHECK(s.cache.clean() == 0);
-  const auto written = s.cache.watcher().read().offload_bytes;
+  const auto written = s.cache.tracker().read().offload_bytes[1];
   CHECK(written == 6 * tiny_page_bytes);
   s.hold({{3, 32}}).release();
-  CHECK(s.cache.watcher().read().offload_bytes == written);
-  CHECK(s.cache.watcher().read().cleaned_tokens == 5);
+  CHECK(s.cache.tracker().read().offload_bytes[1] == written);
+  CHECK(s.cache.tracker().read().cleaned_tokens == 5);
   CHECK(is(s.serve(2, 11), 0, 11, 0));
 }
 
@@ -289,14 +289,14 @@ TEST_CASE("what was given back is used before anybody is evicted", "[cache]")
   s.serve(2, 16);
   s.cache.erase(user_id{1});
   s.serve(3, 16);
-  CHECK(s.cache.stats().device.evicted_tokens == 0);
+  CHECK(s.cache.stats().levels[0].evicted_tokens == 0);
   s.serve(4, 32);
   s.serve(4, 16);
   CHECK(s.cache.prefetch(s.asks(2, 16), {}).value().displaced_tokens == 16);
   CHECK(s.cache.undo_prefetch(user_id{2}) == 16);
-  const auto evicted = s.cache.stats().device.evicted_tokens;
+  const auto evicted = s.cache.stats().levels[0].evicted_tokens;
   s.serve(5, 16);
-  CHECK(s.cache.stats().device.evicted_tokens == evicted);
+  CHECK(s.cache.stats().levels[0].evicted_tokens == evicted);
 }
 
 TEST_CASE("ages are requests since the user's last one", "[cache][observe]")
@@ -306,25 +306,25 @@ TEST_CASE("ages are requests since the user's last one", "[cache][observe]")
   s.serve(2, 8);
   s.serve(3, 8);
   s.serve(1, 8);  // after two others
-  auto counted = s.cache.watcher().read();
-  CHECK(counted.device_hit_ages.sum == 2);
-  CHECK(counted.device_hit_ages.counts[log2_histogram::bucket_of(2)] == 1);
+  auto counted = s.cache.tracker().read();
+  CHECK(counted.hit_ages[0].sum == 2);
+  CHECK(counted.hit_ages[0].counts[log2_histogram::bucket_of(2)] == 1);
   s.serve(4, 24);  // user 2 goes, of two requests ago, and user 3, of one
-  counted = s.cache.watcher().read();
-  CHECK(counted.device_eviction_ages.sum == 2 + 1);
-  CHECK(counted.device_eviction_ages.counts[log2_histogram::bucket_of(2)] == 1);
-  CHECK(counted.device_eviction_ages.counts[log2_histogram::bucket_of(1)] == 1);
-  CHECK(counted.lower_hit_ages.sum == 0);
+  counted = s.cache.tracker().read();
+  CHECK(counted.eviction_ages[0].sum == 2 + 1);
+  CHECK(counted.eviction_ages[0].counts[log2_histogram::bucket_of(2)] == 1);
+  CHECK(counted.eviction_ages[0].counts[log2_histogram::bucket_of(1)] == 1);
+  CHECK(counted.hit_ages[1].sum == 0);
   s.serve(2, 8);  // comes up after three others
-  counted = s.cache.watcher().read();
-  CHECK(counted.lower_hit_ages.sum == 3);
-  CHECK(counted.device_hit_ages.sum == 2);
+  counted = s.cache.tracker().read();
+  CHECK(counted.hit_ages[1].sum == 3);
+  CHECK(counted.hit_ages[0].sum == 2);
 }
 
 TEST_CASE("unread are the tokens that no request was served before they went", "[cache][observe]")
 {
   scene<by_page> s(8, 64);
-  const auto unread = [&] { return s.cache.watcher().read().device_unread_tokens; };
+  const auto unread = [&] { return s.cache.tracker().read().unread_tokens[0]; };
   const auto push_out = [&] { s.hold({{9, 32}}).release(); };
   s.serve(1, 8);
   push_out();
@@ -352,8 +352,8 @@ TEST_CASE("unread: a shorter request adds to what was read", "[cache][observe]")
   s.serve(1, 32);
   s.serve(1, 8);
   s.serve(2, 32);
-  CHECK(s.cache.watcher().read().device_evicted_tokens == 32);
-  CHECK(s.cache.watcher().read().device_unread_tokens == 0);
+  CHECK(s.cache.tracker().read().evicted_tokens[0] == 32);
+  CHECK(s.cache.tracker().read().unread_tokens[0] == 0);
 }
 
 TEST_CASE("unread is exact, whatever lengths are asked for and whoever goes", "[cache][observe]")
@@ -385,14 +385,14 @@ TEST_CASE("unread is exact, whatever lengths are asked for and whoever goes", "[
       }
     }
     auto& mine = users[user];
-    const token_interval hit = plan.requests[0].device_hit;
+    const token_interval hit = plan.requests[0].in_slab;
     for (token_count i = hit.begin; i < hit.end; ++i) mine[i].served = true;
     for (const token_interval piece : plan.compute_of(0)) {
       for (token_count i = piece.begin; i < piece.end; ++i) mine[i] = {.here = true};
     }
     for (token_count i = hit.end; i < longest; ++i) behind += mine[i].served ? 1U : 0U;
     s.serve(user, asked.history_tokens);
-    REQUIRE(s.cache.watcher().read().device_unread_tokens == unread);
+    REQUIRE(s.cache.tracker().read().unread_tokens[0] == unread);
   }
   CHECK(unread > 1000);
   CHECK(behind > 1000);
@@ -426,8 +426,8 @@ TEST_CASE("unread in the lower tier: what the device served between was not read
   CHECK(is(s.serve(1, 16), 8, 8, 0));
   CHECK(is(s.serve(1, 32), 16, 16, 0));
   s.serve(2, 32);
-  CHECK(s.cache.watcher().read().lower_evicted_tokens == 32);
-  CHECK(s.cache.watcher().read().lower_unread_tokens == 8);
+  CHECK(s.cache.tracker().read().evicted_tokens[1] == 32);
+  CHECK(s.cache.tracker().read().unread_tokens[1] == 8);
 }
 
 TEST_CASE("unread in the lower tier: never brought up", "[cache][observe]")
@@ -435,9 +435,9 @@ TEST_CASE("unread in the lower tier: never brought up", "[cache][observe]")
   scene<by_page> s(8, 8);
   s.serve(1, 16);
   s.serve(2, 32);  // pushes user 1 down, and out of the lower tier
-  auto counted = s.cache.watcher().read();
-  CHECK(counted.lower_evicted_tokens == 16);
-  CHECK(counted.lower_unread_tokens == 16);
+  auto counted = s.cache.tracker().read();
+  CHECK(counted.evicted_tokens[1] == 16);
+  CHECK(counted.unread_tokens[1] == 16);
 }
 
 // --- prefetches ---
@@ -454,16 +454,16 @@ TEST_CASE("a prefetch keeps its limit where pages are taken in granules", "[cach
           s.serve(1, history);
           s.hold({{9, others}}).release();
           if (front != 0) s.serve(1, std::min(front, history));
-          const token_count had = s.look(1, history).device_hit.size();
+          const token_count had = s.look(1, history).in_slab.size();
           token_count came = 0;
           prefetch_outcome got;
           do {
-            const auto used = s.cache.stats().device.resident_bytes;
+            const auto used = s.cache.stats().levels[0].resident_bytes;
             got = s.cache.prefetch(s.asks(1, history), {.pages = limit}).value();
             came += got.tokens;
             REQUIRE(got.pages <= limit);
             REQUIRE(got.left == history - had - came);
-            REQUIRE(s.cache.stats().device.resident_bytes - used == got.pages * tiny_page_bytes);
+            REQUIRE(s.cache.stats().levels[0].resident_bytes - used == got.pages * tiny_page_bytes);
           } while (got.tokens != 0);
           if (limit >= 4) REQUIRE(got.left == 0);
           else if (others == 96) REQUIRE(had + came == std::min((front + 15) / 16 * 16, history));  // what it fills
@@ -484,7 +484,7 @@ TEST_CASE("a prefetcher keeps its budget where pages are taken in granules", "[c
     ahead.launch(s.asks(1, 80));
     ahead.poll(0);
     CHECK(ahead.held_pages() == budget / 4 * 4);
-    CHECK(s.look(1, 80).device_hit == token_interval{80 - budget / 4 * 16, 80});
+    CHECK(s.look(1, 80).in_slab == token_interval{80 - budget / 4 * 16, 80});
   }
 }
 
@@ -503,8 +503,8 @@ TEST_CASE("users of an older epoch do not count as displaced", "[cache][prefetch
   CHECK(got.tokens == 16);
   CHECK(got.displaced_pages == 0);
   CHECK(got.displaced_tokens == 0);
-  CHECK(s.cache.watcher().read().displaced_tokens == 0);
-  CHECK(s.look(2, 16).device_hit == token_interval{0, 16});
+  CHECK(s.cache.tracker().read().displaced_tokens == 0);
+  CHECK(s.look(2, 16).in_slab == token_interval{0, 16});
 }
 
 TEST_CASE("a prefetch just before its request does not cost the overlap by layers", "[cache][prefetch]")
@@ -527,7 +527,7 @@ TEST_CASE("a prefetch just before its request does not cost the overlap by layer
   REQUIRE(arrived.size() == 6 * tiny.layers);
   REQUIRE(begun.size() == tiny.layers);
   for (std::size_t l = 0; l < tiny.layers; ++l) CHECK(begun[l] == Approx(arrived[6 * l + 5]));
-  CHECK(s.cache.watcher().read().saved_tokens == 24);
+  CHECK(s.cache.tracker().read().saved_tokens == 24);
 }
 
 TEST_CASE("a prefetch brings the rear first, within its limit of pages", "[cache][prefetch]")
@@ -539,15 +539,15 @@ TEST_CASE("a prefetch brings the rear first, within its limit of pages", "[cache
   CHECK(first.tokens == 8);
   CHECK(first.pages == 2);
   CHECK(first.left == 16);
-  CHECK(s.look(1, 24).device_hit == token_interval{16, 24});
+  CHECK(s.look(1, 24).in_slab == token_interval{16, 24});
   CHECK(s.cache.prefetch(s.asks(1, 24), {.pages = 0}).value().tokens == 0);
   const auto second = s.cache.prefetch(s.asks(1, 24), {.pages = 3}).value();
   CHECK(second.tokens == 12);
   CHECK(second.left == 4);
-  CHECK(s.look(1, 24).device_hit == token_interval{4, 24});
+  CHECK(s.look(1, 24).in_slab == token_interval{4, 24});
   CHECK(s.cache.undo_prefetch(user_id{1}) == 20);  // both: no request has read any
-  CHECK(s.look(1, 24).device_hit.empty());
-  CHECK(s.look(1, 24).lower_tokens() == 24);
+  CHECK(s.look(1, 24).in_slab.empty());
+  CHECK(s.look(1, 24).fetched == 24);
 }
 
 TEST_CASE("a prefetch displaces no more than its limit", "[cache][prefetch]")
@@ -559,8 +559,8 @@ TEST_CASE("a prefetch displaces no more than its limit", "[cache][prefetch]")
   const auto some = s.cache.prefetch(s.asks(1, 24), {.displaced_pages = 2}).value();
   CHECK(some.tokens == 8);
   CHECK(some.displaced_tokens == 8);
-  CHECK(s.look(2, 32).device_hit == token_interval{8, 32});
-  CHECK(s.cache.watcher().read().displaced_tokens == 8);
+  CHECK(s.look(2, 32).in_slab == token_interval{8, 32});
+  CHECK(s.cache.tracker().read().displaced_tokens == 8);
 }
 
 TEST_CASE("where victims go whole, a prefetch that would displace more than its limit does not", "[cache][prefetch]")
@@ -571,7 +571,7 @@ TEST_CASE("where victims go whole, a prefetch that would displace more than its 
   const auto got = s.cache.prefetch(s.asks(1, 16), {.displaced_pages = 3}).value();
   CHECK(got.tokens == 4);  // into the free page
   CHECK(got.displaced_tokens == 0);
-  CHECK(s.look(2, 28).device_hit.size() == 28);
+  CHECK(s.look(2, 28).in_slab.size() == 28);
 }
 
 TEST_CASE("what a request has read is not taken back", "[cache][prefetch]")
@@ -583,12 +583,12 @@ TEST_CASE("what a request has read is not taken back", "[cache][prefetch]")
   {
     const auto held = s.hold({{3, 4}});
     CHECK(s.cache.undo_prefetch(user_id{1}) == 16);
-    CHECK(s.look(1, 20).device_hit == token_interval{16, 20});
+    CHECK(s.look(1, 20).in_slab == token_interval{16, 20});
   }
   CHECK(s.cache.prefetch(s.asks(1, 20), {}).value().tokens == 16);
   s.serve(1, 20);
   CHECK(s.cache.undo_prefetch(user_id{1}) == 0);
-  CHECK(s.look(1, 20).device_hit.size() == 20);
+  CHECK(s.look(1, 20).in_slab.size() == 20);
   CHECK(s.cache.undo_prefetch(user_id{77}) == 0);
 }
 
@@ -628,8 +628,8 @@ TEST_CASE("what was there before a prefetch, and went meanwhile, is prefetched w
   s.cache.erase(user_id{3});
   CHECK(s.cache.prefetch(s.asks(1, 20), {}).value().tokens == 16);
   CHECK(s.cache.undo_prefetch(user_id{1}) == 16);
-  CHECK(s.look(1, 20).device_hit == token_interval{16, 20});
+  CHECK(s.look(1, 20).in_slab == token_interval{16, 20});
   CHECK(s.cache.prefetch(s.asks(1, 20), {}).value().tokens == 16);
   s.serve(1, 20);
-  CHECK(s.cache.watcher().read().saved_tokens == 16);
+  CHECK(s.cache.tracker().read().saved_tokens == 16);
 }

@@ -54,6 +54,7 @@ tools.cmake.cmaketoolchain:generator=@GENERATOR@
 # The recipe leaves its test package's build beside it, so both are copied first.
 file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/include" "${SOURCE}/tests"
           "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
+file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
 foreach(options "" "kvstrata/*:cuda=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")
   if(options)

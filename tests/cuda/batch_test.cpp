@@ -49,16 +49,18 @@ TEST_CASE("what was asked for is counted by route and kind")
   const auto host = d.allocate_pinned(4096, "host");
   const stream_id a = d.create_stream("a");
   const stream_id b = d.create_stream("b");
+  // Nothing orders the two streams: each has bytes of its own.
   d.copy(a, copy_direction::to_device, mem.data(), host.data(), 100);
   d.copy(a, copy_direction::from_device, host.data(), mem.data(), 50);
-  const copy_piece within[] = {{mem.data(), mem.data() + 1024, 10}, {mem.data() + 64, mem.data() + 2048, 20}};
+  std::byte* const own = mem.data() + 512;
+  const copy_piece within[] = {{own, own + 1024, 10}, {own + 64, own + 2048, 20}};
   d.copy_kernel_launch(b, {"within", copy_route::on_device}, within);
-  const copy_piece up[] = {{mem.data(), host.data(), 5}};
+  const copy_piece up[] = {{own, host.data() + 512, 5}};
   d.copy_kernel_launch(b, {"up", copy_route::to_device}, up);
   d.copy_batch(b, copy_direction::to_device, {});
   d.launch(b, {"nothing"}, [](cudaStream_t) {});
-  d.fill(b, mem.data(), std::byte{}, 7);
-  d.poison(b, mem.data(), 7);
+  d.fill(b, own, std::byte{}, 7);
+  d.poison(b, own, 7);
   d.wait_sync(d.record(a));
   d.wait_sync(d.record(b));
   const cuda_device_counters told = d.stats();

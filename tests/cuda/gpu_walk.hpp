@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cache/any_device_walk.hpp"
-#include "cache/effort.hpp"
+#include "support/effort.hpp"
 
 #include <kvstrata/device/cuda_device.hpp>
 

@@ -100,13 +100,12 @@ struct overlap_scene
       : d(on),
         pages(device_pages),
         cache(d, {.shape = shape,
-                  .device = {.bytes = pages * page_bytes(shape, page)},
-                  .host = {.bytes = 4 * pages * page_bytes(shape, page)},
+                  .tiers = {{.bytes = pages * page_bytes(shape, page)}, {.bytes = 4 * pages * page_bytes(shape, page)}},
                   .layout = {.page_tokens = page}}),
         compute(d.create_stream("compute")),
         history((pages - 2) * page)
   {
-    cache.watcher().use_clock([this] { return d.now(); });
+    cache.tracker().use_clock([this] { return d.now(); });
   }
 
   [[nodiscard]] lease prepare(std::uint64_t user, kvstrata::token_count tokens)
@@ -169,7 +168,7 @@ void layerwise_overlap(gated_device<Base>& d)
   constexpr layer_index layers = scene.shape.layers;
   scene.displace_user_1();
   d.clear_trace();
-  scene.cache.watcher().clear();
+  scene.cache.tracker().clear();
 
   const struct opens_at_last  // whatever is thrown: the scene waits for all work when it goes
   {
@@ -178,7 +177,7 @@ void layerwise_overlap(gated_device<Base>& d)
   } opener{d};
   d.hold_batch(bed, 1);  // layer 1 does not come before it is let
   auto lease = scene.prepare(1, scene.history + 1);
-  REQUIRE(lease.split(0).lower == scene.history);
+  REQUIRE(lease.sources(0).from[1] == scene.history);
   lease.wait(0);
   gate_keeper kernel = bed.hold(scene.compute);
   lease.layer_done(0);
@@ -204,8 +203,8 @@ void layerwise_overlap(gated_device<Base>& d)
     REQUIRE(up[layer].begin < up[layer].end);
   }
 
-  scene.cache.watcher().add_spans(d.trace());
-  const auto drawn = slices_of(scene.cache.watcher());
+  scene.cache.tracker().add_spans(d.trace());
+  const auto drawn = slices_of(scene.cache.tracker());
   const auto& onload = drawn.at("onload");
   const auto& compute = drawn.at("compute");
   const auto is_gate = [](const drawn_slice& s) { return s.name == "gate"; };

@@ -86,6 +86,18 @@ TEST_CASE("cuda: calls that are never right")
           "copy kernel 'k' (pieces[0] of 1) of 8 bytes on stream 'onload': its destination does not lie within one "
           "allocation of pinned memory");
 
+  std::byte other_host[8] = {};
+  REQUIRE(usage([&] { d.copy(s, copy_direction::on_host, device.data(), mine, 8); }) ==
+          "copy on the host of 8 bytes on stream 'onload': its destination lies in device memory, but it copies on the "
+          "host");
+  REQUIRE(
+      usage([&] { d.copy(s, copy_direction::on_host, other_host, device.data() + 60, 8); }) ==
+      "copy on the host of 8 bytes on stream 'onload': its source lies in device memory, but it copies on the host");
+  const copy_piece hosts[] = {{host.data(), mine, 8}};
+  REQUIRE(usage([&] { d.copy_kernel_launch(s, {"k", copy_route::on_host}, hosts); }) ==
+          "copy kernel 'k' (pieces[0] of 1) of 8 bytes on stream 'onload': no kernel copies from host memory to host "
+          "memory");
+
   const cuda_device_counters told = d.stats();
   REQUIRE(told.launches() == 0);  // none of it was queued
   REQUIRE((d.record(s) == event{s, 0}));

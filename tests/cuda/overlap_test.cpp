@@ -26,7 +26,7 @@ TEST_CASE("cuda: a layer computes as soon as it has come", "[cuda][overlap]")
   before.release();
   d.clear_trace();
   auto lease = scene.prepare(1, scene.history + 1);
-  REQUIRE(lease.split(0).lower == scene.history);
+  REQUIRE(lease.sources(0).from[1] == scene.history);
   scene.queue(lease, 0,
               [&](layer_index) { d.launch(scene.compute, {"layer"}, [](cudaStream_t stream) { spin(stream, 200); }); });
   lease.commit();

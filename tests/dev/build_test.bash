@@ -21,7 +21,7 @@ stand_in(cuda_test tests/cuda/cuda_test)
 stand_in(hstu_cuda_test tests/hstu_gpu/cuda/hstu_cuda_test)
 stand_in(cuda_plain_copies_bench bench/cuda/plain_copies_bench)
 stand_in(cuda_data_path_bench bench/cuda/data_path_bench)
-stand_in(kvstrata-gpu-replay examples/gpu_replay/kvstrata-gpu-replay)
+stand_in(kvstrata-gpu-replay tools/gpu_replay/kvstrata-gpu-replay)
 include(tools/dev/ready.cmake)
 END
 # Compiles for a second, the replay for eight, and writes down when it was at work: so a gap shows that it stood still.

@@ -30,7 +30,7 @@ for program in tests/cuda/cuda_test tests/hstu_gpu/cuda/hstu_cuda_test; do
 done
 
 # --- and write what they measure: tiny, on the fake runtime or an emulated device --------------------------------------------
-mkdir -p "$work/fakes/bench/cuda" "$work/fakes/examples/gpu_replay" "$work/fakes/tests/cuda" "$work/fakes/tests/hstu_gpu/cuda"
+mkdir -p "$work/fakes/bench/cuda" "$work/fakes/tools/gpu_replay" "$work/fakes/tests/cuda" "$work/fakes/tests/hstu_gpu/cuda"
 fake() {  # place, script
   printf '#!/usr/bin/env bash\n%s\n' "$2" >"$work/fakes/$1"
   chmod +x "$work/fakes/$1"
@@ -43,8 +43,8 @@ fake() {  # place, script
   fake bench/cuda/data_path_bench 'exec "$BUILD/bench/cuda/cuda_data_path_bench_on_fake" "$@" --tiny --cell-seconds 0'
   fake bench/cuda/attention_bench 'exec "$BUILD/bench/cuda/attention_bench" "$@" --dry-run --cell-seconds 0'
   # Its presets are too large for an emulated machine: --plan makes all of their requests and caches, a tiny run the files.
-  fake examples/gpu_replay/kvstrata-gpu-replay '"$BUILD/examples/gpu_replay/kvstrata-gpu-replay" "$@" --plan || exit
-exec "$BUILD/examples/gpu_replay/kvstrata-gpu-replay" --preset tiny --machine emulated --quiet "${@: -4}"'
+  fake tools/gpu_replay/kvstrata-gpu-replay '"$BUILD/tools/gpu_replay/kvstrata-gpu-replay" "$@" --plan || exit
+exec "$BUILD/tools/gpu_replay/kvstrata-gpu-replay" --preset tiny --machine emulated --quiet "${@: -4}"'
 }
 quick "$work/fake" --programs "$work/fakes" --seconds 200
 check_equal "the status on the fake runtime" "$status" 0
@@ -59,12 +59,12 @@ for words in "# plain_copies_bench" "# data_path_bench" "# attention_bench" "com
 done
 check_lacks "the report" "$report" "| 64 | scattered |"  # only the main rows
 check_lacks "the report" "$report" "unfinished"
-# What the replay is cut to serves from every tier what the whole preset does, within two per cent of the tokens.
-shares() { "$build/examples/gpu_replay/kvstrata-gpu-replay" "$@" --plan | sed -n 's/^  default_cache: device \([0-9.]*\) %, host \([0-9.]*\) %.*/\1 \2/p'; }
+# What the replay is cut to serves from every level what the whole preset does, within two per cent of the tokens.
+shares() { "$build/tools/gpu_replay/kvstrata-gpu-replay" "$@" --plan | sed -n 's/^  default_cache: slab \([0-9.]*\) %, arena \([0-9.]*\) %.*/\1 \2/p'; }
 read -ra cut < <("$work/tree/dev" gpu quick --dry-run | sed -n 's/^ *kvstrata-gpu-replay \(.* --step-tokens 0 .*\) --json FILE --markdown FILE$/\1/p')
-read -r device host < <(shares "${cut[@]}")
-read -r all_device all_host < <(shares --preset paper)
+read -r slab arena < <(shares "${cut[@]}")
+read -r all_slab all_arena < <(shares --preset paper)
 near() { (( ${1/./} - ${2/./} < 20 && ${2/./} - ${1/./} < 20 )); }  # tenths of a per cent
-near "$device" "$all_device" || fault "the cut serves $device % from the device, the whole $all_device %"
-near "$host" "$all_host" || fault "the cut serves $host % from the host, the whole $all_host %"
+near "$slab" "$all_slab" || fault "the cut serves $slab % from the slab, the whole $all_slab %"
+near "$arena" "$all_arena" || fault "the cut serves $arena % from the arena, the whole $all_arena %"
 done_with

@@ -5,9 +5,9 @@ set -euo pipefail
 source_tree=$1  # of kvstrata
 work=$2         # the test's own, made anew
 rm -rf "$work"
-mkdir -p "$work/tree/include" "$work/programs" "$work/out"
+mkdir -p "$work/tree/include" "$work/tree/tools" "$work/programs" "$work/out"
 cp "$source_tree/dev" "$work/tree/"
-cp -r "$source_tree/tools" "$work/tree/"
+cp -r "$source_tree/tools/dev" "$work/tree/tools/"
 printf '// a source\n' >"$work/tree/include/a.hpp"
 
 faults=0

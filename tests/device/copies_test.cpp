@@ -15,6 +15,7 @@ namespace {
 using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
+constexpr auto on_host = copy_direction::on_host;
 using times = std::vector<std::pair<double, double>>;
 
 // Powers of two, so that all sums are exact.
@@ -24,6 +25,7 @@ emulated_device_config priced()
   config.time = time_mode::virtual_time;
   config.to_device = {1024.0, 0.5, 0.125};
   config.from_device = {512.0, 0.25, 0.0625};
+  config.on_host = {256.0, 0.125, 0.5};
   config.copy_kernels = {2.0, 128.0, 4096.0};
   config.trace = true;
   config.check_ordering = true;
@@ -45,9 +47,11 @@ struct bench
     std::vector<copy_piece> list;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t offset = at + 2 * bytes * i;
-      std::byte* const dst = (route == copy_route::from_device ? arena : slab).data() + offset;
-      const std::byte* const src = (route == copy_route::to_device ? arena : slab).data() + offset +
-                                   (route == copy_route::on_device ? 32768 : 0);
+      const bool to_arena = route == copy_route::from_device || route == copy_route::on_host;
+      const bool from_arena = route == copy_route::to_device || route == copy_route::on_host;
+      const bool within = route == copy_route::on_device || route == copy_route::on_host;
+      std::byte* const dst = (to_arena ? arena : slab).data() + offset;
+      const std::byte* const src = (from_arena ? arena : slab).data() + offset + (within ? 32768 : 0);
       list.push_back({dst, src, bytes});
     }
     return list;
@@ -72,6 +76,11 @@ struct bench
 };
 
 using kvstrata_test::sentence_of;
+
+[[nodiscard]] copy_direction direction_of(copy_route route)
+{
+  return route == copy_route::to_device ? in : route == copy_route::from_device ? out : on_host;
+}
 
 }  // namespace
 
@@ -173,7 +182,7 @@ TEST_CASE("spans and counters tell calls, pieces, bytes and routes")
   t.d.copy_batch(t.a, in, t.pieces(copy_route::to_device, 3, 64));
   t.d.copy_batch(t.a, out, t.pieces(copy_route::from_device, 2, 32));
   t.d.copy_kernel_launch(t.a, {"gather", copy_route::from_device}, t.pieces(copy_route::from_device, 5, 16));
-  t.d.copy_kernel_launch(t.a, {"promote", copy_route::on_device}, t.pieces(copy_route::on_device, 4, 8));
+  t.d.copy_kernel_launch(t.a, {"relocate", copy_route::on_device}, t.pieces(copy_route::on_device, 4, 8));
   t.d.copy_kernel_launch(t.a, {{}, copy_route::to_device}, t.pieces(copy_route::to_device, 1, 8));
   t.d.launch(t.a, {"layer", 1}, [] {});
   const device_counters s = t.d.stats();
@@ -193,9 +202,42 @@ TEST_CASE("spans and counters tell calls, pieces, bytes and routes")
   CHECK(is(spans[1], "copy to device", operation_kind::copy_to_device, 192, 3));
   CHECK(is(spans[2], "copy from device", operation_kind::copy_from_device, 64, 2));
   CHECK(is(spans[3], "gather", operation_kind::copy_kernel, 80, 5));
-  CHECK(is(spans[4], "promote", operation_kind::copy_kernel, 32, 4));
+  CHECK(is(spans[4], "relocate", operation_kind::copy_kernel, 32, 4));
   CHECK(is(spans[5], "copy kernel", operation_kind::copy_kernel, 8, 1));
   CHECK(is(spans[6], "layer", operation_kind::kernel, 0, 0));
+}
+
+TEST_CASE("copies on the host cost what they cost, hold no link, and are counted by themselves")
+{
+  bench t;
+  t.d.copy(t.a, on_host, t.arena.data(), t.arena.data() + 1024, 256);
+  REQUIRE(t.d.now() == 0);  // queued, no more
+  REQUIRE(t.seconds_until_idle() == 0.125 + 1);
+  const copy_piece pieces[] = {{t.arena.data(), t.arena.data() + 1024, 128},
+                               {t.arena.data() + 512, t.arena.data() + 2048, 384}};
+  t.d.copy_batch(t.a, on_host, pieces);
+  REQUIRE(t.seconds_until_idle() == 0.125 + 2 * 0.5 + 2);
+  // Both links and the host at once: all take as long as the longest, and two on the host do not wait for each other.
+  const stream_id c = t.d.create_stream("c");
+  t.d.copy(t.a, in, t.slab.data(), t.arena.data(), 512);                     // 1 second
+  t.d.copy(t.b, out, t.arena.data() + 32768, t.slab.data() + 32768, 256);    // 0.75 seconds
+  t.d.copy(c, on_host, t.arena.data() + 8192, t.arena.data() + 16384, 480);  // 2 seconds
+  const stream_id e = t.d.create_stream("e");
+  t.d.copy(e, on_host, t.arena.data() + 49152, t.arena.data() + 57344, 480);
+  const double begin = t.d.now();
+  for (const stream_id s : {t.a, t.b, c, e}) t.d.wait_sync(t.d.record(s));
+  REQUIRE(t.d.now() - begin == 2);
+  const device_counters s = t.d.stats();
+  REQUIRE(s.on_host == device_counters::traffic{4, 256 + 512 + 480 + 480, 1 + 2 + 1 + 1});
+  REQUIRE(s.to_device == device_counters::traffic{1, 512, 1});
+  REQUIRE(s.from_device == device_counters::traffic{1, 256, 1});
+  REQUIRE((s.kernels == 0 && s.launches() == 6));
+  const std::vector<op_span> spans = t.d.trace();
+  REQUIRE(spans.size() == 6);
+  REQUIRE((spans[0].kind == operation_kind::copy_on_host && spans[0].label == "copy on the host"));
+  REQUIRE((spans[0].bytes == 256 && spans[0].pieces == 1));
+  REQUIRE((spans[1].kind == operation_kind::copy_on_host && spans[1].bytes == 512 && spans[1].pieces == 2));
+  REQUIRE(t.d.violations().empty());
 }
 
 TEST_CASE("an empty list queues nothing")
@@ -237,8 +279,8 @@ TEST_CASE("the ordering checker sees what every piece reads and writes, and noth
     bool by_kernel;
   };
   for (const seen call :
-       {seen{copy_route::to_device, false}, seen{copy_route::from_device, false}, seen{copy_route::to_device, true},
-        seen{copy_route::from_device, true}, seen{copy_route::on_device, true}}) {
+       {seen{copy_route::to_device, false}, seen{copy_route::from_device, false}, seen{copy_route::on_host, false},
+        seen{copy_route::to_device, true}, seen{copy_route::from_device, true}, seen{copy_route::on_device, true}}) {
     for (const bool reads : {true, false}) {      // does the other stream read what is written, or write what is read?
       for (const bool between : {false, true}) {  // does it touch a piece, or a gap?
         for (const bool ordered : {false, true}) {
@@ -246,7 +288,7 @@ TEST_CASE("the ordering checker sees what every piece reads and writes, and noth
           bench t;
           const auto pieces = t.pieces(call.route, 4, 64);
           if (call.by_kernel) t.d.copy_kernel_launch(t.a, {"mover", call.route}, pieces);
-          else t.d.copy_batch(t.a, call.route == copy_route::to_device ? in : out, pieces);
+          else t.d.copy_batch(t.a, direction_of(call.route), pieces);
           if (ordered) t.d.wait(t.b, t.d.record(t.a));
           const std::byte* const end = reads ? pieces[2].dst : pieces[2].src;
           const emulated_device::memory_range touched[] = {{end + (between ? 64 : 10), 8}};
@@ -257,6 +299,7 @@ TEST_CASE("the ordering checker sees what every piece reads and writes, and noth
           if (found.empty()) continue;
           REQUIRE(found[0].first.label == (call.by_kernel                        ? "mover"
                                            : call.route == copy_route::to_device ? "copy to device"
+                                           : call.route == copy_route::on_host   ? "copy on the host"
                                                                                  : "copy from device"));
           REQUIRE(found[0].first.writes == reads);
           REQUIRE(found[0].second.label == "other");
@@ -281,7 +324,10 @@ TEST_CASE("batches and copy kernels that are never right")
   const copy_piece good{device.data(), host.data(), 8};
   const auto batch = [&](copy_direction way, copy_piece bad) {
     return sentence_of<usage_error>([&] {
-      const copy_piece pieces[] = {way == in ? good : copy_piece{host.data(), device.data(), 8}, bad};
+      const copy_piece pieces[] = {way == in    ? good
+                                   : way == out ? copy_piece{host.data(), device.data(), 8}
+                                                : copy_piece{outside, outside + 16, 8},
+                                   bad};
       d.copy_batch(s, way, pieces);
     });
   };
@@ -312,6 +358,22 @@ TEST_CASE("batches and copy kernels that are never right")
   REQUIRE(sentence_of<usage_error>([&] { d.copy(s, in, device.data(), device.data() + 4, 8); }) ==
           "copy to device of 8 bytes on stream 'onload': its source overlaps its destination");
 
+  // On the host neither end may lie in device memory, as far as its first or last byte tells.
+  for (std::byte* const wrong : {device.data(), device.data() + 63, more.data() - 7}) {
+    REQUIRE(batch(on_host, {wrong, host.data(), 8}) ==
+            "copy on the host (pieces[1] of 2) of 8 bytes on stream 'onload': its destination lies in device memory, "
+            "but it "
+            "copies on the host");
+    REQUIRE(
+        sentence_of<usage_error>([&] { d.copy(s, on_host, outside, wrong, 8); }) ==
+        "copy on the host of 8 bytes on stream 'onload': its source lies in device memory, but it copies on the host");
+  }
+  REQUIRE(batch(on_host, {outside + 7, host.data(), 4}) ==
+          "copy on the host (pieces[1] of 2) of 4 bytes on stream 'onload': it overlaps what a piece of the same call "
+          "writes");
+  REQUIRE(kernel(copy_route::on_host, "k", {host.data(), host.data() + 32, 8}) ==
+          "copy kernel 'k' (pieces[0] of 1) of 8 bytes on stream 'onload': no kernel copies from host memory to host "
+          "memory");
   REQUIRE(kernel(copy_route::to_device, "scatter", {device.data(), outside, 8}) ==
           "copy kernel 'scatter' (pieces[0] of 1) of 8 bytes on stream 'onload': its source does not lie within one "
           "allocation of pinned memory");
@@ -386,25 +448,26 @@ TEST_CASE("random batches and copy kernels leave the bytes that one copy after t
     for (std::size_t i = 0; i < arena.size(); ++i) arena[i] = static_cast<std::byte>(random() & 0xFF);
     std::memcpy(t.arena.data(), arena.data(), arena.size());
     for (int step = 0; step < 120; ++step) {
-      const auto route = static_cast<copy_route>(random() % 3);
-      const bool kernel = route == copy_route::on_device || random() % 2 == 0;
+      const auto route = static_cast<copy_route>(random() % 4);
+      const bool kernel = route == copy_route::on_device || (route != copy_route::on_host && random() % 2 == 0);
       std::vector<copy_piece> real;
       std::vector<copy_piece> model;
       const std::size_t stride = 65536 / 2 / 16;
-      const std::size_t from = route == copy_route::on_device ? 32768 : random() % 2 * 32768;
+      const bool within = route == copy_route::on_device || route == copy_route::on_host;
+      const std::size_t from = within ? 32768 : random() % 2 * 32768;
       for (std::size_t i = 0; i < 1 + random() % 16; ++i) {
         const std::size_t dst = (15 - i) * stride + random() % 64;
         const std::size_t src = from + random() % (32768 - stride);
         const std::size_t bytes = 1 + random() % (stride - 64);
-        const bool up = route == copy_route::from_device;
-        const bool down = route == copy_route::to_device;
+        const bool up = route == copy_route::from_device || route == copy_route::on_host;
+        const bool down = route == copy_route::to_device || route == copy_route::on_host;
         real.push_back({(up ? t.arena : t.slab).data() + dst, (down ? t.arena : t.slab).data() + src, bytes});
         model.push_back({(up ? arena : slab).data() + dst, (down ? arena : slab).data() + src, bytes});
       }
       const stream_id s = random() % 2 == 0 ? t.a : t.b;
       t.d.wait(s, t.d.record(s == t.a ? t.b : t.a));
       if (kernel) t.d.copy_kernel_launch(s, {"k", route, static_cast<std::uint32_t>(random() % 4)}, real);
-      else t.d.copy_batch(s, route == copy_route::to_device ? in : out, real);
+      else t.d.copy_batch(s, direction_of(route), real);
       for (const copy_piece& p : model) std::memcpy(p.dst, p.src, p.bytes);
     }
     t.seconds_until_idle();

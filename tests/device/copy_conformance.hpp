@@ -60,6 +60,14 @@ void batch_conformance(Device& d)
     REQUIRE(std::memcmp(back.data(), expected.data(), bytes) == 0);
   }
 
+  SECTION("a batch from host memory to host memory, likewise")
+  {
+    d.copy_batch(one, copy_direction::on_host, scattered_pieces(back.data(), host.data()));
+    apply(scattered_pieces(expected.data(), host.data()));
+    d.wait_sync(d.record(one));
+    REQUIRE(std::memcmp(back.data(), expected.data(), bytes) == 0);
+  }
+
   SECTION("the list of a batch is read during the call only")
   {
     std::vector<copy_piece> pieces;

@@ -197,6 +197,52 @@ struct trace_that_changes_the_device : immediate_device
 };
 static_assert(!keeps_spans<trace_that_changes_the_device>);
 
+struct promising_device : immediate_device
+{
+  stream_id create_host_stream(std::string_view);
+  event promise(stream_id, const host_io&);
+  void complete(event);
+  [[nodiscard]] std::string why_no_host_waits() const;
+};
+static_assert(host_stream_device<promising_device> && host_stream_device<emulated_device>);
+static_assert(!host_stream_device<immediate_device>);
+
+struct makes_no_host_streams : promising_device
+{
+  void create_host_stream() = delete;
+};
+static_assert(device<makes_no_host_streams> && !host_stream_device<makes_no_host_streams>);
+
+struct promises_nothing : promising_device
+{
+  void promise(stream_id, const host_io&);
+};
+static_assert(device<promises_nothing> && !host_stream_device<promises_nothing>);
+
+struct promises_to_change_the_io : promising_device
+{
+  event promise(stream_id, host_io&);
+};
+static_assert(!host_stream_device<promises_to_change_the_io>);
+
+struct completes_nothing : promising_device
+{
+  void complete() = delete;
+};
+static_assert(device<completes_nothing> && !host_stream_device<completes_nothing>);
+
+struct does_not_say_why : promising_device
+{
+  [[nodiscard]] bool why_no_host_waits() const;
+};
+static_assert(device<does_not_say_why> && !host_stream_device<does_not_say_why>);
+
+struct promising_without_queries : promising_device
+{
+  void query(event);
+};
+static_assert(!host_stream_device<promising_without_queries>);
+
 }  // namespace
 
 TEST_CASE("the smallest model of a device works with the helpers")

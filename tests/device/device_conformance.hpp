@@ -4,10 +4,11 @@
 //   TEST_CASE("my device") { kvstrata_test::device_conformance<my_subject>(); }
 //
 // make() gives a fresh device each time, with room for at least 4 MiB of either memory. What a device need not have
-// (batches of copies, copy kernels) is checked where it has it.
+// (batches of copies, copy kernels, host streams) is checked where it has it.
 #pragma once
 
 #include "device/copy_conformance.hpp"
+#include "device/host_stream_conformance.hpp"
 #include "device/pattern.hpp"
 #include "support/catch.hpp"
 
@@ -29,6 +30,7 @@ void device_conformance()
   using namespace kvstrata;
   constexpr auto in = copy_direction::to_device;
   constexpr auto out = copy_direction::from_device;
+  constexpr auto on_host = copy_direction::on_host;
   constexpr std::size_t bytes = 256 * 1024;
 
   auto owner = Subject::make();
@@ -72,6 +74,9 @@ void device_conformance()
     }
   }
 
+  if constexpr (host_stream_device<device_type>) host_stream_conformance(owner);
+  if (owner == nullptr) return;  // it was about destroying it
+
   const auto host = d.allocate_pinned(bytes, "host");
   const auto back = d.allocate_pinned(bytes, "back");
   const auto mem = d.allocate_device(bytes, "mem");
@@ -114,6 +119,38 @@ void device_conformance()
       std::memcpy(expected.data() + 7 * size, host.data() + 7 * size, size);
     }
     REQUIRE(std::memcmp(back.data(), expected.data(), bytes) == 0);
+  }
+
+  SECTION(
+      "bytes go from host memory to host memory as they go elsewhere: these bytes and no others, in a stream's order")
+  {
+    write_pattern(host.data(), bytes, 2);
+    std::memset(back.data(), 0x55, bytes);
+    std::vector<std::byte> expected(bytes, std::byte{0x55});
+    for (const std::size_t size : {1u, 3u, 255u, 4096u, 5001u}) {
+      d.copy(one, on_host, back.data() + 7 * size, host.data() + 3 * size, size);
+      std::memcpy(expected.data() + 7 * size, host.data() + 3 * size, size);
+    }
+    d.wait_sync(d.record(one));
+    REQUIRE(std::memcmp(back.data(), expected.data(), bytes) == 0);
+
+    // Down from the device and on, and up again: each behind the other, on streams of their own.
+    const auto below = d.allocate_pinned(bytes, "below");
+    const auto again = d.allocate_device(bytes, "again");
+    const stream_id three = d.create_stream("three");
+    for (unsigned seed = 0; seed < 10; ++seed) {
+      write_pattern(host.data(), bytes, seed);
+      d.copy(one, in, mem.data(), host.data(), bytes);
+      d.copy(one, out, back.data(), mem.data(), bytes);
+      d.wait(two, d.record(one));
+      d.copy(two, on_host, below.data(), back.data(), bytes);
+      d.wait(three, d.record(two));
+      d.copy(three, in, again.data(), below.data(), bytes);
+      d.wait(one, d.record(three));
+      d.copy(one, out, back.data(), again.data(), bytes);
+      d.wait_sync(d.record(one));
+      REQUIRE(has_pattern(back.data(), bytes, seed));
+    }
   }
 
   SECTION("a stream carries out its work in order")

@@ -25,7 +25,7 @@ struct real_time_over_a_link
   }
 };
 
-template <std::uint64_t Seed>
+template <std::uint64_t Seed, bool Reorder = false>
 struct virtual_time
 {
   static auto make()
@@ -37,6 +37,7 @@ struct virtual_time
     config.to_device = {1e9, 1e-6};
     config.from_device = {2e9, 1e-6};
     config.jitter_seconds = Seed == 0 ? 0 : 1e-3;
+    config.reorder_copies = Reorder;
     config.trace = config.check_ordering = true;
     return std::make_unique<emulated_device>(config);
   }
@@ -53,4 +54,8 @@ TEST_CASE("emulated device, virtual time: conformance") { kvstrata_test::device_
 TEST_CASE("emulated device, virtual time with delays: conformance")
 {
   kvstrata_test::device_conformance<virtual_time<7>>();
+}
+TEST_CASE("emulated device, virtual time with links that serve out of turn: conformance")
+{
+  kvstrata_test::device_conformance<virtual_time<11, true>>();
 }

@@ -67,6 +67,12 @@ TEST_CASE("a configuration that makes no sense is turned down by field, value an
           "emulated_device.to_device.latency_seconds is 1e+300" + ages);
   REQUIRE(config_sentence([](auto& c) { c.from_device.piece_seconds = 2e9; }) ==
           "emulated_device.from_device.piece_seconds is 2e+09" + ages);
+  REQUIRE(config_sentence([](auto& c) { c.on_host.latency_seconds = 2e9; }) ==
+          "emulated_device.on_host.latency_seconds is 2e+09" + ages);
+  REQUIRE(config_sentence([](auto& c) { c.on_host.piece_seconds = -1; }) ==
+          "emulated_device.on_host.piece_seconds is -1, but it must be a finite number, at least 0");
+  REQUIRE(config_sentence([](auto& c) { c.on_host.bytes_per_second = 1e-9; }) ==
+          "emulated_device.on_host.bytes_per_second is 1e-09" + slow);
   REQUIRE(config_sentence([](auto& c) { c.copy_kernels.latency_seconds = 1e18; }) ==
           "emulated_device.copy_kernels.latency_seconds is 1e+18" + ages);
   REQUIRE(config_sentence([](auto& c) { c.jitter_seconds = 1e10; }) ==

@@ -104,6 +104,7 @@ outcome run(const emulated_device_config& config, std::size_t which, bool forget
   const stream_id compute = made("compute");
   const stream_id up = made("a stream for onloads, with a long name");
   const stream_id down = made("offload");
+  const stream_id store = call(d, [&] { return d.create_host_stream("a store, and its name takes memory, too"); });
   auto a = call(d, [&] { return d.allocate_device(size, "a"); });
   auto b = call(d, [&] { return d.allocate_device(2 * size, "a second one, whose name is longer"); });
   auto host = call(d, [&] { return d.allocate_pinned(4 * size, "host"); });
@@ -137,8 +138,18 @@ outcome run(const emulated_device_config& config, std::size_t which, bool forget
       d.copy_kernel_launch(compute, {.label = "turns, in a copy kernel", .route = copy_route::on_device}, within);
     });
     waits(down, compute);
+    waits(down, store);
     const copy_piece lower[] = {{out, to, size}, {out + size, to + size, size}};
     call(d, [&] { d.copy_batch(down, copy_direction::from_device, lower); });
+    const byte_range kept[] = {{out, 2 * size}};
+    const host_io put{.label = "a put, and its label takes memory", .ready = d.record(down), .reads = kept};
+    const event promised = call(d, [&] { return d.promise(store, put); });
+    if (config.time == time_mode::virtual_time) {
+      call(d, [&] { d.complete_later(promised, 0.25, [] {}); });
+    } else {
+      call(d, [&] { d.wait_sync(d.record(down)); });
+      call(d, [&] { d.complete(promised); });
+    }
     auto passing = call(d, [&] { return d.allocate_device(64, "memory that comes and goes"); });
     call(d, [&] { d.fill(up, passing.data(), std::byte{7}, 64); });
     const event filled = d.record(up);
@@ -149,6 +160,7 @@ outcome run(const emulated_device_config& config, std::size_t which, bool forget
     if (round % 2 == 1) call(d, [&] { d.wait_sync(d.record(down)); });
   }
   call(d, [&] { d.wait_sync(d.record(down)); });
+  call(d, [&] { d.wait_sync(d.record(store)); });
   d.host_reads(out, 2 * size, "the host looks");
   outcome o{call.failed(), look_at(d), {out, out + 2 * size}, d.violations(), d.ordering_lapses()};
   CHECK(d.trace().size() <= o.last.places.size() * 200);

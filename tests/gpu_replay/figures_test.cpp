@@ -37,15 +37,15 @@ gpu_replay::results sample_results(bool measured)
   r.facts = {{"GPU", "none such"}};
   r.best = {50e9, 40e9, 4e12, 8e14};
   r.run.balance = {8e14, 50e9, 2, 1024};
-  for (const auto kind : {gpu_replay::step_kind::device_hit, gpu_replay::step_kind::host_hit,
+  for (const auto kind : {gpu_replay::step_kind::slab_hit, gpu_replay::step_kind::arena_hit,
                           gpu_replay::step_kind::miss, gpu_replay::step_kind::no_cache}) {
     gpu_replay::step_result s;
     s.kind = kind;
     s.requests = 8;
     s.tokens = 4096;
     s.new_tokens = 32;
-    s.seconds = kind == gpu_replay::step_kind::device_hit ? 0.0014 : 0.014;
-    s.needed = kind == gpu_replay::step_kind::device_hit ? 0.001 : 0.01;
+    s.seconds = kind == gpu_replay::step_kind::slab_hit ? 0.0014 : 0.014;
+    s.needed = kind == gpu_replay::step_kind::slab_hit ? 0.001 : 0.01;
     r.steps.push_back(s);
   }
   for (const char* name : {"no cache", "default_cache"}) {
@@ -54,7 +54,7 @@ gpu_replay::results sample_results(bool measured)
     c.batches = 4;
     c.seconds = r.run.cases.empty() ? 8 : 2;
     c.speed_up = r.run.cases.empty() ? 1 : 4;
-    c.tokens = r.run.cases.empty() ? replay::token_split{0, 0, 1000} : replay::token_split{900, 80, 20};
+    c.tokens = r.run.cases.empty() ? replay::token_split{{}, 1000} : replay::token_split{{900, 80}, 20};
     c.queue_seconds = 0.004;
     r.run.cases.push_back(c);
   }
@@ -148,7 +148,7 @@ TEST_CASE("targets are told of figures that were measured, and of no others", "[
 
   r.steps[0].seconds = 0.0016;
   r.run.cases[1].speed_up = 3;
-  r.run.cases[1].tokens = {900, 99, 1};
+  r.run.cases[1].tokens = {{900, 99}, 1};
   said = all_sentences(r);
   CHECK(contains(said, "The worst takes 1.60x (8 x 4,096 tokens): short."));
   CHECK(contains(said, "It is 3.00x: short."));
@@ -180,7 +180,7 @@ TEST_CASE("a report has ceilings, steps and cases in text, Markdown and JSON", "
   const std::string text = gpu_replay::text(r);
   CHECK(contains(text, "50.0 GB/s"));
   CHECK(contains(text, "800 TFLOP/s"));
-  CHECK(contains(text, "1.40x"));  // the device hit's time by its needs
+  CHECK(contains(text, "1.40x"));  // the slab hit's time by its needs
   CHECK(contains(text, "10.0x"));  // over no cache
   CHECK(contains(text, "tokens/s"));
   CHECK(contains(text, "98.00 %"));
@@ -200,7 +200,7 @@ TEST_CASE("a report has ceilings, steps and cases in text, Markdown and JSON", "
   std::filesystem::remove(path);
   CHECK(all.at("gpu").at("measured") == true);
   CHECK(all.at("gpu").at("steps").size() == 4);
-  CHECK(all.at("gpu").at("steps")[0].at("kind") == "device hit");
+  CHECK(all.at("gpu").at("steps")[0].at("kind") == "slab hit");
   CHECK(all.at("gpu").at("steps")[0].at("ratio").get<double>() == Approx(1.4));
   CHECK(all.at("gpu").at("sampled")[0].at("one_batch_of") == 10);
   CHECK(all.at("gpu").at("sampled")[0].at("scaled_to_all_batches").size() == 2);

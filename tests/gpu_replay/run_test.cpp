@@ -47,25 +47,25 @@ TEST_CASE("steps begin where their names say, and are told with what they need",
   const double layer_token = 2 * 64 * 2;  // K and V of one token in one layer, bytes
   for (std::size_t i = 0; i < r.steps.size(); i += 4) {
     using kind = gpu_replay::step_kind;
-    const auto& device = r.steps[i];
-    const auto& host = r.steps[i + 1];
+    const auto& slab = r.steps[i];
+    const auto& arena = r.steps[i + 1];
     const auto& miss = r.steps[i + 2];
     const auto& none = r.steps[i + 3];
-    CHECK(device.kind == kind::device_hit);
-    CHECK(host.kind == kind::host_hit);
+    CHECK(slab.kind == kind::slab_hit);
+    CHECK(arena.kind == kind::arena_hit);
     CHECK(miss.kind == kind::miss);
     CHECK(none.kind == kind::no_cache);
-    const double old = device.requests * (device.tokens - 5.0);
-    CHECK(device.link_bytes == 0);
-    CHECK(host.link_bytes == old * 2 * layer_token);
+    const double old = slab.requests * (slab.tokens - 5.0);
+    CHECK(slab.link_bytes == 0);
+    CHECK(arena.link_bytes == old * 2 * layer_token);
     CHECK(miss.link_bytes == 0);
-    CHECK(device.bytes - miss.bytes == old * 2 * layer_token);
-    CHECK(host.bytes == device.bytes);
+    CHECK(slab.bytes - miss.bytes == old * 2 * layer_token);
+    CHECK(arena.bytes == slab.bytes);
     CHECK(none.bytes == miss.bytes);
     CHECK(none.flops == miss.flops);
-    CHECK(none.flops > device.flops);
-    CHECK(host.flops == device.flops);
-    for (const auto* s : {&device, &host, &miss, &none}) {
+    CHECK(none.flops > slab.flops);
+    CHECK(arena.flops == slab.flops);
+    for (const auto* s : {&slab, &arena, &miss, &none}) {
       CHECK(s->needed > 0);
       CHECK(s->roofline > 0);
       CHECK(s->roofline <= s->needed);
@@ -114,7 +114,7 @@ TEST_CASE("every case serves the same requests from where simulation says, and a
     CHECK(sum == r.run.cases[static_cast<std::size_t>(number)].tokens);
   }
   CHECK(r.run.cases[2].tokens == r.run.cases[4].tokens);
-  CHECK(r.run.cases[4].tokens.host > 0);
+  CHECK(r.run.cases[4].tokens.fetched() > 0);
   CHECK_THROWS_AS(gpu_replay::simulate("window", w, s), kvstrata::config_error);
 
   std::ifstream file(o.serve.timeline);
@@ -192,8 +192,8 @@ TEST_CASE("the plan of a run tells requests, memory, operations and tiers", "[ru
 {
   gpu_replay::options o = gpu_replay::preset("tiny");
   const std::string plan = gpu_replay::plan_text(o);
-  for (const char* part : {"18 requests of", "Batches: ", "TFLOP", "device only: device ", "mtserve_cache: device ",
-                           "default_cache: device "}) {
+  for (const char* part :
+       {"18 requests of", "Batches: ", "TFLOP", "device only: slab ", "mtserve_cache: slab ", "default_cache: slab "}) {
     INFO(part << " in " << plan);
     CHECK(plan.find(part) != std::string::npos);
   }

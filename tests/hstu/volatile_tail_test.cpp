@@ -231,8 +231,8 @@ double furthest_answer(generator& random, const research_model& m, token_count v
   kvstrata::emulated_device device({.check_ordering = true, .poison_freed = true});
   const kvstrata::stream_id compute = device.create_stream("compute");
   cache_type cache(device, {.shape = m.shape(),
-                            .device = {.bytes = 40 * kvstrata::page_bytes(m.shape(), 4)},
-                            .host = {.bytes = 40 * kvstrata::page_bytes(m.shape(), 4)},
+                            .tiers = {{.bytes = 40 * kvstrata::page_bytes(m.shape(), 4)},
+                                      {.bytes = 40 * kvstrata::page_bytes(m.shape(), 4)}},
                             .layout = {.page_tokens = 4, .chunk = 16}});
   double apart = 0;
   token_count before = 0;
@@ -241,7 +241,7 @@ double furthest_answer(generator& random, const research_model& m, token_count v
     const kvstrata::request asked{
         .user = kvstrata::user_id{1}, .history_tokens = length, .volatile_tail = volatile_tail};
     auto lease = cache.prepare({&asked, 1}, compute).value();
-    CHECK(lease.split(0).computed == length - (before < volatile_tail ? 0 : before - volatile_tail));
+    CHECK(lease.sources(0).computed == length - (before < volatile_tail ? 0 : before - volatile_tail));
     const std::vector<token_interval> missing(lease.compute(0).begin(), lease.compute(0).end());
     std::vector<row> got = run_pass(m, lease.view(), length, now, missing, [&](kvstrata::layer_index l) {
       lease.wait_sync(l);

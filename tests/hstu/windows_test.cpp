@@ -69,13 +69,13 @@ struct served
     cache_type::config c{.shape = m.shape()};
     c.layout.page_tokens = 8;
     c.layout.chunk = 32;
-    c.device.bytes = device_pages * kvstrata::page_bytes(c.shape, 8);
-    c.host.bytes = host_pages * kvstrata::page_bytes(c.shape, 8);
+    std::get<0>(c.tiers).bytes = device_pages * kvstrata::page_bytes(c.shape, 8);
+    std::get<1>(c.tiers).bytes = host_pages * kvstrata::page_bytes(c.shape, 8);
     return c;
   }
 
   /// Serves one request, and compares. `windows` are the user's.
-  kvstrata::token_split serve(std::uint64_t id, user& u, std::vector<std::uint32_t>& windows, bool commits = true)
+  kvstrata::token_sources serve(std::uint64_t id, user& u, std::vector<std::uint32_t>& windows, bool commits = true)
   {
     const kvstrata::request asked{
         .user = kvstrata::user_id{id}, .history_tokens = u.history, .first_token = u.first_token};
@@ -96,7 +96,7 @@ struct served
     }
     pass.head();
     CHECK(furthest(pass.scores(), scores_of(full_pass(m, u, now))) < close_enough);
-    const kvstrata::token_split split = lease.split(0);
+    const kvstrata::token_sources split = lease.sources(0);
     if (commits) {
       lease.commit();
       now.pop_back();
@@ -199,8 +199,8 @@ TEST_CASE("windows that move over a cache equal one full pass", "[hstu]")
       if (what > 9) u.first_token = below(random, u.first_token + 1);
       else if (what < 6) u.first_token += below(random, 8);
       u.first_token = std::min(u.history, std::max(u.first_token, u.history > 90 ? u.history - 90 : 0));
-      const kvstrata::token_split split = s.serve(who, u, windows[who], below(random, 5) != 0);
-      hits += split.device + split.lower;
+      const kvstrata::token_sources split = s.serve(who, u, windows[who], below(random, 5) != 0);
+      hits += split.from[0] + split.fetched();
     }
     CHECK(hits != 0);
     const kvstrata::tokens_forgotten gone = s.cache.stats().forgotten;
@@ -226,7 +226,7 @@ TEST_CASE("a moved window is exact where rows depend on nothing but their own to
     s.serve(1, u, windows);
     u.history = 110;
     u.first_token = 50;
-    const kvstrata::token_split split = s.serve(1, u, windows);
+    const kvstrata::token_sources split = s.serve(1, u, windows);
     CHECK(split.computed == 10);
     const double apart = furthest(scores_of(full_pass(m, u,
                                                       [&] {

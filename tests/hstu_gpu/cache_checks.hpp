@@ -12,9 +12,9 @@ namespace hstu_gpu_test {
 /// What a walk has seen, so that a test can tell that it saw all.
 struct walk_counts
 {
-  std::uint64_t from_device = 0, from_host = 0, computed = 0;  ///< tokens
-  std::uint64_t fronts = 0;                                    ///< passes with fronts apart
-  std::uint64_t dropped = 0;                                   ///< leases without commit
+  std::uint64_t from_slab = 0, from_arena = 0, computed = 0;  ///< tokens
+  std::uint64_t fronts = 0;                                   ///< passes with fronts apart
+  std::uint64_t dropped = 0;                                  ///< leases without commit
 };
 
 template <class Machine, class Cache>
@@ -60,11 +60,11 @@ class cache_walk
     bool apart = false;
     for (std::size_t i = 0; i < now.size(); ++i) {
       now[i].compute.assign(lease.compute(i).begin(), lease.compute(i).end());
-      const kvstrata::token_split split = lease.split(i);
-      seen.from_device += split.device;
-      seen.from_host += split.lower;
+      const kvstrata::token_sources split = lease.sources(i);
+      seen.from_slab += split.from[0];
+      seen.from_arena += split.fetched();
       seen.computed += split.computed;
-      apart = apart || (!lease.front(i).empty() && split.lower + split.device != 0);
+      apart = apart || (!lease.front(i).empty() && split.fetched() + split.from[0] != 0);
     }
     seen.fronts += apart ? 1 : 0;
     const bool drops = below(random_, 4) == 0;
@@ -124,8 +124,8 @@ walk_counts walk_cache(std::uint64_t seed, int steps, kvstrata::cost_model costs
   const hstu::config c = small_config();
   const std::size_t token = hstu::gpu::bf16_geometry_of(c).token_bytes();
   typename cache_type::config sizes;
-  sizes.device.bytes = 19 * 32 * token;
-  sizes.host.bytes = 24 * 32 * token;
+  std::get<0>(sizes.tiers).bytes = 19 * 32 * token;
+  std::get<1>(sizes.tiers).bytes = 24 * 32 * token;
   sizes.layout.chunk = 64;
   if constexpr (requires { sizes.split.cost; }) sizes.split.cost = costs;
   cache_walk<Machine, cache_type> walk(seed, c, sizes);
@@ -152,23 +152,23 @@ void check_caches(int steps)
   SECTION("ours, fetching what it can")
   {
     const walk_counts seen = walk_cache<Machine, ours>(31, steps);
-    CHECK(seen.from_device > 0);
-    CHECK(seen.from_host > 0);
+    CHECK(seen.from_slab > 0);
+    CHECK(seen.from_arena > 0);
     CHECK(seen.computed > 0);
     CHECK(seen.dropped > 0);
   }
   SECTION("ours, computing fronts while rears travel")
   {
     const walk_counts seen = walk_cache<Machine, ours>(32, steps, even_costs);
-    CHECK(seen.from_host > 0);
+    CHECK(seen.from_arena > 0);
     CHECK(seen.fronts > 0);
     CHECK(seen.dropped > 0);
   }
   SECTION("the paper's, whole users evicted")
   {
     const walk_counts seen = walk_cache<Machine, papers>(33, steps);
-    CHECK(seen.from_device > 0);
-    CHECK(seen.from_host > 0);
+    CHECK(seen.from_slab > 0);
+    CHECK(seen.from_arena > 0);
   }
 }
 

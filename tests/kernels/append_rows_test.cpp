@@ -114,7 +114,7 @@ struct scene
   [[nodiscard]] const page_table_view& view() const { return view_; }
   [[nodiscard]] paged_layer layer(layer_index l) const
   {
-    return layer_of(view_, l, table_.page_ids.data(), page_origins{origins_.data()});
+    return layer_of(view_, l, view_.page_ids.data(), page_origins{origins_.data()});
   }
 
  private:
@@ -252,14 +252,14 @@ TEST_CASE("append_rows: a window that begins behind page 0 needs the page table'
   std::byte memory[1024];
   const auto view = [&] { return table.view(memory, paged_layout{.page_tokens = 4}.device_place(shape, 4), shape, 4); };
   table.add(ids, 2, 8, 4);
-  CHECK(layer_of(view(), 0, table.page_ids.data(), table.indptr.data()).key(0, 5) == memory + 1 * 256 + 32);
+  CHECK(layer_of(view(), 0, view().page_ids.data(), view().indptr.data()).key(0, 5) == memory + 1 * 256 + 32);
   table.add(ids, 9, 14, 4);
   CHECK(kvstrata_test::sentence_of<usage_error>([&] {
-          static_cast<void>(layer_of(view(), 0, table.page_ids.data(), table.indptr.data()));
+          static_cast<void>(layer_of(view(), 0, view().page_ids.data(), view().indptr.data()));
         }) == "layer_of: the window of request 1 begins at token 9, behind page 0, so the kernel needs page_origins");
   const std::int32_t origins[] = {view().origin(0), view().origin(1)};
   CHECK(origins[1] == 0);  // its pages begin at 2, and two pages lie before them
-  const paged_layer both = layer_of(view(), 0, table.page_ids.data(), page_origins{origins});
+  const paged_layer both = layer_of(view(), 0, view().page_ids.data(), page_origins{origins});
   CHECK(both.key(0, 5) == memory + 1 * 256 + 32);
   CHECK(both.key(1, 9) == memory + 3 * 256 + 32);
   CHECK(both.key(1, 13) == memory + 1 * 256 + 32);

@@ -11,7 +11,9 @@
 #include <kvstrata/layout/copy_run.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <span>
 #include <utility>
@@ -113,11 +115,57 @@ std::vector<kvstrata::placed_extent> grown_extents(random_bits& random, const La
   return frames;
 }
 
+/// Extents of a user in the slab: ids[i] is page first + i of their history. As long as can be, but for `breaks(i)`: one
+/// begins at i even where it would go on.
+template <class Breaks>
+[[nodiscard]] std::vector<kvstrata::placed_extent> slab_extents(std::span<const kvstrata::page_id> ids,
+                                                                kvstrata::page_count first, Breaks&& breaks)
+{
+  std::vector<kvstrata::placed_extent> extents;
+  for (kvstrata::page_count i = 0; i < ids.size(); ++i) {
+    const auto id = static_cast<kvstrata::page_count>(kvstrata::to_number(ids[i]));
+    if (i != 0 && extents.back().frame + extents.back().pages == id && !breaks(i)) ++extents.back().pages;
+    else extents.push_back({.first_page = first + i, .pages = 1, .frame = id});
+  }
+  return extents;
+}
+[[nodiscard]] inline std::vector<kvstrata::placed_extent> slab_extents(std::span<const kvstrata::page_id> ids,
+                                                                       kvstrata::page_count first = 0)
+{
+  return slab_extents(ids, first, [](kvstrata::page_count) { return false; });
+}
+
+/// Where extents lie in the slab at `base`, and in a memory below it, for append_copy_runs.
+struct slab_ends
+{
+  std::byte* base = nullptr;
+  kvstrata::placement where;
+
+  kvstrata::copy_end operator()(const kvstrata::placed_extent& e) const
+  {
+    return {base + where.offset(0, e.frame), where};
+  }
+};
+template <kvstrata::layout_policy Layout>
+struct lower_ends
+{
+  std::byte* base = nullptr;
+  Layout layout;
+  kvstrata::geometry shape;
+  kvstrata::page_count tier_pages = 0;
+
+  kvstrata::copy_end operator()(const kvstrata::placed_extent& e) const
+  {
+    const kvstrata::extent_place at = layout.lower_place(shape, e.frame, e.pages, tier_pages);
+    return {base + at.offset, at.where};
+  }
+};
+
 /// Where one page of one layer lies on both sides of a copy.
 struct moved_piece
 {
-  std::uint64_t device = 0;
-  std::uint64_t lower = 0;
+  std::byte* device = nullptr;
+  std::byte* lower = nullptr;
   friend bool operator==(moved_piece, moved_piece) = default;
 };
 
@@ -235,49 +283,63 @@ void layout_conformance(const Layout& layout)
       if (!wanted.empty()) wanted.begin += draw(random, wanted.size() + 1);
       if (!wanted.empty()) wanted.end -= draw(random, wanted.size());
 
+      // Memory for both, and a page before it.
+      const std::size_t margin = page_bytes(shape, layout.page_tokens);
+      const auto memory = [margin](page_count frames) {
+        return std::unique_ptr<std::byte[]>(new std::byte[(std::size_t{frames} + 1) * margin]);
+      };
+      const auto slab = memory(slab_pages);
+      const auto tier = memory(tier_pages);
+      const slab_ends on_device{slab.get() + margin, device_place};
+      const lower_ends<Layout> below{tier.get() + margin, layout, shape, tier_pages};
+
       // Page by page: a page goes on with the run before it when each of its layers lies where the run's strides say.
       std::vector<moved_piece> naive;
       page_count runs = 0;
       moved_piece begin;
-      extent_place begin_place;
+      placement begin_place;
+      placement first_place;
       page_count begin_page = 0;
       for (page_count page = wanted.begin; page < wanted.end; ++page) {
         const auto holder = std::find_if(extents.begin(), extents.end(), [page](const placed_extent& e) {
           return page >= e.first_page && page < e.first_page + e.pages;
         });
         const extent_place place = layout.lower_place(shape, holder->frame, holder->pages, tier_pages);
-        bool follows = page != wanted.begin && place.where == begin_place.where;
+        bool follows = page != wanted.begin && place.where == begin_place;
         for (layer_index layer = 0; layer < shape.layers; ++layer) {
-          naive.push_back({device_place.offset(layer, to_number(pages[page - first])),
-                           place.offset + place.where.offset(layer, page - holder->first_page)});
+          naive.push_back({on_device.base + device_place.offset(layer, to_number(pages[page - first])),
+                           below.base + place.offset + place.where.offset(layer, page - holder->first_page)});
           follows = follows && naive.back().device == begin.device + device_place.offset(layer, page - begin_page) &&
-                    naive.back().lower == begin.lower + begin_place.where.offset(layer, page - begin_page);
+                    naive.back().lower == begin.lower + begin_place.offset(layer, page - begin_page);
         }
         if (follows) continue;
         ++runs;
         begin = naive[naive.size() - shape.layers];
-        begin_place = place;
+        begin_place = place.where;
+        if (page == wanted.begin) first_place = begin_place;
         begin_page = page;
       }
 
-      // It appends, and leaves alone what was there, even if that could go on.
+      // It appends, and leaves alone what was there, even if that could go on. Up or down is all the same.
+      const bool down = round % 2 == 0;
+      const std::vector<placed_extent> mine =
+          slab_extents(pages, first, [&](page_count) { return draw(random, 3) == 0; });
       std::vector<copy_run> list(1);
       if (!naive.empty()) {
-        list.front() = {.device_offset = naive.front().device - device_place.page_stride,
-                        .lower_offset = naive.front().lower - begin_place.where.page_stride,
-                        .device_place = device_place,
-                        .lower_place = begin_place.where,
-                        .pages = 1};
+        const copy_end above{naive.front().device - device_place.page_stride, device_place};
+        const copy_end under{naive.front().lower - first_place.page_stride, first_place};
+        list.front() = down ? copy_run{above, under, 1} : copy_run{under, above, 1};
       }
-      append_copy_runs(list, layout, shape, device_place, std::span<const page_id>(pages), first,
-                       std::span<const placed_extent>(extents), tier_pages, wanted);
+      if (down) append_copy_runs(list, mine, on_device, extents, below, wanted);
+      else append_copy_runs(list, extents, below, mine, on_device, wanted);
       std::vector<moved_piece> listed;
       for (std::size_t r = 1; r < list.size(); ++r) {
         const copy_run& run = list[r];
+        const copy_end& above = down ? run.from : run.to;
+        const copy_end& under = down ? run.to : run.from;
         for (page_count page = 0; page < run.pages; ++page) {
           for (layer_index layer = 0; layer < shape.layers; ++layer) {
-            listed.push_back({run.device_offset + run.device_place.offset(layer, page),
-                              run.lower_offset + run.lower_place.offset(layer, page)});
+            listed.push_back({above.page(layer, page), under.page(layer, page)});
           }
         }
       }

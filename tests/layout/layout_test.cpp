@@ -1,4 +1,5 @@
 // What the shipped layouts promise beyond the concept, and the page table view.
+#include "layout/layout_conformance.hpp"
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
 
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <type_traits>
@@ -57,13 +59,16 @@ cost cost_of(const Layout& layout, const std::vector<page_id>& ids, page_count f
     from += room;
     frame += room + gap;
   }
+  const auto slab = std::make_unique<std::byte[]>(1000 * page_bytes(shape_of_runs, layout.page_tokens));
+  const auto tier = std::make_unique<std::byte[]>(frame * page_bytes(shape_of_runs, layout.page_tokens));
   std::vector<copy_run> runs;
-  append_copy_runs(runs, layout, shape_of_runs, layout.device_place(shape_of_runs, 1000), std::span<const page_id>(ids),
-                   0, std::span<const placed_extent>(extents), frame, {0, count});
+  append_copy_runs(runs, kvstrata_test::slab_extents(ids),
+                   kvstrata_test::slab_ends{slab.get(), layout.device_place(shape_of_runs, 1000)}, extents,
+                   kvstrata_test::lower_ends<Layout>{tier.get(), layout, shape_of_runs, frame}, {0, count});
   cost sum{.runs = runs.size()};
   const std::uint64_t piece = page_layer_bytes(shape_of_runs, layout.page_tokens);
   for (const copy_run& run : runs) {
-    const bool dense = run.device_place.page_stride == piece && run.lower_place.page_stride == piece;
+    const bool dense = run.from.where.page_stride == piece && run.to.where.page_stride == piece;
     sum.copies += dense ? 1 : run.pages;
   }
   return sum;
@@ -329,8 +334,8 @@ TEST_CASE("a page table is filled request by request, and windows begin inside t
   for (int again = 0; again < 2; ++again) {
     const page_table_view view = fill();
     REQUIRE(view.size() == 3);
-    REQUIRE(table.indptr == std::vector<std::int32_t>{0, 3, 3, 5});
-    REQUIRE(table.last_page_len == std::vector<std::int32_t>{4, 0, 3});
+    REQUIRE(std::vector(view.indptr.begin(), view.indptr.end()) == std::vector<std::int32_t>{0, 3, 3, 5});
+    REQUIRE(std::vector(view.last_page_len.begin(), view.last_page_len.end()) == std::vector<std::int32_t>{4, 0, 3});
     REQUIRE((view.first_token(0) == 0 && view.first_token(1) == 6 && view.first_token(2) == 101));
     REQUIRE((view.first_token_offset(0) == 0 && view.first_token_offset(2) == 1));
     REQUIRE((view.tokens(0) == 12 && view.tokens(1) == 6 && view.tokens(2) == 107));

@@ -98,16 +98,16 @@ TEST_CASE("nvtx: calls are ranges, evictions and pressure are marks with their t
     {
       const call_scope during(t, call_name::prepare);
       REQUIRE(told().open == 1);
-      tell(t, tokens_evicted{tier_level::lower, 21});
+      tell(t, tokens_evicted{1, 21});
     }
     REQUIRE(told().open == 0);
     tell(t, pressure_met{});
-    tell(t, tokens_evicted{tier_level::device, 22});
+    tell(t, tokens_evicted{0, 22});
     REQUIRE(told().domains == 1);
   }
   REQUIRE(told().domains == 0);
-  REQUIRE(told().said == std::vector<std::string>{"domain kvstrata", "prepare", "evicted from lower", "pressure",
-                                                  "evicted from device"});
+  REQUIRE(told().said == std::vector<std::string>{"domain kvstrata", "prepare", "evicted from level 1", "pressure",
+                                                  "evicted from level 0"});
   REQUIRE(told().payloads == std::vector<std::uint64_t>{21, 22});
 }
 
@@ -119,8 +119,8 @@ TEST_CASE("nvtx: conformance")
       return static_cast<std::size_t>(std::count(told().said.begin(), told().said.end(), what));
     };
     REQUIRE(times("pressure") == seen.pressure);
-    REQUIRE(times("evicted from device") == seen.device_eviction_ages.size());
-    REQUIRE(times("evicted from lower") == seen.lower_eviction_ages.size());
+    REQUIRE(times("evicted from level 0") == seen.eviction_ages[0].size());
+    REQUIRE(times("evicted from level 1") == seen.eviction_ages[1].size());
     REQUIRE(times("prepare") == seen.prepare_calls);
     REQUIRE(times("commit") == seen.commit_calls);
     REQUIRE(told().open == 0);

@@ -75,8 +75,8 @@ TEST_CASE("timeline: a prepare that evicts 900 users while virtual time stands s
   emulated_device device({.time = time_mode::virtual_time, .data = false});
   const geometry shape{.layers = 1, .kv_heads = 1, .head_dim = 4};
   const std::size_t page = page_bytes(shape, 32);
-  device_only_cache<emulated_device, lru, timeline> cache(device, {.shape = shape, .device = {.bytes = 900 * page}});
-  timeline& line = cache.watcher();
+  device_only_cache<emulated_device, lru, timeline> cache(device, {.shape = shape, .tiers = {{.bytes = 900 * page}}});
+  timeline& line = cache.tracker();
   line.use_clock([&device] { return device.now(); });
   const stream_id compute = device.create_stream("compute");
   const auto serve = [&](std::uint64_t user, token_count history) {
@@ -88,16 +88,16 @@ TEST_CASE("timeline: a prepare that evicts 900 users while virtual time stands s
   for (std::uint64_t user = 0; user < 900; ++user) serve(user, 32);
   serve(900, 900 * 32);
   const json_value file = written(line);
-  REQUIRE(arguments_of(file, "evicted from device") == std::map<std::string, double>{{"count", 900},
-                                                                                     {"tokens", 900 * 32},
-                                                                                     {"dropped", 900 * 32},
-                                                                                     {"unread", 900 * 32},
-                                                                                     {"youngest_age", 0},
-                                                                                     {"oldest_age", 899}});
+  REQUIRE(arguments_of(file, "evicted from level 0") == std::map<std::string, double>{{"count", 900},
+                                                                                      {"tokens", 900 * 32},
+                                                                                      {"dropped", 900 * 32},
+                                                                                      {"unread", 900 * 32},
+                                                                                      {"youngest_age", 0},
+                                                                                      {"oldest_age", 899}});
   // The calls, which took no time either, do not nest in their turn.
   REQUIRE(arguments_of(file, "prepare") == std::map<std::string, double>{{"count", 901}});
   REQUIRE(arguments_of(file, "batch").at("requests") == 901);
-  REQUIRE(checked(line).shown.size() == 5);  // prepare, commit, release; batch, evicted from device
+  REQUIRE(checked(line).shown.size() == 5);  // prepare, commit, release; batch, evicted from level 0
 }
 
 TEST_CASE("timeline: marks of one call are one, those of two are two, while time goes on")
@@ -107,7 +107,7 @@ TEST_CASE("timeline: marks of one call are one, those of two are two, while time
   line.use_clock([&now] { return now += 0.5; });
   for (int call = 0; call < 2; ++call) {
     line.on(call_began{});
-    for (std::uint64_t age = 5; age < 8; ++age) line.on(tokens_evicted{tier_level::lower, 10, 2, 1, age});
+    for (std::uint64_t age = 5; age < 8; ++age) line.on(tokens_evicted{1, 10, 2, 1, age});
     line.on(pressure_met{});
     line.on(call_ended{});
   }
@@ -116,10 +116,10 @@ TEST_CASE("timeline: marks of one call are one, those of two are two, while time
   const perfetto_picture p = checked(line);
   std::map<std::string, int> names;
   for (const auto& s : p.shown) ++names[s.name];
-  REQUIRE(names == std::map<std::string, int>{{"prepare", 2}, {"evicted from lower", 2}, {"pressure", 4}});
+  REQUIRE(names == std::map<std::string, int>{{"prepare", 2}, {"evicted from level 1", 2}, {"pressure", 4}});
   const json_value file = written(line);
   for (const json_value& e : file["traceEvents"].items) {
-    if (e["name"].text != "evicted from lower") continue;
+    if (e["name"].text != "evicted from level 1") continue;
     REQUIRE(e["args"]["count"].number == 3);
     REQUIRE(e["args"]["tokens"].number == 30);
     REQUIRE(e["args"]["youngest_age"].number == 5);

@@ -1,5 +1,6 @@
 // Both formats, read by prometheus_client, the Python library: the same samples as our own reader finds.
 // KVSTRATA_PROMETHEUS_PYTHON names a Python that has it; ./dev test fetches one.
+#include "command_line/source_dir.hpp"
 #include "observe/json_reader.hpp"
 #include "observe/prometheus_reader.hpp"
 #include "support/catch.hpp"
@@ -38,9 +39,13 @@ std::string exposition(metrics_format format)
     words w{};
     for (std::size_t i = 0; i < w.size(); ++i) w[i] = 3 + 7 * i + shard;
     const prometheus_labels label{{"shard", std::to_string(shard)}};
-    counts.push_back({label, std::bit_cast<counters::snapshot>(w)});
+    auto snapshot = std::bit_cast<counters::snapshot>(w);
+    snapshot.levels = most_levels;
+    counts.push_back({label, snapshot});
     cache_stats state;
-    state.device.capacity_bytes = 10 + shard;
+    state.depth = 2;
+    state.levels[0] = {.name = "slab", .capacity_bytes = 10 + shard};
+    state.levels[1] = {.name = "a \"tier\" of mine", .capacity_bytes = 20 + shard};
     state.users = 12;
     states.push_back({label, state});
   }
@@ -72,7 +77,7 @@ TEST_CASE("prometheus_client reads what we write")
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("kvstrata_prometheus_" + std::to_string(std::random_device{}()));
   std::filesystem::create_directories(folder);
-  std::string command = quoted(python) + " " + quoted(KVSTRATA_SOURCE_DIR "/tests/observe/read_metrics.py");
+  std::string command = quoted(python) + " " + quoted((tools::source_dir() / "tests/observe/read_metrics.py").string());
   const metrics_format formats[] = {metrics_format::prometheus_text, metrics_format::open_metrics};
   for (const metrics_format format : formats) {
     const std::string name = format == metrics_format::open_metrics ? "open_metrics" : "text";

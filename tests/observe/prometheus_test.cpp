@@ -21,13 +21,15 @@ using kvstrata_test::prometheus_reader;
 using kvstrata_test::prometheus_sample;
 using labels = std::map<std::string, std::string>;
 
-/// A snapshot in which no two counts are alike.
+/// A snapshot of a cache of as many levels as there may be, in which no two counts are alike.
 counters::snapshot all_different()
 {
   using words = std::array<std::uint64_t, sizeof(counters::snapshot) / sizeof(std::uint64_t)>;
   words w{};
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = 1'000'003 + 7 * i;
-  return std::bit_cast<counters::snapshot>(w);
+  auto s = std::bit_cast<counters::snapshot>(w);
+  s.levels = most_levels;
+  return s;
 }
 
 /// Group thousands and write a comma for the decimal point, as some countries do.
@@ -50,35 +52,28 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
   const auto is = [](std::uint64_t n) { return std::to_string(n); };
   REQUIRE(value("batches_total") == is(s.batches));
   REQUIRE(value("requests_total") == is(s.requests));
-  REQUIRE(value("history_tokens_total", {{"source", "device"}}) == is(s.device_tokens));
-  REQUIRE(value("history_tokens_total", {{"source", "lower"}}) == is(s.lower_tokens));
-  REQUIRE(value("history_tokens_total", {{"source", "computed"}}) == is(s.computed_tokens));
+  const auto of_level = [&](const std::string& name, std::size_t level) {
+    return value(name, {{"level", std::to_string(level)}});
+  };
+  REQUIRE(value("computed_tokens_total") == is(s.computed_tokens));
   REQUIRE(value("recomputed_tokens_total") == is(s.recomputed_tokens));
   REQUIRE(value("committed_tokens_total") == is(s.committed_tokens));
-  REQUIRE(value("moved_bytes_total", {{"move", "onload"}}) == is(s.onload_bytes));
-  REQUIRE(value("moved_bytes_total", {{"move", "offload"}}) == is(s.offload_bytes));
-  REQUIRE(value("moved_bytes_total", {{"move", "promotion"}}) == is(s.promoted_bytes));
+  REQUIRE(value("relocated_bytes_total") == is(s.relocated_bytes));
   REQUIRE(value("copies_total", {{"move", "onload"}}) == is(s.onload_copies));
   REQUIRE(value("copies_total", {{"move", "offload"}}) == is(s.offload_copies));
-  REQUIRE(value("copies_total", {{"move", "promotion"}}) == is(s.promoted_copies));
+  REQUIRE(value("copies_total", {{"move", "relocation"}}) == is(s.relocated_copies));
   REQUIRE(value("copy_pieces_total", {{"move", "onload"}}) == is(s.onload_pieces));
   REQUIRE(value("copy_pieces_total", {{"move", "offload"}}) == is(s.offload_pieces));
-  REQUIRE(value("copy_pieces_total", {{"move", "promotion"}}) == is(s.promoted_pieces));
-  REQUIRE(value("evicted_tokens_total", {{"tier", "device"}}) == is(s.device_evicted_tokens));
-  REQUIRE(value("evicted_tokens_total", {{"tier", "lower"}}) == is(s.lower_evicted_tokens));
-  REQUIRE(value("dropped_tokens_total", {{"tier", "device"}}) == is(s.device_dropped_tokens));
-  REQUIRE(value("dropped_tokens_total", {{"tier", "lower"}}) == is(s.lower_dropped_tokens));
-  REQUIRE(value("unread_tokens_total", {{"tier", "device"}}) == is(s.device_unread_tokens));
-  REQUIRE(value("unread_tokens_total", {{"tier", "lower"}}) == is(s.lower_unread_tokens));
+  REQUIRE(value("copy_pieces_total", {{"move", "relocation"}}) == is(s.relocated_pieces));
   REQUIRE(value("forgotten_tokens_total", {{"reason", "rewritten"}}) == is(s.rewritten_tokens));
   REQUIRE(value("forgotten_tokens_total", {{"reason", "widened"}}) == is(s.widened_tokens));
   REQUIRE(value("forgotten_tokens_total", {{"reason", "passed"}}) == is(s.passed_tokens));
   REQUIRE(value("forgotten_tokens_total", {{"reason", "overwritten"}}) == is(s.overwritten_tokens));
   REQUIRE(value("forgotten_tokens_total", {{"reason", "stranded"}}) == is(s.stranded_tokens));
-  REQUIRE(value("refused_tokens_total", {{"reason", "held"}}) == is(s.refused_for[0]));
-  REQUIRE(value("refused_tokens_total", {{"reason", "full"}}) == is(s.refused_for[1]));
-  REQUIRE(value("refused_tokens_total", {{"reason", "apart"}}) == is(s.refused_for[2]));
-  REQUIRE(value("refused_tokens_total", {{"reason", "not_admitted"}}) == is(s.refused_for[3]));
+  REQUIRE(value("refusals_tokens_total", {{"reason", "held"}}) == is(s.refused_for[0]));
+  REQUIRE(value("refusals_tokens_total", {{"reason", "full"}}) == is(s.refused_for[1]));
+  REQUIRE(value("refusals_tokens_total", {{"reason", "apart"}}) == is(s.refused_for[2]));
+  REQUIRE(value("refusals_tokens_total", {{"reason", "not_admitted"}}) == is(s.refused_for[3]));
   REQUIRE(value("delayed_tokens_total") == is(s.delayed_tokens));
   REQUIRE(value("cleaned_tokens_total") == is(s.cleaned_tokens));
   REQUIRE(value("prefetched_tokens_total") == is(s.prefetched_tokens));
@@ -88,12 +83,21 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
   REQUIRE(value("calls_total", {{"call", "prepare"}}) == is(s.calls[0]));
   REQUIRE(value("calls_total", {{"call", "clean"}}) == is(s.calls[5]));
   REQUIRE(value("pressure_total") == is(s.pressure));
-  REQUIRE(value("hit_age_requests_sum", {{"tier", "device"}}) == is(s.device_hit_ages.sum));
-  REQUIRE(value("hit_age_requests_count", {{"tier", "lower"}}) == is(s.lower_hit_ages.total()));
-  REQUIRE(value("eviction_age_requests_sum", {{"tier", "device"}}) == is(s.device_eviction_ages.sum));
-  REQUIRE(value("eviction_age_requests_count", {{"tier", "lower"}}) == is(s.lower_eviction_ages.total()));
+  for (std::size_t i = 0; i < most_levels; ++i) {
+    REQUIRE(of_level("served_tokens_total", i) == is(s.served_tokens[i]));
+    REQUIRE(of_level("onload_bytes_total", i) == is(s.onload_bytes[i]));
+    REQUIRE(of_level("offload_bytes_total", i) == is(s.offload_bytes[i]));
+    REQUIRE(of_level("evicted_tokens_total", i) == is(s.evicted_tokens[i]));
+    REQUIRE(of_level("dropped_tokens_total", i) == is(s.dropped_tokens[i]));
+    REQUIRE(of_level("unread_tokens_total", i) == is(s.unread_tokens[i]));
+    REQUIRE(of_level("refused_tokens_total", i) == is(s.refused_tokens[i]));
+    REQUIRE(of_level("hit_age_requests_sum", i) == is(s.hit_ages[i].sum));
+    REQUIRE(of_level("hit_age_requests_count", i) == is(s.hit_ages[i].total()));
+    REQUIRE(of_level("eviction_age_requests_sum", i) == is(s.eviction_ages[i].sum));
+    REQUIRE(of_level("eviction_age_requests_count", i) == is(s.eviction_ages[i].total()));
+  }
 
-  // Nothing is left out: each count of the snapshot but the sum of all refusals, and each sample is another one.
+  // Nothing is left out: each count of the snapshot but the number of levels, and each sample is another one.
   std::set<std::string> values;
   std::size_t plain = 0;
   for (const auto& [name, family] : text.families) {
@@ -104,9 +108,28 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
     for (const prometheus_sample& sample : family.samples) values.insert(sample.value);
     plain += family.samples.size();
   }
-  const std::size_t histograms = 4 * sizeof(log2_histogram) / sizeof(std::uint64_t);
+  const std::size_t histograms = 2 * most_levels * sizeof(log2_histogram) / sizeof(std::uint64_t);
   REQUIRE(plain == sizeof(counters::snapshot) / sizeof(std::uint64_t) - histograms - 1);
   REQUIRE(values.size() == plain);
+}
+
+TEST_CASE("prometheus: there is a series for each level that the cache has, and for no other")
+{
+  counters::snapshot s = all_different();
+  for (const std::uint64_t levels : {1U, 2U, 3U}) {
+    s.levels = levels;
+    const prometheus_reader text(to_prometheus(s));
+    for (const auto& [name, family] : text.families) {
+      std::set<std::string> found;
+      for (const prometheus_sample& sample : family.samples) {
+        if (sample.labels.contains("level")) found.insert(sample.labels.at("level"));
+      }
+      CAPTURE(name, levels);
+      REQUIRE((found.empty() || found.size() == levels));
+      if (!found.empty()) REQUIRE(*found.rbegin() == std::to_string(levels - 1));
+    }
+    REQUIRE(text.families.at("kvstrata_evicted_tokens_total").samples.size() == levels);
+  }
 }
 
 TEST_CASE("prometheus: buckets are cumulative, with exact limits, and end with all")
@@ -184,7 +207,7 @@ TEST_CASE("prometheus: several caches stand in one exposition, each metric with 
 {
   counters::snapshot b = all_different();
   b.batches = 5;
-  b.lower_hit_ages.counts[3] = 77;
+  b.hit_ages[1].counts[3] = 77;
   const std::vector<labelled<counters::snapshot>> both{{{{"shard", "0"}}, all_different()}, {{{"shard", "1"}}, b}};
   for (const metrics_format format : {metrics_format::prometheus_text, metrics_format::open_metrics}) {
     const std::string text = to_prometheus(both, {{"cache", "a"}}, format);

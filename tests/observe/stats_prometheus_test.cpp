@@ -6,6 +6,7 @@
 
 #include <sstream>
 #include <string>
+#include <tuple>
 
 using namespace kvstrata;
 
@@ -28,10 +29,9 @@ TEST_CASE("a cache's bytes as Prometheus text", "[observe]")
   emulated_device device({.time = time_mode::virtual_time, .data = false});
   const geometry shape{.layers = 2, .kv_heads = 1, .head_dim = 8};
   const std::size_t page = page_bytes(shape, 32);
-  cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, hybrid_layout,
-        layerwise_transfer<window_copy<>, write_back>, lru, counters>
-      c(device,
-        {.shape = shape, .device = {.bytes = 8 * page, .window_bytes = 3 * page}, .host = {.bytes = 20 * page}});
+  cache<tier_stack<device_slab<emulated_device>, pinned_arena<write_back>>, hybrid_layout,
+        layerwise_transfer<window_copy<>>, lru, counters>
+      c(device, {.shape = shape, .tiers = {{.bytes = 8 * page, .window_bytes = 3 * page}, {.bytes = 20 * page}}});
   const stream_id compute = device.create_stream("compute");
   for (const std::uint64_t user : {1U, 2U, 3U}) {
     const request r{.user = user_id{user}, .history_tokens = 100};
@@ -47,22 +47,23 @@ TEST_CASE("a cache's bytes as Prometheus text", "[observe]")
   prometheus_writer to(out, {{"cache", "a"}});
   const cache_stats s = c.stats();
   write_prometheus(to, s);
-  write_prometheus(to, c.watcher().read());
+  write_prometheus(to, c.tracker().read());
   const std::string text = "\n" + out.str();
 
-  const auto sample = [&](const std::string& name, const std::string& tier) {
-    return value_of(text, "kvstrata_" + name + "{cache=\"a\",tier=\"" + tier + "\"}");
+  const auto sample = [&](const std::string& name, const std::string& level, const std::string& tier) {
+    return value_of(text, "kvstrata_" + name + "{cache=\"a\",level=\"" + level + "\",tier=\"" + tier + "\"}");
   };
-  for (const auto& [tier, stats] :
-       {std::pair{"device", s.device}, std::pair{"lower", s.lower}, std::pair{"window", s.window}}) {
-    REQUIRE(sample("capacity_bytes", tier) == stats.capacity_bytes);
-    REQUIRE(sample("free_bytes", tier) + sample("resident_bytes", tier) + sample("in_flight_bytes", tier) ==
+  for (const auto& [level, tier, stats] : {std::tuple{"0", "slab", s.levels[0]}, std::tuple{"1", "arena", s.levels[1]},
+                                           std::tuple{"0", "window", s.window}}) {
+    REQUIRE(sample("capacity_bytes", level, tier) == stats.capacity_bytes);
+    REQUIRE(sample("free_bytes", level, tier) + sample("resident_bytes", level, tier) +
+                sample("in_flight_bytes", level, tier) ==
             stats.capacity_bytes);
-    REQUIRE(sample("resident_bytes", tier) == stats.resident_bytes);
+    REQUIRE(sample("resident_bytes", level, tier) == stats.resident_bytes);
   }
   REQUIRE(s.window.resident_bytes != 0);
-  REQUIRE(sample("resident_tokens", "lower") == s.lower.resident_tokens);
-  REQUIRE(sample("resident_tokens", "device") == s.device.resident_tokens);
+  REQUIRE(sample("resident_tokens", "1", "arena") == s.levels[1].resident_tokens);
+  REQUIRE(sample("resident_tokens", "0", "slab") == s.levels[0].resident_tokens);
   REQUIRE(value_of(text, "kvstrata_dirty_tokens{cache=\"a\"}") == s.dirty_tokens);
   REQUIRE(s.dirty_tokens != 0);
   REQUIRE(value_of(text, "kvstrata_waiting_writes{cache=\"a\"}") == 0);

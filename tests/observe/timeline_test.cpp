@@ -179,15 +179,15 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   w.now = 1;
   w.line.on(call_began{call_name::prepare});
   w.now = 1.25;
-  w.line.on(tokens_evicted{tier_level::device, 10, 4, 3, 9});
-  w.line.on(tokens_evicted{tier_level::lower, 5, 5, 0, 90});
+  w.line.on(tokens_evicted{0, 10, 4, 3, 9});
+  w.line.on(tokens_evicted{1, 5, 5, 0, 90});
   w.line.on(tokens_forgotten{1, 2, 3, 4, 5});
-  w.line.on(batch_prepared{1, 2, 3, 4, 5, 6});
+  w.line.on(batch_prepared{1, {2, 1, 0, 2}, 4, 5, 6});
   w.now = 1.5;
   w.line.on(call_ended{call_name::prepare});
   w.line.on(pressure_met{});
   w.line.on(write_delayed{11});
-  w.line.on(offload_refused{12, refusal::full});
+  w.line.on(write_refused{12, refusal::full});
   w.line.on(tokens_cleaned{13});
   w.line.on(prefetch_queued{14, 15});
   w.line.on(prefetch_undone{16});
@@ -212,21 +212,21 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   REQUIRE((the("prepare").phase == "X" && the("prepare").category == "call"));
   REQUIRE((the("prepare").begin == 1e6 && the("prepare").end == 1.5e6));
   REQUIRE((the("clean").begin == 2e6 && the("clean").end == 2e6));
-  REQUIRE((the("evicted from device").phase == "i" && the("evicted from device").begin == 1.25e6));
+  REQUIRE((the("evicted from level 0").phase == "i" && the("evicted from level 0").begin == 1.25e6));
   REQUIRE(the("prepare").arguments == arguments{{"count", 1}});
   REQUIRE(
-      the("evicted from device").arguments ==
+      the("evicted from level 0").arguments ==
       arguments{{"count", 1}, {"tokens", 10}, {"dropped", 4}, {"unread", 3}, {"youngest_age", 9}, {"oldest_age", 9}});
   REQUIRE(
-      the("evicted from lower").arguments ==
+      the("evicted from level 1").arguments ==
       arguments{{"count", 1}, {"tokens", 5}, {"dropped", 5}, {"unread", 0}, {"youngest_age", 90}, {"oldest_age", 90}});
   REQUIRE(
       the("forgotten").arguments ==
       arguments{{"count", 1}, {"rewritten", 1}, {"widened", 2}, {"passed", 3}, {"overwritten", 4}, {"stranded", 5}});
   REQUIRE(the("batch").arguments == arguments{{"count", 1},
                                               {"requests", 1},
-                                              {"device_tokens", 2},
-                                              {"lower_tokens", 3},
+                                              {"slab_tokens", 2},
+                                              {"fetched_tokens", 3},
                                               {"computed_tokens", 4},
                                               {"recomputed_tokens", 5},
                                               {"prefetched_tokens", 6}});
@@ -470,7 +470,7 @@ TEST_CASE("timeline: a stream's locale changes nothing")
   };
   hand_wound w;
   w.now = 1234567.25;
-  w.line.on(tokens_evicted{tier_level::device, 1'234'567});
+  w.line.on(tokens_evicted{0, 1'234'567});
   std::ostringstream here;
   std::ostringstream there;
   there.imbue(std::locale(std::locale::classic(), new elsewhere));
@@ -492,8 +492,8 @@ TEST_CASE("timeline: conformance")
     }
     REQUIRE(mine.left_out() == 0);
     REQUIRE(names["batch"] == seen.batches);
-    REQUIRE(names["evicted from device"] == seen.device_eviction_ages.size());
-    REQUIRE(names["evicted from lower"] == seen.lower_eviction_ages.size());
+    REQUIRE(names["evicted from level 0"] == seen.eviction_ages[0].size());
+    REQUIRE(names["evicted from level 1"] == seen.eviction_ages[1].size());
     REQUIRE(names["pressure"] == seen.pressure);
     REQUIRE(names["write delayed"] == seen.delays);
     REQUIRE(names["cleaned"] == seen.cleanings);
@@ -514,14 +514,14 @@ TEST_CASE("timeline: a cache and its device in one picture, on one clock")
   const hybrid_layout layout{.page_tokens = 4, .chunk = 16};
   const std::size_t page = page_bytes(shape, layout.page_tokens);
   kvstrata_test::watched_cache<timeline> cache(
-      device, {.shape = shape, .device = {.bytes = 40 * page}, .host = {.bytes = 60 * page}, .layout = layout});
-  cache.watcher().use_clock([&device] { return device.now(); });
+      device, {.shape = shape, .tiers = {{.bytes = 40 * page}, {.bytes = 60 * page}}, .layout = layout});
+  cache.tracker().use_clock([&device] { return device.now(); });
   const auto outcome = kvstrata_test::run_workload<timeline>(device, cache);
   const std::vector<op_span> spans = device.trace();
-  const std::size_t told = cache.watcher().events();
+  const std::size_t told = cache.tracker().events();
   REQUIRE(told != 0);
-  cache.watcher().add_spans(spans);
-  const std::vector<drawn_event> all = events_of(written(cache.watcher()));
+  cache.tracker().add_spans(spans);
+  const std::vector<drawn_event> all = events_of(written(cache.tracker()));
   REQUIRE(all.size() == told + spans.size());
   require_rows_in_order(all);
   const double end = 1e6 * device.now();

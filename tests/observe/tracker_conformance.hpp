@@ -30,24 +30,34 @@ namespace kvstrata_test {
 /// Adds up every event there is, without cleverness.
 struct tally
 {
-  std::uint64_t batches = 0, requests = 0, device_tokens = 0, lower_tokens = 0, computed_tokens = 0;
+  template <class T>
+  using by_level = kvstrata::by_level<T>;
+
+  std::uint64_t built = 0, levels = 0;
+  std::uint64_t batches = 0, requests = 0, computed_tokens = 0;
+  by_level<std::uint64_t> served_tokens{}, hit_tokens{};
   std::uint64_t recomputed_tokens = 0, prefetched_read = 0;
   std::uint64_t commits = 0, committed_tokens = 0;
-  std::uint64_t onloads = 0, onload_bytes = 0, onload_copies = 0, onload_pieces = 0;
-  std::uint64_t offloads = 0, offload_bytes = 0, offload_copies = 0, offload_pieces = 0;
-  std::uint64_t promotions = 0, promoted_bytes = 0, promoted_copies = 0, promoted_pieces = 0;
-  std::uint64_t device_evicted = 0, device_dropped = 0, device_unread = 0;
-  std::uint64_t lower_evicted = 0, lower_dropped = 0, lower_unread = 0;
+  std::uint64_t onloads = 0, onloaded_bytes = 0, onload_copies = 0, onload_pieces = 0;
+  std::uint64_t offloads = 0, offload_copies = 0, offload_pieces = 0;
+  by_level<std::uint64_t> onload_bytes{}, offload_bytes{}, offloaded_from{};
+  std::uint64_t relocations = 0, relocated_bytes = 0, relocated_copies = 0, relocated_pieces = 0;
+  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{};
   std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0;
-  std::uint64_t refused = 0, refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
+  std::uint64_t refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
   std::uint64_t prefetches = 0, prefetched = 0, displaced = 0, undoings = 0, undone = 0;
-  std::uint64_t device_hit_tokens = 0, lower_hit_tokens = 0;
   std::uint64_t prepare_calls = 0, commit_calls = 0, release_calls = 0, prefetch_calls = 0, erase_calls = 0;
   std::uint64_t clean_calls = 0;
   std::uint64_t calls = 0, calls_over = 0;
   bool calls_nest = false;
-  std::vector<std::uint64_t> device_hit_ages, lower_hit_ages, device_eviction_ages, lower_eviction_ages;
+  by_level<std::vector<std::uint64_t>> hit_ages, eviction_ages;
+
+  void on(const kvstrata::cache_built& e) noexcept
+  {
+    ++built;
+    levels = e.levels;
+  }
 
   void on(const kvstrata::call_began& e) noexcept
   {
@@ -65,17 +75,15 @@ struct tally
   {
     ++batches;
     requests += e.requests;
-    device_tokens += e.device_tokens;
-    lower_tokens += e.lower_tokens;
+    for (kvstrata::level_index i = 0; i < kvstrata::most_levels; ++i) served_tokens[i] += e.from[i];
     computed_tokens += e.computed_tokens;
     recomputed_tokens += e.recomputed_tokens;
     prefetched_read += e.prefetched_tokens;
   }
   void on(const kvstrata::user_hit& e) noexcept
   {
-    const bool device = e.level == kvstrata::tier_level::device;
-    (device ? device_hit_tokens : lower_hit_tokens) += e.tokens;
-    (device ? device_hit_ages : lower_hit_ages).push_back(e.age);
+    hit_tokens[e.level] += e.tokens;
+    hit_ages[e.level].push_back(e.age);
   }
   void on(const kvstrata::batch_committed& e) noexcept
   {
@@ -85,31 +93,32 @@ struct tally
   void on(const kvstrata::bytes_onloaded& e) noexcept
   {
     ++onloads;
-    onload_bytes += e.bytes;
+    onloaded_bytes += e.bytes;
+    for (kvstrata::level_index i = 0; i < kvstrata::most_levels; ++i) onload_bytes[i] += e.bytes_from[i];
     onload_copies += e.copies;
     onload_pieces += e.pieces;
   }
   void on(const kvstrata::bytes_offloaded& e) noexcept
   {
     ++offloads;
-    offload_bytes += e.bytes;
+    offload_bytes[e.to] += e.bytes;
+    offloaded_from[e.from] += e.bytes;
     offload_copies += e.copies;
     offload_pieces += e.pieces;
   }
-  void on(const kvstrata::bytes_promoted& e) noexcept
+  void on(const kvstrata::bytes_relocated& e) noexcept
   {
-    ++promotions;
-    promoted_bytes += e.bytes;
-    promoted_copies += e.copies;
-    promoted_pieces += e.pieces;
+    ++relocations;
+    relocated_bytes += e.bytes;
+    relocated_copies += e.copies;
+    relocated_pieces += e.pieces;
   }
   void on(const kvstrata::tokens_evicted& e) noexcept
   {
-    const bool device = e.from == kvstrata::tier_level::device;
-    (device ? device_evicted : lower_evicted) += e.tokens;
-    (device ? device_dropped : lower_dropped) += e.dropped;
-    (device ? device_unread : lower_unread) += e.unread;
-    (device ? device_eviction_ages : lower_eviction_ages).push_back(e.age);
+    evicted[e.from] += e.tokens;
+    dropped[e.from] += e.dropped;
+    unread[e.from] += e.unread;
+    eviction_ages[e.from].push_back(e.age);
   }
   void on(const kvstrata::tokens_forgotten& e) noexcept
   {
@@ -119,9 +128,9 @@ struct tally
     overwritten += e.overwritten;
     stranded += e.stranded;
   }
-  void on(const kvstrata::offload_refused& e) noexcept
+  void on(const kvstrata::write_refused& e) noexcept
   {
-    refused += e.tokens;
+    refused[e.level] += e.tokens;
     if (e.why == kvstrata::refusal::held) refused_held += e.tokens;
     if (e.why == kvstrata::refusal::full) refused_full += e.tokens;
     if (e.why == kvstrata::refusal::apart) refused_apart += e.tokens;
@@ -164,8 +173,7 @@ struct workload_outcome
 template <class Tracker>
 using watched_cache =
     kvstrata::cache<kvstrata::tier_stack<kvstrata::device_slab<kvstrata::emulated_device>, kvstrata::pinned_arena<>>,
-                    kvstrata::hybrid_layout, kvstrata::layerwise_transfer<kvstrata::page_write_through>, kvstrata::lru,
-                    Tracker>;
+                    kvstrata::hybrid_layout, kvstrata::layerwise_transfer<>, kvstrata::lru, Tracker>;
 
 /// 400 batches of 1 to 3 users, some of which are held while others come, and prefetches, cleaning and erasing between
 /// them. Both tiers are far too small.
@@ -221,7 +229,7 @@ workload_outcome run_workload(kvstrata::emulated_device& d, watched_cache<Tracke
     out.requests += requests.size();
     for (const request& r : requests) out.history_tokens += r.history_tokens;
     auto lease = *std::move(prepared);
-    for (std::size_t r = 0; r < lease.size(); ++r) out.computed_tokens += lease.split(r).computed;
+    for (std::size_t r = 0; r < lease.size(); ++r) out.computed_tokens += lease.sources(r).computed;
     for (layer_index layer = 0; layer < cache.shape().layers; ++layer) lease.layer_done(layer);
     lease.commit();
     d.advance_host(2e-4);  // so that some writes are still under way, and some are not
@@ -250,8 +258,7 @@ void tracker_conformance(Compare&& compare)
   const std::size_t page = page_bytes(shape, layout.page_tokens);
   const auto sizes = [&]<class T>(std::type_identity<T>) {
     return typename watched_cache<T>::config{.shape = shape,
-                                             .device = {40 * page},
-                                             .host = {24 * page},
+                                             .tiers = {{40 * page}, {24 * page}},
                                              .layout = layout,
                                              .writes = {.in_flight_bytes = 16 * page}};
   };
@@ -265,29 +272,31 @@ void tracker_conformance(Compare&& compare)
   REQUIRE(mine.device.from_device == plain.device.from_device);
   REQUIRE(mine.computed_tokens == plain.computed_tokens);
   REQUIRE(mine.turned_away == plain.turned_away);
-  REQUIRE(mine.cache.device.evicted_tokens == plain.cache.device.evicted_tokens);
+  REQUIRE(mine.cache.levels[0].evicted_tokens == plain.cache.levels[0].evicted_tokens);
 
   // What was told adds up to what happened.
-  const tally& seen = tallied.watcher();
+  const tally& seen = tallied.tracker();
+  REQUIRE((seen.built == 1 && seen.levels == 2 && plain.cache.depth == 2));
   REQUIRE(seen.batches == plain.batches);
   REQUIRE(seen.requests == plain.requests);
   REQUIRE(seen.commits == plain.batches);
-  REQUIRE(seen.device_tokens + seen.lower_tokens + seen.computed_tokens == plain.history_tokens);
+  REQUIRE(seen.served_tokens[0] + seen.served_tokens[1] + seen.computed_tokens == plain.history_tokens);
   REQUIRE(seen.computed_tokens == plain.computed_tokens);
   REQUIRE(seen.committed_tokens == plain.computed_tokens);
-  REQUIRE(seen.onload_bytes == plain.device.to_device.bytes);
+  REQUIRE(seen.onloaded_bytes == plain.device.to_device.bytes);
+  REQUIRE(seen.onload_bytes == by_level<std::uint64_t>{0, seen.onloaded_bytes});
   REQUIRE(seen.onload_copies == plain.device.to_device.copies);
   REQUIRE(seen.onload_pieces == plain.device.to_device.pieces);
-  REQUIRE(seen.offload_bytes == plain.device.from_device.bytes);
+  REQUIRE(seen.offload_bytes == by_level<std::uint64_t>{0, plain.device.from_device.bytes});
+  REQUIRE(seen.offloaded_from == by_level<std::uint64_t>{plain.device.from_device.bytes});
   REQUIRE(seen.offload_copies == plain.device.from_device.copies);
   REQUIRE(seen.offload_pieces == plain.device.from_device.pieces);
-  REQUIRE(seen.device_evicted == plain.cache.device.evicted_tokens);
-  REQUIRE(seen.device_dropped == plain.cache.device.dropped_tokens);
-  REQUIRE(seen.lower_evicted == plain.cache.lower.evicted_tokens);
-  REQUIRE(seen.lower_dropped == plain.cache.lower.dropped_tokens);
+  for (level_index i = 0; i < most_levels; ++i) {
+    REQUIRE(seen.evicted[i] == plain.cache.levels[i].evicted_tokens);
+    REQUIRE(seen.dropped[i] == plain.cache.levels[i].dropped_tokens);
+  }
   REQUIRE(seen.pressure == plain.turned_away);
-  REQUIRE(seen.device_hit_tokens == seen.device_tokens);
-  REQUIRE(seen.lower_hit_tokens == seen.lower_tokens);
+  REQUIRE(seen.hit_tokens == seen.served_tokens);
   REQUIRE(seen.prefetches == plain.prefetches);
   REQUIRE(seen.prefetched == plain.prefetched);
   REQUIRE(seen.displaced == plain.displaced);
@@ -302,22 +311,25 @@ void tracker_conformance(Compare&& compare)
   REQUIRE(seen.clean_calls == plain.clean_calls);
   REQUIRE(seen.calls == seen.calls_over);
   REQUIRE(!seen.calls_nest);
-  for (const auto* ages :
-       {&seen.device_hit_ages, &seen.lower_hit_ages, &seen.device_eviction_ages, &seen.lower_eviction_ages}) {
+  for (const auto* ages : {&seen.hit_ages[0], &seen.hit_ages[1], &seen.eviction_ages[0], &seen.eviction_ages[1]}) {
     REQUIRE(!ages->empty());
     REQUIRE(*std::max_element(ages->begin(), ages->end()) <= plain.requests);
   }
 
   // The workload has met everything that it was made for.
-  REQUIRE((seen.device_tokens != 0 && seen.lower_tokens != 0 && seen.computed_tokens != 0));
-  REQUIRE((seen.device_evicted != 0 && seen.lower_evicted != 0 && seen.pressure != 0));
-  REQUIRE((seen.device_unread != 0 && seen.device_unread < seen.device_evicted));
-  REQUIRE((seen.lower_unread != 0 && seen.lower_unread < seen.lower_evicted));
+  REQUIRE(seen.computed_tokens != 0);
+  REQUIRE(seen.pressure != 0);
+  for (const level_index i : {0U, 1U}) {
+    REQUIRE(seen.served_tokens[i] != 0);
+    REQUIRE(seen.evicted[i] != 0);
+    REQUIRE((seen.unread[i] != 0 && seen.unread[i] < seen.evicted[i]));
+  }
   REQUIRE((seen.prefetched_read != 0 && seen.displaced != 0 && seen.undone != 0));
   REQUIRE(seen.cleaned != 0);
   REQUIRE(seen.delays != 0);
-  REQUIRE(seen.refused != 0);
-  compare(watched.watcher(), seen);
+  REQUIRE(seen.refused[1] != 0);
+  REQUIRE(seen.refused == by_level<std::uint64_t>{0, seen.refused[1]});
+  compare(watched.tracker(), seen);
 }
 
 }  // namespace kvstrata_test

@@ -30,8 +30,8 @@ static_assert(tracker<no_tracker> && tracker<counters> && tracker<tally> && trac
 static_assert(tracks<eviction_ear, tokens_evicted> && !tracks<eviction_ear, batch_prepared>);
 static_assert(tracks<counters, batch_prepared> && tracks<counters, batch_committed> &&
               tracks<counters, bytes_onloaded> && tracks<counters, bytes_offloaded> &&
-              tracks<counters, tokens_evicted> && tracks<counters, offload_refused> && tracks<counters, pressure_met>);
-static_assert(tracks<counters, user_hit> && tracks<counters, bytes_promoted> && tracks<counters, write_delayed> &&
+              tracks<counters, tokens_evicted> && tracks<counters, write_refused> && tracks<counters, pressure_met>);
+static_assert(tracks<counters, user_hit> && tracks<counters, bytes_relocated> && tracks<counters, write_delayed> &&
               tracks<counters, tokens_cleaned> && tracks<counters, prefetch_queued> &&
               tracks<counters, prefetch_undone> && tracks<counters, call_began>);
 static_assert(!tracks<no_tracker, pressure_met> && !tracks<silent, batch_prepared>);
@@ -57,7 +57,7 @@ struct as_large_as
 };
 static_assert(sizeof(watched_cache<as_large_as<1>>) == sizeof(watched_cache<no_tracker>) + 8);
 static_assert(sizeof(watched_cache<as_large_as<9>>) == sizeof(watched_cache<silent>) + 72);
-static_assert(std::is_empty_v<no_tracker> && std::is_empty_v<no_lower_level>);
+static_assert(std::is_empty_v<no_tracker>);
 static_assert(sizeof(device_only_cache<emulated_device>) < sizeof(watched_cache<no_tracker>));
 
 // --- a lease is one's own ------------------------------------------------------------------------------------------------
@@ -91,21 +91,20 @@ void compare(const counters& mine, const tally& seen)
   REQUIRE(s.pressure == seen.pressure);
   REQUIRE(s.batches == seen.batches);
   REQUIRE(s.requests == seen.requests);
-  REQUIRE(s.device_tokens == seen.device_tokens);
-  REQUIRE(s.lower_tokens == seen.lower_tokens);
+  REQUIRE(s.levels == seen.levels);
+  REQUIRE(s.served_tokens == seen.served_tokens);
   REQUIRE(s.computed_tokens == seen.computed_tokens);
   REQUIRE(s.recomputed_tokens == seen.recomputed_tokens);
   REQUIRE(s.committed_tokens == seen.committed_tokens);
-  REQUIRE(counts{s.onload_bytes, s.onload_copies, s.onload_pieces} ==
-          counts{seen.onload_bytes, seen.onload_copies, seen.onload_pieces});
-  REQUIRE(counts{s.offload_bytes, s.offload_copies, s.offload_pieces} ==
-          counts{seen.offload_bytes, seen.offload_copies, seen.offload_pieces});
-  REQUIRE(counts{s.promoted_bytes, s.promoted_copies, s.promoted_pieces} ==
-          counts{seen.promoted_bytes, seen.promoted_copies, seen.promoted_pieces});
-  REQUIRE(counts{s.device_evicted_tokens, s.device_dropped_tokens, s.device_unread_tokens} ==
-          counts{seen.device_evicted, seen.device_dropped, seen.device_unread});
-  REQUIRE(counts{s.lower_evicted_tokens, s.lower_dropped_tokens, s.lower_unread_tokens} ==
-          counts{seen.lower_evicted, seen.lower_dropped, seen.lower_unread});
+  REQUIRE(s.onload_bytes == seen.onload_bytes);
+  REQUIRE(counts{s.onload_copies, s.onload_pieces} == counts{seen.onload_copies, seen.onload_pieces});
+  REQUIRE(s.offload_bytes == seen.offload_bytes);
+  REQUIRE(counts{s.offload_copies, s.offload_pieces} == counts{seen.offload_copies, seen.offload_pieces});
+  REQUIRE(counts{s.relocated_bytes, s.relocated_copies, s.relocated_pieces} ==
+          counts{seen.relocated_bytes, seen.relocated_copies, seen.relocated_pieces});
+  REQUIRE(s.evicted_tokens == seen.evicted);
+  REQUIRE(s.dropped_tokens == seen.dropped);
+  REQUIRE(s.unread_tokens == seen.unread);
   REQUIRE(counts{s.rewritten_tokens, s.widened_tokens, s.passed_tokens, s.overwritten_tokens, s.stranded_tokens} ==
           counts{seen.rewritten, seen.widened, seen.passed, seen.overwritten, seen.stranded});
   REQUIRE(s.refused_tokens == seen.refused);
@@ -115,10 +114,10 @@ void compare(const counters& mine, const tally& seen)
   REQUIRE(s.cleaned_tokens == seen.cleaned);
   REQUIRE(counts{s.prefetched_tokens, s.displaced_tokens, s.undone_tokens, s.saved_tokens} ==
           counts{seen.prefetched, seen.displaced, seen.undone, seen.prefetched_read});
-  compare(s.device_hit_ages, seen.device_hit_ages);
-  compare(s.lower_hit_ages, seen.lower_hit_ages);
-  compare(s.device_eviction_ages, seen.device_eviction_ages);
-  compare(s.lower_eviction_ages, seen.lower_eviction_ages);
+  for (level_index i = 0; i < most_levels; ++i) {
+    compare(s.hit_ages[i], seen.hit_ages[i]);
+    compare(s.eviction_ages[i], seen.eviction_ages[i]);
+  }
 }
 
 /// Tells everybody the same event, drawn at random.
@@ -128,19 +127,24 @@ void tell_all(std::mt19937& random, Trackers&... all)
   const auto n = [&random] { return std::uint64_t{random() % 1000}; };
   const auto age = [&random] { return (std::uint64_t{random()} << 8) >> random() % 41; };  // of any magnitude
   const auto one = [&](const auto& event) { (tell(all, event), ...); };
-  const auto level = random() % 2 == 0 ? tier_level::device : tier_level::lower;
+  const level_index level = random() % most_levels;
+  const auto each = [&] {
+    by_level<std::uint64_t> out{};
+    for (std::uint64_t& x : out) x = random() % 3 == 0 ? 0 : n();
+    return out;
+  };
   const auto call = static_cast<call_name>(random() % 6);
   switch (random() % 16) {
-    case 0: one(batch_prepared{n(), n(), n(), n(), n(), n()}); break;
+    case 0: one(batch_prepared{n(), each(), n(), n(), n()}); break;
     case 1: one(batch_committed{n()}); break;
-    case 2: one(bytes_onloaded{n(), n(), n()}); break;
-    case 3: one(bytes_offloaded{n(), n(), n()}); break;
+    case 2: one(bytes_onloaded{n(), n(), n(), each()}); break;
+    case 3: one(bytes_offloaded{n(), n(), n(), 0, level}); break;
     case 4: one(tokens_evicted{level, n(), n(), n(), age()}); break;
-    case 5: one(offload_refused{n(), static_cast<refusal>(random() % counters::refusals)}); break;
+    case 5: one(write_refused{n(), static_cast<refusal>(random() % counters::refusals), level}); break;
     case 6: one(pressure_met{}); break;
     case 7: one(user_hit{level, n(), age()}); break;
-    case 8: one(bytes_promoted{n(), n(), n()}); break;
-    case 9: one(write_delayed{n()}); break;
+    case 8: one(bytes_relocated{n(), n(), n()}); break;
+    case 9: one(write_delayed{n(), level}); break;
     case 10: one(tokens_cleaned{n()}); break;
     case 11: one(prefetch_queued{n(), n()}); break;
     case 12: one(prefetch_undone{n()}); break;
@@ -162,9 +166,8 @@ TEST_CASE("no tracker: conformance")
 }
 TEST_CASE("a tracker of one event: conformance")
 {
-  tracker_conformance<eviction_ear>([](const eviction_ear& mine, const tally& seen) {
-    REQUIRE(mine.tokens == seen.device_evicted + seen.lower_evicted);
-  });
+  tracker_conformance<eviction_ear>(
+      [](const eviction_ear& mine, const tally& seen) { REQUIRE(mine.tokens == seen.evicted[0] + seen.evicted[1]); });
 }
 
 TEST_CASE("counters start at zero and count every member of every event")
@@ -174,6 +177,8 @@ TEST_CASE("counters start at zero and count every member of every event")
   tally seen;
   silent deaf;
   compare(mine, seen);
+  tell(mine, cache_built{.levels = 5});
+  tell(seen, cache_built{.levels = 5});
   for (int i = 0; i < 2000; ++i) {
     tell_all(random, mine, seen, deaf);
     compare(mine, seen);

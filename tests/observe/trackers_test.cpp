@@ -62,10 +62,10 @@ TEST_CASE("trackers: a tracker among others is told what it is told alone")
     const tally& t = mine.get<tally>();
     const counters::snapshot s = mine.get<counters>().read();
     REQUIRE(t.batches == seen.batches);
-    REQUIRE(t.device_evicted == seen.device_evicted);
+    REQUIRE(t.evicted == seen.evicted);
     REQUIRE(t.calls == seen.calls);
     REQUIRE(s.batches == seen.batches);
-    REQUIRE(s.device_evicted_tokens == seen.device_evicted);
+    REQUIRE(s.evicted_tokens == seen.evicted);
     REQUIRE(s.onload_bytes == seen.onload_bytes);
     REQUIRE(s.pressure == seen.pressure);
     REQUIRE(mine.get<timeline>().events() >= seen.batches);

@@ -34,6 +34,12 @@ struct smallest
 };
 static_assert(replacement_policy<smallest>);
 
+/// Whoever is derived from one that looks at nothing may look.
+struct derived : lru
+{
+};
+static_assert(!looks_at_objects<lru> && looks_at_objects<derived> && looks_at_objects<smallest>);
+
 template <class P>
 constexpr bool lacks_only_tracking = has_replacement_hook<P> && !tracks_objects<P> && orders_victims<P> &&
                                      constructible_for_tier<P> && !replacement_policy<P>;

@@ -71,34 +71,30 @@ TEST_CASE("JSON has the keys that its header promises", "[json]")
   const nlohmann::ordered_json j = replay::to_json(sample_results());
   CHECK(j.at("version") == replay::json_version);
   CHECK(j.at("cases").at(4).at("name") == "default_cache");
-  CHECK(j.at("cases").at(4).at("tokens").at("host") == sample_results().cases[4].tokens.host);
+  const nlohmann::ordered_json& ours = j.at("cases").at(4);
+  CHECK(ours.at("levels").at(1).at("name") == "arena");
+  CHECK(ours.at("levels").at(1).at("dropped_tokens") == 4000);
+  CHECK(ours.at("tokens").at("levels").size() == 2);
+  CHECK(ours.at("tokens").at("levels").at(1) == sample_results().cases[4].tokens.served[1]);
+  CHECK(j.at("cases").at(0).at("tokens").at("levels").empty());  // no cache, no levels
   CHECK(j.at("break_even").at("tokens").get<double>() == Approx(15));
   CHECK(j.at("verification").at("first").is_null());
 }
 
-TEST_CASE("JSON that was written before there were copy engines to compare is read", "[json]")
+TEST_CASE("JSON with more levels than a stack can have is refused", "[json]")
 {
   nlohmann::ordered_json j = replay::to_json(sample_results());
-  for (nlohmann::ordered_json& c : j.at("cases")) {
-    for (const char* key :
-         {"key", "onload_calls", "onload_pieces", "offload_calls", "offload_pieces", "device_bytes",
-          "recomputed_tokens", "prefetched_tokens", "saved_tokens", "displaced_tokens", "cleaned_tokens"}) {
-      CHECK(c.erase(key) == 1);
-    }
-    for (const char* key : {"exposed_seconds", "up", "promoted", "down"}) CHECK(c.at("batch").erase(key) == 1);
-    for (nlohmann::ordered_json& s : c.at("batch").at("spans")) CHECK(s.erase("kind") == 1);
-  }
-  const replay::results r = replay::from_json(j);
-  CHECK(r.cases.size() == 5);
-  CHECK(r.cases[4].onload_bytes == sample_results().cases[4].onload_bytes);
-  CHECK(r.cases[4].batch->up == replay::moved{});
+  for (int i = 0; i < 9; ++i) j.at("cases").at(4).at("tokens").at("levels").push_back(1);
+  CHECK_THROWS_AS(replay::from_json(j), kvstrata::config_error);
 }
 
 TEST_CASE("JSON of another version is refused", "[json]")
 {
   nlohmann::ordered_json j = replay::to_json(sample_results());
-  j["version"] = replay::json_version + 1;
-  CHECK_THROWS_AS(replay::from_json(j), kvstrata::config_error);
+  for (const int other : {replay::json_version - 1, replay::json_version + 1}) {
+    j["version"] = other;
+    CHECK_THROWS_AS(replay::from_json(j), kvstrata::config_error);
+  }
 }
 
 TEST_CASE("text that is no UTF-8 does not lose a long run", "[json][report]")
@@ -197,6 +193,25 @@ TEST_CASE("a row that has nothing to say is left out", "[table]")
   r.cases[3].prefetched_tokens = 8'642;
   CHECK_FALSE(contains(replay::table(r), "recomputed tokens"));
   CHECK(contains(replay::table(r), "8,642"));
+}
+
+TEST_CASE("the table speaks of each level by its tier's name", "[table]")
+{
+  replay::results r = sample_results();
+  r.cases[4].levels.push_back({"mapped_file", 1'357});
+  r.cases[4].tokens.served[2] = r.cases[4].tokens.total();  // half of all, then
+  const std::string text = replay::table(r);
+  for (const char* row : {"tokens from slab", "tokens from arena", "tokens from mapped_file", "dropped from slab",
+                          "dropped from arena", "dropped from mapped_file"}) {
+    INFO(row);
+    CHECK(occurrences(text, std::string("\n") + row + "  ") == 1);
+  }
+  CHECK(contains(text, "1,357"));
+  CHECK(r.cases[4].tokens.level_share(2) == Approx(0.5));
+  CHECK(contains(text, "50.0 %"));
+  const std::string page = replay::report(r);
+  CHECK(contains(page, "<i class=\"level2\"></i>mapped_file"));
+  CHECK(replay::from_json(replay::to_json(r)) == r);
 }
 
 TEST_CASE("a table of one case and of none", "[table]")

@@ -16,7 +16,7 @@ namespace replay_test {
   replay::timeline t;
   t.batch = 17;
   t.requests = 4;
-  t.tokens = {6000, onload > 0 ? 5000u : 0u, 420};
+  t.tokens = {{6000, onload > 0 ? 5000u : 0u}, 420};
   double loaded = 0;
   double computed = 0;
   for (int layer = 0; layer < 4; ++layer) {
@@ -60,12 +60,12 @@ namespace replay_test {
   r.settings = replay::describe(replay::options{});
   r.balance = {1.9e11, 8.0e9, 4, 16};
   const char* const keys[] = {"none", "device", "synchronous", "mtserve", "default"};
-  const char* const names[] = {"no cache", "device only", "synchronous host tier", "mtserve_cache", "default_cache"};
-  const char* const says[] = {"computes every history again", "what falls out of device memory is gone",
-                              "copies from host memory, then computes", "the paper's way: chunks, whole users, LRU",
+  const char* const names[] = {"no cache", "device only", "synchronous arena", "mtserve_cache", "default_cache"};
+  const char* const says[] = {"computes every history again", "what falls out of the slab is gone",
+                              "copies from the arena, then computes", "the paper's way: chunks, whole users, LRU",
                               "page-granular, layer by layer, front of a user goes first"};
-  const double device[] = {0, 0.42, 0.40, 0.40, 0.47};
-  const double host[] = {0, 0, 0.49, 0.49, 0.505};
+  const double slab[] = {0, 0.42, 0.40, 0.40, 0.47};
+  const double arena[] = {0, 0, 0.49, 0.49, 0.505};
   const double slow[] = {0.21, 0.125, 0.082, 0.061, 0.048};
   for (int i = 0; i < 5; ++i) {
     replay::case_result c;
@@ -75,9 +75,9 @@ namespace replay_test {
     c.requests = 600;
     c.batches = 150;
     const auto split = [&](double total, double warm) {
-      const double d = device[i] * warm;
-      const double h = host[i] * warm;
-      return replay::token_split{static_cast<std::uint64_t>(total * d), static_cast<std::uint64_t>(total * h),
+      const double d = slab[i] * warm;
+      const double h = arena[i] * warm;
+      return replay::token_split{{static_cast<std::uint64_t>(total * d), static_cast<std::uint64_t>(total * h)},
                                  static_cast<std::uint64_t>(total * (1 - d - h))};
     };
     for (std::uint64_t b = 0; b < 40; ++b) {
@@ -96,8 +96,8 @@ namespace replay_test {
     c.onload_bytes = i < 2 ? 0 : 7'300'000'000ULL;
     c.offload_bytes = i < 2 ? 0 : 1'700'000'000ULL;
     c.exposed_transfer_seconds = i < 2 ? 0 : i == 2 ? 2.1 : 0.11 / i;
-    c.host_lost_tokens = i < 2 ? 0 : 4000;
-    c.dropped_tokens = i == 0 ? 0 : i == 1 ? 512'000 : i == 3 ? 17'230 : 0;
+    if (i != 0) c.levels.push_back({"slab", i == 1 ? 512'000u : i == 3 ? 17'230u : 0u});
+    if (i > 1) c.levels.push_back({"arena", 4000});
     c.onload_calls = i < 2 ? 0 : 8'120;
     c.onload_pieces = i < 2 ? 0 : 60'411;
     c.offload_calls = i < 2 ? 0 : 2'077;
@@ -113,11 +113,12 @@ namespace replay_test {
         const double h = i == 1 ? 0.0 : (0.8 + i * 0.03 - d) * (d < 0.8 ? 1 : 0);
         c.capacity.push_back({static_cast<std::uint64_t>(share * 6600),
                               share,
-                              {static_cast<std::uint64_t>(1e6 * d), static_cast<std::uint64_t>(1e6 * h),
+                              {{static_cast<std::uint64_t>(1e6 * d), static_cast<std::uint64_t>(1e6 * h)},
                                static_cast<std::uint64_t>(1e6 * (1 - d - h))}});
       }
     }
     c.batch = sample_timeline(i == 0 ? 0.05 : i == 1 ? 0.03 : 0.006, i < 2 ? 0.0 : 0.004, i > 2);
+    if (i == 0) c.batch->tokens = {{}, 6420};
     r.cases.push_back(c);
   }
   r.verified = replay::verification{0.05, 150, 9600, 0, 1.4e-6, 1e-4, {}};

@@ -78,12 +78,13 @@ TEST_CASE("cuts cover everything in parts of nearly one size", "[statistics]")
 
 TEST_CASE("shares of a split", "[statistics]")
 {
-  replay::token_split t{30, 20, 50};
-  CHECK(t.device_share() == Approx(0.3));
-  CHECK(t.host_share() == Approx(0.2));
+  replay::token_split t{{30, 15, 5}, 50};
+  CHECK(t.level_share(0) == Approx(0.3));
+  CHECK(t.level_share(2) == Approx(0.05));
+  CHECK(t.fetched() == 20);
   CHECK(t.computed_share() == Approx(0.5));
   CHECK(t.hit_share() == Approx(0.5));
-  t += replay::token_split{0, 0, 100};
+  t += replay::token_split{{}, 100};
   CHECK(t.total() == 200);
   CHECK(replay::token_split{}.hit_share() == 0);
 }

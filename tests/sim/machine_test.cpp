@@ -1,4 +1,5 @@
 // kvstrata-sim machine: its command line, and a small run.
+#include "command_line/source_dir.hpp"
 #include "sim/commands.hpp"
 
 #include "support/catch.hpp"
@@ -30,7 +31,7 @@ said run(std::vector<const char*> arguments)
   return {code, out.str(), err.str()};
 }
 
-std::string h200() { return KVSTRATA_SOURCE_DIR "/examples/sim/machines/h200_pcie5.machine"; }
+std::string h200() { return (tools::source_dir() / "tools/sim/machines/h200_pcie5.machine").string(); }
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -90,9 +91,22 @@ TEST_CASE("a small run serves every request, closed and open", "[sim][machine]")
       CHECK(r["latency_seconds"]["p50"] <= r["latency_seconds"]["p99"]);
       CHECK(r["busy_seconds"] <= r["seconds"].get<double>() * 1.000001);
       computed = r["tokens"]["computed"].get<double>();
-      if (r["cache"] == "device_only") CHECK(r["tokens"]["host"] == 0);
+      const bool alone = r["cache"] == "device_only";
+      REQUIRE(r["levels"].size() == (alone ? 1 : 2));
+      REQUIRE(r["tokens"]["levels"].size() == r["levels"].size());
+      CHECK(r["levels"][0]["name"] == "slab");
+      if (!alone) CHECK(r["levels"][1]["name"] == "arena");
     }
     CHECK(computed > 0);
   }
+  // With a slab for a dozen users the arena serves, too.
+  const said tight = run({"--machine", file.c_str(), "--users", "40", "--requests", "120", "--longest", "4096",
+                          "--device-gib", "1", "--caches", "default", "--json", json.c_str()});
+  REQUIRE(tight.code == 0);
+  CHECK(holds(tight.out, "slab    arena"));
+  std::ifstream in(json);
+  const auto results = nlohmann::json::parse(in);
+  CHECK(results.at(0)["tokens"]["levels"][0] > 0);
+  CHECK(results.at(0)["tokens"]["levels"][1] > 0);
   std::remove(json.c_str());
 }

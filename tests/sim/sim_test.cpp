@@ -1,3 +1,4 @@
+#include "command_line/source_dir.hpp"
 #include "sim/capacity.hpp"
 #include "sim/commands.hpp"
 #include "sim/menu.hpp"
@@ -526,7 +527,7 @@ TEST_CASE("a sample states its error and comes close", "[sim]")
 TEST_CASE("with a machine misses are weighed by what they cost", "[sim]")
 {
   const scratch here;
-  const std::string machine = std::string(KVSTRATA_SOURCE_DIR) + "/examples/sim/machines/h200_pcie5.machine";
+  const std::string machine = (tools::source_dir() / "tools/sim/machines/h200_pcie5.machine").string();
   const outcome o = sim_with({"--users", "200", "--policies", "lru,gdsf", "--sizes", "growing", "--capacities", "10%",
                               "--machine", machine, "--csv", here.path("o.csv")});
   INFO(o.err);

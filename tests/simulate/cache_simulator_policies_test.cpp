@@ -40,7 +40,7 @@ void compare_with_object_cache(const std::vector<trace_access>& all, page_count 
     bool hit = false;
     bool evicted = false;
     sim.add(request_of(all[i], 1), [&](const batch_plan& plan) {
-      hit = !plan.requests.front().device_hit.empty();
+      hit = !plan.requests.front().in_slab.empty();
       evicted = !plan.victims.empty();
     });
     const bool made_way = expected == access_outcome::admitted && bare.objects() == before;
@@ -49,10 +49,10 @@ void compare_with_object_cache(const std::vector<trace_access>& all, page_count 
   }
   const simulation_counts counts = sim.counts();
   CHECK(counts.requests == all.size());
-  CHECK(counts.device.requests == hits);
+  CHECK(counts.levels[0].requests == hits);
   CHECK(counts.missed == all.size() - hits);
-  CHECK(counts.device.evicted == all.size() - hits - capacity);
-  CHECK(counts.device.dropped == counts.device.evicted);
+  CHECK(counts.levels[0].evicted == all.size() - hits - capacity);
+  CHECK(counts.levels[0].dropped == counts.levels[0].evicted);
   CHECK(counts.offload_bytes == 0);
 }
 

@@ -39,13 +39,10 @@ using numbers = std::vector<std::uint64_t>;
 class decision_tracker
 {
  public:
-  void on(const tokens_evicted& e) noexcept
-  {
-    said({1, static_cast<std::uint64_t>(e.from), e.tokens, e.dropped, e.unread, e.age});
-  }
+  void on(const tokens_evicted& e) noexcept { said({1, e.from, e.tokens, e.dropped, e.unread, e.age}); }
   void on(const bytes_onloaded& e) noexcept { said({2, e.bytes}); }
-  void on(const bytes_offloaded& e) noexcept { said({3, e.bytes}); }
-  void on(const offload_refused& e) noexcept { said({4, e.tokens, static_cast<std::uint64_t>(e.why)}); }
+  void on(const bytes_offloaded& e) noexcept { said({3, e.bytes, e.from, e.to}); }
+  void on(const write_refused& e) noexcept { said({4, e.tokens, static_cast<std::uint64_t>(e.why), e.level}); }
   void on(const pressure_met&) noexcept { said({5}); }
 
   [[nodiscard]] numbers take() { return std::exchange(said_, {}); }
@@ -69,9 +66,12 @@ numbers flat(const batch_plan& plan)
   for (const request_plan& r : plan.requests) {
     out.insert(out.end(),
                {6, to_number(r.user), r.history, r.first_token, r.compute_begin, r.compute_end, r.pages_taken});
-    for (const token_interval i : {r.kept.tokens, r.device_hit, r.lower_hits[0], r.lower_hits[1], r.recomputed}) {
-      append(out, i);
+    append(out, r.kept.tokens);
+    for (const piece& p : plan.pieces_of(r)) {
+      append(out, p.tokens);
+      out.push_back(p.source);
     }
+    append(out, r.recomputed);
     out.insert(out.end(), {r.lasting, r.kept.forgotten.passed, r.kept.forgotten.stranded, r.pages_forgotten});
   }
   for (const token_interval i : plan.compute) append(out, i);
@@ -99,22 +99,28 @@ batches batches_of(const trace& t, std::size_t most, std::uint32_t size, token_c
 
 struct sizes
 {
-  page_count device = 130;
-  page_count lower = 260;
+  page_count slab = 130;
+  page_count arena = 260;
 };
 
 template <class Cache>
 typename Cache::config config_of(const sizes& s)
 {
-  typename Cache::config c{.shape = tiny, .device = {.bytes = s.device * kvstrata_test::tiny_page_bytes}};
+  typename Cache::config c{.shape = tiny};
   c.layout.page_tokens = kvstrata_test::tiny_page;
-  if constexpr (requires { c.host.bytes; }) c.host.bytes = s.lower * kvstrata_test::tiny_page_bytes;
+  std::size_t granules = 1;
   if constexpr (requires { c.layout.chunk; }) c.layout.chunk = kvstrata_test::tiny_chunk;
   if constexpr (requires { c.layout.longest; }) {
     c.layout.longest = 128;
-    c.device.bytes *= 4;
-    c.host.bytes *= 4;
+    granules = 4;
   }
+  const std::size_t pages[] = {s.slab, s.arena};
+  std::apply(
+      [&](auto&... tiers) {
+        std::size_t i = 0;
+        ((tiers.bytes = granules * pages[i++] * kvstrata_test::tiny_page_bytes), ...);
+      },
+      c.tiers);
   if constexpr (requires { c.split.cost; }) {
     c.split.cost = {.seconds_per_token = 1, .seconds_per_pair = 0.02, .fetch_seconds_per_token = 1, .layers = 3};
   }
@@ -165,7 +171,7 @@ decisions serve_with_data(const batches& all, const sizes& s)
     }
     lease.commit();
     lease.release();
-    const numbers said = cache.watcher().take();
+    const numbers said = cache.tracker().take();
     out.back().insert(out.back().end(), said.begin(), said.end());
   }
   cache.drain_sync();
@@ -187,23 +193,24 @@ decisions simulate(const batches& all, const sizes& s, std::size_t& victims)
       out.push_back(flat(plan));
       victims += plan.victims.size();
     });
-    const numbers said = cache.watcher().take();
+    const numbers said = cache.tracker().take();
     out.back().insert(out.back().end(), said.begin(), said.end());
   }
   return out;
 }
 
 /// One cache type on either device.
-template <class Device, class Policy, class Shedding, class Layout, class... Options>
-using point = cache<tier_stack<device_slab<Device, Shedding>, pinned_arena<Shedding>>, Layout,
+template <class Device, class Policy, class Shedding, class Layout, class Writes, class... Options>
+using point = cache<tier_stack<device_slab<Device, Shedding>, pinned_arena<Shedding, Writes>>, Layout,
                     layerwise_transfer<Options...>, Policy, decision_tracker>;
 
-template <class Policy, class Shedding, class Layout, class... Options>
+template <class Policy, class Shedding, class Layout, class Writes, class... Options>
 void compare(const batches& all, const sizes& s = {})
 {
-  const decisions real = serve_with_data<point<emulated_device, Policy, Shedding, Layout, Options...>>(all, s);
+  const decisions real = serve_with_data<point<emulated_device, Policy, Shedding, Layout, Writes, Options...>>(all, s);
   std::size_t victims = 0;
-  const decisions simulated = simulate<point<dataless_device, Policy, Shedding, Layout, Options...>>(all, s, victims);
+  const decisions simulated =
+      simulate<point<dataless_device, Policy, Shedding, Layout, Writes, Options...>>(all, s, victims);
   REQUIRE(real.size() == all.size());
   REQUIRE(simulated.size() == all.size());
   for (std::size_t b = 0; b < all.size(); ++b) {
@@ -238,7 +245,7 @@ TEST_CASE("the simulator decides as the cache that moves bytes: replacement poli
   compare<lru, evict_front, hybrid_layout, token_write_through>(all);
   compare<example::clock, evict_front, hybrid_layout, page_write_through>(all);
   compare<example::clean_first, evict_whole, hybrid_layout, write_back>(all);
-  compare<lru, evict_front, hybrid_layout, token_write_through>(windows_of(all), {.device = 60, .lower = 150});
+  compare<lru, evict_front, hybrid_layout, token_write_through>(windows_of(all), {.slab = 60, .arena = 150});
 }
 
 TEST_CASE("the simulator decides as the cache that moves bytes: layouts, write policies, splits",
@@ -246,7 +253,7 @@ TEST_CASE("the simulator decides as the cache that moves bytes: layouts, write p
 {
   const batches all = for_comparison();
   compare<lru, evict_whole, paged_layout, chunk_write_through>(all);
-  compare<lru, evict_front, hybrid_layout, selective_write<2>, split_by_cost>(all, {.device = 130, .lower = 700});
+  compare<lru, evict_front, hybrid_layout, selective_write<2>, split_by_cost>(all, {.slab = 130, .arena = 700});
   compare<s3_fifo, evict_whole, contiguous_layout, token_write_through>(all);
 }
 
@@ -255,7 +262,7 @@ TEST_CASE("the simulator decides as the cache that moves bytes: KuaiRand's sessi
   const auto folder = kvstrata_test::find_data("kuairand-pure-2w");
   if (!folder) SKIP_TEST("the trace kuairand-pure-2w is not on this machine");
   const batches all = batches_of(read_kuairand(*folder), 400, 8, 60);
-  compare<lru, evict_front, hybrid_layout, token_write_through>(all, {.device = 150, .lower = 2000});
+  compare<lru, evict_front, hybrid_layout, token_write_through>(all, {.slab = 150, .arena = 2000});
 }
 
 namespace {
@@ -309,14 +316,14 @@ TEST_CASE("counts add up, and bytes are those of the tokens", "[simulate][simula
   CHECK(counts.batches == 2'000);
   CHECK(counts.merged == 0);
   CHECK(counts.tokens() == tokens);
-  CHECK(counts.lower.tokens > 0);
-  CHECK(counts.device.tokens > counts.lower.tokens);
-  CHECK(counts.missed + counts.device.requests + counts.lower.requests >= counts.requests);
+  CHECK(counts.levels[1].tokens > 0);
+  CHECK(counts.levels[0].tokens > counts.levels[1].tokens);
+  CHECK(counts.missed + counts.levels[0].requests + counts.levels[1].requests >= counts.requests);
   // Whole pages travel: at least the tokens, at most a page more at either end of each of at most two pieces.
-  CHECK(counts.onload_bytes >= counts.lower.tokens * tiny.token_bytes());
-  CHECK(counts.onload_bytes <= (counts.lower.tokens + counts.lower.requests * 16) * tiny.token_bytes());
+  CHECK(counts.onload_bytes >= counts.levels[1].tokens * tiny.token_bytes());
+  CHECK(counts.onload_bytes <= (counts.levels[1].tokens + counts.levels[1].requests * 16) * tiny.token_bytes());
   CHECK(counts.offload_bytes % kvstrata_test::tiny_page_bytes == 0);
-  CHECK(counts.lower.evicted > 0);
+  CHECK(counts.levels[1].evicted > 0);
 }
 
 TEST_CASE("of histories that are too long the newest tokens are asked for", "[simulate][simulator]")
@@ -329,7 +336,7 @@ TEST_CASE("of histories that are too long the newest tokens are asked for", "[si
   CHECK(counts.forgotten.passed > 0);
   CHECK(counts.forgotten.widened == 0);
   CHECK(run(all, {.newest_tokens = 1'000}) == run(all, {}));
-  CHECK(run({{.key = 1, .tokens = 100}}, {.newest_tokens = 30}, {.device = 4, .lower = 20}).computed_tokens == 30);
+  CHECK(run({{.key = 1, .tokens = 100}}, {.newest_tokens = 30}, {.slab = 4, .arena = 20}).computed_tokens == 30);
 }
 
 TEST_CASE("the warm-up is served and not counted", "[simulate][simulator]")
@@ -340,11 +347,11 @@ TEST_CASE("the warm-up is served and not counted", "[simulate][simulator]")
   const simulation_counts beginning = run(first, {});
   const simulation_counts rest = run(all, {.warm_up = 1'200});
   CHECK(rest.requests == 800);
-  CHECK(rest.device.tokens == whole.device.tokens - beginning.device.tokens);
-  CHECK(rest.lower.tokens == whole.lower.tokens - beginning.lower.tokens);
+  CHECK(rest.levels[0].tokens == whole.levels[0].tokens - beginning.levels[0].tokens);
+  CHECK(rest.levels[1].tokens == whole.levels[1].tokens - beginning.levels[1].tokens);
   CHECK(rest.computed_tokens == whole.computed_tokens - beginning.computed_tokens);
-  CHECK(rest.device.evicted == whole.device.evicted - beginning.device.evicted);
-  CHECK(rest.lower.dropped == whole.lower.dropped - beginning.lower.dropped);
+  CHECK(rest.levels[0].evicted == whole.levels[0].evicted - beginning.levels[0].evicted);
+  CHECK(rest.levels[1].dropped == whole.levels[1].dropped - beginning.levels[1].dropped);
   CHECK(rest.offload_bytes == whole.offload_bytes - beginning.offload_bytes);
   CHECK(rest.missed == whole.missed - beginning.missed);
   CHECK(run(all, {.warm_up = 2'000}) == simulation_counts{});
@@ -359,7 +366,7 @@ TEST_CASE("a batch has every user once, with their longest history", "[simulate]
   CHECK(counts.requests == 6);
   CHECK(counts.batches == 2);  // users 1 and 2 with 12 and 4 tokens; then users 1, 3, 2 with 10, 4, 8
   CHECK(counts.merged == 1);
-  CHECK(counts.device.tokens == 10 + 4);
+  CHECK(counts.levels[0].tokens == 10 + 4);
   CHECK(counts.computed_tokens == 12 + 4 + 4 + 4);
   CHECK(counts.missed == 3);
 }
@@ -372,7 +379,7 @@ TEST_CASE("fewer users than a batch holds are not one batch", "[simulate][simula
   CHECK(counts.requests == 100);
   CHECK(counts.batches == 13);
   CHECK(counts.merged == 100 - 13 * 3);
-  CHECK(counts.device.requests == 12 * 3);
+  CHECK(counts.levels[0].requests == 12 * 3);
 }
 
 TEST_CASE("a batch that is too large is halved, a request that is too large is computed beside the cache",
@@ -381,13 +388,13 @@ TEST_CASE("a batch that is too large is halved, a request that is too large is c
   // A device of 4 pages of 4 tokens.
   const std::vector<trace_access> all{{.key = 1, .tokens = 8},  {.key = 2, .tokens = 8}, {.key = 3, .tokens = 4},
                                       {.key = 4, .tokens = 17}, {.key = 3, .tokens = 4}, {.key = 5, .tokens = 0}};
-  const simulation_counts counts = run(all, {.batch_size = 4}, {.device = 4, .lower = 20});
+  const simulation_counts counts = run(all, {.batch_size = 4}, {.slab = 4, .arena = 20});
   CHECK(counts.requests == 6);
   CHECK(counts.unserved == 1);
   CHECK(counts.pressure == 0);
   CHECK(counts.batches == 3);  // {1, 2}, {3}, {3, 5}
   CHECK(counts.computed_tokens == 8 + 8 + 4 + 17);
-  CHECK(counts.device.tokens == 4);
+  CHECK(counts.levels[0].tokens == 4);
   CHECK(counts.tokens() == 8 + 8 + 4 + 17 + 4);
   CHECK_THROWS_AS(run(all, {.batch_size = 0}), config_error);
 }

@@ -1,6 +1,7 @@
 // The predicted times of a machine against times that are worked out by hand, and machine files, right and wrong.
 #include <kvstrata/simulate/serving_simulator.hpp>
 
+#include "command_line/source_dir.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 
@@ -26,8 +27,8 @@ constexpr cost_model cost{.seconds_per_token = 1e-3, .fetch_seconds_per_token = 
 constexpr link_model link{.bytes_per_second = 8 / 0.25e-3, .latency_seconds = 2e-3};
 constexpr token_count candidates = 3;
 
-using plain_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, paged_layout,
-                          layerwise_transfer<batched_copy<>, token_write_through>, lru>;
+using plain_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<token_write_through>>, paged_layout,
+                          layerwise_transfer<batched_copy<>>, lru>;
 
 struct server
 {
@@ -38,8 +39,7 @@ struct server
   explicit server(page_count pages)
       : device({.time = time_mode::virtual_time, .to_device = link, .from_device = {}, .data = false}),
         cache(device, {.shape = shape,
-                       .device = {.bytes = pages * page_bytes(shape, 4)},
-                       .host = {.bytes = 100 * page_bytes(shape, 4)},
+                       .tiers = {{.bytes = pages * page_bytes(shape, 4)}, {.bytes = 100 * page_bytes(shape, 4)}},
                        .layout = {.page_tokens = 4}}),
         sim(device, cache, cost, candidates)
   {
@@ -156,7 +156,7 @@ TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
   check_latencies(r, {0.006, 0.017, 0.026, 0.033, 0.038, 0.047, 0.048});
   CHECK(r.seconds == Approx(1.006));
   CHECK(r.busy_seconds == Approx(0.026 + 0.032 + 0.016 + 0.006));
-  CHECK(r.device_tokens == 10);
+  CHECK(r.served_tokens[0] == 10);
   CHECK_THROWS_AS(s.run({comes(2, 1, 1), comes(1, 2, 1)}, {.load = serving_load::open_loop}), usage_error);
   CHECK_THROWS_WITH(s.run({comes(1e300, 1, 1)}, {.load = serving_load::open_loop}),
                     kvstrata_test::says("seconds, but it must be at most 1000000000"));
@@ -200,7 +200,7 @@ TEST_CASE("the warm-up is served and not reported", "[simulate][serving]")
       s.run({comes(0, 1, 10), comes(0, 2, 8), comes(0, 1, 10), comes(0, 2, 9)}, {.batch_size = 1, .warm_up = 2});
   CHECK(r.requests == 2);
   CHECK(r.batches == 2);
-  CHECK(r.device_tokens == 18);
+  CHECK(r.served_tokens[0] == 18);
   CHECK(r.computed_tokens == 1);
   CHECK(r.seconds == Approx(2 * 3e-3 + 2 * 4e-3));
   server all(100);
@@ -225,7 +225,7 @@ TEST_CASE("who does not fit is computed beside the cache, a batch that does not 
 TEST_CASE("time must be virtual", "[simulate][serving]")
 {
   emulated_device device;
-  plain_cache cache(device, {.shape = shape, .device = {.bytes = 1 << 10}, .host = {.bytes = 1 << 10}});
+  plain_cache cache(device, {.shape = shape, .tiers = {{.bytes = 1 << 10}, {.bytes = 1 << 10}}});
   CHECK_THROWS_AS((serving_simulator<plain_cache>(device, cache, cost, candidates)), usage_error);
 }
 
@@ -233,10 +233,7 @@ TEST_CASE("time must be virtual", "[simulate][serving]")
 
 namespace {
 
-std::filesystem::path shipped(const char* name)
-{
-  return std::filesystem::path(KVSTRATA_SOURCE_DIR) / "examples" / "sim" / "machines" / name;
-}
+std::filesystem::path shipped(const char* name) { return tools::source_dir() / "tools" / "sim" / "machines" / name; }
 
 std::string text_of(const std::filesystem::path& file)
 {
@@ -314,7 +311,7 @@ TEST_CASE("every key of a machine file is read", "[simulate][machine]")
 
 TEST_CASE("a machine whose links no clock could count is refused", "[simulate][machine]")
 {
-  machine_description m = read_machine(std::string(KVSTRATA_SOURCE_DIR) + "/examples/sim/machines/b200.machine");
+  machine_description m = read_machine(tools::source_dir() / "tools/sim/machines/b200.machine");
   check(m);
   m.to_device.bytes_per_second = 1e-291;
   CHECK_THROWS_WITH(check(m), kvstrata_test::says("or at least 1 byte a second"));

@@ -3,8 +3,8 @@
 // when counts grow, rings come round and pools fragment. An operation is one call that works on a cache or on a lease;
 // reading a lease's view or plan does not count.
 #include "cache/combinations.hpp"
-#include "cache/effort.hpp"
 #include "support/catch.hpp"
+#include "support/effort.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 
@@ -176,7 +176,7 @@ class soaking
       const request r = some_request();
       const auto same_user = [&r](const request& other) { return other.user == r.user; };
       if (std::any_of(batch_.begin(), batch_.end(), same_user)) continue;
-      if (wanted + about_.pages(window_of(r)) > about_.device_pages) continue;
+      if (wanted + about_.pages(window_of(r)) > about_.device_pages()) continue;
       wanted += about_.pages(window_of(r));
       batch_.push_back(r);
     }
@@ -195,8 +195,8 @@ class soaking
     work->layer_stride = view.where.layer_stride;
     for (std::size_t i = 0; i < batch_.size(); ++i) {
       const std::uint64_t user = to_number(batch_[i].user);
-      const token_interval again = fresh.lease->plan().requests[i].recomputed;
       const request_plan& planned = fresh.lease->plan().requests[i];
+      const token_interval again = planned.recomputed;
       if (planned.first_token < first_[user]) drafts_[user].clear();  // begun anew
       if (batch_[i].volatile_tail != 0 && drafts_[user].size() > planned.lasting) drafts_[user].resize(planned.lasting);
       first_[user] = planned.first_token;
@@ -307,7 +307,7 @@ class soaking
   void clean()
   {
     ++operations_;
-    const std::uint64_t before = cache_.stats().device.resident_tokens;
+    const std::uint64_t before = cache_.stats().levels[0].resident_tokens;
     REQUIRE(cache_.clean(below(2) == 0 ? ~std::uint64_t{0} : below(40)) <= before);
   }
   void plan()
@@ -317,7 +317,7 @@ class soaking
     const auto said = cache_.plan({&r, 1});
     if (!said) return;
     const request_plan& p = said->requests[0];
-    REQUIRE(window_of(r).size() - p.computed_tokens() + p.recomputed.size() <= drafts_[to_number(r.user)].size());
+    REQUIRE(window_of(r).size() - p.computed() + p.recomputed.size() <= drafts_[to_number(r.user)].size());
   }
   void erase(std::uint64_t user)
   {
@@ -358,21 +358,21 @@ class soaking
   {
     ++operations_;
     const cache_stats s = cache_.stats();
-    for (const tier_stats& tier : {s.device, s.lower, s.window}) {
+    for (const tier_stats& tier : all_tiers(s)) {
       REQUIRE(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
       REQUIRE(tier.dropped_tokens <= tier.evicted_tokens);
       REQUIRE(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
     }
     REQUIRE(s.leases == open_.size());
-    REQUIRE(s.dirty_tokens <= s.device.resident_tokens);
+    REQUIRE(s.dirty_tokens <= s.levels[0].resident_tokens);
     REQUIRE(s.users <= users);
     const counters::snapshot counted = cache_.counted();
-    REQUIRE(counted.device_tokens + counted.lower_tokens + counted.computed_tokens >= counted.committed_tokens);
-    REQUIRE(counted.device_evicted_tokens == s.device.evicted_tokens);
-    REQUIRE(counted.lower_dropped_tokens == s.lower.dropped_tokens);
-    REQUIRE(counted.device_unread_tokens <= counted.device_evicted_tokens);
-    REQUIRE(device_.stats().to_device.bytes == counted.onload_bytes);
-    REQUIRE(device_.stats().from_device.bytes == counted.offload_bytes);
+    REQUIRE(counted.served_tokens[0] + counted.served_tokens[1] + counted.computed_tokens >= counted.committed_tokens);
+    REQUIRE(counted.evicted_tokens[0] == s.levels[0].evicted_tokens);
+    REQUIRE(counted.dropped_tokens[1] == s.levels[1].dropped_tokens);
+    REQUIRE(counted.unread_tokens[0] <= counted.evicted_tokens[0]);
+    REQUIRE(device_.stats().to_device.bytes == counted.onload_bytes[1]);
+    REQUIRE(device_.stats().from_device.bytes == counted.offload_bytes[1]);
   }
 
   /// With everything at rest: what the tiers count is what plans find.
@@ -385,19 +385,19 @@ class soaking
       cache_.clean(0);
       cache_.drain_sync();
     }
-    std::uint64_t on_device = 0;
+    std::uint64_t in_slab = 0;
     for (std::uint64_t user = 0; user < users; ++user) {
       REQUIRE(cache_.arrived(user_id{user}));
       const request r = asks(user, static_cast<token_count>(drafts_[user].size()));
       const request_plan p = cache_.plan({&r, 1}).value().requests[0];
       if (p.kept.forgotten.total() != 0) cache_.prepare({&r, 1}, streams_[0]).value()->release();  // forgets it
-      on_device += p.device_hit.size();
+      in_slab += p.in_slab.size();
       ++operations_;
     }
     cache_.drain_sync();  // leases that made the cache forget have released pages
     const cache_stats s = cache_.stats();
-    REQUIRE(s.device.resident_tokens == on_device);
-    REQUIRE(s.device.in_flight_bytes + s.lower.in_flight_bytes + s.window.in_flight_bytes == 0);
+    REQUIRE(s.levels[0].resident_tokens == in_slab);
+    REQUIRE(s.levels[0].in_flight_bytes + s.levels[1].in_flight_bytes + s.window.in_flight_bytes == 0);
     REQUIRE(s.window.resident_bytes == 0);
   }
 
@@ -407,18 +407,18 @@ class soaking
     const counters::snapshot c = cache_.counted();
     const std::uint64_t often = operations_ / 1000;
     INFO(about_.name);
-    CHECK(c.device_tokens > often);
-    CHECK(c.lower_tokens > often);
+    CHECK(c.served_tokens[0] > often);
+    CHECK(c.served_tokens[1] > often);
     CHECK(c.committed_tokens > often);
-    CHECK(c.device_evicted_tokens > often);
-    CHECK(c.lower_evicted_tokens > often);
+    CHECK(c.evicted_tokens[0] > often);
+    CHECK(c.evicted_tokens[1] > often);
     CHECK(c.passed_tokens > often / 4);
     if (effort == 1) return;  // too short for what is rare
     CHECK(c.saved_tokens > often);
     CHECK(c.undone_tokens > often / 4);
     CHECK(c.pressure > often);
     if (about_.axes[4] != "token") CHECK(c.cleaned_tokens > often);
-    if (about_.window) CHECK(c.promoted_bytes > often);
+    if (about_.window) CHECK(c.relocated_bytes > often);
     if (about_.cuts) CHECK(c.recomputed_tokens > often);
     if (about_.bounded_writes && about_.axes[3] == "layerwise" && about_.axes[4] != "back") CHECK(c.delayed_tokens > 0);
   }
@@ -441,7 +441,7 @@ class soaking
 
 TEST_CASE("ten million random operations", "[soak]")
 {
-  constexpr point points[] = {
+  constexpr policy_point points[] = {
       point_of<hybrid_layer_first, coalesced, coalesced, layerwise, page, fetch, front, front, unbounded>,
       point_of<paged_layer_first, window, batched, layerwise, back, anywhere, front, whole, bounded>,
       point_of<contiguous, staged, staged, layerwise, token, fetch, whole, front, unbounded>,
@@ -451,7 +451,7 @@ TEST_CASE("ten million random operations", "[soak]")
   constexpr std::uint64_t wanted = effort == 1 ? 150'000 : 10'000'000;
   std::uint64_t operations = 0;
   std::uint64_t seed = 1;
-  for (const point& where : points) {
+  for (const policy_point& where : points) {
     emulated_device device({.time = time_mode::virtual_time,
                             .to_device = {.bytes_per_second = 1e8, .latency_seconds = 1e-7},
                             .from_device = {.bytes_per_second = 1e8, .latency_seconds = 1e-7},

@@ -1,28 +1,31 @@
 # Reads the tree at ROOT and fails, naming each fault, when a room includes what it must not, when a header is too long,
 # has no guard or pulls in CUDA, or when two places disagree about the version.
 #
-#   core <- {device, observe, codec, layout, replacement} <- tiers <- transfer <- cache <- simulate
+#   core <- {device, observe, layout, replacement} <- tiers <- transfer <- books <- plan <- move <- cache
+#        <- {ahead, sharded} <- simulate
 cmake_minimum_required(VERSION 3.25)
 
 set(rooms_0 core)
-set(rooms_1 device observe codec layout replacement)
+set(rooms_1 device observe layout replacement)
 set(rooms_2 tiers)
 set(rooms_3 transfer)
-set(rooms_4 cache)
-set(rooms_5 simulate)
-foreach(level RANGE 5)
+set(rooms_4 books)
+set(rooms_5 plan)
+set(rooms_6 move)
+set(rooms_7 cache)
+set(rooms_8 ahead sharded)
+set(rooms_9 simulate)
+foreach(level RANGE 9)
   foreach(room IN LISTS rooms_${level})
     set(level_of_${room} ${level})
   endforeach()
 endforeach()
 
-# The headers that stand in no room belong to one.
+# The headers that stand in no room belong to one, or are above all.
 set(room_of_version.hpp core)
-set(room_of_fwd.hpp core)
-set(room_of_config.hpp core)
 set(room_of_cache.hpp cache)
-set(room_of_kvstrata.hpp kvstrata.hpp)
-set(level_of_kvstrata.hpp 9)
+set(level_of_kvstrata.hpp 10)
+set(level_of_cuda.cuh 10)
 
 # The headers that need the CUDA toolkit's.
 set(cuda_home "^device/cuda(/|_device\\.hpp$)")
@@ -45,7 +48,8 @@ function(room_of path result)  # path below include/kvstrata
   set(${result} "${room}" PARENT_SCOPE)
 endfunction()
 
-file(GLOB_RECURSE headers RELATIVE "${ROOT}/include/kvstrata" "${ROOT}/include/kvstrata/*.hpp")
+file(GLOB_RECURSE headers RELATIVE "${ROOT}/include/kvstrata" "${ROOT}/include/kvstrata/*.hpp"
+     "${ROOT}/include/kvstrata/*.cuh")
 foreach(header IN LISTS headers)
   room_of("${header}" room)
   if(NOT DEFINED level_of_${room})
@@ -79,11 +83,12 @@ foreach(header IN LISTS headers)
       # a header of C without a runtime, and only where it is found
     elseif(header MATCHES "${cuda_home}" AND included MATCHES "^cuda_[a-z_]+\\.h$")
       # the runtime's functions, at home: nothing else includes these headers
-    elseif(included MATCHES "^(thrust|cub|cuda|nv)/|^(cuda|cooperative_groups|device_launch|nvtx|nvToolsExt)|\\.cuh$")
+    elseif(header MATCHES "\\.hpp$"
+           AND included MATCHES "^(thrust|cub|cuda|nv)/|^(cuda|cooperative_groups|device_launch|nvtx|nvToolsExt)|\\.cuh$")
       fault("${header}:${number}: a .hpp must not include ${included}")
     elseif(included MATCHES "^kvstrata/(.*)")
       set(ours "${CMAKE_MATCH_1}")
-      if(ours MATCHES "${cuda_home}" AND NOT header MATCHES "${cuda_home}")
+      if(ours MATCHES "${cuda_home}" AND NOT header MATCHES "${cuda_home}|^cuda\\.cuh$")
         fault("${header}:${number}: only headers of the CUDA device may include ${ours}")
       endif()
       room_of("${ours}" other)

@@ -20,9 +20,9 @@
 using namespace kvstrata;
 
 #ifdef KVSTRATA_COUNTED  // the planted fault: a tracker that is not empty
-using watcher = counters;
+using ear = counters;
 #else
-using watcher = no_tracker;
+using ear = no_tracker;
 #endif
 
 int main(int argc, char** argv)
@@ -32,13 +32,12 @@ int main(int argc, char** argv)
     std::fputs("tracker_cost wants a number of batches, at least 1\n", stderr);
     return 2;
   }
-  using cache_type = default_cache<dataless_device, lru, watcher>;
+  using cache_type = default_cache<dataless_device, lru, ear>;
   dataless_device device;
   const geometry shape{.layers = 4, .kv_heads = 2, .head_dim = 64, .element = element_type::bf16};
   const std::size_t page = page_bytes(shape, 32);
   cache_type cache(device, {.shape = shape,
-                            .device = {.bytes = 400 * page},
-                            .host = {.bytes = 2000 * page},
+                            .tiers = {{.bytes = 400 * page}, {.bytes = 2000 * page}},
                             .writes = {.in_flight_bytes = 16 * page, .clean_above = 0.2, .clean_below = 0.1}});
   const stream_id compute = device.create_stream("compute");
 
@@ -66,7 +65,7 @@ int main(int argc, char** argv)
       continue;
     }
     auto lease = *std::move(prepared);
-    for (std::size_t i = 0; i < lease.size(); ++i) computed += lease.split(i).computed;
+    for (std::size_t i = 0; i < lease.size(); ++i) computed += lease.sources(i).computed;
     for (layer_index layer = 0; layer < shape.layers; ++layer) lease.layer_done(layer);
     lease.commit();
     if (below(3) == 0) held = std::move(lease);
@@ -74,7 +73,8 @@ int main(int argc, char** argv)
   held.reset();
   const cache_stats s = cache.stats();
   std::printf("%llu computed, %llu turned away, %llu and %llu evicted\n", static_cast<unsigned long long>(computed),
-              static_cast<unsigned long long>(turned_away), static_cast<unsigned long long>(s.device.evicted_tokens),
-              static_cast<unsigned long long>(s.lower.evicted_tokens));
-  return computed != 0 && turned_away != 0 && s.device.evicted_tokens != 0 && s.lower.evicted_tokens != 0 ? 0 : 1;
+              static_cast<unsigned long long>(turned_away), static_cast<unsigned long long>(s.levels[0].evicted_tokens),
+              static_cast<unsigned long long>(s.levels[1].evicted_tokens));
+  return computed != 0 && turned_away != 0 && s.levels[0].evicted_tokens != 0 && s.levels[1].evicted_tokens != 0 ? 0
+                                                                                                                 : 1;
 }

@@ -2,6 +2,8 @@
 // not there say so with SKIP_TEST.
 #pragma once
 
+#include "command_line/source_dir.hpp"
+
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -13,9 +15,8 @@ namespace kvstrata_test {
 [[nodiscard]] inline std::optional<std::filesystem::path> find_data(std::string_view name)
 {
   const char* const set = std::getenv("KVSTRATA_DATA");
-  const std::filesystem::path root = set != nullptr && *set != '\0'
-                                         ? std::filesystem::path(set)
-                                         : std::filesystem::path(KVSTRATA_SOURCE_DIR) / ".." / "shared" / "data";
+  const std::filesystem::path root =
+      set != nullptr && *set != '\0' ? std::filesystem::path(set) : tools::source_dir() / ".." / "shared" / "data";
   std::error_code ignored;
   const std::filesystem::path found = root / name;
   if (!std::filesystem::exists(found, ignored)) return std::nullopt;
@@ -26,9 +27,8 @@ namespace kvstrata_test {
 [[nodiscard]] inline std::optional<std::filesystem::path> find_golden(std::string_view name)
 {
   const char* const set = std::getenv("KVSTRATA_GOLDEN");
-  const std::filesystem::path root = set != nullptr && *set != '\0'
-                                         ? std::filesystem::path(set)
-                                         : std::filesystem::path(KVSTRATA_SOURCE_DIR) / ".." / "shared" / "golden";
+  const std::filesystem::path root =
+      set != nullptr && *set != '\0' ? std::filesystem::path(set) : tools::source_dir() / ".." / "shared" / "golden";
   std::error_code ignored;
   if (!std::filesystem::exists(root / name, ignored)) return std::nullopt;
   return (root / name).lexically_normal();

@@ -3,7 +3,8 @@
 #
 # A unit includes at its head what its files include, then each file in a namespace of its own, so that no two of them
 # clash. A file that this would change stays by itself: one with a #if or #define, or with its own operator new. A file
-# that opens a namespace by name (to define what a header declares) is included outside of any.
+# that opens a namespace by name (to define what a header declares) is included outside of any. Files are named as seen
+# from tests/, so that units are alike in every clone and a compiler cache knows them again.
 function(units_of sources batch result)
   set(units "")
   set(head "")
@@ -22,15 +23,17 @@ function(units_of sources batch result)
     foreach(line IN LISTS includes)
       string(REGEX REPLACE "^[^\"]*\"([^\"]+)\".*" "${folder}/\\1" beside "${line}")
       if(EXISTS "${beside}")
+        file(RELATIVE_PATH beside "${PROJECT_SOURCE_DIR}/tests" "${beside}")
         set(line "#include \"${beside}\"")
       endif()
       list(APPEND head "${line}")
     endforeach()
+    file(RELATIVE_PATH relative "${PROJECT_SOURCE_DIR}/tests" "${source}")
     if(named)
-      string(APPEND body "#include \"${source}\"\n")
+      string(APPEND body "#include \"${relative}\"\n")
     else()
       string(APPEND body "namespace unit_${count} {\nnamespace kvstrata_test {\nusing namespace ::kvstrata_test;\n}\n"
-                         "#include \"${source}\"\n}\n")
+                         "#include \"${relative}\"\n}\n")
     endif()
     math(EXPR count "${count} + 1")
     math(EXPR rest "${count} % ${batch}")

@@ -48,7 +48,7 @@ template <kvstrata::device Device>
   else return Device();
 }
 
-/// The part about frames, which a device_slab shares with the lower tiers.
+/// The part about frames, which a device_slab shares with the memories below it.
 template <class Subject, class Device = kvstrata::emulated_device>
 void frame_conformance()
 {
@@ -138,7 +138,9 @@ void frame_conformance()
     for (std::size_t i = 0; i < 3; ++i) {
       const auto taken = tier->try_take(2);
       uses.push_back(work(i, 1.0 + static_cast<double>(i)));
-      tier->give_back(taken->run, uses.back());
+      fence last_use = taken->last_use;  // perhaps the run that came back just now
+      last_use.add(uses.back());
+      tier->give_back(taken->run, last_use);
     }
     tier->drain_sync();
     for (const event use : uses) REQUIRE(d.query(use));
@@ -238,7 +240,7 @@ void frame_conformance()
   }
 }
 
-/// All that is asked of a lower tier.
+/// All that is asked of a memory tier.
 template <class Subject, class Device = kvstrata::emulated_device>
 void tier_conformance()
 {

@@ -47,7 +47,7 @@ TEST_CASE("a tier with more pages than can be numbered is refused")
 {
   emulated_device d;
   REQUIRE_THROWS_WITH((pinned_arena<>::on<emulated_device>(d, {.bytes = std::size_t{1} << 40U}, 256)),
-                      "host.bytes is 1099511627776, but it may hold at most 2147483647 pages of 256 bytes each");
+                      "arena.bytes is 1099511627776, but it may hold at most 2147483647 pages of 256 bytes each");
 }
 
 TEST_CASE("a slab is device memory, placed by its layout")
@@ -57,7 +57,7 @@ TEST_CASE("a slab is device memory, placed by its layout")
   REQUIRE(d.device_bytes_used() == 4096 * 12);
   REQUIRE(s.place() == small_pages.device_place(small_shape, 12));
   REQUIRE_THROWS_WITH(slab_tier_type::bound(d, {4095}, small_shape, small_pages),
-                      "device.bytes is 4095, but it must hold at least one page, which is 4096 bytes");
+                      "slab.bytes is 4095, but it must hold at least one page, which is 4096 bytes");
 }
 
 TEST_CASE("a slab whose sizes cannot be counted is refused")
@@ -70,18 +70,18 @@ TEST_CASE("a slab whose sizes cannot be counted is refused")
   };
   constexpr std::size_t half = std::size_t{1} << 63U;
   CHECK(refusal({.bytes = half, .window_bytes = half}) ==
-        "device.bytes and window_bytes is 32 x 576460752303423488, but it may be at most 18446744073709551615");
+        "slab.bytes and window_bytes is 32 x 576460752303423488, but it may be at most 18446744073709551615");
   std::byte somewhere{};
   CHECK(refusal({.region = {.base = &somewhere, .total = 32, .first = 0, .pages = 32}}) ==
-        "device.region in bytes is 32 x 576460752303423488, but it may be at most 18446744073709551615");
+        "slab.region in bytes is 32 x 576460752303423488, but it may be at most 18446744073709551615");
   CHECK(refusal({.region = {.base = nullptr, .total = 8, .first = 0, .pages = 8}}) ==
-        "device.region.base is null, but it must be the address of page 0");
+        "slab.region.base is null, but it must be the address of page 0");
   const auto numbered = [&] {
     slab_tier_type::bound(d, {.region = {.base = &somewhere, .total = 1U << 31U, .pages = 1}}, small_shape,
                           small_pages);
   };
   CHECK(kvstrata_test::sentence_of<config_error>(numbered) ==
-        "device.region in bytes is 8796093022208, but it may hold at most 2147483647 pages of 4096 bytes each");
+        "slab.region in bytes is 8796093022208, but it may hold at most 2147483647 pages of 4096 bytes each");
   CHECK(kvstrata_test::sentence_of<config_error>([&] {
           slab_tier_type::bound(d, {1 << 20}, small_shape, paged_layout{.page_tokens = 0});
         }) == "layout.page_tokens is 0, but it must be at least 1");

@@ -1,4 +1,5 @@
 // Engines reuse what they keep: once a list of some size has gone through, the next one allocates nothing.
+#include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/transfer/engines/batched_copy.hpp>
@@ -6,33 +7,11 @@
 #include <kvstrata/transfer/engines/staged_copy.hpp>
 #include <kvstrata/transfer/engines/window_copy.hpp>
 
-#include <cstdlib>
-#include <new>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
-
-namespace {
-
-thread_local std::size_t allocations = 0;
-
-}  // namespace
-
-// The whole program's, so that nothing goes uncounted.
-void* operator new(std::size_t bytes)
-{
-  ++allocations;
-  if (void* const at = std::malloc(bytes == 0 ? 1 : bytes)) return at;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept
-{
-  ++allocations;
-  return std::malloc(bytes == 0 ? 1 : bytes);
-}
-void operator delete(void* at) noexcept { std::free(at); }
-void operator delete(void* at, const std::nothrow_t&) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 
 namespace {
 
@@ -73,21 +52,19 @@ std::size_t allocations_of(std::uint64_t& calls)
   idle_device d;
   const auto slab = d.allocate_device(2000 * piece, "slab");
   const auto arena = d.allocate_pinned(1000 * piece, "arena");
-  copy_list list{.device_base = slab.data(), .lower_base = arena.data(), .piece_bytes = piece, .layers = 1, .runs = {}};
+  copy_list list{.piece_bytes = piece, .layers = 1, .runs = {}};
   for (page_count page = 0; page < 1000; ++page) {
-    list.runs.push_back({.device_offset = 2 * page * piece,
-                         .lower_offset = page * piece,
-                         .device_place = {0, piece},
-                         .lower_place = {0, piece},
+    list.runs.push_back({.from = {arena.data() + page * piece, {0, piece}},
+                         .to = {slab.data() + 2 * page * piece, {0, piece}},
                          .pages = 1});
   }
   typename Engine::template on<idle_device> engine(d, copy_direction::to_device);
   static_cast<void>(engine.copy(list, 0, {}));
   d.calls = 0;
-  const std::size_t before = allocations;
+  const std::size_t before = kvstrata_test::allocations();
   for (int i = 0; i < 10; ++i) static_cast<void>(engine.copy(list, 0, {}));
   calls = d.calls;
-  return allocations - before;
+  return kvstrata_test::allocations() - before;
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace kvstrata_test {
 
-/// `promote` is called only where the transfer lands in a window.
+/// `relocate` is called only where the transfer lands in a window.
 class any_channel
 {
  public:
@@ -16,8 +16,8 @@ class any_channel
   virtual kvstrata::ticket onload(const kvstrata::copy_list& list, const kvstrata::fence& after) = 0;
   virtual kvstrata::ticket offload(const kvstrata::copy_list& list, std::span<const kvstrata::event> ready,
                                    const kvstrata::fence& after) = 0;
-  virtual kvstrata::ticket promote(const kvstrata::promotion_list& list, const kvstrata::ticket& landed,
-                                   const kvstrata::fence& after) = 0;
+  virtual kvstrata::ticket relocate(const kvstrata::copy_list& list, const kvstrata::ticket& landed,
+                                    const kvstrata::fence& after) = 0;
 };
 
 template <class Device>
@@ -47,11 +47,11 @@ class some_channel final : public any_channel
   {
     return noted(channel_.offload(list, ready, after));
   }
-  kvstrata::ticket promote([[maybe_unused]] const kvstrata::promotion_list& list,
-                           [[maybe_unused]] const kvstrata::ticket& landed,
-                           [[maybe_unused]] const kvstrata::fence& after) override
+  kvstrata::ticket relocate([[maybe_unused]] const kvstrata::copy_list& list,
+                            [[maybe_unused]] const kvstrata::ticket& landed,
+                            [[maybe_unused]] const kvstrata::fence& after) override
   {
-    if constexpr (Transfer::lands_in_window) return noted(channel_.promote(list, landed, after));
+    if constexpr (Transfer::lands_in_window) return noted(channel_.relocate(list, landed, after));
     else return {};
   }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "transfer/any_channel.hpp"
-#include "transfer/promotion_conformance.hpp"
+#include "transfer/relocation_conformance.hpp"
 #include "transfer/transfer_rig.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -31,15 +31,15 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
       CAPTURE(seed);
       rig r(seed);
       const auto channel = make(r.d);
-      const ticket came = channel->onload(r.list, {});
+      const ticket came = channel->onload(r.up, {});
       r.d.wait_sync(came.last());
-      REQUIRE(r.is_done(up, 0, r.list.layers));
+      REQUIRE(r.is_done(up, 0, rig::shape.layers));
       r.remember();
       std::memset(r.arena.data(), 0x77, r.arena.size());
       r.arena_before.assign(r.arena.size(), std::byte{0x77});
-      const ticket went = channel->offload(r.list, {}, came.last());
+      const ticket went = channel->offload(r.down, {}, came.last());
       r.d.wait_sync(went.last());
-      REQUIRE(r.is_done(down, 0, r.list.layers));
+      REQUIRE(r.is_done(down, 0, rig::shape.layers));
       REQUIRE(r.bed.orderly());
     }
   }
@@ -49,20 +49,20 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
     for (std::uint32_t seed = 0; seed < rig::seeds(6); ++seed) {
       rig r(seed);
       const auto channel = make(r.d);
-      const ticket tickets[] = {channel->onload(r.list, {}), channel->offload(r.list, {}, {})};
+      const ticket tickets[] = {channel->onload(r.up, {}), channel->offload(r.down, {}, {})};
       for (const ticket& t : tickets) {
         REQUIRE_FALSE(t.empty());
-        REQUIRE(t.layers.size() == r.list.layers);
+        REQUIRE(t.layers.size() == rig::shape.layers);
         REQUIRE(t.last() == t.layers.back());
-        for (layer_index layer = 1; layer < r.list.layers; ++layer) {
+        for (layer_index layer = 1; layer < rig::shape.layers; ++layer) {
           REQUIRE(t.layer(layer) == t.layers[layer]);
           REQUIRE(t.layers[layer].stream == t.layers[0].stream);
           REQUIRE(t.layers[layer].sequence > t.layers[layer - 1].sequence);
         }
-        REQUIRE(t.bytes == r.list.bytes());
-        REQUIRE(t.bytes == r.pages() * r.list.piece_bytes * r.list.layers);
+        REQUIRE(t.bytes == r.up.bytes());
+        REQUIRE(t.bytes == r.pages() * r.piece_bytes() * rig::shape.layers);
         REQUIRE((t.copies >= 1 && t.copies <= t.pieces));
-        REQUIRE(t.pieces <= 2 * r.pages() * r.list.layers);
+        REQUIRE(t.pieces <= 2 * r.pages() * rig::shape.layers);
       }
       if constexpr (counts_calls<Device>) {
         const device_counters all = r.asked_for();
@@ -80,12 +80,12 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
       for (const copy_direction way : {up, down}) {
         rig r(seed);
         const auto channel = make(r.d);
-        const ticket t = way == up ? channel->onload(r.list, {}) : channel->offload(r.list, {}, {});
-        for (layer_index layer = 0; layer < r.list.layers; ++layer) {
+        const ticket t = way == up ? channel->onload(r.up, {}) : channel->offload(r.down, {}, {});
+        for (layer_index layer = 0; layer < rig::shape.layers; ++layer) {
           r.d.wait_sync(t.layer(layer));
           REQUIRE(r.arrived(way, layer + 1));
         }
-        REQUIRE(r.is_done(way, 0, r.list.layers));
+        REQUIRE(r.is_done(way, 0, rig::shape.layers));
       }
     }
   }
@@ -105,12 +105,12 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
         const late_look seen = r.bed.look_late(reader, to.kind, to.at, to.bytes, 3e-3);
         const event read = r.d.record(reader);
         after.add(read);
-        const ticket t = way == up ? channel->onload(r.list, after) : channel->offload(r.list, {}, after);
+        const ticket t = way == up ? channel->onload(r.up, after) : channel->offload(r.down, {}, after);
         r.d.wait_sync(t.last());
         REQUIRE(r.d.query(read));
         const bool undisturbed = seen() == before;
         REQUIRE(undisturbed);
-        REQUIRE(r.is_done(way, 0, r.list.layers));
+        REQUIRE(r.is_done(way, 0, rig::shape.layers));
         REQUIRE(r.bed.orderly());
       }
     }
@@ -123,12 +123,12 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
       rig r(seed);
       const auto channel = make(r.d);
       std::vector<event> ready;
-      for (layer_index layer = 0; layer < r.list.layers; ++layer) {
+      for (layer_index layer = 0; layer < rig::shape.layers; ++layer) {
         ready.push_back(r.write_late(r.slab_layer(layer)));
       }
-      const ticket t = channel->offload(r.list, ready, {});
+      const ticket t = channel->offload(r.down, ready, {});
       r.d.wait_sync(t.last());
-      REQUIRE(r.is_done(down, 0, r.list.layers));
+      REQUIRE(r.is_done(down, 0, rig::shape.layers));
       REQUIRE(r.bed.orderly());
     }
   }
@@ -139,12 +139,12 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
     const auto channel = make(r.d);
     const stream_id other = r.d.create_stream("other");
     const late_look seen = r.bed.look_late(other, memory_kind::pinned, r.arena.data(), r.arena.size(), 10e-3);
-    const std::vector<event> ready(r.list.layers, r.write_late(r.slab_side()));
-    const ticket t = channel->offload(r.list, ready, r.d.record(other));
+    const std::vector<event> ready(rig::shape.layers, r.write_late(r.slab_side()));
+    const ticket t = channel->offload(r.down, ready, r.d.record(other));
     r.d.wait_sync(t.last());
     const bool undisturbed = seen() == r.arena_before;
     REQUIRE(undisturbed);
-    REQUIRE(r.is_done(down, 0, r.list.layers));
+    REQUIRE(r.is_done(down, 0, rig::shape.layers));
     REQUIRE(r.bed.orderly());
   }
 
@@ -152,12 +152,13 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
   {
     rig r(2);
     const auto channel = make(r.d);
-    r.list.runs.clear();
+    r.up.runs.clear();
+    r.down.runs.clear();
     const event late = r.write_late(r.slab_layer(0, 1), 1);
-    const std::vector<event> ready(r.list.layers, late);
+    const std::vector<event> ready(rig::shape.layers, late);
     std::uint64_t launches = 0;
     if constexpr (counts_calls<Device>) launches = r.asked_for().launches();
-    for (const ticket& t : {channel->onload(r.list, late), channel->offload(r.list, ready, late)}) {
+    for (const ticket& t : {channel->onload(r.up, late), channel->offload(r.down, ready, late)}) {
       REQUIRE(t.empty());
       REQUIRE(t.bytes == 0);
       REQUIRE((t.copies == 0 && t.pieces == 0));
@@ -174,20 +175,20 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
     rig r(4);
     const auto channel = make(r.d);
     std::vector<std::byte> expected = r.slab_before;
-    const ticket first = channel->offload(r.list, {}, {});  // the list's pages down
+    const ticket first = channel->offload(r.down, {}, {});  // the list's pages down
     const event overwritten = [&] {                         // the slab is used for something else
       r.d.wait(r.compute, first.last());
       return r.write_late(r.slab_side());
     }();
     fence after(overwritten);
     after.add(first.last());
-    const ticket second = channel->onload(r.list, after);  // and they come back
+    const ticket second = channel->onload(r.up, after);  // and they come back
     r.d.wait_sync(second.last());
     bool same = true;
     const std::byte* const now = r.look(r.slab_side());
-    for (layer_index layer = 0; layer < r.list.layers; ++layer) {
-      r.each_piece(layer, [&](std::size_t on_device, std::size_t) {
-        same = same && std::memcmp(now + on_device, &expected[on_device], r.list.piece_bytes) == 0;
+    for (layer_index layer = 0; layer < rig::shape.layers; ++layer) {
+      r.each_piece(up, layer, [&](std::size_t, std::size_t on_device) {
+        same = same && std::memcmp(now + on_device, &expected[on_device], r.piece_bytes()) == 0;
       });
     }
     REQUIRE(same);
@@ -201,8 +202,9 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
         CAPTURE(seed);
         rig r(seed);
         const auto channel = make(r.d);
-        r.list.runs.back().device_place.layer_stride = r.slab.size();  // layer 1 lies outside the slab
-        REQUIRE_THROWS_AS(way == up ? channel->onload(r.list, {}) : channel->offload(r.list, {}, {}), usage_error);
+        copy_run& run = r.list(way).runs.back();
+        (way == up ? run.to : run.from).where.layer_stride = r.slab.size();  // layer 1 lies outside the slab
+        REQUIRE_THROWS_AS(way == up ? channel->onload(r.up, {}) : channel->offload(r.down, {}, {}), usage_error);
         r.remember();
         r.bed.pass_time();
         REQUIRE(r.is_done(way, 0, 0));  // nothing has moved since
@@ -210,7 +212,7 @@ void check_transfer(channel_maker<Device> make, bool lands_in_window)
     }
   }
 
-  if (lands_in_window) check_promotions<Device>(make);
+  if (lands_in_window) check_relocations<Device>(make);
 }
 
 template <class Transfer, class Device = kvstrata::emulated_device>

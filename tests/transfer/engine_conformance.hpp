@@ -62,7 +62,7 @@ void check_copy_engine(engine_maker<Device> make)
         rig r(seed);
         const auto engine = make(r.d, way);
         const layer_index layer = seed % rig::shape.layers;
-        const copied out = engine->copy(r.list, layer, {});
+        const copied out = engine->copy(r.list(way), layer, {});
         REQUIRE_FALSE(r.host_has_waited());
         r.d.wait_sync(out.done);
         REQUIRE(r.is_done(way, layer, layer + 1));
@@ -78,7 +78,7 @@ void check_copy_engine(engine_maker<Device> make)
           CAPTURE(seed);
           rig r(seed);
           const auto engine = make(r.d, way);
-          const copied out = engine->copy(r.list, 0, {});
+          const copied out = engine->copy(r.list(way), 0, {});
           REQUIRE(out.calls == calls(r.asked_for()));
           REQUIRE(out.pieces == pieces(r.asked_for()));
           REQUIRE((out.calls >= 1 && out.calls <= out.pieces));
@@ -96,15 +96,15 @@ void check_copy_engine(engine_maker<Device> make)
         rig r(seed);
         const auto engine = make(r.d, way);
         std::vector<event> done;
-        for (layer_index layer = 0; layer < r.list.layers; ++layer)
-          done.push_back(engine->copy(r.list, layer, {}).done);
-        for (layer_index layer = 0; layer < r.list.layers; ++layer) {
+        for (layer_index layer = 0; layer < rig::shape.layers; ++layer)
+          done.push_back(engine->copy(r.list(way), layer, {}).done);
+        for (layer_index layer = 0; layer < rig::shape.layers; ++layer) {
           REQUIRE(done[layer].stream == done[0].stream);
           if (layer != 0) REQUIRE(done[layer].sequence > done[layer - 1].sequence);
           r.d.wait_sync(done[layer]);
           REQUIRE(r.arrived(way, layer + 1));
         }
-        REQUIRE(r.is_done(way, 0, r.list.layers));
+        REQUIRE(r.is_done(way, 0, rig::shape.layers));
         REQUIRE(r.bed.orderly());
       }
     }
@@ -122,8 +122,8 @@ void check_copy_engine(engine_maker<Device> make)
         const event something_else = r.d.record(other);
         fence after(something_else);
         after.add(r.write_late(r.source(way)));
-        static_cast<void>(engine->copy(r.list, 0, after));
-        const copied second = engine->copy(r.list, 1, {});
+        static_cast<void>(engine->copy(r.list(way), 0, after));
+        const copied second = engine->copy(r.list(way), 1, {});
         r.d.wait_sync(second.done);
         if constexpr (device_bed<Device>::is_virtual) REQUIRE(r.d.now() >= 5e-3);
         REQUIRE(r.d.query(something_else));
@@ -140,7 +140,7 @@ void check_copy_engine(engine_maker<Device> make)
         CAPTURE(seed);
         rig r(seed);
         const auto engine = make(r.d, way);
-        const copied out = engine->copy(r.list, 1, {});
+        const copied out = engine->copy(r.list(way), 1, {});
         r.d.wait(r.compute, out.done);
         auto source = r.source(way);
         std::vector<std::byte> later(source.bytes);
@@ -168,13 +168,13 @@ void check_copy_engine(engine_maker<Device> make)
         for (int round = 0; round < 4; ++round) {
           r.d.wait(r.compute, last);  // what was read may be written again
           const fence after(r.write_late(r.source(way), 1e-5));
-          for (layer_index layer = 0; layer < r.list.layers; ++layer) {
-            last = engine->copy(r.list, layer, layer == 0 ? after : nothing).done;
+          for (layer_index layer = 0; layer < rig::shape.layers; ++layer) {
+            last = engine->copy(r.list(way), layer, layer == 0 ? after : nothing).done;
           }
         }
         REQUIRE_FALSE(r.host_has_waited());
         r.d.wait_sync(last);
-        REQUIRE(r.is_done(way, 0, r.list.layers));
+        REQUIRE(r.is_done(way, 0, rig::shape.layers));
         REQUIRE(r.bed.orderly());
       }
     }
@@ -185,11 +185,11 @@ void check_copy_engine(engine_maker<Device> make)
     for (const copy_direction way : ways) {
       rig r(0);
       const auto engine = make(r.d, way);
-      r.list.runs.clear();
+      r.list(way).runs.clear();
       const event late = r.write_late(r.slab_layer(0, 1), 1);
       std::uint64_t before = 0;
       if constexpr (counts_calls<Device>) before = calls(r.asked_for());
-      const copied out = engine->copy(r.list, 0, late);
+      const copied out = engine->copy(r.list(way), 0, late);
       REQUIRE((out.calls == 0 && out.pieces == 0 && out.done == event{}));
       if constexpr (counts_calls<Device>) REQUIRE(calls(r.asked_for()) == before);
     }
@@ -203,14 +203,15 @@ void check_copy_engine(engine_maker<Device> make)
         rig r(seed);
         const auto engine = make(r.d, way);
         engine->drain_sync();
-        for (layer_index layer = 0; layer < r.list.layers; ++layer) static_cast<void>(engine->copy(r.list, layer, {}));
+        for (layer_index layer = 0; layer < rig::shape.layers; ++layer)
+          static_cast<void>(engine->copy(r.list(way), layer, {}));
         engine->drain_sync();
-        REQUIRE(r.is_done(way, 0, r.list.layers));
+        REQUIRE(r.is_done(way, 0, rig::shape.layers));
         if constexpr (breaks_copies<Device>) {
           r.d.fail_next_copy();
           event lost;
           try {
-            lost = engine->copy(r.list, 0, {}).done;
+            lost = engine->copy(r.list(way), 0, {}).done;
           } catch (const device_error&) {  // in real time it may show before the call is over
             REQUIRE_FALSE(device_bed<Device>::is_virtual);
           }

@@ -10,6 +10,7 @@
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -24,17 +25,17 @@ constexpr std::uint32_t layers = 4;
 constexpr copy_direction up = copy_direction::to_device;
 constexpr copy_direction down = copy_direction::from_device;
 
-/// A slab and a lower tier, both layer by layer, and lists between them.
+/// A slab and a memory below it, both layer by layer, and a list each way between them, of the same pages.
 struct bench
 {
   explicit bench(emulated_device_config c = {}) : d(virtual_time(c))
   {
     slab = d.allocate_device(slab_pages * layers * piece, "slab");
     arena = d.allocate_pinned(slab_pages * layers * piece, "arena");
-    list.device_base = slab.data();
-    list.lower_base = arena.data();
-    list.piece_bytes = piece;
-    list.layers = layers;
+    for (copy_list* all : {&up_list, &down_list}) {
+      all->piece_bytes = piece;
+      all->layers = layers;
+    }
   }
 
   static emulated_device_config virtual_time(emulated_device_config c)
@@ -48,12 +49,28 @@ struct bench
   /// `pages` pages from `lower` on, to or from device page `device` on.
   void add_run(page_count device, page_count lower, page_count pages)
   {
-    constexpr placement where{.layer_stride = slab_pages * piece, .page_stride = piece};
-    list.runs.push_back({.device_offset = where.offset(0, device),
-                         .lower_offset = where.offset(0, lower),
-                         .device_place = where,
-                         .lower_place = where,
-                         .pages = pages});
+    const copy_end on_device{slab.data() + device * piece, where};
+    const copy_end below{arena.data() + lower * piece, where};
+    up_list.runs.push_back({.from = below, .to = on_device, .pages = pages});
+    down_list.runs.push_back({.from = on_device, .to = below, .pages = pages});
+  }
+  void clear_runs()
+  {
+    up_list.runs.clear();
+    down_list.runs.clear();
+  }
+  /// Relocations from device page to device page.
+  struct moved_pages
+  {
+    page_count from, to, pages;
+  };
+  [[nodiscard]] copy_list relocation(std::initializer_list<moved_pages> all) const
+  {
+    copy_list out{.piece_bytes = piece, .layers = layers, .runs = {}};
+    for (const moved_pages& m : all) {
+      out.runs.push_back({{slab.data() + m.from * piece, where}, {slab.data() + m.to * piece, where}, m.pages});
+    }
+    return out;
   }
   /// Pages [0, pages) below, side by side, on every second page of the device.
   void scatter(page_count pages)
@@ -66,7 +83,7 @@ struct bench
   copied move(copy_direction way, layer_index layer = 0)
   {
     typename Engine::template on<emulated_device> engine(d, way);
-    const copied out = engine.copy(list, layer, {});
+    const copied out = engine.copy(way == up ? up_list : down_list, layer, {});
     d.wait_sync(out.done);
     return out;
   }
@@ -82,7 +99,8 @@ struct bench
 
   emulated_device d;
   emulated_device::memory slab, arena;
-  copy_list list;
+  copy_list up_list, down_list;
+  static constexpr placement where{.layer_stride = slab_pages * piece, .page_stride = piece};
 };
 
 /// A device with copies alone: what the optional calls of others are hidden behind.
@@ -121,7 +139,8 @@ TEST_CASE("per-page copy makes a call a page, coalesced copy one a run that is d
     b.add_run(20, 30, 5);
     CHECK(b.move<per_page_copy>(way).calls == 12);
     CHECK(b.move<coalesced_copy>(way).calls == 2);
-    b.list.runs[1].lower_place.page_stride = 2 * piece;  // every second page below
+    b.up_list.runs[1].from.where.page_stride = b.down_list.runs[1].to.where.page_stride =
+        2 * piece;  // every second one
     CHECK(b.move<coalesced_copy>(way).calls == 1 + 5);
   }
 }
@@ -178,7 +197,7 @@ TEST_CASE("without batches, batched copy copies piece by piece", "[transfer]")
   b.scatter(10);
   plain_device plain(b.d);
   batched_copy<4>::on<plain_device> engine(plain, up);
-  const copied out = engine.copy(b.list, 0, {});
+  const copied out = engine.copy(b.up_list, 0, {});
   CHECK(out.calls == 10);
   CHECK(out.pieces == 10);
   b.d.wait_sync(out.done);
@@ -224,7 +243,7 @@ TEST_CASE("staged copy moves what lies side by side below in copies as large as 
     CHECK(in_three.calls == 3 + 3);
     CHECK(in_three.pieces == 3 + 40);
 
-    b.list.runs.clear();
+    b.clear_runs();
     b.add_run(0, 0, 20);
     b.add_run(50, 20, 20);  // goes on below
     b.add_run(90, 60, 20);  // lies apart
@@ -240,10 +259,10 @@ TEST_CASE("a page that does not fit into a slot is refused in a sentence, and no
   bench b;
   b.scatter(4);
   staged_copy<piece - 1, 2>::on<emulated_device> engine(b.d, up);
-  CHECK_THROWS_WITH(engine.copy(b.list, 0, {}),
+  CHECK_THROWS_WITH(engine.copy(b.up_list, 0, {}),
                     "staged_copy's SlotBytes is 1023, but a page of one layer, which is never split, is 1024 bytes");
   CHECK(b.d.stats().launches() == 0);
-  CHECK_THROWS_AS(engine.copy(b.list, 0, {}), config_error);
+  CHECK_THROWS_AS(engine.copy(b.up_list, 0, {}), config_error);
 }
 
 TEST_CASE("slots are device memory that is taken once and given back", "[transfer]")
@@ -254,7 +273,7 @@ TEST_CASE("slots are device memory that is taken once and given back", "[transfe
   {
     staged_copy<8 * piece, 3>::on<emulated_device> engine(b.d, up);
     CHECK(b.d.device_bytes_used() - before == 24 * piece);
-    for (layer_index l = 0; l < layers; ++l) static_cast<void>(engine.copy(b.list, l, {}));
+    for (layer_index l = 0; l < layers; ++l) static_cast<void>(engine.copy(b.up_list, l, {}));
     CHECK(b.d.device_bytes_used() - before == 24 * piece);
   }  // while its work is still under way
   CHECK(b.d.device_bytes_used() == before);
@@ -305,50 +324,42 @@ TEST_CASE("with one slot nothing overlaps", "[transfer][time]")
   CHECK(b.d.now() == 8 * 2 * unit);
 }
 
-TEST_CASE("a promotion runs after its layer has landed, beside the onload of the next", "[transfer][time]")
+TEST_CASE("a relocation runs after its layer has landed, beside the onload of the next", "[transfer][time]")
 {
   bench b({.to_device = {.latency_seconds = 4 * unit}, .copy_kernels = {.latency_seconds = unit}});
   b.add_run(100, 0, 20);  // the window: device pages 100 to 119
-  promotion_list promotion{.device_base = b.slab.data(),
-                           .piece_bytes = piece,
-                           .layers = layers,
-                           .place = b.list.runs[0].device_place,
-                           .runs = {{.from = 100, .to = 3, .pages = 10}, {.from = 110, .to = 40, .pages = 10}}};
+  const copy_list relocation = b.relocation({{100, 3, 10}, {110, 40, 10}});
   layerwise_transfer<window_copy<>>::on<emulated_device> channel(b.d);
-  const ticket landed = channel.onload(b.list, {});
-  const ticket promoted = channel.promote(promotion, landed, {});
+  const ticket landed = channel.onload(b.up_list, {});
+  const ticket relocated = channel.relocate(relocation, landed, {});
   CHECK(b.d.stats().host_waits == 0);
-  CHECK(promoted.copies == layers);
-  CHECK(promoted.pieces == 2 * layers);
+  CHECK(relocated.copies == layers);
+  CHECK(relocated.pieces == 2 * layers);
   b.d.wait_sync(landed.last());
-  CHECK(b.d.now() == layers * 4 * unit);  // promoting does not hold the onload up
-  b.d.wait_sync(promoted.last());
+  CHECK(b.d.now() == layers * 4 * unit);  // relocating does not hold the onload up
+  b.d.wait_sync(relocated.last());
   CHECK(b.d.now() == layers * 4 * unit + unit);
   const auto onloads = b.spans("onload");
-  const auto promotions = b.spans("promote");
+  const auto relocations = b.spans("relocate");
   REQUIRE(onloads.size() == layers);
-  REQUIRE(promotions.size() == layers);
+  REQUIRE(relocations.size() == layers);
   for (layer_index l = 0; l < layers; ++l) {
-    CHECK(promotions[l].begin == onloads[l].end);
-    if (l + 1 < layers) CHECK(promotions[l].end < onloads[l + 1].end);
+    CHECK(relocations[l].begin == onloads[l].end);
+    if (l + 1 < layers) CHECK(relocations[l].end < onloads[l + 1].end);
   }
   CHECK(b.d.violations().empty());
 }
 
-TEST_CASE("a promotion that is not told what has landed is found", "[transfer][ordering]")
+TEST_CASE("a relocation that is not told what has landed is found", "[transfer][ordering]")
 {
   bench b({.to_device = {.latency_seconds = unit}});
   b.add_run(100, 0, 20);
-  const promotion_list promotion{.device_base = b.slab.data(),
-                                 .piece_bytes = piece,
-                                 .layers = layers,
-                                 .place = b.list.runs[0].device_place,
-                                 .runs = {{.from = 100, .to = 3, .pages = 20}}};
+  const copy_list relocation = b.relocation({{100, 3, 20}});
   layerwise_transfer<window_copy<>>::on<emulated_device> channel(b.d);
-  const ticket landed = channel.onload(b.list, {});
-  const ticket promoted = channel.promote(promotion, {}, {});
+  const ticket landed = channel.onload(b.up_list, {});
+  const ticket relocated = channel.relocate(relocation, {}, {});
   b.d.wait_sync(landed.last());
-  b.d.wait_sync(promoted.last());
+  b.d.wait_sync(relocated.last());
   CHECK_FALSE(b.d.violations().empty());
 }
 
@@ -356,7 +367,7 @@ TEST_CASE("only onloads land in a window", "[transfer]")
 {
   bench b;
   window_copy<>::on<emulated_device> engine(b.d, down);
-  CHECK_THROWS_AS(engine.promote({}, 0, {}), usage_error);
+  CHECK_THROWS_AS(engine.relocate({}, 0, {}), usage_error);
 }
 
 TEST_CASE("each direction has the engine that it was given", "[transfer]")
@@ -365,14 +376,14 @@ TEST_CASE("each direction has the engine that it was given", "[transfer]")
   b.scatter(40);
   layerwise_transfer<onload_by<staged_copy<64 * piece, 2>>, offload_by<batched_copy<16>>>::on<emulated_device> mixed(
       b.d);
-  const ticket came = mixed.onload(b.list, {});
+  const ticket came = mixed.onload(b.up_list, {});
   CHECK(came.copies == 2 * layers);
-  const ticket went = mixed.offload(b.list, {}, came.last());
+  const ticket went = mixed.offload(b.down_list, {}, came.last());
   CHECK(went.copies == 3 * layers);
   b.d.wait_sync(went.last());
   layerwise_transfer<kernel_copy<>, offload_by<per_page_copy>>::on<emulated_device> other(b.d);
-  CHECK(other.onload(b.list, went.last()).copies == layers);
-  const ticket last = other.offload(b.list, {}, {});
+  CHECK(other.onload(b.up_list, went.last()).copies == layers);
+  const ticket last = other.offload(b.down_list, {}, {});
   CHECK(last.copies == 40 * layers);
   b.d.wait_sync(last.last());
 }

@@ -19,7 +19,6 @@ namespace {
 template <class Engine, bool onload_after, bool offload_after, bool offload_ready>
 struct forgetful_transfer
 {
-  using writes = page_write_through;
   using split = always_fetch;
   static constexpr bool lands_in_window = false;
 
@@ -38,14 +37,15 @@ struct forgetful_transfer
     }
 
    private:
-    typename layerwise_transfer<Engine, writes>::template on<Device> copies_;
+    typename layerwise_transfer<Engine>::template on<Device> copies_;
   };
 };
 
 constexpr std::size_t piece_bytes = page_layer_bytes(tiny, tiny_page);
 
-template <class Transfer, class Layout>
-using cache_with = cache<tier_stack<device_slab<emulated_device>, pinned_arena<>>, Layout, Transfer, lru, counters>;
+template <class Transfer, class Writes, class Layout>
+using cache_with =
+    cache<tier_stack<device_slab<emulated_device>, pinned_arena<Writes>>, Layout, Transfer, lru, counters>;
 
 struct outcome
 {
@@ -53,13 +53,13 @@ struct outcome
   std::string first;
 };
 
-/// Users come and go on two streams over a small device and a small lower tier, with prefetches in between: pages and
+/// Users come and go on two streams over a small slab and a small arena, with prefetches in between: pages and
 /// extents change hands all the time. Every fifth has not one page full, so that all of them is dirty when they are
 /// evicted. `waits` false: the model forgets to wait for the layers.
-template <class Transfer, class Layout = hybrid_layout>
+template <class Transfer, class Writes = page_write_through, class Layout = hybrid_layout>
 outcome come_and_go(std::uint64_t seed, bool waits = true)
 {
-  using cache_type = cache_with<Transfer, Layout>;
+  using cache_type = cache_with<Transfer, Writes, Layout>;
   emulated_device device({.time = time_mode::virtual_time,
                           .to_device = {.latency_seconds = 1e-6},
                           .from_device = {.latency_seconds = 1e-6},
@@ -70,7 +70,7 @@ outcome come_and_go(std::uint64_t seed, bool waits = true)
   const stream_id streams[] = {device.create_stream("compute a"), device.create_stream("compute b")};
   {
     auto config = tiny_config<cache_type>(12, 15);
-    if constexpr (Transfer::lands_in_window) config.device.window_bytes = 6 * tiny_page_bytes;
+    if constexpr (Transfer::lands_in_window) std::get<0>(config.tiers).window_bytes = 6 * tiny_page_bytes;
     cache_type cache(device, config);
     for (unsigned i = 0; i < 50; ++i) {
       const bool brief = i % 5 == 4;
@@ -94,11 +94,11 @@ outcome come_and_go(std::uint64_t seed, bool waits = true)
       lease.release();
       static_cast<void>(cache.prefetch(next));
     }
-    const auto counted = cache.watcher().read();
-    REQUIRE(counted.lower_tokens > 0);
-    REQUIRE(counted.device_evicted_tokens > 0);
-    REQUIRE(counted.lower_evicted_tokens > 0);
-    if constexpr (Transfer::lands_in_window) REQUIRE(counted.promoted_bytes > 0);
+    const auto counted = cache.tracker().read();
+    REQUIRE(counted.served_tokens[1] > 0);
+    REQUIRE(counted.evicted_tokens[0] > 0);
+    REQUIRE(counted.evicted_tokens[1] > 0);
+    if constexpr (Transfer::lands_in_window) REQUIRE(counted.relocated_bytes > 0);
   }
   const auto found = device.violations();
   return {found.size(), found.empty() ? "" : to_string(found.front())};
@@ -106,32 +106,41 @@ outcome come_and_go(std::uint64_t seed, bool waits = true)
 
 constexpr std::uint64_t seeds = 6;
 
-template <class Transfer, class Layout>
+template <class Transfer, class Writes, class Layout>
 void check_clean()
 {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const outcome o = come_and_go<Transfer, Layout>(seed);
+    const outcome o = come_and_go<Transfer, Writes, Layout>(seed);
     CAPTURE(seed, o.first);
     CHECK(o.violations == 0);
   }
 }
 
+/// A transfer, and what comes down to the memory below.
+template <class Transfer, class Writes = page_write_through>
+struct moves
+{
+  using transfer = Transfer;
+  using writes = Writes;
+};
+
 }  // namespace
 
-TEMPLATE_TEST_CASE(
-    "no transfer and no engine leaves an ordering out", "[transfer][ordering]",
-    (layerwise_transfer<coalesced_copy, page_write_through>), (layerwise_transfer<per_page_copy, page_write_through>),
-    (layerwise_transfer<coalesced_copy, chunk_write_through>),
-    (layerwise_transfer<batched_copy<3>, page_write_through>),
-    (layerwise_transfer<staged_copy<4 * piece_bytes, 2>, page_write_through>),
-    (layerwise_transfer<staged_copy<piece_bytes, 1>, write_back>),
-    (layerwise_transfer<kernel_copy<>, token_write_through>), (layerwise_transfer<window_copy<>, page_write_through>),
-    (layerwise_transfer<onload_by<staged_copy<2 * piece_bytes, 3>>, offload_by<kernel_copy<>>>),
-    (immediate_transfer<coalesced_copy, page_write_through>), (immediate_transfer<per_page_copy, page_write_through>),
-    (immediate_transfer<per_page_copy, chunk_write_through>), (forgetful_transfer<coalesced_copy, true, true, true>))
+TEMPLATE_TEST_CASE("no transfer and no engine leaves an ordering out", "[transfer][ordering]",
+                   (moves<layerwise_transfer<coalesced_copy>>), (moves<layerwise_transfer<per_page_copy>>),
+                   (moves<layerwise_transfer<coalesced_copy>, chunk_write_through>),
+                   (moves<layerwise_transfer<batched_copy<3>>>),
+                   (moves<layerwise_transfer<staged_copy<4 * piece_bytes, 2>>>),
+                   (moves<layerwise_transfer<staged_copy<piece_bytes, 1>>, write_back>),
+                   (moves<layerwise_transfer<kernel_copy<>>, token_write_through>),
+                   (moves<layerwise_transfer<window_copy<>>>),
+                   (moves<layerwise_transfer<onload_by<staged_copy<2 * piece_bytes, 3>>, offload_by<kernel_copy<>>>>),
+                   (moves<immediate_transfer<coalesced_copy>>), (moves<immediate_transfer<per_page_copy>>),
+                   (moves<immediate_transfer<per_page_copy>, chunk_write_through>),
+                   (moves<forgetful_transfer<coalesced_copy, true, true, true>>))
 {
-  check_clean<TestType, hybrid_layout>();
-  check_clean<TestType, paged_layout>();
+  check_clean<typename TestType::transfer, typename TestType::writes, hybrid_layout>();
+  check_clean<typename TestType::transfer, typename TestType::writes, paged_layout>();
 }
 
 TEST_CASE("an onload that does not wait for the pages' last users is found", "[transfer][ordering]")
@@ -175,7 +184,7 @@ TEST_CASE("an onload waits for the extents' last copies, whatever pages it lands
   s.serve(3, 12);
   for (const turn t : {turn{4, 16}, turn{2, 4}, turn{3, 12}}) s.serve(t.user, t.history);
   s.hold({{5, 4}}).release();
-  REQUIRE(s.look(1, 16).lower_tokens() == 16);
+  REQUIRE(s.look(1, 16).fetched == 16);
   s.cache.erase(user_id{4});
   REQUIRE(s.cache.prefetch(s.asks(1, 16)).value().tokens == 16);
   auto lease = s.hold({{1, 16}});

@@ -38,16 +38,16 @@ struct pipeline
                 .trace = true}),
         compute(device.create_stream("compute")),
         cache(device, {.shape = deep,
-                       .device = {.bytes = 16 * deep_page_bytes,
+                       .tiers = {{.bytes = 16 * deep_page_bytes,
                                   .window_bytes = Transfer::lands_in_window ? 8 * deep_page_bytes : 0},
-                       .host = {.bytes = 64 * deep_page_bytes},
+                                 {.bytes = 64 * deep_page_bytes}},
                        .layout = {.page_tokens = tiny_page, .chunk = 16 * tiny_page}}),
         kernel_seconds_(kernel_seconds)
   {
   }
 
   /// Queues one user's batch; the host does not wait.
-  token_split serve(unsigned user, token_count history)
+  token_sources serve(unsigned user, token_count history)
   {
     const request r{.user = user_id{user}, .history_tokens = history};
     auto lease = cache.prepare({&r, 1}, compute).value();
@@ -69,7 +69,7 @@ struct pipeline
       lease.layer_done(layer);
     }
     lease.commit();
-    return lease.split(0);
+    return lease.sources(0);
   }
 
   /// The virtual seconds from the call until the model's last layer is computed.
@@ -79,7 +79,7 @@ struct pipeline
     device.wait_sync(device.record(compute));
     device.clear_trace();
     const double begin = device.now();
-    split = serve(user, history);
+    sources = serve(user, history);
     device.wait_sync(device.record(compute));
     return device.now() - begin;
   }
@@ -97,13 +97,13 @@ struct pipeline
   emulated_device device;
   stream_id compute;
   cache_type cache;
-  token_split split;
+  token_sources sources;
 
  private:
   double kernel_seconds_;
 };
 
-/// User 1 in the lower tier alone.
+/// User 1 in the arena alone.
 template <class Transfer>
 void push_down(pipeline<Transfer>& p)
 {
@@ -126,13 +126,13 @@ TEST_CASE("a layerwise onload overlaps: the time is that of the longer of copies
     pipeline<layerwise_transfer<>> ours(c.copy, c.kernel);
     push_down(ours);
     const double overlapped = ours.seconds_of(1, 64);
-    REQUIRE(is(ours.split, 0, 64, 0));
+    REQUIRE(is(ours.sources, 0, 64, 0));
     CHECK(overlapped == c.copy + (deep.layers - 1) * std::max(c.copy, c.kernel) + c.kernel);
 
     pipeline<immediate_transfer<>> baseline(c.copy, c.kernel);
     push_down(baseline);
     const double one_after_the_other = baseline.seconds_of(1, 64);
-    REQUIRE(is(baseline.split, 0, 64, 0));
+    REQUIRE(is(baseline.sources, 0, 64, 0));
     CHECK(one_after_the_other == deep.layers * (c.copy + c.kernel));
     if (c.copy > 0 && c.kernel > 0) CHECK(overlapped < one_after_the_other);
     CHECK(ours.device.violations().empty());
@@ -193,7 +193,7 @@ TEST_CASE("an onload and an offload use both directions at once", "[transfer][ti
   p.serve(3, 30);  // two tokens more than whole pages: what user 1 evicts of user 3 must go down first
   p.seconds_of(1, 64);
   p.cache.drain_sync();
-  CHECK(p.cache.stats().device.dropped_tokens == 0);
+  CHECK(p.cache.stats().levels[0].dropped_tokens == 0);
   CHECK(p.device.violations().empty());
 }
 
@@ -204,8 +204,8 @@ TEST_CASE("the host never waits in steady state", "[transfer][time]")
       p.serve(1 + i % 5, 28 + i % 7);
       if (i % 3 == 0) p.device.advance_host(5 * unit);
     }
-    CHECK(p.cache.watcher().read().lower_tokens > 1000);
-    CHECK(p.cache.watcher().read().device_evicted_tokens > 1000);
+    CHECK(p.cache.tracker().read().served_tokens[1] > 1000);
+    CHECK(p.cache.tracker().read().evicted_tokens[0] > 1000);
     CHECK(p.device.violations().empty());
     return p.device.stats().host_waits;
   };
@@ -223,7 +223,7 @@ TEMPLATE_TEST_CASE("the host never waits, whatever the engine", "[transfer][time
 {
   pipeline<layerwise_transfer<TestType>> p(unit, unit);
   for (unsigned i = 0; i < 60; ++i) p.serve(1 + i % 5, 28 + i % 7);
-  CHECK(p.cache.watcher().read().lower_tokens > 300);
+  CHECK(p.cache.tracker().read().served_tokens[1] > 300);
   CHECK(p.device.stats().host_waits == 0);
   p.device.wait_sync(p.device.record(p.compute));
   CHECK(p.device.violations().empty());

@@ -41,12 +41,12 @@ constexpr machine b200{.flops_per_second = 636e12, .link_bytes_per_second = 55e9
     }
     return sum;
   };
-  double front = compute(q.lower_hits[0].begin, until);
+  double front = compute(q.front.begin, until);
   double rest = 0;
   for (const token_interval piece : q.compute) {
-    (piece.begin < q.lower_hits[0].begin ? front : rest) += compute(piece.begin, piece.end);
+    (piece.begin < q.front.begin ? front : rest) += compute(piece.begin, piece.end);
   }
-  const token_count fetched = q.lower_hits[0].end - until + q.lower_hits[1].size();
+  const token_count fetched = q.front.end - until + q.behind;
   const double fetch = fetched == 0 ? 0 : cost.fetch_latency_seconds + cost.fetch_seconds_per_token * fetched;
   double now = 0;
   for (std::uint32_t layer = 0; layer < cost.layers; ++layer) {
@@ -57,7 +57,7 @@ constexpr machine b200{.flops_per_second = 636e12, .link_bytes_per_second = 55e9
 
 [[nodiscard]] token_count begin_or(token_count until, const split_question& q)
 {
-  return (std::max)(until, q.lower_hits[0].begin);
+  return (std::max)(until, q.front.begin);
 }
 
 /// A question whose intervals may lie in all ways that a cache's may.
@@ -79,11 +79,11 @@ struct asked
     const token_interval below{lower_begin, lower_end};
     if (upto(1) == 0 && q.history > q.first_token + 1) {
       const token_count begin = page_in();
-      q.device_hit = {begin, begin + upto(q.history - begin)};
+      q.in_slab = {begin, begin + upto(q.history - begin)};
     }
-    q.lower_hits[0] = q.device_hit.empty() ? below : intersect(below, {0, q.device_hit.begin});
-    if (!q.device_hit.empty()) q.lower_hits[1] = intersect(below, {q.device_hit.end, q.history});
-    compute = uncovered({q.first_token, q.history}, below, q.device_hit);
+    q.front = q.in_slab.empty() ? below : intersect(below, {0, q.in_slab.begin});
+    if (!q.in_slab.empty()) q.behind = intersect(below, {q.in_slab.end, q.history}).size();
+    compute = uncovered({q.first_token, q.history}, below, q.in_slab);
     q.compute = compute;
   }
   split_question q;
@@ -104,7 +104,7 @@ struct asked
 
 [[nodiscard]] split_question lone_hit(token_count tokens)
 {
-  return {.history = tokens, .lower_hits = {{0, tokens}, {}}, .page_tokens = 32};
+  return {.history = tokens, .front = {0, tokens}, .page_tokens = 32};
 }
 
 }  // namespace
@@ -194,21 +194,21 @@ TEST_CASE("split_by_cost finds a cut that no other page beats", "[transfer][spli
     const asked a(random);
     const split_by_cost split{any_costs(random)};
     const token_count until = split.recompute_until(a.q);
-    CAPTURE(i, a.q.page_tokens, a.q.lower_hits[0].begin, a.q.lower_hits[0].end, until);
-    if (a.q.lower_hits[0].empty()) {
+    CAPTURE(i, a.q.page_tokens, a.q.front.begin, a.q.front.end, until);
+    if (a.q.front.empty()) {
       REQUIRE(until == 0);
       continue;
     }
-    REQUIRE(until <= a.q.lower_hits[0].end);
-    REQUIRE((until == 0 || until > a.q.lower_hits[0].begin));
-    REQUIRE((until % a.q.page_tokens == 0 || until == a.q.lower_hits[0].end));
-    double best = seconds_of(split.cost, a.q, a.q.lower_hits[0].begin);
-    for (token_count cut = a.q.lower_hits[0].begin + 1; cut <= a.q.lower_hits[0].end; ++cut) {
-      if (cut % a.q.page_tokens != 0 && cut != a.q.lower_hits[0].end) continue;
+    REQUIRE(until <= a.q.front.end);
+    REQUIRE((until == 0 || until > a.q.front.begin));
+    REQUIRE((until % a.q.page_tokens == 0 || until == a.q.front.end));
+    double best = seconds_of(split.cost, a.q, a.q.front.begin);
+    for (token_count cut = a.q.front.begin + 1; cut <= a.q.front.end; ++cut) {
+      if (cut % a.q.page_tokens != 0 && cut != a.q.front.end) continue;
       best = (std::min)(best, seconds_of(split.cost, a.q, cut));
     }
     REQUIRE(seconds_of(split.cost, a.q, begin_or(until, a.q)) == Approx(best).epsilon(1e-9));
-    cuts += until != 0 && until != a.q.lower_hits[0].end ? 1 : 0;
+    cuts += until != 0 && until != a.q.front.end ? 1 : 0;
   }
   CHECK(cuts > 300);  // and not only at the ends
 }
@@ -220,7 +220,7 @@ TEST_CASE("fetch_or_recompute takes whichever end takes less time", "[transfer][
   for (int i = 0; i < 1000; ++i) {
     const asked a(random);
     const fetch_or_recompute split{any_costs(random)};
-    const token_interval hit = a.q.lower_hits[0];
+    const token_interval hit = a.q.front;
     const token_count until = split.recompute_until(a.q);
     REQUIRE((until == 0 || until == hit.end));
     if (hit.empty()) continue;
@@ -274,8 +274,8 @@ TEST_CASE("what the device has, and what must be computed anyway, move the cut",
   CHECK(split.recompute_until(busy) < alone);  // the model has enough to do
   split_question loaded = lone_hit(10'240);
   loaded.history = 20'480;
-  loaded.device_hit = {10'240, 15'000};
-  loaded.lower_hits[1] = {15'000, 20'480};
+  loaded.in_slab = {10'240, 15'000};
+  loaded.behind = 5'480;
   CHECK(split.recompute_until(loaded) > alone);  // the link has enough to do
 }
 

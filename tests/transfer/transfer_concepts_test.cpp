@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/tiers/write_policy.hpp>
 #include <kvstrata/transfer/engines/batched_copy.hpp>
 #include <kvstrata/transfer/engines/kernel_copy.hpp>
 #include <kvstrata/transfer/engines/staged_copy.hpp>
@@ -26,8 +27,7 @@ static_assert(copy_engine<kernel_copy<>, D> && copy_engine<kernel_copy<0>, D>);
 static_assert(copy_engine<window_copy<>, D> && copy_engine<window_copy<staged_copy<>>, D>);
 static_assert(lands_in_window<window_copy<>> && !lands_in_window<coalesced_copy> && !lands_in_window<staged_copy<>>);
 static_assert(transfer_policy<layerwise_transfer<>, D> && transfer_policy<immediate_transfer<>, D>);
-static_assert(transfer_policy<layerwise_transfer<per_page_copy, chunk_write_through>, D>);
-static_assert(write_policy<page_write_through> && write_policy<chunk_write_through> && write_policy<write_back>);
+static_assert(transfer_policy<layerwise_transfer<per_page_copy, split_by_cost>, D>);
 static_assert(split_policy<always_fetch> && split_policy<fetch_or_recompute> && split_policy<split_by_cost>);
 static_assert(std::is_trivially_copyable_v<event> && std::is_standard_layout_v<event>);
 static_assert(std::is_nothrow_move_constructible_v<fence> && std::copyable<fence>);
@@ -40,24 +40,26 @@ concept makes_a_transfer = requires {
   typename immediate_transfer<Options...>;
 };
 
-using mixed = layerwise_transfer<split_by_cost, offload_by<kernel_copy<>>, write_back, staged_copy<>>;
+using mixed = layerwise_transfer<split_by_cost, offload_by<kernel_copy<>>, staged_copy<>>;
 static_assert(std::same_as<mixed::onload_engine, staged_copy<>> && std::same_as<mixed::offload_engine, kernel_copy<>>);
-static_assert(std::same_as<mixed::writes, write_back> && std::same_as<mixed::split, split_by_cost>);
+static_assert(std::same_as<mixed::split, split_by_cost>);
 static_assert(transfer_policy<mixed, D> && !mixed::lands_in_window);
 using defaults = immediate_transfer<>;
 static_assert(std::same_as<defaults::onload_engine, coalesced_copy>);
 static_assert(std::same_as<defaults::offload_engine, coalesced_copy>);
-static_assert(std::same_as<defaults::writes, page_write_through> && std::same_as<defaults::split, always_fetch>);
+static_assert(std::same_as<defaults::split, always_fetch>);
 using by_direction = immediate_transfer<onload_by<window_copy<>>, offload_by<per_page_copy>>;
 static_assert(std::same_as<by_direction::onload_engine, window_copy<>> && by_direction::lands_in_window);
 static_assert(std::same_as<by_direction::offload_engine, per_page_copy>);
 static_assert(!layerwise_transfer<offload_by<window_copy<>>>::lands_in_window);  // nothing is onloaded by it
 
-static_assert(makes_a_transfer<> && makes_a_transfer<coalesced_copy, onload_by<kernel_copy<>>, write_back>);
+static_assert(makes_a_transfer<> && makes_a_transfer<coalesced_copy, onload_by<kernel_copy<>>, split_by_cost>);
 static_assert(!transfer_option<int> && !makes_a_transfer<int>);
 static_assert(option<replaced_by<int>> && !transfer_option<replaced_by<int>> && !makes_a_transfer<replaced_by<int>>);
-static_assert(transfer_option<write_back> && transfer_option<page_write_through>);
-static_assert(!one_of_each_kind<write_back, page_write_through> && !makes_a_transfer<write_back, page_write_through>);
+static_assert(option<write_back> && !transfer_option<write_back> &&
+              !makes_a_transfer<write_back>);  // the tier's to say
+static_assert(transfer_option<split_by_cost> && transfer_option<fetch_or_recompute>);
+static_assert(!one_of_each_kind<split_by_cost, fetch_or_recompute>);
 static_assert(!makes_a_transfer<per_page_copy, coalesced_copy>);
 static_assert(!makes_a_transfer<onload_by<per_page_copy>, coalesced_copy, onload_by<per_page_copy>>);
 static_assert(!makes_a_transfer<split_by_cost, always_fetch>);
@@ -79,7 +81,7 @@ static_assert(!engine_recipe<lacks_a_kind> && !copy_engine<lacks_a_kind, D>);
 
 struct is_of_another_kind : lacks_a_kind
 {
-  using option_kind = write_policy_option;
+  using option_kind = split_policy_option;
 };
 static_assert(!engine_recipe<is_of_another_kind> && !copy_engine<is_of_another_kind, D>);
 
@@ -159,8 +161,8 @@ struct lands_and_leaves_it_there : engine
   template <class Device>
   using on = coalesced_copy::on<Device>;
 };
-static_assert(!promotes_layers<coalesced_copy::on<D>> && promotes_layers<window_copy<>::on<D>>);
-static_assert(!promotes_if_window<lands_and_leaves_it_there, D> && !copy_engine<lands_and_leaves_it_there, D>);
+static_assert(!relocates_layers<coalesced_copy::on<D>> && relocates_layers<window_copy<>::on<D>>);
+static_assert(!relocates_if_window<lands_and_leaves_it_there, D> && !copy_engine<lands_and_leaves_it_there, D>);
 
 struct lands_on_the_pages : lands_and_leaves_it_there
 {
@@ -186,12 +188,6 @@ static_assert(!transfer_policy<immediate_transfer<offload_by<all_layers_at_once>
 // --- transfers ----------------------------------------------------------------------------------------------------------
 using complete = layerwise_transfer<>;
 
-struct no_write_policy : complete
-{
-  using writes = void;
-};
-static_assert(!names_write_policy<no_write_policy> && !transfer_policy<no_write_policy, D>);
-
 struct no_split_policy : complete
 {
   using split = page_write_through;
@@ -200,25 +196,23 @@ static_assert(!names_split_policy<no_split_policy> && !transfer_policy<no_split_
 
 struct silent_about_windows
 {
-  using writes = page_write_through;
   using split = always_fetch;
   template <class Device>
   using on = complete::on<Device>;
 };
 static_assert(!tells_where_it_lands<silent_about_windows> && !transfer_policy<silent_about_windows, D>);
 
-struct lands_without_promoting : silent_about_windows
+struct lands_without_relocating : silent_about_windows
 {
   static constexpr bool lands_in_window = true;
 };
-static_assert(!promotes_where_it_lands<lands_without_promoting, D> && !transfer_policy<lands_without_promoting, D>);
-static_assert(!promotes<complete::on<D>> && promotes<layerwise_transfer<window_copy<>>::on<D>>);
-static_assert(promotes<immediate_transfer<window_copy<>>::on<D>>);
+static_assert(!relocates_where_it_lands<lands_without_relocating, D> && !transfer_policy<lands_without_relocating, D>);
+static_assert(!relocates<complete::on<D>> && relocates<layerwise_transfer<window_copy<>>::on<D>>);
+static_assert(relocates<immediate_transfer<window_copy<>>::on<D>>);
 
 template <class C>
 struct recipe_of
 {
-  using writes = page_write_through;
   using split = always_fetch;
   static constexpr bool lands_in_window = false;
   template <class Device>
@@ -265,39 +259,6 @@ struct cannot_be_made : complete::on<D>
 };
 static_assert(onloads<cannot_be_made> && offloads<cannot_be_made> && !transfer_policy<recipe_of<cannot_be_made>, D>);
 static_assert(transfer_policy<recipe_of<complete::on<D>>, D> && !transfer_policy<complete, int>);
-
-// --- write policies -----------------------------------------------------------------------------------------------------
-struct writes
-{
-  using option_kind = write_policy_option;
-};
-
-struct never_flushes : writes
-{
-  static bool writes_back(const write_facts&);
-};
-static_assert(decides_write_back<never_flushes> && !writes_at_commit<never_flushes> && !write_policy<never_flushes>);
-
-struct silent_on_eviction : writes
-{
-  static token_count flushed_end(const write_facts&);
-};
-static_assert(writes_at_commit<silent_on_eviction> && !decides_write_back<silent_on_eviction>);
-static_assert(!write_policy<silent_on_eviction>);
-
-struct flushes_by_member : never_flushes
-{
-  token_count flushed_end(const write_facts&);
-};
-static_assert(!writes_at_commit<flushes_by_member> && !write_policy<flushes_by_member> && !write_policy<int>);
-
-struct is_no_option
-{
-  static token_count flushed_end(const write_facts&);
-  static bool writes_back(const write_facts&);
-};
-static_assert(writes_at_commit<is_no_option> && decides_write_back<is_no_option> && !is_write_option<is_no_option>);
-static_assert(!write_policy<is_no_option>);
 
 // --- split policies -----------------------------------------------------------------------------------------------------
 struct splits_nothing

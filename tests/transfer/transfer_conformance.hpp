@@ -4,6 +4,8 @@
 //   TEST_CASE("my transfer") { kvstrata_test::transfer_conformance<my_transfer<>>(); }
 //   TEST_CASE("my policy") { kvstrata_test::write_policy_conformance<my_write_policy>(); }
 //
+// (demotion_conformance.hpp: from one memory to another.)
+//
 // and on a device of your own with copy_engine_conformance<my_engine, my_device>() and likewise. The oracle is memcpy
 // over the copy list, piece by piece, into shadows of both memories. The emulated device, which is the default, runs in
 // virtual time, with delays that other seeds draw otherwise, and its ordering checker watches; other devices are looked
@@ -13,7 +15,7 @@
 #include "transfer/channel_conformance.hpp"
 #include "transfer/engine_conformance.hpp"
 
-#include <kvstrata/transfer/write_policy.hpp>
+#include <kvstrata/tiers/write_policy.hpp>
 
 #include <cstdint>
 

@@ -31,7 +31,7 @@ struct two_lane_copy
       if (list.empty()) return {};
       for (const stream_id lane : lanes_) wait_for(*device_, lane, after);
       copied out;
-      each_piece(list, direction_, layer, false, [&](const copy_piece& p) {
+      each_piece(list, layer, false, [&](const copy_piece& p) {
         device_->copy(lanes_[out.calls++ % 2], direction_, p.dst, p.src, p.bytes);
       });
       device_->wait(lanes_[0], device_->record(lanes_[1]));

@@ -1,10 +1,11 @@
-// What the suites of this room work on: a slab and a lower tier full of random bytes on a fresh device of any kind, a
-// random copy list between them, and what both must hold after it.
+// What the suites of this room work on: a slab and one or two memories below it, full of random bytes, on a fresh device
+// of any kind, random copy lists between them, and what all must hold after these.
 #pragma once
 
 #include "layout/layout_conformance.hpp"
 #include "support/catch.hpp"
 #include "support/device_bed.hpp"
+#include "support/effort.hpp"
 
 #include <kvstrata/device/counters.hpp>
 #include <kvstrata/device/emulated_device.hpp>
@@ -27,11 +28,11 @@ namespace kvstrata_test {
 /// Calls that move bytes, and the pieces they named.
 [[nodiscard]] inline std::uint64_t calls(const kvstrata::device_counters& all)
 {
-  return all.to_device.copies + all.from_device.copies + all.kernels;
+  return all.to_device.copies + all.from_device.copies + all.on_host.copies + all.kernels;
 }
 [[nodiscard]] inline std::uint64_t pieces(const kvstrata::device_counters& all)
 {
-  return all.to_device.pieces + all.from_device.pieces + all.on_device.pieces;
+  return all.to_device.pieces + all.from_device.pieces + all.on_device.pieces + all.on_host.pieces;
 }
 
 /// The device that a rig works on. The emulated one runs in virtual time, with delays that other seeds draw otherwise,
@@ -45,6 +46,7 @@ template <kvstrata::device Device>
     c.seed = seed;
     c.to_device = {20e9, 1e-6};
     c.from_device = {20e9, 1e-6};
+    c.on_host = {10e9, 1e-6};
     c.copy_kernels = {.latency_seconds = 2e-6, .sm_bytes_per_second = 1e9, .device_bytes_per_second = 200e9};
     c.jitter_seconds = seed % 2 == 0 ? 0 : 50e-6;
     c.reorder_copies = seed % 4 == 3;
@@ -67,10 +69,12 @@ class transfer_rig
   /// How many seeds to try where virtual time would take so many: in real time a seed draws a list, but no delays.
   [[nodiscard]] static constexpr std::uint32_t seeds(std::uint32_t many)
   {
-    return device_bed<Device>::is_virtual ? many : (std::min)(many, 5U);
+    return (std::min)(many, device_bed<Device>::is_virtual ? static_cast<std::uint32_t>(5 * effort) : 5U);
   }
 
-  explicit transfer_rig(std::uint32_t seed) : d(transfer_device<Device>(seed)), bed(d), random(seed)
+  /// `two_memories`: another one below the arena, and a list from the arena down to it (copy_direction::on_host).
+  explicit transfer_rig(std::uint32_t seed, bool two_memories = false)
+      : d(transfer_device<Device>(seed)), bed(d), random(seed), two_memories_(two_memories)
   {
     using kvstrata::page_order;
     switch (seed % 5) {
@@ -85,66 +89,79 @@ class transfer_rig
     compute = d.create_stream("compute");
     slab_before = scrambled(slab.size());
     arena_before = scrambled(arena.size());
+    below_before = scrambled(below.size());
     bed.write(slab.data(), slab_before.data(), slab.size());
     std::memcpy(arena.data(), arena_before.data(), arena.size());
+    if (two_memories) std::memcpy(below.data(), below_before.data(), below.size());
     if constexpr (counts_calls<Device>) counted_ = d.stats();
   }
 
-  /// Takes what both memories hold now as the state before the transfer.
+  /// Takes what all memories hold now as the state before the transfer.
   void remember()
   {
     const std::byte* const on_device = bed.look(slab.data(), slab.size());
     slab_before.assign(on_device, on_device + slab.size());
-    arena_before.assign(arena.data(), arena.data() + arena.size());
+    arena_before.assign(arena.begin(), arena.end());
+    below_before.assign(below.begin(), below.end());
   }
 
-  /// Calls piece(device byte, lower byte) for every page of the list in one layer.
-  template <class Piece>
-  void each_piece(kvstrata::layer_index layer, Piece&& piece) const
+  /// The list that goes this way.
+  [[nodiscard]] kvstrata::copy_list& list(kvstrata::copy_direction way)
   {
-    for (const kvstrata::copy_run& run : list.runs) {
+    return way == kvstrata::copy_direction::to_device     ? up
+           : way == kvstrata::copy_direction::from_device ? down
+                                                          : across;
+  }
+
+  /// Calls piece(source byte, target byte) for every page of the list in one layer.
+  template <class Piece>
+  void each_piece(kvstrata::copy_direction way, kvstrata::layer_index layer, Piece&& piece)
+  {
+    const std::byte* const from = source(way).at;
+    const std::byte* const to = target(way).at;
+    for (const kvstrata::copy_run& run : list(way).runs) {
       for (kvstrata::page_count page = 0; page < run.pages; ++page) {
-        piece(run.device_offset + run.device_place.offset(layer, page),
-              run.lower_offset + run.lower_place.offset(layer, page));
+        piece(static_cast<std::size_t>(run.from.page(layer, page) - from),
+              static_cast<std::size_t>(run.to.page(layer, page) - to));
       }
     }
   }
 
   /// Have the first `layers` layers arrived?
-  [[nodiscard]] bool arrived(kvstrata::copy_direction direction, kvstrata::layer_index layers)
+  [[nodiscard]] bool arrived(kvstrata::copy_direction way, kvstrata::layer_index layers)
   {
-    const bool up = direction == kvstrata::copy_direction::to_device;
-    const std::byte* const now = up ? look_at_layers(layers) : arena.data();
+    const side from = source(way);
+    const side to = target(way);
+    const std::byte* const now = to.kind == memory_kind::device ? look_at_layers(layers) : to.at;
     bool all = true;
     for (kvstrata::layer_index layer = 0; layer < layers; ++layer) {
-      each_piece(layer, [&](std::size_t on_device, std::size_t below) {
-        const bool same = up ? std::memcmp(now + on_device, &arena_before[below], list.piece_bytes) == 0
-                             : std::memcmp(now + below, &slab_before[on_device], list.piece_bytes) == 0;
-        all = all && same;
+      each_piece(way, layer, [&](std::size_t source, std::size_t target) {
+        all = all && std::memcmp(now + target, from.before + source, piece_bytes()) == 0;
       });
     }
     return all;
   }
 
-  /// Do both memories hold, byte for byte, what the list makes of them in `direction` and layers [begin, end)?
-  [[nodiscard]] bool is_done(kvstrata::copy_direction direction, kvstrata::layer_index begin, kvstrata::layer_index end)
+  /// Do all memories hold, byte for byte, what the list of this way makes of them in layers [begin, end)?
+  [[nodiscard]] bool is_done(kvstrata::copy_direction way, kvstrata::layer_index begin, kvstrata::layer_index end)
   {
-    std::vector<std::byte> slab_after = slab_before;
-    std::vector<std::byte> arena_after = arena_before;
+    const side from = source(way);
+    const side to = target(way);
+    std::vector<std::byte> after(to.before, to.before + to.bytes);
     for (kvstrata::layer_index layer = begin; layer < end; ++layer) {
-      each_piece(layer, [&](std::size_t on_device, std::size_t below) {
-        if (direction == kvstrata::copy_direction::to_device) {
-          std::memcpy(&slab_after[on_device], &arena_before[below], list.piece_bytes);
-        } else {
-          std::memcpy(&arena_after[below], &slab_before[on_device], list.piece_bytes);
-        }
+      each_piece(way, layer, [&](std::size_t source, std::size_t target) {
+        std::memcpy(&after[target], from.before + source, piece_bytes());
       });
     }
-    return std::memcmp(arena.data(), arena_after.data(), arena.size()) == 0 &&
-           std::memcmp(bed.look(slab.data(), slab.size()), slab_after.data(), slab.size()) == 0;
+    bool all = true;
+    for (const side& s : {slab_side(), arena_side(), below_side()}) {
+      if (s.bytes == 0) continue;
+      all = all && std::memcmp(look(s), s.at == to.at ? after.data() : s.before, s.bytes) == 0;
+    }
+    return all;
   }
 
-  /// One of the two memories, and its shadow.
+  /// One of the memories, and its shadow.
   struct side
   {
     memory_kind kind = memory_kind::device;
@@ -154,19 +171,22 @@ class transfer_rig
   };
   [[nodiscard]] side slab_side() { return {memory_kind::device, slab.data(), slab_before.data(), slab.size()}; }
   [[nodiscard]] side arena_side() { return {memory_kind::pinned, arena.data(), arena_before.data(), arena.size()}; }
+  [[nodiscard]] side below_side() { return {memory_kind::pinned, below.data(), below_before.data(), below.size()}; }
   [[nodiscard]] side source(kvstrata::copy_direction way)
   {
-    return way == kvstrata::copy_direction::to_device ? arena_side() : slab_side();
+    return way == kvstrata::copy_direction::from_device ? slab_side() : arena_side();
   }
   [[nodiscard]] side target(kvstrata::copy_direction way)
   {
-    return way == kvstrata::copy_direction::to_device ? slab_side() : arena_side();
+    return way == kvstrata::copy_direction::to_device     ? slab_side()
+           : way == kvstrata::copy_direction::from_device ? arena_side()
+                                                          : below_side();
   }
   /// The first pages of one layer of the slab.
   [[nodiscard]] side slab_layer(kvstrata::layer_index layer, kvstrata::page_count pages = slab_pages)
   {
     const std::size_t from = layer * slab_layer_bytes();
-    return {memory_kind::device, slab.data() + from, slab_before.data() + from, pages * list.piece_bytes};
+    return {memory_kind::device, slab.data() + from, slab_before.data() + from, pages * piece_bytes()};
   }
 
   /// What a side holds now.
@@ -191,12 +211,15 @@ class transfer_rig
   }
 
   /// One layer of the slab: the pages of all users in it lie side by side.
-  [[nodiscard]] std::size_t slab_layer_bytes() const { return slab_pages * list.piece_bytes; }
+  [[nodiscard]] std::size_t slab_layer_bytes() const { return slab_pages * piece_bytes(); }
+  /// Of a page in one layer.
+  [[nodiscard]] std::size_t piece_bytes() const { return up.piece_bytes; }
 
+  /// Of every list.
   [[nodiscard]] std::uint64_t pages() const
   {
     std::uint64_t sum = 0;
-    for (const kvstrata::copy_run& run : list.runs) sum += run.pages;
+    for (const kvstrata::copy_run& run : up.runs) sum += run.pages;
     return sum;
   }
 
@@ -205,8 +228,8 @@ class transfer_rig
     requires counts_calls<Device>
   {
     kvstrata::device_counters now = d.stats();
-    for (const kvstrata::copy_route route :
-         {kvstrata::copy_route::to_device, kvstrata::copy_route::from_device, kvstrata::copy_route::on_device}) {
+    for (const kvstrata::copy_route route : {kvstrata::copy_route::to_device, kvstrata::copy_route::from_device,
+                                             kvstrata::copy_route::on_device, kvstrata::copy_route::on_host}) {
       kvstrata::device_counters before = counted_;
       now.by(route).copies -= before.by(route).copies;
       now.by(route).bytes -= before.by(route).bytes;
@@ -232,9 +255,9 @@ class transfer_rig
  public:
   device_bed<Device> bed;
   random_bits random;
-  std::span<std::byte> slab, arena;
-  std::vector<std::byte> slab_before, arena_before;
-  kvstrata::copy_list list;
+  std::span<std::byte> slab, arena, below;
+  std::vector<std::byte> slab_before, arena_before, below_before;
+  kvstrata::copy_list up, down, across;  ///< of the same pages of two users
   kvstrata::stream_id compute{};
 
  private:
@@ -247,10 +270,17 @@ class transfer_rig
     memory_.push_back(d.allocate_pinned(frames * page, "arena"));
     slab = {memory_[0].data(), memory_[0].size()};
     arena = {memory_[1].data(), memory_[1].size()};
-    list.device_base = slab.data();
-    list.lower_base = arena.data();
-    list.piece_bytes = kvstrata::page_layer_bytes(shape, layout.page_tokens);
-    list.layers = shape.layers;
+    if (two_memories_) {
+      memory_.push_back(d.allocate_pinned(frames * page, "below"));
+      below = {memory_[2].data(), memory_[2].size()};
+    }
+    for (kvstrata::copy_list* list : {&up, &down, &across}) {
+      list->piece_bytes = kvstrata::page_layer_bytes(shape, layout.page_tokens);
+      list->layers = shape.layers;
+    }
+    const slab_ends in_slab{slab.data(), layout.device_place(shape, slab_pages)};
+    const lower_ends<Layout> in_arena{arena.data(), layout, shape, frames};
+    const lower_ends<Layout> in_below{below.data(), layout, shape, frames};
     const std::vector<kvstrata::page_id> ids = partly_consecutive(random, slab_pages, 12, layout.granule_pages());
     kvstrata::page_count next_frame = 0;
     for (const kvstrata::page_count user : {0U, 1U}) {
@@ -265,9 +295,23 @@ class transfer_rig
       REQUIRE(next_frame <= frames);
       const kvstrata::page_count from = draw(random, 15);
       const kvstrata::page_interval wanted{from, from + 1 + draw(random, 15)};
-      append_copy_runs(list.runs, layout, shape, layout.device_place(shape, slab_pages), pages, 0,
-                       std::span<const kvstrata::placed_extent>(extents), frames, wanted);
+      const std::vector<kvstrata::placed_extent> mine = slab_extents(pages);
+      append_copy_runs(up.runs, extents, in_arena, mine, in_slab, wanted);
+      append_copy_runs(down.runs, mine, in_slab, extents, in_arena, wanted);
+      if (two_memories_) add_across(layout, user, extents, in_arena, in_below, wanted);
     }
+  }
+
+  /// Below the arena a user's extents lie otherwise; each user has half of the frames there.
+  template <class Layout>
+  void add_across(const Layout& layout, kvstrata::page_count user, std::span<const kvstrata::placed_extent> extents,
+                  const lower_ends<Layout>& in_arena, const lower_ends<Layout>& in_below,
+                  kvstrata::page_interval wanted)
+  {
+    std::vector<kvstrata::placed_extent> lower = grown_extents(random, layout, 0, 30);
+    for (kvstrata::placed_extent& e : lower) e.frame += user * (frames / 2);
+    REQUIRE(frames_of(lower) <= (user + 1) * (frames / 2));
+    append_copy_runs(across.runs, extents, in_arena, std::span<const kvstrata::placed_extent>(lower), in_below, wanted);
   }
 
   [[nodiscard]] std::vector<std::byte> scrambled(std::size_t bytes)
@@ -277,6 +321,7 @@ class transfer_rig
     return out;
   }
 
+  bool two_memories_;
   kvstrata::device_counters counted_;
 };
 

@@ -52,7 +52,7 @@ quick_step attention_shapes 60 figures cuda_attention_bench "attention's main sh
 
 # The paper's shape. Served with 60 of its 160 users and 4,800 of its 12,000 requests over as much less of memory, every
 # tier serves within two per cent of the tokens that it serves there; --plan says so.
-quick_replay="examples/gpu_replay/kvstrata-gpu-replay --quiet"
+quick_replay="tools/gpu_replay/kvstrata-gpu-replay --quiet"
 quick_step paper_steps      90 figures kvstrata-gpu-replay "the paper preset: single steps" \
   $quick_replay --preset paper --step-tokens 1024,10000,40000 --step-rounds 3 --cases none --users 8 --requests 8 \
   --no-cache-every 1

@@ -12,7 +12,7 @@ json_string() {
 # on the same day (UTC): each such set has a folder of its own.
 gpu_sources_id() {
   # The id changes with what is built, not with the pages beside it: a report that is committed changes nothing.
-  (cd "$root" && find include examples tests bench tools dev CMakeLists.txt CMakePresets.json -type f -print0 2>/dev/null |
+  (cd "$root" && find include examples models tools tests bench dev CMakeLists.txt CMakePresets.json -type f -print0 2>/dev/null |
     LC_ALL=C sort -z | xargs -0 cat -- | sha256sum | cut -c1-12) || true
 }
 gpu_results_folder() {  # which command's, sources
@@ -22,7 +22,7 @@ gpu_results_folder() {  # which command's, sources
 gpu_commit() {  # as a reader wants it; "without git" where there is none
   local commit changed
   commit=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || { printf 'without git'; return; }
-  changed=$(git -C "$root" status --porcelain -- include examples tests bench tools dev CMakeLists.txt CMakePresets.json) || true
+  changed=$(git -C "$root" status --porcelain -- include examples models tools tests bench dev CMakeLists.txt CMakePresets.json) || true
   printf 'commit %s%s' "$commit" "${changed:+ with changes}"
 }
 gpu_versions() {

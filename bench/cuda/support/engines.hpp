@@ -43,7 +43,7 @@ template <class Engine, kvstrata::device Device>
   };
   out.up_to_pages = [engine](const laid_out& at, const kvstrata::fence& after) {
     if constexpr (transfer::lands_in_window) {
-      return engine->promote(at.promote, engine->onload(at.window, after), {});
+      return engine->relocate(at.relocate, engine->onload(at.window, after), {});
     } else {
       return engine->onload(at.up, after);
     }

@@ -4,7 +4,6 @@
 
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/layout/copy_run.hpp>
-#include <kvstrata/layout/promotion_list.hpp>
 #include <kvstrata/tiers/device_slab.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
 
@@ -31,11 +30,11 @@ enum class device_pages : std::uint8_t { together, scattered };
 
 struct laid_out
 {
-  kvstrata::copy_list up;            ///< between the device pages and the extents of one half of both tiers
-  kvstrata::copy_list down;          ///< of the other half, so that both may travel at once
-  kvstrata::copy_list window;        ///< the extents of `up`, and window pages side by side
-  kvstrata::promotion_list promote;  ///< from the window to the pages of `up`
-  kvstrata::copy_list back;          ///< the pages of `up` and the extents of `down`, to see what has arrived
+  kvstrata::copy_list up;        ///< from the extents of one half of both tiers to its pages
+  kvstrata::copy_list down;      ///< from the pages of the other half to its extents, so that both may travel at once
+  kvstrata::copy_list window;    ///< from the extents of `up` to window pages side by side
+  kvstrata::copy_list relocate;  ///< from the window to the pages of `up`
+  kvstrata::copy_list back;      ///< from the pages of `up` to the extents of `down`, to see what has arrived
 
   [[nodiscard]] std::size_t bytes() const noexcept { return up.bytes(); }
 };
@@ -103,54 +102,52 @@ class workplace
       std::shuffle(ranges.begin(), ranges.end(), std::mt19937_64(1));
     }
     auto next = ranges.begin();
-    const auto take_pages = [&] {
-      std::vector<page_id> ids;
-      for (page_count taken = 0; taken < needed; taken += granule, ++next) {
-        for (page_count i = 0; i < granule; ++i) ids.push_back(to_page(*next + i));
-      }
-      return ids;
-    };
-    const std::vector<page_id> first = take_pages();
-    const std::vector<page_id> second = take_pages();
-    const auto window_run = slab.window().try_take(needed);
-    std::vector<page_id> window;
-    for (page_count i = 0; i < needed; ++i) window.push_back(to_page(window_run->run.first + i));
-
     const page_count history = (batch.tokens + layout.page_tokens - 1) / layout.page_tokens;
-    const auto extents = take_extents(layout, batch, history, arena);
-    const auto other_extents = take_extents(layout, batch, history, arena);
-    const auto list = [&](const std::vector<page_id>& ids, const std::vector<std::vector<placed_extent>>& below) {
-      copy_list out{.device_base = slab.base(),
-                    .lower_base = arena.base(),
-                    .piece_bytes = page_layer_bytes(shape_, layout.page_tokens),
-                    .layers = shape_.layers,
-                    .runs = {}};
-      for (unsigned user = 0; user < batch.users; ++user) {
-        const std::size_t stride = needed / batch.users;
-        append_copy_runs(out.runs, layout, shape_, slab.place(), std::span(ids).subspan(user * stride, history), 0,
-                         below[user], arena.capacity(), {0, history});
+    const auto take_pages = [&] {
+      extents_of_users out(batch.users);
+      for (extent_list& mine : out) {
+        for (page_count first_page = 0; first_page < needed / batch.users; first_page += granule, ++next) {
+          mine.push_back({.first_page = first_page, .pages = granule, .frame = *next});
+        }
       }
       return out;
     };
-    laid_out out{.up = list(first, extents),
-                 .down = list(second, other_extents),
-                 .window = list(window, extents),
-                 .promote = {.device_base = slab.base(),
-                             .piece_bytes = page_layer_bytes(shape_, layout.page_tokens),
-                             .layers = shape_.layers,
-                             .place = slab.place(),
-                             .runs = {}},
-                 .back = list(first, other_extents)};
+    const extents_of_users first = take_pages();
+    const extents_of_users second = take_pages();
+    const auto window_run = slab.window().try_take(needed);
+    extents_of_users window(batch.users);
     for (unsigned user = 0; user < batch.users; ++user) {
-      for (page_count i = 0; i < history; ++i) {
-        const std::size_t at = user * (needed / batch.users) + i;
-        out.promote.runs.push_back({to_number(window[at]), to_number(first[at]), 1});
-      }
+      const page_count frame = window_run->run.first + user * (needed / batch.users);
+      window[user].push_back({.first_page = 0, .pages = history, .frame = frame});
     }
-    return out;
+
+    const auto extents = take_extents(layout, batch, history, arena);
+    const auto other_extents = take_extents(layout, batch, history, arena);
+    const auto in_slab = [&](const placed_extent& x) {
+      return copy_end{slab.base() + slab.place().offset(0, x.frame), slab.place()};
+    };
+    const auto in_arena = [&](const placed_extent& x) {
+      const extent_place place = layout.lower_place(shape_, x.frame, x.pages, arena.capacity());
+      return copy_end{arena.base() + place.offset, place.where};
+    };
+    const auto list = [&](const extents_of_users& from, auto&& from_end, const extents_of_users& to, auto&& to_end) {
+      copy_list out{.piece_bytes = page_layer_bytes(shape_, layout.page_tokens), .layers = shape_.layers, .runs = {}};
+      for (unsigned user = 0; user < batch.users; ++user) {
+        append_copy_runs(out.runs, from[user], from_end, to[user], to_end, {0, history});
+      }
+      return out;
+    };
+    return {.up = list(extents, in_arena, first, in_slab),
+            .down = list(second, in_slab, other_extents, in_arena),
+            .window = list(extents, in_arena, window, in_slab),
+            .relocate = list(window, in_slab, first, in_slab),
+            .back = list(first, in_slab, other_extents, in_arena)};
   }
 
  private:
+  using extent_list = std::vector<kvstrata::placed_extent>;
+  using extents_of_users = std::vector<extent_list>;
+
   /// Memory that a workplace owns.
   struct borrowed
   {
@@ -162,10 +159,10 @@ class workplace
 
   /// Room for every user's history, written at once.
   template <class Layout, class Arena>
-  static std::vector<std::vector<kvstrata::placed_extent>> take_extents(const Layout& layout, const batch_shape& batch,
-                                                                        kvstrata::page_count history, Arena& arena)
+  static extents_of_users take_extents(const Layout& layout, const batch_shape& batch, kvstrata::page_count history,
+                                       Arena& arena)
   {
-    std::vector<std::vector<kvstrata::placed_extent>> out(batch.users);
+    extents_of_users out(batch.users);
     for (auto& mine : out) {
       for (kvstrata::page_count page = 0; page < history;) {
         const auto run = arena.try_take(layout.extent_pages(page, history - page));

@@ -22,8 +22,13 @@ template <machine Machine>
   std::vector<std::byte*> from, to;  // pages of the extents, layer by layer, in the order of the history
   const std::size_t bytes = at.up.piece_bytes;
   for (layer_index layer = 0; layer < at.up.layers; ++layer) {
-    each_piece(at.up, copy_direction::from_device, layer, false, [&](const copy_piece& p) { from.push_back(p.dst); });
-    each_piece(at.back, copy_direction::from_device, layer, false, [&](const copy_piece& p) { to.push_back(p.dst); });
+    const auto each_page = [](const copy_list& list, auto&& page) {
+      for (const copy_run& run : list.runs) {
+        for (page_count i = 0; i < run.pages; ++i) page(run, i);
+      }
+    };
+    each_page(at.up, [&](const copy_run& run, page_count i) { from.push_back(run.from.page(layer, i)); });
+    each_page(at.back, [&](const copy_run& run, page_count i) { to.push_back(run.to.page(layer, i)); });
   }
   std::uint64_t seed = 0;  // from what lies there, so that no bytes of the call before are right in this one
   std::memcpy(&seed, from.front(), (std::min)(sizeof seed, bytes));

@@ -8,8 +8,8 @@
 #include "report.hpp"
 #include "report_files.hpp"
 
-#include "tools/output_paths.hpp"
-#include "tools/standard_output.hpp"
+#include "command_line/output_paths.hpp"
+#include "command_line/standard_output.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/output_file.hpp>

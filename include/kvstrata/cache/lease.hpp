@@ -1,12 +1,14 @@
 // The right to read and extend the pages of a batch.
 #pragma once
 
-#include <kvstrata/cache/plan.hpp>
-#include <kvstrata/cache/vouchers.hpp>
-#include <kvstrata/cache/window_stay.hpp>
+#include <kvstrata/cache/late_requests.hpp>
+#include <kvstrata/cache/lease_words.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/page_table.hpp>
+#include <kvstrata/move/lease_pages.hpp>
+#include <kvstrata/plan/plan.hpp>
+#include <kvstrata/plan/vouchers.hpp>
 
 #include <cstdint>
 #include <span>
@@ -16,16 +18,8 @@
 
 namespace kvstrata {
 
-/// Where a request's tokens came from.
-struct token_split
-{
-  token_count device = 0;    ///< lay in device pages
-  token_count lower = 0;     ///< onloaded
-  token_count computed = 0;  ///< left to the model
-};
-
-/// What a lease knows. The lease_book owns it.
-template <class Entry>
+/// What a lease knows, over a stack with so many stores. The lease_pool owns it.
+template <class Entry, level_index Stores>
 struct lease_state
 {
   batch_plan plan;
@@ -34,13 +28,15 @@ struct lease_state
   vouchers<Entry> vouched;  ///< takes effect at commit
   page_table table;
   std::vector<fence> arrives;    ///< by layer: when all that comes up for the lease has arrived
-  window_stay stay;              ///< where it was put meanwhile
+  lease_pages pages;             ///< where it was put meanwhile
   std::uint64_t prefetched = 0;  ///< tokens that a prefetch brought, read first by this lease
   enum class progress : std::uint8_t { untouched, waited, done };
   std::vector<progress> layers;  ///< how far the model is in each layer
   std::vector<event> done;       ///< by layer: the point from which its new KV may be read
+  [[no_unique_address]] late_requests<Entry, Stores> late;
   stream_id compute{};
   bool committed = false;
+  bool whole = false;  ///< all of it lay in the slab, and nothing that the cache knows of the tokens changes
 
   /// Forgets the lease that it was of.
   void begin(std::size_t layer_count)
@@ -48,6 +44,7 @@ struct lease_state
     held = 0;
     prefetched = 0;
     committed = false;
+    late.clear();
     arrives.resize(layer_count);
     for (fence& layer : arrives) layer.clear();
     done.assign(layer_count, event{});
@@ -108,12 +105,20 @@ class basic_lease
     return all.front_of(request);
   }
 
-  [[nodiscard]] token_split split(std::size_t request) const
+  /// Where a request's tokens came from.
+  [[nodiscard]] token_sources sources(std::size_t request) const
   {
-    const batch_plan& all = state("split").plan;
-    require_request(all, request, "split");
-    const request_plan& r = all.requests[request];
-    return {.device = r.device_hit.size(), .lower = r.lower_tokens(), .computed = r.computed_tokens()};
+    const batch_plan& all = state("sources").plan;
+    require_request(all, request, "sources");
+    return sources_of(all.pieces_of(request));
+  }
+
+  /// To ask the cache later what became of a request (cache.outcome). Nothing was on its way for most: they are kept.
+  [[nodiscard]] lease_ticket ticket(std::size_t request) const
+  {
+    auto& s = state("ticket");
+    require_request(s.plan, request, "ticket");
+    return s.late.ticket(request);
   }
 
   /// The whole plan, for those who want to see it.
@@ -147,22 +152,26 @@ class basic_lease
     s.layers[layer] = state_type::progress::done;
   }
 
-  /// Makes the new tokens valid, but for volatile tails, and queues what the write policy wants in the lower tier, each
-  /// layer after its layer_done. Does not block, unless the transfer policy does. Throws usage_error when the lease is committed
+  /// Makes the new tokens valid, but for volatile tails, and queues what the write policies want in the levels below,
+  /// each layer after its layer_done. Does not block, unless the transfer policy does. Throws usage_error when the lease is committed
   /// already, when there are new tokens and a layer is not done, or after release. An erased user's tokens, and those
-  /// of an epoch that is over, are not kept.
+  /// of an epoch that is over, are not kept. Those of a request that waits for a store are kept once what it waits for has
+  /// come, and are not where that is lost.
   void commit()
   {
-    auto& s = state("commit");
-    if (s.committed) throw usage_error("commit: this lease is committed already; prepare the next batch instead");
-    if (!s.plan.compute.empty()) {
-      for (std::size_t layer = 0; layer < s.done.size(); ++layer) {
-        if (s.layers[layer] == state_type::progress::done) continue;
-        throw usage_error("commit: layer " + std::to_string(layer) + " of " + std::to_string(s.done.size()) +
-                          " is not marked done; call layer_done for every layer first");
-      }
-    }
+    auto& s = to_commit("commit");
+    const auto lock = cache_->locked();
     cache_->commit(s);
+  }
+
+  /// commit, then release, in one go: the cache is locked once. Throws as they do; what commit throws leaves the lease as
+  /// commit does.
+  void finish()
+  {
+    auto& s = to_commit("finish");
+    const auto lock = cache_->locked();
+    cache_->commit(s);
+    leave()->release(s);
   }
 
   /// Gives the pages back to the cache: they may be evicted again, and be written again after the work that is queued
@@ -170,28 +179,42 @@ class basic_lease
   void release()
   {
     auto& s = state("release");
-    Cache* const owner = std::exchange(cache_, nullptr);
-    state_ = nullptr;
-    owner->release(s);
+    const auto lock = cache_->locked();
+    leave()->release(s);
   }
 
  private:
   friend Cache;
-  using state_type = lease_state<typename Cache::entry_type>;
+  using state_type = typename Cache::lease_state_type;
 
   basic_lease(Cache& cache, state_type& s) : cache_(&cache), state_(&s) {}
 
   [[nodiscard]] state_type& state(const char* call) const
   {
-    if (state_ == nullptr) throw usage_error(std::string(call) + ": this lease is released or was moved from");
+    if (state_ == nullptr) lease_words::refuse_released(call);
     return *state_;
+  }
+
+  /// The lease is nobody's any more, whatever comes.
+  Cache* leave() noexcept
+  {
+    state_ = nullptr;
+    return std::exchange(cache_, nullptr);
+  }
+
+  [[nodiscard]] state_type& to_commit(const char* call) const
+  {
+    auto& s = state(call);
+    if (s.committed) lease_words::refuse_second_commit();
+    for (std::size_t layer = 0; !s.plan.compute.empty() && layer < s.done.size(); ++layer) {
+      if (s.layers[layer] != state_type::progress::done) lease_words::refuse_undone_layer(layer, s.done.size());
+    }
+    return s;
   }
 
   static void require_request(const batch_plan& all, std::size_t request, const char* call)
   {
-    if (request < all.requests.size()) return;
-    throw usage_error(std::string(call) + ": request " + std::to_string(request) + " is past the last of " +
-                      std::to_string(all.requests.size()) + " requests");
+    if (request >= all.requests.size()) lease_words::refuse_request(call, request, all.requests.size());
   }
 
   static void require_layer(const state_type& s, layer_index layer, const char* call)

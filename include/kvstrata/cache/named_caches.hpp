@@ -17,14 +17,15 @@ namespace kvstrata {
 /// docs/architecture.md.
 template <device Device, replacement_policy Replacement = lru, tracker Tracker = no_tracker>
 using default_cache =
-    cache<tier_stack<device_slab<Device, evict_front>, pinned_arena<evict_front>>, hybrid_layout,
-          layerwise_transfer<batched_copy<>, token_write_through, split_by_cost>, Replacement, Tracker>;
+    cache<tier_stack<device_slab<Device, evict_front>, pinned_arena<token_write_through, evict_front>>, hybrid_layout,
+          layerwise_transfer<batched_copy<>, split_by_cost>, Replacement, Tracker>;
 
 /// MTServe's configuration (arXiv 2604.22881): whole chunks written down as they fill, whole users evicted, the least
 /// recently used first. Its host tier is bounded here; the paper's grows without a limit.
 template <device Device, tracker Tracker = no_tracker>
-using mtserve_cache = cache<tier_stack<device_slab<Device, evict_whole>, pinned_arena<evict_whole>>, hybrid_layout,
-                            layerwise_transfer<coalesced_copy, chunk_write_through>, lru, Tracker>;
+using mtserve_cache =
+    cache<tier_stack<device_slab<Device, evict_whole>, pinned_arena<chunk_write_through, evict_whole>>, hybrid_layout,
+          layerwise_transfer<coalesced_copy>, lru, Tracker>;
 
 /// Without a tier below: what is evicted is computed again.
 template <device Device, replacement_policy Replacement = lru, tracker Tracker = no_tracker>

@@ -2,18 +2,19 @@
 //
 //   prometheus_writer to(response, {{"cache", "a"}});
 //   write_prometheus(to, cache.stats());
-//   write_prometheus(to, cache.watcher().read());
+//   write_prometheus(to, cache.tracker().read());
 //   to.finish();
 //
 // For several caches, or the shards of one, both take a list of labelled snapshots.
 #pragma once
 
-#include <kvstrata/cache/stats.hpp>
+#include <kvstrata/books/stats.hpp>
 #include <kvstrata/observe/labelled.hpp>
 #include <kvstrata/observe/prometheus_writer.hpp>
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,10 +29,23 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cac
     detail::for_each_series(
         all, each, [&](std::uint64_t value, const prometheus_labels& labels) { to.gauge(name, help, value, labels); });
   };
-  const auto places = [](std::uint64_t tier_stats::* what) {
-    return series{{{{"tier", "device"}}, [what](const s& x) { return x.device.*what; }},
-                  {{{"tier", "lower"}}, [what](const s& x) { return x.lower.*what; }},
-                  {{{"tier", "window"}}, [what](const s& x) { return x.window.*what; }}};
+  // A series a level that some cache has: its number, and the tier's name there.
+  const auto levels = [&](std::uint64_t tier_stats::* what) {
+    series out;
+    for (level_index i = 0; i < most_levels; ++i) {
+      for (const labelled<s>& one : all) {
+        if (i >= one.snapshot.depth) continue;
+        out.push_back({{{"level", std::to_string(i)}, {"tier", std::string(one.snapshot.levels[i].name)}},
+                       [i, what](const s& x) { return x.levels[i].*what; }});
+        break;
+      }
+    }
+    return out;
+  };
+  const auto places = [&](std::uint64_t tier_stats::* what) {
+    series out = levels(what);
+    out.push_back({{{"level", "0"}, {"tier", "window"}}, [what](const s& x) { return x.window.*what; }});
+    return out;
   };
   gauge("capacity_bytes", "Bytes that users can have.", places(&tier_stats::capacity_bytes));
   gauge("free_bytes", "Bytes that nobody has and nothing queued uses.", places(&tier_stats::free_bytes));
@@ -39,10 +53,9 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cac
         places(&tier_stats::resident_bytes));
   gauge("in_flight_bytes", "Bytes that nobody has any more, but queued work still uses.",
         places(&tier_stats::in_flight_bytes));
-  gauge("resident_tokens", "Committed tokens that a tier holds for the current epoch's users.",
-        {{{{"tier", "device"}}, [](const s& x) { return x.device.resident_tokens; }},
-         {{{"tier", "lower"}}, [](const s& x) { return x.lower.resident_tokens; }}});
-  gauge("dirty_tokens", "Committed tokens that only the device has.", {{{}, &s::dirty_tokens}});
+  gauge("resident_tokens", "Committed tokens that a level holds for the current epoch's users.",
+        levels(&tier_stats::resident_tokens));
+  gauge("dirty_tokens", "Committed tokens that only the slab has.", {{{}, &s::dirty_tokens}});
   gauge("waiting_writes", "Users whose write waits for its turn.", {{{}, &s::waiting_writes}});
   gauge("users", "Users with anything cached, in the current epoch.", {{{}, &s::users}});
   gauge("stretch_bytes", "Bytes of host memory for users' stretch fingerprints.", {{{}, &s::stretch_bytes}});

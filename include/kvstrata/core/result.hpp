@@ -17,19 +17,25 @@ struct pressure
   enum class reason : std::uint8_t {
     held,       ///< leases hold too many pages; release some
     user_held,  ///< another lease holds this user
+    arriving,   ///< what a store has of this user is on its way: call again when it has come (arrival_of)
   };
   reason why = reason::held;
   std::uint64_t pages_needed = 0;     ///< pages the call must take beyond what its users have
   std::uint64_t pages_free = 0;       ///< pages nobody has
   std::uint64_t pages_evictable = 0;  ///< pages of users under no lease
   std::uint64_t pages_held = 0;       ///< pages under leases
-  std::uint64_t user = 0;             ///< the user, for user_held
+  std::uint64_t user = 0;             ///< the user, for user_held and arriving
+  std::uint32_t stream = 0;           ///< for arriving: the point to wait for, as device/arrival.hpp reads it
+  std::uint64_t point = 0;
 };
 
 [[nodiscard]] inline std::string to_string(const pressure& p)
 {
   if (p.why == pressure::reason::user_held) {
     return "user " + std::to_string(p.user) + " is under another lease; release it first";
+  }
+  if (p.why == pressure::reason::arriving) {
+    return "what a store has of user " + std::to_string(p.user) + " is on its way; call again when it has arrived";
   }
   return std::to_string(p.pages_needed) + " pages are needed, but only " + std::to_string(p.pages_free) +
          " are free and " + std::to_string(p.pages_evictable) + " can be evicted; leases hold " +

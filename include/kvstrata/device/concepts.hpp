@@ -35,9 +35,27 @@
 // d.trace() -> a range of op_span                when each operation ran (device/span.hpp); a device may have to be
 //                                                asked to keep it
 //
+// Host streams (host_stream_device): an I/O that is done is an event like any other.
+//
+// d.create_host_stream(name) -> stream_id        a new stream whose points the host completes; it carries out no work
+// d.promise(stream, io) -> event                 its next point, open until it is completed; `io` is what is promised
+//                                                (device/host_io.hpp); does not block
+// d.complete(event)                              what was promised is over, well or not; does not block and takes no memory
+// d.why_no_host_waits() -> std::string_view      why no stream can be made to wait for an open point; empty: it can
+//
 // `pieces` is a std::span<const copy_piece> that is read during the call only. Pieces of one call may be moved in any
 // order and at once: no destination may overlap another piece's destination or any source. The host ends of a copy
 // kernel's pieces lie in memory of allocate_pinned.
+//
+// Points of a host stream are completed once each, in any order, by whatever threads, and come to pass in the order of
+// their promises: a point has passed when it and all before it are completed. So a late answer holds up its own host
+// stream and no other. What a thread has written before it completes a point is there for whoever waits for the event. To
+// record, wait, query, wait_sync and in fences they are events like any other: record(host stream) is the last promise; but
+// a host stream is queued no work and no waits. Where why_no_host_waits() says why not, wait(stream, event) of an open
+// point throws usage_error, and all the rest works: what depends on it must be staged, by a host that queries. A failed
+// device promises nothing more, but completes. Whoever waits with wait_sync for a point that nobody else completes
+// waits for ever; emulated_device ends that with a sentence. A device that is destroyed takes all open points for
+// completed, so that what waits for them ends; by then no I/O touches its memory and nobody calls complete any more.
 //
 // Models: emulated_device (device/emulated_device.hpp). A CUDA backend satisfies the same table. The smallest model,
 // and types that miss by one thing, are in tests/device/device_concepts_test.cpp; tests/device/device_conformance.hpp
@@ -45,6 +63,7 @@
 #pragma once
 
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/host_io.hpp>
 #include <kvstrata/device/span.hpp>
 
 #include <concepts>
@@ -58,6 +77,7 @@ namespace kvstrata {
 enum class copy_direction : std::uint8_t {
   to_device,    ///< onload
   from_device,  ///< offload
+  on_host,      ///< demotion: neither end lies in device memory
 };
 
 /// One of the copies of a batch or of a copy kernel.
@@ -75,6 +95,7 @@ enum class copy_route : std::uint8_t {
   to_device,    ///< out of pinned memory
   from_device,  ///< into pinned memory
   on_device,    ///< from device memory to device memory
+  on_host,      ///< from host memory to host memory; never a kernel's
 };
 
 /// What a copy kernel is called, where it goes, and how much of the device it may take.
@@ -150,6 +171,15 @@ template <class D>
 concept keeps_spans = requires(const D& d) {
   { d.trace() } -> range_of_spans;
 };
+
+template <class D>
+concept host_stream_device =
+    device<D> && requires(D& d, std::string_view name, stream_id stream, const host_io& io, event point) {
+      { d.create_host_stream(name) } -> std::same_as<stream_id>;
+      { d.promise(stream, io) } -> std::same_as<event>;
+      d.complete(point);
+      { d.why_no_host_waits() } -> std::convertible_to<std::string_view>;
+    };
 
 /// A stream for copies and the kernels that move bytes: urgent where a device knows that, because what it brings holds up
 /// the model, while a running kernel of the model leaves no room beside it until it is nearly over.

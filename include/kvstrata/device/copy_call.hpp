@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
+#include <kvstrata/device/counters.hpp>
 #include <kvstrata/device/memory_place.hpp>
 #include <kvstrata/device/span.hpp>
 
@@ -30,11 +31,33 @@ struct copy_call
 /// The route of a plain copy or of a batch.
 [[nodiscard]] constexpr copy_route route_of(copy_direction direction) noexcept
 {
-  return direction == copy_direction::to_device ? copy_route::to_device : copy_route::from_device;
+  return direction == copy_direction::to_device     ? copy_route::to_device
+         : direction == copy_direction::from_device ? copy_route::from_device
+                                                    : copy_route::on_host;
+}
+[[nodiscard]] constexpr bool writes_device(copy_route route) noexcept
+{
+  return route == copy_route::to_device || route == copy_route::on_device;
+}
+[[nodiscard]] constexpr bool reads_device(copy_route route) noexcept
+{
+  return route == copy_route::from_device || route == copy_route::on_device;
 }
 [[nodiscard]] constexpr operation_kind kind_of(copy_direction direction) noexcept
 {
-  return direction == copy_direction::to_device ? operation_kind::copy_to_device : operation_kind::copy_from_device;
+  return direction == copy_direction::to_device     ? operation_kind::copy_to_device
+         : direction == copy_direction::from_device ? operation_kind::copy_from_device
+                                                    : operation_kind::copy_on_host;
+}
+
+/// Counts a call that was queued.
+inline void add_copy(device_counters& all, const copy_call& call, std::size_t bytes, std::size_t pieces) noexcept
+{
+  device_counters::traffic& mine = all.by(call.route);
+  if (call.kind == operation_kind::copy_kernel) ++all.kernels;
+  else ++mine.copies;
+  mine.bytes += bytes;
+  mine.pieces += pieces;
 }
 
 /// The number of a piece that touches what another one (or its own other end) writes; empty when none does. O(pieces)
@@ -103,14 +126,18 @@ void require_pieces(const Queues& queues, const Memory& pool, const copy_call& c
                       std::string(queues.stream_name(stream)) + "': " + std::string(why));
   };
   const bool kernel = call.kind == operation_kind::copy_kernel;
+  const auto on_device = [&pool](const std::byte* at, std::size_t bytes) {  // as far as its ends tell
+    return pool.holds(memory_place::device, at, 1) || pool.holds(memory_place::device, at + (bytes - 1), 1);
+  };
+  if (kernel && call.route == copy_route::on_host) turn_down(0, "no kernel copies from host memory to host memory");
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const copy_piece& p = pieces[i];
     if (p.dst == nullptr || p.src == nullptr) turn_down(i, "an address is null");
     if (p.bytes == 0) turn_down(i, "it has no bytes");
-    if (call.route != copy_route::from_device && !pool.holds(memory_place::device, p.dst, p.bytes)) {
+    if (writes_device(call.route) && !pool.holds(memory_place::device, p.dst, p.bytes)) {
       turn_down(i, "its destination does not lie within one allocation of device memory");
     }
-    if (call.route != copy_route::to_device && !pool.holds(memory_place::device, p.src, p.bytes)) {
+    if (reads_device(call.route) && !pool.holds(memory_place::device, p.src, p.bytes)) {
       turn_down(i, "its source does not lie within one allocation of device memory");
     }
     if (kernel && call.route == copy_route::to_device && !pool.holds(memory_place::pinned, p.src, p.bytes)) {
@@ -118,6 +145,10 @@ void require_pieces(const Queues& queues, const Memory& pool, const copy_call& c
     }
     if (kernel && call.route == copy_route::from_device && !pool.holds(memory_place::pinned, p.dst, p.bytes)) {
       turn_down(i, "its destination does not lie within one allocation of pinned memory");
+    }
+    if (call.route == copy_route::on_host) {
+      if (on_device(p.dst, p.bytes)) turn_down(i, "its destination lies in device memory, but it copies on the host");
+      if (on_device(p.src, p.bytes)) turn_down(i, "its source lies in device memory, but it copies on the host");
     }
   }
   if (!check_overlaps) return;

@@ -29,6 +29,7 @@ struct device_counters
   traffic to_device;  ///< by copies, batches and copy kernels
   traffic from_device;
   traffic on_device;             ///< by copy kernels
+  traffic on_host;               ///< from host memory to host memory
   std::uint64_t kernels = 0;     ///< copy kernels are among them
   std::uint64_t fills = 0;       ///< fill and poison
   std::uint64_t host_waits = 0;  ///< wait_sync calls that found their event not yet complete
@@ -37,12 +38,18 @@ struct device_counters
 
   [[nodiscard]] traffic& by(copy_route route) noexcept
   {
-    return route == copy_route::to_device ? to_device : route == copy_route::from_device ? from_device : on_device;
+    switch (route) {
+      case copy_route::to_device: return to_device;
+      case copy_route::from_device: return from_device;
+      case copy_route::on_device: return on_device;
+      case copy_route::on_host: break;
+    }
+    return on_host;
   }
   /// Operations queued, waits left out.
   [[nodiscard]] std::uint64_t launches() const noexcept
   {
-    return to_device.copies + from_device.copies + kernels + fills;
+    return to_device.copies + from_device.copies + on_host.copies + kernels + fills;
   }
 };
 

@@ -62,7 +62,7 @@ class cuda_device
       : config_(config),
         gpu_(cuda::open_gpu(config)),
         book_(std::make_shared<cuda::memory_book>(config)),
-        queues_(config.ordinal, config.trace)
+        queues_(config_, gpu_)
   {
   }
 
@@ -85,16 +85,14 @@ class cuda_device
     return {book_, book_->allocate(detail::memory_place::device, bytes, name, make), bytes};
   }
 
-  /// Throws capacity_error beyond the bound or where the host has no room, usage_error for 0 bytes. Every GPU of the
-  /// process may copy from and to it; this device's copy kernels use this device's only. Takes a while for large memory, see last_pinned_report().
+  /// Throws capacity_error beyond the bound or where the host has no room, usage_error for 0 bytes. Any GPU of the process
+  /// may copy from and to it; copy kernels use their device's only. Large memory takes a while: last_pinned_report().
   [[nodiscard]] memory allocate_pinned(std::size_t bytes, std::string_view name)
   {
     pinned_report report;
     report.name = name;
     const auto make = [&](auto& region) {
-      const cuda::current_device here(config_.ordinal);
-      cuda::call_result result = here.result();
-      if (result) result = region.pinned.open(bytes, config_, gpu_.why_not_registered, report);
+      const cuda::call_result result = region.pinned.open(gpu_, bytes, config_, report);
       queues_.require(result, [&] { return "allocating " + detail::name_of(detail::memory_place::pinned, name); });
       return region.pinned.data();
     };
@@ -130,7 +128,7 @@ class cuda_device
   }
 
   /// The device's end must lie within one device allocation; the host's end may be any memory. Where it is not pinned, the
-  /// call may block until bytes have been taken over or delivered.
+  /// call may block until bytes have been taken over or delivered. Copies on the host are a host function's: none blocks.
   void copy(stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src, std::size_t bytes)
   {
     const copy_piece piece{dst, src, bytes};
@@ -151,6 +149,18 @@ class cuda_device
     queue_copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
   }
 
+  // --- host streams -----------------------------------------------------------------------------------------------
+
+  /// The first takes 16 KiB of pinned memory, beyond the bound. Throws capacity_error from the 257th stream on.
+  [[nodiscard]] stream_id create_host_stream(std::string_view name) { return queues_.create_host(name); }
+  /// `io` is not looked at, but for `io.ready`, whose points must have been recorded.
+  [[nodiscard]] event promise(stream_id stream, const host_io& io = {}) { return queues_.promise(stream, io.ready); }
+  /// Calls nothing of the runtime's: it works whatever state that is in.
+  void complete(event point) { queues_.complete(point); }
+  /// Why the GPU or its driver cannot let streams wait for a word in pinned memory. Where it can: cuda/config.hpp says what
+  /// must not be done while they do.
+  [[nodiscard]] std::string_view why_no_host_waits() const noexcept { return gpu_.let_wait.why_not(); }
+
   // --- kernels ----------------------------------------------------------------------------------------------------
 
   /// Calls queue(cudaStream_t) at once, on the calling thread, with the GPU current: what it queues there is one kernel in
@@ -160,7 +170,7 @@ class cuda_device
     requires std::invocable<Queue, cudaStream_t>
   void launch(stream_id stream, const kernel& what, Queue&& queue)
   {
-    cuda::lane& s = queues_.at(stream);
+    cuda::lane& s = queues_.at(stream, operation_kind::kernel);
     queues_.queue(s, {operation_kind::kernel, what.label, 0, 0}, [&] {
       cuda::forget_error();  // what others left on this thread
       std::forward<Queue>(queue)(s.stream.get());
@@ -187,7 +197,7 @@ class cuda_device
   /// device cannot see what others queue there.
   [[nodiscard]] cudaStream_t native(stream_id stream)
   {
-    cuda::lane& s = queues_.at(stream);
+    cuda::lane& s = queues_.at(stream, operation_kind::kernel);
     s.shared.store(true, std::memory_order_release);
     return s.stream.get();
   }
@@ -212,12 +222,7 @@ class cuda_device
     }
     out.batch_calls = batches_.calls.load(std::memory_order_relaxed);
     out.loose_pieces = batches_.pieces.load(std::memory_order_relaxed);
-    for (std::uint32_t i = 0; i < queues_.all().streams(); ++i) {
-      cuda::lane& s = queues_.all().at(stream_id{i});
-      out.events += s.line.events();
-      const std::lock_guard lock(s.queueing);
-      out.streams.push_back({s.name, s.busy_seconds, 0});
-    }
+    queues_.add_to(out);
     return out;
   }
 
@@ -239,7 +244,7 @@ class cuda_device
  private:
   void queue_copy(stream_id stream, const detail::copy_call& call, std::span<const copy_piece> pieces)
   {
-    cuda::lane& s = queues_.at(stream);
+    cuda::lane& s = queues_.at(stream, call.kind);
     if (pieces.empty()) return;
     require_pieces(queues_.all(), cuda::memory_book::reader(*book_), call, stream, pieces, config_.check_overlaps);
     std::size_t bytes = 0;
@@ -249,22 +254,16 @@ class cuda_device
         const std::uint32_t blocks = cuda::copy_blocks(call.sms, gpu_.multiprocessors);
         return cuda::call_result{cuda::copy_kernels<>::launch(s.stream.get(), pieces, blocks), "cudaLaunchKernel"};
       }
-      if (call.of_one_piece) return cuda::copy_piece_by_piece(s.stream.get(), pieces);
+      if (call.of_one_piece) return cuda::copy_loose(s.stream.get(), call.route, pieces);
       const std::lock_guard lock(s.queueing);
-      return s.batch.copy(s.stream.get(), pieces, config_.batch_pieces, batches_);
+      return s.batch.copy(s.stream.get(), call.route, pieces, config_.batch_pieces, batches_);
     });
-    count([&](device_counters& all) {
-      device_counters::traffic& mine = all.by(call.route);
-      if (call.kind == operation_kind::copy_kernel) ++all.kernels;
-      else ++mine.copies;
-      mine.bytes += bytes;
-      mine.pieces += pieces.size();
-    });
+    count([&](device_counters& all) { detail::add_copy(all, call, bytes, pieces.size()); });
   }
 
   void set(stream_id stream, operation_kind kind, std::byte* dst, std::byte value, std::size_t bytes)
   {
-    cuda::lane& s = queues_.at(stream);
+    cuda::lane& s = queues_.at(stream, kind);
     detail::require_bytes(queues_.all(), name_of(kind), stream, dst != nullptr, bytes);
     if (!book_->holds(dst, bytes)) {
       throw usage_error(name_of(cuda::work{kind, {}, bytes, 0}, s) +
@@ -295,6 +294,7 @@ class cuda_device
 };
 
 static_assert(device<cuda_device>);
+static_assert(host_stream_device<cuda_device>);
 static_assert(batches_copies<cuda_device> && runs_copy_kernels<cuda_device> && keeps_spans<cuda_device>);
 
 }  // namespace kvstrata

@@ -86,41 +86,21 @@ class emulated_device
 
   [[nodiscard]] stream_id create_stream(std::string_view name) { return queues_.create_stream(name); }
 
-  [[nodiscard]] event record(stream_id stream)
-  {
-    require(scheduler_, stream);
-    scheduler_.failure.check();
-    return {stream, scheduler_.enqueued(stream)};
-  }
+  [[nodiscard]] event record(stream_id stream) { return queues_.record(stream); }
+  void wait(stream_id stream, event point) { queues_.wait(stream, point); }
+  [[nodiscard]] bool query(event point) { return queues_.query(point); }
 
-  void wait(stream_id stream, event point)
-  {
-    require(scheduler_, stream);
-    require(scheduler_, point);
-    if (point.sequence == 0 || point.stream == stream) return;
-    queues_.enqueue_wait(stream, point);
-  }
-
-  [[nodiscard]] bool query(event point)
-  {
-    require(scheduler_, point);
-    const bool complete = scheduler_.query(point);
-    scheduler_.failure.check();
-    if (complete) queues_.host_learns(point);
-    return complete;
-  }
-
+  /// Throws usage_error where the event hangs on a promise that is not kept: in virtual time when all has happened that can,
+  /// in real time when patience_seconds are over. The event has not come to pass then, and may yet.
   void wait_sync(event point)
   {
-    require(scheduler_, point);
-    const std::optional<double> waited = scheduler_.wait_sync(point);
-    if (waited) {
-      const std::lock_guard lock(counting_);
-      ++counters_.host_waits;
-      counters_.host_wait_seconds += *waited;
+    if (const std::optional<double> waited = queues_.wait_sync(point)) {
+      count([&](counters& all) {
+        ++all.host_waits;
+        all.host_wait_seconds += *waited;
+      });
     }
-    scheduler_.failure.check();
-    queues_.host_learns(point);
+    queues_.host_waited(point);
   }
 
   /// The device's end must lie within one device allocation; the host's end may be any memory.
@@ -141,6 +121,26 @@ class emulated_device
   void copy_kernel_launch(stream_id stream, const copy_kernel& what, std::span<const copy_piece> pieces)
   {
     queue_copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
+  }
+
+  // --- host streams -----------------------------------------------------------------------------------------------
+
+  /// Takes no thread.
+  [[nodiscard]] stream_id create_host_stream(std::string_view name) { return queues_.create_host_stream(name); }
+  /// The ordering checker takes `io` at its word, and holds complete() to `io.ready`.
+  [[nodiscard]] event promise(stream_id stream, const host_io& io = {}) { return queues_.promise(stream, io); }
+  /// Throws usage_error when `ready` of its I/O has not come to pass.
+  void complete(event point) { queues_.complete(point); }
+  [[nodiscard]] std::string_view why_no_host_waits() const noexcept { return {}; }
+
+  /// In virtual time: the host completes the point by itself, `seconds` after `ready` of its I/O has come to pass and not
+  /// before now; with a delay drawn from the seed, as an operation has. io() runs just before, whatever has become of the
+  /// device, also where data is switched off; it must not call the device, and what it throws fails the device.
+  template <class Function>
+    requires std::invocable<std::decay_t<Function>&>
+  void complete_later(event point, double seconds, Function&& io)
+  {
+    queues_.complete_later(point, seconds, std::forward<Function>(io));
   }
 
   // --- kernels ----------------------------------------------------------------------------------------------------

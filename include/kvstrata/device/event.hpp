@@ -30,7 +30,7 @@ struct event
 };
 
 /// Several points to wait for, at most one a stream: of two points on one stream the later one stands for both. 40 bytes,
-/// because every page frame and every user has one. Points from the fifth stream on are kept in memory of their own, which
+/// because every user has one a level. Points from the fifth stream on are kept in memory of their own, which
 /// copies share until one of them changes: copying and moving cannot fail, adding can. Whoever must not fail says
 /// remember() (device/last_use.hpp). Not synchronised; copies may be used by different threads.
 class fence
@@ -143,10 +143,32 @@ class fence
     if (failed != nullptr) std::rethrow_exception(failed);
   }
 
+  /// Is there no point on any other stream? Whoever works on this one need not wait then.
+  [[nodiscard]] bool only_on(stream_id stream) const noexcept
+  {
+    return far_ == nullptr && near_[1] == 0 && (near_[0] == 0 || near_[0] >> sequence_bits == to_word(stream));
+  }
+
+  /// Moves the first point on, where it is the point's own stream's: the common case of remembering a use. False: nothing
+  /// has changed.
+  [[nodiscard]] bool move_on(event point) noexcept
+  {
+    const std::uint64_t packed = pack(point);
+    if (packed == 0 || (near_[0] ^ packed) >> sequence_bits != 0) return false;
+    if (near_[0] < packed) near_[0] = packed;
+    return true;
+  }
+
   void clear() noexcept
   {
     near_ = {};
     far_.reset();
+  }
+  /// Whether it has the same points in the same order. False says little.
+  [[nodiscard]] bool is_same(const fence& other) const noexcept
+  {
+    return near_ == other.near_ &&
+           (far_ == other.far_ || (far_ != nullptr && other.far_ != nullptr && far_->list == other.far_->list));
   }
   [[nodiscard]] bool empty() const noexcept { return near_[0] == 0 && (far_ == nullptr || far_->list.empty()); }
   [[nodiscard]] iterator begin() const noexcept { return {*this, 0}; }
@@ -161,12 +183,17 @@ class fence
   static constexpr std::size_t near_points = 4;  // compute, onload, offload, promote
   static constexpr unsigned sequence_bits = 48;
 
+  [[nodiscard]] static constexpr std::uint64_t to_word(stream_id stream) noexcept
+  {
+    return static_cast<std::uint64_t>(stream);
+  }
+
   /// 0 when it does not fit.
   [[nodiscard]] static constexpr std::uint64_t pack(event point) noexcept
   {
     const auto stream = static_cast<std::uint64_t>(point.stream);
-    if (stream >> (64 - sequence_bits) != 0 || point.sequence >> sequence_bits != 0) return 0;
-    return stream << sequence_bits | point.sequence;
+    const bool fits = ((stream >> (64 - sequence_bits)) | (point.sequence >> sequence_bits)) == 0;
+    return fits ? stream << sequence_bits | point.sequence : 0;  // no branch: loops work it out once
   }
   [[nodiscard]] static constexpr event unpack(std::uint64_t packed) noexcept
   {

@@ -4,6 +4,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/host_line.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,31 @@ void require_bytes(const Queues& queues, std::string_view what, stream_id stream
   throw usage_error(std::string(what) + " of " + std::to_string(bytes) + " bytes on stream '" +
                     std::string(queues.stream_name(stream)) +
                     "': " + (addressed ? "it has no bytes" : "an address is null"));
+}
+
+/// Work of the kind `what` was to be queued on a host stream.
+[[noreturn]] inline void turn_down_work(std::string_view what, std::string_view stream_name)
+{
+  throw usage_error(std::string(what) + " on stream '" + std::string(stream_name) +
+                    "': it is a host stream, which carries out no work and waits for nothing");
+}
+
+/// A promise was to be made, or kept, on a stream that carries out work.
+[[noreturn]] inline void turn_down_promise(std::string_view stream_name)
+{
+  throw usage_error("stream '" + std::string(stream_name) +
+                    "' is no host stream: nothing can be promised or completed there");
+}
+
+/// Throws usage_error when the point, which has been promised, is completed already or going to be.
+inline void require_open(const host_line& line, event point, std::string_view stream_name)
+{
+  const host_line::stage now = line.stage_of(point.sequence);
+  if (now == host_line::stage::open) return;
+  throw usage_error("event " + std::to_string(point.sequence) + " of host stream '" + std::string(stream_name) +
+                    (now == host_line::stage::done
+                         ? "' has been completed already"
+                         : "' is completed by itself: complete_later has been called for it"));
 }
 
 }  // namespace kvstrata::detail

@@ -13,6 +13,7 @@ namespace kvstrata {
 enum class operation_kind : std::uint8_t {
   copy_to_device,
   copy_from_device,
+  copy_on_host,
   copy_kernel,  ///< a kernel that moves bytes, whichever way
   kernel,
   fill,
@@ -26,6 +27,7 @@ enum class operation_kind : std::uint8_t {
   switch (kind) {
     case operation_kind::copy_to_device: return "copy to device";
     case operation_kind::copy_from_device: return "copy from device";
+    case operation_kind::copy_on_host: return "copy on the host";
     case operation_kind::copy_kernel: return "copy kernel";
     case operation_kind::kernel: return "kernel";
     case operation_kind::fill: return "fill";

@@ -26,6 +26,7 @@
 #pragma once
 
 #include <kvstrata/core/geometry.hpp>
+#include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/sizes.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
@@ -36,7 +37,7 @@
 
 namespace kvstrata {
 
-/// Where an extent lies in a lower tier.
+/// Where an extent lies in a memory below the slab.
 struct extent_place
 {
   std::uint64_t offset = 0;  ///< bytes from the tier's base to the extent's first page in layer 0
@@ -92,6 +93,13 @@ struct refuse_throwing_layout
 template <class L>
 concept layout_policy = sizes_pages<L> && sizes_extents<L> && bounds_histories<L> && places_pages<L> &&
                         detail::refuse_throwing_layout<L>::value;
+
+/// The granules that `pages` lie in: what a layout wants taken and given back together.
+[[nodiscard]] constexpr page_interval whole_granules(page_interval pages, page_count granule) noexcept
+{
+  if (pages.empty() || granule == 1) return pages;
+  return {pages.begin / granule * granule, (pages.end + granule - 1) / granule * granule};
+}
 
 /// longest_history() of a layout without a limit: what a token_count can count, less a granule for rounding up.
 [[nodiscard]] constexpr token_count no_longest(token_count granule_tokens) noexcept

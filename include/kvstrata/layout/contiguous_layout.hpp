@@ -1,4 +1,4 @@
-// One reserved range a user, on the device and below: what LLM servers did before pages (FasterTransformer, Orca).
+// One reserved range a user, in the slab and below: what LLM servers did before pages (FasterTransformer, Orca).
 //
 // Every user has room for the longest history from the first token on, so that a user's layer is one copy and needs no
 // list. The price is what is reserved and not used: a user with a tenth of the longest history leaves nine tenths of

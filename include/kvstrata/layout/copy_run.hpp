@@ -1,39 +1,51 @@
-// Copy lists: what must move between the slab and a lower tier, as arithmetic on offsets.
+// Copy lists: what must move from one level to another, as arithmetic on addresses.
 #pragma once
 
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/concepts.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace kvstrata {
 
-/// Room for `pages` pages of one user's history, from page `first_page` on, in a lower tier.
+/// Room for `pages` pages of one user's history, from page `first_page` on, in consecutive frames of a level. In the slab
+/// a frame is a page, its number the page id.
 struct placed_extent
 {
   page_count first_page = 0;  ///< page of the history
   page_count pages = 0;
-  page_count frame = 0;  ///< the first of its frames in the tier
+  page_count frame = 0;  ///< the first of its frames in the level
+
+  [[nodiscard]] constexpr page_count end() const noexcept { return first_page + pages; }
 };
 
-/// Pages that follow each other in the history, on the device (consecutive ids) and below (by one stride, in one extent
-/// or in several). One list serves all layers: a layer only adds its stride to both offsets.
+/// One side of a copy: its first page in layer 0, and the strides from there to the others.
+struct copy_end
+{
+  std::byte* at = nullptr;
+  placement where;
+
+  [[nodiscard]] constexpr std::byte* page(layer_index layer, std::uint64_t number) const noexcept
+  {
+    return at + where.offset(layer, number);
+  }
+};
+
+/// Pages that follow each other by one stride, on both sides: in one extent or in several. One list serves all layers: a
+/// layer only adds its strides.
 struct copy_run
 {
-  std::uint64_t device_offset = 0;  ///< bytes from the slab's base to the first page in layer 0
-  std::uint64_t lower_offset = 0;   ///< bytes from the tier's base to the first page in layer 0
-  placement device_place;
-  placement lower_place;
+  copy_end from;
+  copy_end to;
   page_count pages = 0;
 };
 
-/// Everything an engine needs to carry a copy list out.
+/// Everything an engine needs to carry a copy list out. No byte is both read and written, and none is written twice.
 struct copy_list
 {
-  std::byte* device_base = nullptr;
-  std::byte* lower_base = nullptr;
   std::size_t piece_bytes = 0;  ///< bytes of one page in one layer
   std::uint32_t layers = 0;
   std::vector<copy_run> runs;
@@ -47,43 +59,64 @@ struct copy_list
   }
 };
 
-/// Do the pages of `next` follow those of `run` by the same strides, on both sides?
-[[nodiscard]] constexpr bool continues(const copy_run& run, const copy_run& next) noexcept
+/// Do the pages that begin at `next` follow so many that begin at `before`, by the same strides?
+[[nodiscard]] constexpr bool goes_on(const copy_end& before, page_count pages, const copy_end& next) noexcept
 {
-  return next.device_place == run.device_place && next.lower_place == run.lower_place &&
-         next.device_offset == run.device_offset + run.device_place.offset(0, run.pages) &&
-         next.lower_offset == run.lower_offset + run.lower_place.offset(0, run.pages);
+  return next.at == before.page(0, pages) && next.where == before.where;
 }
 
-/// Appends the runs that move `wanted` (pages of the history) between the device pages and the extents, which lie in a
-/// tier of `tier_pages` frames. `pages[i]` is the device page of history page `first_page + i`; `extents` ascend and
-/// cover `wanted`. Runs are as long as they can be; what `out` had before stays as it is. O(pages + extents).
-template <layout_policy Layout>
-void append_copy_runs(std::vector<copy_run>& out, const Layout& layout, const geometry& shape, placement device_place,
-                      std::span<const page_id> pages, page_count first_page, std::span<const placed_extent> extents,
-                      page_count tier_pages, page_interval wanted)
+/// Appends the runs that move `wanted` (pages of the history) from one list of extents to another; both ascend without
+/// gaps, have none that is empty and cover `wanted`: ranges of extents, or what has holder_of(page). from_end(extent) and
+/// to_end(extent) say where an extent's first page lies; they are copied. Runs are as long as they can be; what `out` had
+/// before stays as it is. O(log extents + extents that hold `wanted`).
+template <class From, class FromEnd, class To, class ToEnd>
+void append_copy_runs(std::vector<copy_run>& out, const From& from, FromEnd&& from_end, const To& to, ToEnd&& to_end,
+                      page_interval wanted)
 {
-  const std::size_t before = out.size();
-  for (const placed_extent& extent : extents) {
-    const page_count from = extent.first_page > wanted.begin ? extent.first_page : wanted.begin;
-    const page_count extent_end = extent.first_page + extent.pages;
-    const page_count to = extent_end < wanted.end ? extent_end : wanted.end;
-    if (from >= to) continue;
-    const extent_place below = layout.lower_place(shape, extent.frame, extent.pages, tier_pages);
-    for (page_count page = from; page < to;) {
-      const page_id first = pages[page - first_page];
-      page_count count = 1;
-      while (page + count < to && to_number(pages[page + count - first_page]) == to_number(first) + count) ++count;
-      const copy_run next{.device_offset = device_place.offset(0, to_number(first)),
-                          .lower_offset = below.offset + below.where.offset(0, page - extent.first_page),
-                          .device_place = device_place,
-                          .lower_place = below.where,
-                          .pages = count};
-      if (out.size() > before && continues(out.back(), next)) out.back().pages += count;
-      else out.push_back(next);
-      page += count;
+  if (wanted.empty()) return;
+  const auto holds_first = [&](const auto& all) {
+    if constexpr (requires { all.holder_of(wanted.begin); }) {
+      return all.holder_of(wanted.begin);
+    } else {
+      return std::partition_point(all.begin(), all.end(),
+                                  [&](const placed_extent& x) { return x.end() <= wanted.begin; });
     }
+  };
+  auto source = holds_first(from);
+  auto target = holds_first(to);
+  const auto read_at = from_end;  // copies, so that what is the same for all extents is worked out once
+  const auto write_at = to_end;
+  copy_end source_end = read_at(*source);
+  copy_end target_end = write_at(*target);
+  const std::size_t before = out.size();
+  std::size_t count = before;
+  copy_run* next = nullptr;  // where the next one goes, and how many have room from there on
+  std::size_t room = 0;
+  copy_run* last = nullptr;
+  for (page_count page = wanted.begin;;) {
+    const page_count shorter = source->end() < target->end() ? source->end() : target->end();
+    const page_count until = shorter < wanted.end ? shorter : wanted.end;
+    const copy_end read{source_end.page(0, page - source->first_page), source_end.where};
+    const copy_end written{target_end.page(0, page - target->first_page), target_end.where};
+    if (last != nullptr && goes_on(last->from, last->pages, read) && goes_on(last->to, last->pages, written)) {
+      last->pages += until - page;
+    } else {
+      if (room == 0) {
+        room = count - before + 2;
+        out.resize(count + room);
+        next = out.data() + count;
+      }
+      *next = {read, written, until - page};
+      last = next++;
+      --room;
+      ++count;
+    }
+    page = until;
+    if (page == wanted.end) break;
+    if (source->end() == page) source_end = read_at(*++source);
+    if (target->end() == page) target_end = write_at(*++target);
   }
+  out.resize(count);
 }
 
 }  // namespace kvstrata

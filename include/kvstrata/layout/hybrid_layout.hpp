@@ -1,6 +1,6 @@
-// Pages on the device, chunks below: MTServe's hybrid storage layout (arXiv 2604.22881).
+// Pages in the slab, chunks below: MTServe's hybrid storage layout (arXiv 2604.22881).
 //
-// In a lower tier a user's history lies in extents of up to a chunk, contiguous per layer, so that one copy moves
+// Below the slab a user's history lies in extents of up to a chunk, contiguous per layer, so that one copy moves
 // what a run of device pages and an extent have in common. The paper stores whole chunks only; here an extent may be
 // smaller: it is as large as what is written at once, plus room for a quarter of the history before it. So a user who
 // grows page by page gets few extents, and never wastes more than a quarter.

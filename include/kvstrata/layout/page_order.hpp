@@ -1,4 +1,4 @@
-// In what order a lower tier stores what it has: layers outermost, or pages.
+// In what order a memory below the slab stores what it has: layers outermost, or pages.
 //
 //   layer_first   what a layer has of successive pages is dense: one copy a layer moves them. For copies from layer to
 //                 layer, as the model needs them.

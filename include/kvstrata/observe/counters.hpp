@@ -24,59 +24,55 @@ class counters
   /// A copy of all counts. Counts that belong together may be one event apart when read during a call.
   struct snapshot
   {
+    std::uint64_t levels = 0;                       ///< that the cache has
     std::array<std::uint64_t, call_names> calls{};  ///< [number of the call_name], begun
     std::uint64_t pressure = 0;                     ///< calls turned away
 
     std::uint64_t batches = 0;
     std::uint64_t requests = 0;
-    std::uint64_t device_tokens = 0;      ///< served from device pages
-    std::uint64_t lower_tokens = 0;       ///< served from the lower tier
-    std::uint64_t computed_tokens = 0;    ///< left to the model
-    std::uint64_t recomputed_tokens = 0;  ///< of these: a tier has them, but computing them is quicker
+    by_level<std::uint64_t> served_tokens{};  ///< [level] served from there
+    std::uint64_t computed_tokens = 0;        ///< left to the model
+    std::uint64_t recomputed_tokens = 0;      ///< of these: a level has them, but computing them is quicker
     std::uint64_t committed_tokens = 0;
 
-    std::uint64_t onload_bytes = 0;
-    std::uint64_t onload_copies = 0;  ///< calls to the device
-    std::uint64_t onload_pieces = 0;  ///< descriptors in these calls
-    std::uint64_t offload_bytes = 0;
+    by_level<std::uint64_t> onload_bytes{};   ///< [level that they come from]
+    std::uint64_t onload_copies = 0;          ///< calls to the device
+    std::uint64_t onload_pieces = 0;          ///< descriptors in these calls
+    by_level<std::uint64_t> offload_bytes{};  ///< [level that they go to]
     std::uint64_t offload_copies = 0;
     std::uint64_t offload_pieces = 0;
-    std::uint64_t promoted_bytes = 0;  ///< from the onload window to pages
-    std::uint64_t promoted_copies = 0;
-    std::uint64_t promoted_pieces = 0;
+    std::uint64_t relocated_bytes = 0;  ///< from the onload window to pages
+    std::uint64_t relocated_copies = 0;
+    std::uint64_t relocated_pieces = 0;
 
-    std::uint64_t device_evicted_tokens = 0;
-    std::uint64_t device_dropped_tokens = 0;  ///< evicted from the device and nowhere else
-    std::uint64_t device_unread_tokens = 0;   ///< evicted from the device and never served there
-    std::uint64_t lower_evicted_tokens = 0;
-    std::uint64_t lower_dropped_tokens = 0;  ///< evicted from the lower tier and nowhere else
-    std::uint64_t lower_unread_tokens = 0;   ///< evicted from the lower tier and never served from there
+    by_level<std::uint64_t> evicted_tokens{};  ///< [level]
+    by_level<std::uint64_t> dropped_tokens{};  ///< evicted from the level and nowhere else
+    by_level<std::uint64_t> unread_tokens{};   ///< evicted from the level and never served from there
 
-    std::uint64_t rewritten_tokens = 0;    ///< cached, and contradicted by a fingerprint: started anew
+    std::uint64_t rewritten_tokens = 0;    ///< cached, and of another history, or perhaps so: started anew
     std::uint64_t widened_tokens = 0;      ///< cached, and started anew as their window began earlier than before
     std::uint64_t passed_tokens = 0;       ///< cached, and before a window that has moved on
     std::uint64_t overwritten_tokens = 0;  ///< cached, and in a volatile tail or behind it
     std::uint64_t stranded_tokens = 0;     ///< cached, and resting on tokens of an earlier window that are gone
 
-    std::uint64_t refused_tokens = 0;                   ///< the lower tier had no room
-    std::array<std::uint64_t, refusals> refused_for{};  ///< of these, [number of the refusal]
+    by_level<std::uint64_t> refused_tokens{};           ///< [level] it had no room
+    std::array<std::uint64_t, refusals> refused_for{};  ///< of all these, [number of the refusal]
     std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
     std::uint64_t cleaned_tokens = 0;                   ///< written ahead of need
 
     std::uint64_t prefetched_tokens = 0;  ///< queued ahead of their request
-    std::uint64_t displaced_tokens = 0;   ///< pushed off the device by prefetches
+    std::uint64_t displaced_tokens = 0;   ///< pushed out of the slab by prefetches
     std::uint64_t undone_tokens = 0;      ///< prefetched, and taken back unread
     std::uint64_t saved_tokens = 0;       ///< prefetched, and read by a batch later
 
     // Ages in requests, one value an event.
-    log2_histogram device_hit_ages;
-    log2_histogram lower_hit_ages;
-    log2_histogram device_eviction_ages;
-    log2_histogram lower_eviction_ages;
+    by_level<log2_histogram> hit_ages{};
+    by_level<log2_histogram> eviction_ages{};
 
     friend bool operator==(const snapshot&, const snapshot&) = default;
   };
 
+  void on(const cache_built& e) noexcept { add<&snapshot::levels>(e.levels); }
   void on(const call_began& e) noexcept { add<&snapshot::calls>(1, static_cast<std::size_t>(e.call)); }
   void on(const pressure_met&) noexcept { add<&snapshot::pressure>(1); }
 
@@ -84,51 +80,39 @@ class counters
   {
     add<&snapshot::batches>(1);
     add<&snapshot::requests>(e.requests);
-    add<&snapshot::device_tokens>(e.device_tokens);
-    add<&snapshot::lower_tokens>(e.lower_tokens);
+    add_each<&snapshot::served_tokens>(e.from);
     add<&snapshot::computed_tokens>(e.computed_tokens);
     add<&snapshot::recomputed_tokens>(e.recomputed_tokens);
     add<&snapshot::saved_tokens>(e.prefetched_tokens);
   }
-  void on(const user_hit& e) noexcept
-  {
-    if (e.level == tier_level::device) add_value<&snapshot::device_hit_ages>(e.age);
-    else add_value<&snapshot::lower_hit_ages>(e.age);
-  }
+  void on(const user_hit& e) noexcept { add_value<&snapshot::hit_ages>(e.age, e.level); }
   void on(const batch_committed& e) noexcept { add<&snapshot::committed_tokens>(e.tokens); }
 
   void on(const bytes_onloaded& e) noexcept
   {
-    add<&snapshot::onload_bytes>(e.bytes);
+    add_each<&snapshot::onload_bytes>(e.bytes_from);
     add<&snapshot::onload_copies>(e.copies);
     add<&snapshot::onload_pieces>(e.pieces);
   }
   void on(const bytes_offloaded& e) noexcept
   {
-    add<&snapshot::offload_bytes>(e.bytes);
+    add<&snapshot::offload_bytes>(e.bytes, e.to);
     add<&snapshot::offload_copies>(e.copies);
     add<&snapshot::offload_pieces>(e.pieces);
   }
-  void on(const bytes_promoted& e) noexcept
+  void on(const bytes_relocated& e) noexcept
   {
-    add<&snapshot::promoted_bytes>(e.bytes);
-    add<&snapshot::promoted_copies>(e.copies);
-    add<&snapshot::promoted_pieces>(e.pieces);
+    add<&snapshot::relocated_bytes>(e.bytes);
+    add<&snapshot::relocated_copies>(e.copies);
+    add<&snapshot::relocated_pieces>(e.pieces);
   }
 
   void on(const tokens_evicted& e) noexcept
   {
-    if (e.from == tier_level::device) {
-      add<&snapshot::device_evicted_tokens>(e.tokens);
-      add<&snapshot::device_dropped_tokens>(e.dropped);
-      add<&snapshot::device_unread_tokens>(e.unread);
-      add_value<&snapshot::device_eviction_ages>(e.age);
-    } else {
-      add<&snapshot::lower_evicted_tokens>(e.tokens);
-      add<&snapshot::lower_dropped_tokens>(e.dropped);
-      add<&snapshot::lower_unread_tokens>(e.unread);
-      add_value<&snapshot::lower_eviction_ages>(e.age);
-    }
+    add<&snapshot::evicted_tokens>(e.tokens, e.from);
+    add<&snapshot::dropped_tokens>(e.dropped, e.from);
+    add<&snapshot::unread_tokens>(e.unread, e.from);
+    add_value<&snapshot::eviction_ages>(e.age, e.from);
   }
   void on(const tokens_forgotten& e) noexcept
   {
@@ -138,9 +122,9 @@ class counters
     add<&snapshot::overwritten_tokens>(e.overwritten);
     add<&snapshot::stranded_tokens>(e.stranded);
   }
-  void on(const offload_refused& e) noexcept
+  void on(const write_refused& e) noexcept
   {
-    add<&snapshot::refused_tokens>(e.tokens);
+    add<&snapshot::refused_tokens>(e.tokens, e.level);
     add<&snapshot::refused_for>(e.tokens, static_cast<std::size_t>(e.why));
   }
   void on(const write_delayed& e) noexcept { add<&snapshot::delayed_tokens>(e.tokens); }
@@ -172,7 +156,7 @@ class counters
   {
     all[0] = 1;
   }
-  static constexpr void mark(log2_histogram& h) { h.counts[0] = 1; }
+  static constexpr void mark(by_level<log2_histogram>& all) { all[0].counts[0] = 1; }
 
   /// Where a member of the snapshot begins, in words.
   template <auto Member>
@@ -192,11 +176,19 @@ class counters
     constexpr std::size_t place = place_of<Member>();
     counts_[place + index].fetch_add(n, std::memory_order_relaxed);
   }
-  template <auto Histogram>
-  void add_value(std::uint64_t value) noexcept
+  template <auto Member>
+  void add_each(const by_level<std::uint64_t>& all) noexcept
   {
-    add<Histogram>(1, log2_histogram::bucket_of(value));
-    add<Histogram>(value, log2_histogram::buckets);  // the sum follows the buckets
+    for (level_index i = 0; i < most_levels; ++i) {
+      if (all[i] != 0) add<Member>(all[i], i);
+    }
+  }
+  template <auto Histograms>
+  void add_value(std::uint64_t value, level_index level) noexcept
+  {
+    constexpr std::size_t words_each = sizeof(log2_histogram) / sizeof(std::uint64_t);
+    add<Histograms>(1, level * words_each + log2_histogram::bucket_of(value));
+    add<Histograms>(value, level * words_each + log2_histogram::buckets);  // the sum follows the buckets
   }
 
   std::array<std::atomic<std::uint64_t>, sizeof(snapshot) / sizeof(std::uint64_t)> counts_{};

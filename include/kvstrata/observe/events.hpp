@@ -2,19 +2,12 @@
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
+#include <kvstrata/core/levels.hpp>
 
 #include <cstdint>
 #include <string_view>
 
 namespace kvstrata {
-
-/// Levels of the hierarchy, from the top.
-enum class tier_level : std::uint8_t { device, lower };
-
-[[nodiscard]] constexpr std::string_view name_of(tier_level level) noexcept
-{
-  return level == tier_level::device ? "device" : "lower";
-}
 
 /// The calls that work on a cache.
 enum class call_name : std::uint8_t { prepare, commit, release, prefetch, erase, clean };
@@ -32,6 +25,13 @@ enum class call_name : std::uint8_t { prepare, commit, release, prefetch, erase,
   return "unknown";
 }
 
+/// A cache is built: once, before all else.
+struct cache_built
+{
+  level_index levels = 0;
+  by_level<std::string_view> names{};  ///< [levels] of the tiers, from the slab down
+};
+
 /// A call into the cache begins and ends; calls of one cache do not nest.
 struct call_began
 {
@@ -46,17 +46,16 @@ struct call_ended
 struct batch_prepared
 {
   std::uint64_t requests = 0;
-  std::uint64_t device_tokens = 0;
-  std::uint64_t lower_tokens = 0;
+  by_level<std::uint64_t> from{};  ///< [level] served from there: [0] lay in the slab, the others are brought up
   std::uint64_t computed_tokens = 0;
-  std::uint64_t recomputed_tokens = 0;  ///< of the computed: a tier has them, but computing them is quicker
-  std::uint64_t prefetched_tokens = 0;  ///< of the device's: a prefetch brought them, and they are read first now
+  std::uint64_t recomputed_tokens = 0;  ///< of the computed: a level has them, but computing them is quicker
+  std::uint64_t prefetched_tokens = 0;  ///< of the slab's: a prefetch brought them, and they are read first now
 };
 
-/// A user of a batch was found in a tier.
+/// A user of a batch was found in a level.
 struct user_hit
 {
-  tier_level level = tier_level::device;
+  level_index level = 0;
   std::uint64_t tokens = 0;
   std::uint64_t age = 0;  ///< requests that the cache has served since the user's last one
 };
@@ -67,42 +66,46 @@ struct batch_committed
   std::uint64_t tokens = 0;
 };
 
-/// A transfer was queued.
+/// A transfer to the slab was queued.
 struct bytes_onloaded
 {
   std::uint64_t bytes = 0;
-  std::uint64_t copies = 0;  ///< calls to the device
-  std::uint64_t pieces = 0;  ///< descriptors in these calls
+  std::uint64_t copies = 0;              ///< calls to the device
+  std::uint64_t pieces = 0;              ///< descriptors in these calls
+  by_level<std::uint64_t> bytes_from{};  ///< [level] of the bytes
 };
+/// A transfer down was queued: from the slab, or from one memory to another.
 struct bytes_offloaded
 {
   std::uint64_t bytes = 0;
   std::uint64_t copies = 0;
   std::uint64_t pieces = 0;
+  level_index from = 0;
+  level_index to = 1;
 };
 /// Tokens that landed in the onload window go to their pages.
-struct bytes_promoted
+struct bytes_relocated
 {
   std::uint64_t bytes = 0;
   std::uint64_t copies = 0;
   std::uint64_t pieces = 0;
 };
 
-/// Tokens of one user left a tier under pressure. `dropped` of them were nowhere else.
+/// Tokens of one user left a level under pressure. `dropped` of them were nowhere else.
 struct tokens_evicted
 {
-  tier_level from = tier_level::device;
+  level_index from = 0;
   std::uint64_t tokens = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t unread = 0;  ///< of `tokens`: never served from the tier to a request since they came
+  std::uint64_t unread = 0;  ///< of `tokens`: never served from the level to a request since they came
   std::uint64_t age = 0;     ///< requests that the cache has served since the user's last one
 };
 
-/// Cached tokens that requests have made useless, by why; a token that two tiers have counts once. They have left every
-/// tier: neither evicted nor dropped, for nobody has lost anything by pressure.
+/// Cached tokens that requests have made useless, by why; a token that two levels have counts once. They have left every
+/// level: neither evicted nor dropped, for nobody has lost anything by pressure.
 struct tokens_forgotten
 {
-  std::uint64_t rewritten = 0;    ///< a fingerprint contradicts them
+  std::uint64_t rewritten = 0;    ///< a fingerprint contradicts them, or cannot be compared and others would join them
   std::uint64_t widened = 0;      ///< the window begins earlier than before: they saw less than it asks for
   std::uint64_t passed = 0;       ///< the window has moved past them
   std::uint64_t overwritten = 0;  ///< they lie in a volatile tail, or behind it
@@ -124,25 +127,35 @@ struct tokens_forgotten
   friend constexpr bool operator==(const tokens_forgotten&, const tokens_forgotten&) = default;
 };
 
-/// Why the lower tier did not take tokens.
+/// Why a level did not take tokens.
 enum class refusal : std::uint8_t {
   held,          ///< leases hold what would have to go
-  full,          ///< the tier has not so many pages, whoever goes
-  apart,         ///< the tier holds another part of the user, and there is a gap between
-  not_admitted,  ///< the tier's admission policy did not want the user
+  full,          ///< it has not so many pages, whoever goes
+  apart,         ///< it holds another part of the user, and there is a gap between
+  not_admitted,  ///< its admission policy did not want the user
 };
 
-/// The lower tier had no room for tokens that the write policy wanted there. They stay dirty on the device.
-struct offload_refused
+/// A level had no room for tokens that its write policy wanted there. They stay where they are.
+struct write_refused
 {
   std::uint64_t tokens = 0;
   refusal why = refusal::held;
+  level_index level = 1;
+};
+
+/// What went to a store, or was to come from one, is lost.
+struct record_lost
+{
+  level_index level = 0;  ///< the store's
+  std::uint64_t tokens = 0;
+  bool on_its_way_up = false;  ///< it was to come; else it went
 };
 
 /// The queue of writes is as long as it may be: these tokens keep their place and are written later.
 struct write_delayed
 {
   std::uint64_t tokens = 0;
+  level_index level = 1;
 };
 
 /// Dirty tokens were written ahead of need, by the cleaner.
@@ -155,9 +168,9 @@ struct tokens_cleaned
 struct prefetch_queued
 {
   std::uint64_t tokens = 0;
-  std::uint64_t displaced = 0;  ///< tokens of others that it pushed off the device
+  std::uint64_t displaced = 0;  ///< tokens of others that it pushed out of the slab
 };
-/// A prefetch was taken back: its tokens left the device unread.
+/// A prefetch was taken back: its tokens left the slab unread.
 struct prefetch_undone
 {
   std::uint64_t tokens = 0;
@@ -173,8 +186,9 @@ struct event_list
 {
 };
 /// All that a tracker is told. A new event is entered here, too.
-using tracker_events = event_list<call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
-                                  bytes_offloaded, bytes_promoted, tokens_evicted, offload_refused, write_delayed,
-                                  tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met>;
+using tracker_events =
+    event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
+               bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten, write_refused, record_lost,
+               write_delayed, tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met>;
 
 }  // namespace kvstrata

@@ -12,7 +12,7 @@
 
 namespace kvstrata {
 
-/// Of one cache among several, or one shard: {{{"shard", "3"}}, shards.watcher(3).read()}.
+/// Of one cache among several, or one shard: {{{"shard", "3"}}, shards.tracker(3).read()}.
 template <class Snapshot>
 struct labelled
 {

@@ -34,7 +34,10 @@ class nvtx
   /// The payload is the number of tokens.
   void on(const tokens_evicted& e) noexcept
   {
-    mark(e.from == tier_level::device ? "evicted from device" : "evicted from lower", e.tokens);
+    static constexpr by_level<const char*> texts{"evicted from level 0", "evicted from level 1", "evicted from level 2",
+                                                 "evicted from level 3", "evicted from level 4", "evicted from level 5",
+                                                 "evicted from level 6", "evicted from level 7"};
+    mark(texts[e.from], e.tokens);
   }
   void on(const pressure_met&) noexcept
   {

@@ -1,11 +1,11 @@
 // The counts of a cache for Prometheus:
 //
-//   write_prometheus(response, cache.watcher().read(), {{"cache", "a"}});
+//   write_prometheus(response, cache.tracker().read(), {{"cache", "a"}});
 //
 // Of several caches, or of the shards of one: in one exposition, since each metric has one head.
 //
 //   std::vector<labelled<counters::snapshot>> all;
-//   for (std::uint32_t i = 0; i < shards.shards(); ++i) all.push_back({{{"shard", std::to_string(i)}}, shards.watcher(i).read()});
+//   for (std::uint32_t i = 0; i < shards.shards(); ++i) all.push_back({{{"shard", std::to_string(i)}}, shards.tracker(i).read()});
 //   write_prometheus(response, all);
 //
 // Counters may be read from any thread, so a scrape does not hold up the cache.
@@ -40,33 +40,42 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
   };
   counter("batches", "Batches that came under a lease.", {{{}, &s::batches}});
   counter("requests", "Requests in these batches.", {{{}, &s::requests}});
-  counter("history_tokens", "Tokens of the requests' windows, by where they come from.",
-          {{{{"source", "device"}}, &s::device_tokens},
-           {{{"source", "lower"}}, &s::lower_tokens},
-           {{{"source", "computed"}}, &s::computed_tokens}});
-  counter("recomputed_tokens", "Computed tokens that a tier had, because computing them is quicker.",
+  // A series a level that some cache has.
+  std::uint64_t levels = 0;
+  for (const labelled<s>& one : all) levels = (std::max)(levels, one.snapshot.levels);
+  const auto by = [&](by_level<std::uint64_t> s::* what, const prometheus_labels& more = {}) {
+    series out;
+    for (level_index i = 0; i < levels; ++i) {
+      prometheus_labels labels = more;
+      labels.emplace_back("level", std::to_string(i));
+      out.push_back({std::move(labels), [i, what](const s& x) { return (x.*what)[i]; }});
+    }
+    return out;
+  };
+  counter("served_tokens", "Tokens of the requests' windows that came from a level.", by(&s::served_tokens));
+  counter("computed_tokens", "Tokens of the requests' windows that were left to the model.",
+          {{{}, &s::computed_tokens}});
+  counter("recomputed_tokens", "Computed tokens that a level had, because computing them is quicker.",
           {{{}, &s::recomputed_tokens}});
   counter("committed_tokens", "Tokens that were computed in a lease and committed.", {{{}, &s::committed_tokens}});
 
-  counter("moved_bytes", "Bytes that were queued to be moved.",
-          {{{{"move", "onload"}}, &s::onload_bytes},
-           {{{"move", "offload"}}, &s::offload_bytes},
-           {{{"move", "promotion"}}, &s::promoted_bytes}});
+  counter("onload_bytes", "Bytes that were queued to be moved from a level to the slab.", by(&s::onload_bytes));
+  counter("offload_bytes", "Bytes that were queued to be moved down to a level.", by(&s::offload_bytes));
+  counter("relocated_bytes", "Bytes that were queued to be moved from the onload window to pages.",
+          {{{}, &s::relocated_bytes}});
   counter("copies", "Calls to the device that move them.",
           {{{{"move", "onload"}}, &s::onload_copies},
            {{{"move", "offload"}}, &s::offload_copies},
-           {{{"move", "promotion"}}, &s::promoted_copies}});
+           {{{"move", "relocation"}}, &s::relocated_copies}});
   counter("copy_pieces", "Descriptors in these calls.",
           {{{{"move", "onload"}}, &s::onload_pieces},
            {{{"move", "offload"}}, &s::offload_pieces},
-           {{{"move", "promotion"}}, &s::promoted_pieces}});
+           {{{"move", "relocation"}}, &s::relocated_pieces}});
 
-  counter("evicted_tokens", "Tokens that left a tier under pressure.",
-          {{{{"tier", "device"}}, &s::device_evicted_tokens}, {{{"tier", "lower"}}, &s::lower_evicted_tokens}});
-  counter("dropped_tokens", "Evicted tokens that were nowhere else.",
-          {{{{"tier", "device"}}, &s::device_dropped_tokens}, {{{"tier", "lower"}}, &s::lower_dropped_tokens}});
+  counter("evicted_tokens", "Tokens that left a level under pressure.", by(&s::evicted_tokens));
+  counter("dropped_tokens", "Evicted tokens that were nowhere else.", by(&s::dropped_tokens));
   counter("unread_tokens", "Evicted tokens that were never served to a request since they came.",
-          {{{{"tier", "device"}}, &s::device_unread_tokens}, {{{"tier", "lower"}}, &s::lower_unread_tokens}});
+          by(&s::unread_tokens));
 
   counter("forgotten_tokens", "Cached tokens that requests have made useless, by why.",
           {{{{"reason", "rewritten"}}, &s::rewritten_tokens},
@@ -80,13 +89,14 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
   for (std::size_t i = 0; i < counters::refusals; ++i) {
     refused.push_back({{{"reason", std::string(reasons[i])}}, [i](const s& x) { return x.refused_for[i]; }});
   }
-  counter("refused_tokens", "Tokens that the lower tier had no room for; they stay on the device.", refused);
+  counter("refused_tokens", "Tokens that a level had no room for; they stay where they are.", by(&s::refused_tokens));
+  counter("refusals_tokens", "The same of all levels, by why.", refused);
   counter("delayed_tokens", "Tokens whose write was put off, because the queue of writes was full.",
           {{{}, &s::delayed_tokens}});
   counter("cleaned_tokens", "Tokens that were written ahead of need.", {{{}, &s::cleaned_tokens}});
 
   counter("prefetched_tokens", "Tokens that were queued ahead of their request.", {{{}, &s::prefetched_tokens}});
-  counter("prefetch_displaced_tokens", "Tokens that prefetches pushed off the device.", {{{}, &s::displaced_tokens}});
+  counter("prefetch_displaced_tokens", "Tokens that prefetches pushed out of the slab.", {{{}, &s::displaced_tokens}});
   counter("prefetch_undone_tokens", "Prefetched tokens that were taken back unread.", {{{}, &s::undone_tokens}});
   counter("prefetch_saved_tokens", "Prefetched tokens that a batch has read.", {{{}, &s::saved_tokens}});
 
@@ -104,10 +114,17 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
       to.histogram(name, help, values, labels);
     });
   };
-  histogram("hit_age_requests", "Requests that the cache served between two requests of a user it finds in a tier.",
-            {{{{"tier", "device"}}, &s::device_hit_ages}, {{{"tier", "lower"}}, &s::lower_hit_ages}});
+  const auto ages = [&](by_level<log2_histogram> s::* what) {
+    histograms out;
+    for (level_index i = 0; i < levels; ++i) {
+      out.push_back({{{"level", std::to_string(i)}}, [i, what](const s& x) { return (x.*what)[i]; }});
+    }
+    return out;
+  };
+  histogram("hit_age_requests", "Requests that the cache served between two requests of a user it finds in a level.",
+            ages(&s::hit_ages));
   histogram("eviction_age_requests", "Requests that the cache has served since an evicted user's last one.",
-            {{{{"tier", "device"}}, &s::device_eviction_ages}, {{{"tier", "lower"}}, &s::lower_eviction_ages}});
+            ages(&s::eviction_ages));
 }
 
 /// Adds all counts of a snapshot.

@@ -2,10 +2,10 @@
 // its calls as slices and evictions, pressure, delayed writes and prefetches as marks, and a row for each stream, with
 // what a device's own trace says of copies, kernels and stalls.
 //
-//   cache.watcher().use_clock([&device] { return device.now(); });   // one clock for both
+//   cache.tracker().use_clock([&device] { return device.now(); });   // one clock for both
 //   ...
-//   cache.watcher().add_spans(device.trace());
-//   cache.watcher().write(file);
+//   cache.tracker().add_spans(device.trace());
+//   cache.tracker().write(file);
 //
 // Events of one kind are one mark a call, which has their number and their sums: 900 users who must go for one batch are
 // one "evicted from device". So are those of several calls, and the calls themselves, while virtual time stands still.
@@ -26,6 +26,7 @@
 #include <initializer_list>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <ostream>
 #include <ranges>
 #include <string>
@@ -82,20 +83,19 @@ class timeline
   void on(const batch_prepared& e) noexcept
   {
     mark(mark_kind::batch, {{{"requests", e.requests}},
-                            {{"device_tokens", e.device_tokens}},
-                            {{"lower_tokens", e.lower_tokens}},
+                            {{"slab_tokens", e.from[0]}},
+                            {{"fetched_tokens", std::accumulate(e.from.begin() + 1, e.from.end(), std::uint64_t{0})}},
                             {{"computed_tokens", e.computed_tokens}},
                             {{"recomputed_tokens", e.recomputed_tokens}},
                             {{"prefetched_tokens", e.prefetched_tokens}}});
   }
   void on(const tokens_evicted& e) noexcept
   {
-    mark(e.from == tier_level::device ? mark_kind::evicted_from_device : mark_kind::evicted_from_lower,
-         {{{"tokens", e.tokens}},
-          {{"dropped", e.dropped}},
-          {{"unread", e.unread}},
-          {{"youngest_age", e.age}, detail::fold::least},
-          {{"oldest_age", e.age}, detail::fold::most}});
+    mark(detail::eviction_mark(e.from), {{{"tokens", e.tokens}},
+                                         {{"dropped", e.dropped}},
+                                         {{"unread", e.unread}},
+                                         {{"youngest_age", e.age}, detail::fold::least},
+                                         {{"oldest_age", e.age}, detail::fold::most}});
   }
   void on(const tokens_forgotten& e) noexcept
   {
@@ -106,7 +106,7 @@ class timeline
                                 {{"stranded", e.stranded}}});
   }
   void on(const pressure_met&) noexcept { mark(mark_kind::pressure, {}); }
-  void on(const offload_refused& e) noexcept { mark(mark_kind::write_refused, {{{"tokens", e.tokens}}}); }
+  void on(const write_refused& e) noexcept { mark(mark_kind::write_refused, {{{"tokens", e.tokens}}}); }
   void on(const write_delayed& e) noexcept { mark(mark_kind::write_delayed, {{{"tokens", e.tokens}}}); }
   void on(const tokens_cleaned& e) noexcept { mark(mark_kind::cleaned, {{{"tokens", e.tokens}}}); }
   void on(const prefetch_queued& e) noexcept

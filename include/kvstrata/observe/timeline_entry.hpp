@@ -1,6 +1,7 @@
 // What a timeline keeps of an event: a slice or a mark of one row, and how several marks become one.
 #pragma once
 
+#include <kvstrata/core/levels.hpp>
 #include <kvstrata/observe/trace_event_writer.hpp>
 
 #include <algorithm>
@@ -55,9 +56,8 @@ struct timeline_entry
 /// The marks of a cache's row. Each is in the picture once a call, and once a moment.
 enum class timeline_mark : std::uint8_t {
   batch,
-  evicted_from_device,
-  evicted_from_lower,
-  forgotten,
+  evicted,  ///< from level 0; as many follow as there are levels
+  forgotten = evicted + most_levels,
   pressure,
   write_refused,
   write_delayed,
@@ -67,12 +67,24 @@ enum class timeline_mark : std::uint8_t {
 };
 inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_mark::prefetch_undone) + 1;
 
+[[nodiscard]] constexpr timeline_mark eviction_mark(level_index level) noexcept
+{
+  return static_cast<timeline_mark>(static_cast<level_index>(timeline_mark::evicted) + level);
+}
+[[nodiscard]] constexpr bool is_eviction(timeline_mark m) noexcept
+{
+  return m >= timeline_mark::evicted && m < timeline_mark::forgotten;
+}
+
 [[nodiscard]] constexpr std::string_view name_of(timeline_mark m) noexcept
 {
+  constexpr by_level<std::string_view> evicted{"evicted from level 0", "evicted from level 1", "evicted from level 2",
+                                               "evicted from level 3", "evicted from level 4", "evicted from level 5",
+                                               "evicted from level 6", "evicted from level 7"};
+  if (is_eviction(m)) return evicted[static_cast<level_index>(m) - static_cast<level_index>(timeline_mark::evicted)];
   switch (m) {
     case timeline_mark::batch: return "batch";
-    case timeline_mark::evicted_from_device: return "evicted from device";
-    case timeline_mark::evicted_from_lower: return "evicted from lower";
+    case timeline_mark::evicted: break;
     case timeline_mark::forgotten: return "forgotten";
     case timeline_mark::pressure: return "pressure";
     case timeline_mark::write_refused: return "write refused";
@@ -85,10 +97,10 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
 }
 [[nodiscard]] constexpr std::string_view category_of(timeline_mark m) noexcept
 {
+  if (is_eviction(m)) return "eviction";
   switch (m) {
     case timeline_mark::batch: return "batch";
-    case timeline_mark::evicted_from_device:
-    case timeline_mark::evicted_from_lower: return "eviction";
+    case timeline_mark::evicted: break;
     case timeline_mark::forgotten: return "forgotten";
     case timeline_mark::pressure: return "pressure";
     case timeline_mark::write_refused:

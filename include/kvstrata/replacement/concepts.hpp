@@ -56,6 +56,11 @@ template <class P>
 concept hears_of_changes = has_replacement_hook<P> &&
                            requires(P& p, typename P::hook& hook, const object_info& info) { p.changed(hook, info); };
 
+/// Does the policy look at what it is told of an object? One that never does may say so by `using looks_at_no_object =`
+/// its own name, which does not hold for those derived from it: then nobody works it out, and it is told nothing.
+template <class P>
+concept looks_at_objects = !requires { requires std::same_as<typename P::looks_at_no_object, P>; };
+
 /// Does the policy want to know what leaves under pressure?
 template <class P>
 concept remembers_evicted =

@@ -15,6 +15,8 @@ namespace kvstrata {
 class lru
 {
  public:
+  using looks_at_no_object = lru;
+
   struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
   {
   };

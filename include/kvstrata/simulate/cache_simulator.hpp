@@ -6,66 +6,29 @@
 // Who wants to know nothing but hits of one tier with unit sizes takes simulate/object_cache.hpp, which finds the same.
 #pragma once
 
-#include <kvstrata/cache/plan.hpp>
-#include <kvstrata/cache/request.hpp>
-#include <kvstrata/cache/stats.hpp>
+#include <kvstrata/books/stats.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/plan/plan.hpp>
+#include <kvstrata/plan/request.hpp>
 #include <kvstrata/simulate/request_batch.hpp>
+#include <kvstrata/simulate/simulation_counts.hpp>
 #include <kvstrata/simulate/trace.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace kvstrata {
-
-struct simulator_options
-{
-  std::uint32_t batch_size =
-      1;  ///< requests a batch; those of one user share the answer of the longest: simulation_counts::merged
-  std::uint64_t warm_up = 0;      ///< the first so many requests are served, but not counted; whole batches
-  token_count newest_tokens = 0;  ///< what run() asks for of a longer history: its newest tokens only; 0: all of it
-};
-
-/// What became of one tier's tokens while requests were counted.
-struct tier_outcome
-{
-  std::uint64_t requests = 0;  ///< that it served at least one token of
-  std::uint64_t tokens = 0;    ///< that it served
-  std::uint64_t evicted = 0;   ///< tokens pushed out by pressure
-  std::uint64_t dropped = 0;   ///< of these, how many were in no other tier
-
-  friend constexpr bool operator==(const tier_outcome&, const tier_outcome&) = default;
-};
-
-/// All counts begin after the warm-up.
-struct simulation_counts
-{
-  std::uint64_t requests = 0;
-  std::uint64_t batches = 0;
-  std::uint64_t merged = 0;    ///< of the requests: shared another's answer, and ask for nothing
-  std::uint64_t missed = 0;    ///< no tier had anything of the user's history
-  std::uint64_t unserved = 0;  ///< larger than the device, or no room could be made: computed beside the cache
-  std::uint64_t pressure = 0;  ///< batches that found no room and were halved
-  tier_outcome device;
-  tier_outcome lower;
-  std::uint64_t computed_tokens = 0;
-  std::uint64_t recomputed_tokens = 0;  ///< of these: a tier had them, but computing them is quicker
-  tokens_forgotten forgotten{};         ///< that requests have made useless
-  std::uint64_t onload_bytes = 0;       ///< 0 without a tracker that counts them (simulate/traffic.hpp)
-  std::uint64_t offload_bytes = 0;      ///< likewise
-
-  [[nodiscard]] std::uint64_t tokens() const noexcept { return device.tokens + lower.tokens + computed_tokens; }
-
-  friend constexpr bool operator==(const simulation_counts&, const simulation_counts&) = default;
-};
 
 /// A request as an access tells of it: the key is the user, their history is `tokens` long.
 [[nodiscard]] constexpr request request_of(const trace_access& asked, token_count tokens) noexcept
@@ -99,18 +62,21 @@ struct simulation_counts
   return asked;
 }
 
-/// Sizes at which a cache counts objects: one token a user, which is a page of 2 bytes. Requests have a history of 1.
-template <class Cache>
-[[nodiscard]] typename Cache::config unit_sizes(page_count device_objects,
-                                                [[maybe_unused]] page_count lower_objects = 0)
+/// Sizes at which a cache counts objects: one token a user, which is a page of 2 bytes. Requests have a history of 1. Nobody
+/// goes before they must.
+/// `objects`: of each level, from the slab down.
+template <class Cache, std::convertible_to<page_count>... Objects>
+  requires(sizeof...(Objects) == std::tuple_size_v<decltype(Cache::config::tiers)>)
+[[nodiscard]] typename Cache::config unit_sizes(Objects... objects)
 {
   typename Cache::config c;
   c.shape = {.layers = 1, .kv_heads = 1, .head_dim = 1, .element = element_type::int8};
   c.layout.page_tokens = 1;
   if constexpr (requires { c.layout.chunk; }) c.layout.chunk = 1;
   if constexpr (requires { c.layout.longest; }) c.layout.longest = 1;
-  c.device.bytes = device_objects * c.shape.token_bytes();
-  if constexpr (requires { c.host.bytes; }) c.host.bytes = lower_objects * c.shape.token_bytes();
+  std::apply([&](auto&... tier) { ((tier.bytes = static_cast<page_count>(objects) * c.shape.token_bytes()), ...); },
+             c.tiers);
+  if constexpr (requires { std::get<0>(c.tiers).slack; }) std::get<0>(c.tiers).slack = 0;
   return c;
 }
 
@@ -198,10 +164,11 @@ class cache_simulator
     simulation_counts out = counts_;
     if (seen_ < options_.warm_up) return out;
     const flow now = flows();
-    out.device.evicted = now.stats.device.evicted_tokens - before_.stats.device.evicted_tokens;
-    out.device.dropped = now.stats.device.dropped_tokens - before_.stats.device.dropped_tokens;
-    out.lower.evicted = now.stats.lower.evicted_tokens - before_.stats.lower.evicted_tokens;
-    out.lower.dropped = now.stats.lower.dropped_tokens - before_.stats.lower.dropped_tokens;
+    for (level_index i = 0; i < now.stats.depth; ++i) {
+      const tier_stats& before = before_.stats.levels[i];
+      out.levels[i].evicted = now.stats.levels[i].evicted_tokens - before.evicted_tokens;
+      out.levels[i].dropped = now.stats.levels[i].dropped_tokens - before.dropped_tokens;
+    }
     out.onload_bytes = now.up - before_.up;
     out.offload_bytes = now.down - before_.down;
     return out;
@@ -219,10 +186,14 @@ class cache_simulator
   [[nodiscard]] flow flows() const
   {
     flow out{.stats = cache_->stats()};
-    if constexpr (requires { cache_->watcher().read().onload_bytes; }) {
-      const auto moved = cache_->watcher().read();
-      out.up = moved.onload_bytes;
-      out.down = moved.offload_bytes;
+    if constexpr (requires { cache_->tracker().read().onload_bytes; }) {
+      const auto moved = cache_->tracker().read();
+      const auto total = [](const auto& bytes) {
+        if constexpr (requires { bytes.begin(); }) return std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0});
+        else return bytes;
+      };
+      out.up = total(moved.onload_bytes);
+      out.down = total(moved.offload_bytes);
     }
     return out;
   }
@@ -272,15 +243,14 @@ class cache_simulator
   {
     ++counts_.batches;
     for (const request_plan& r : plan.requests) {
-      const token_count below = r.lower_tokens();
-      const token_count here = r.device_hit.size();
-      counts_.device.tokens += here;
-      counts_.lower.tokens += below;
-      counts_.computed_tokens += r.computed_tokens();
+      const token_sources came = sources_of(plan.pieces_of(r));
+      for (level_index i = 0; i < most_levels; ++i) {
+        counts_.levels[i].tokens += came.from[i];
+        if (came.from[i] != 0) ++counts_.levels[i].requests;
+      }
+      counts_.computed_tokens += came.computed;
       counts_.recomputed_tokens += r.recomputed.size();
-      if (here != 0) ++counts_.device.requests;
-      if (below != 0) ++counts_.lower.requests;
-      if (here == 0 && below == 0 && r.recomputed.empty()) ++counts_.missed;
+      if (r.in_slab.empty() && r.fetched == 0 && r.recomputed.empty()) ++counts_.missed;
       counts_.forgotten += r.kept.forgotten;
     }
   }

@@ -18,7 +18,7 @@
 // hidden, candidates                     the hidden size; tokens that each request has scored besides its history
 // device_gib, host_gib                   memory for users' KV on the device and in pinned memory below it
 //
-// Every key must be there once. See examples/sim/machines.
+// Every key must be there once. See tools/sim/machines.
 #pragma once
 
 #include <kvstrata/core/error.hpp>

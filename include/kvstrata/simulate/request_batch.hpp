@@ -1,7 +1,7 @@
 // The requests that one batch answers: a user has one place in it, however often they ask.
 #pragma once
 
-#include <kvstrata/cache/request.hpp>
+#include <kvstrata/plan/request.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 

@@ -1,8 +1,9 @@
 // What is asked of a machine, and what came of it (simulate/serving_simulator.hpp).
 #pragma once
 
-#include <kvstrata/cache/request.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/levels.hpp>
+#include <kvstrata/plan/request.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -40,14 +41,13 @@ struct serving_report
   std::uint64_t requests = 0;
   std::uint64_t batches = 0;
   std::uint64_t merged = 0;    ///< of the requests: shared the answer of another of their user in their batch
-  std::uint64_t unserved = 0;  ///< larger than the device: computed beside the cache
+  std::uint64_t unserved = 0;  ///< larger than the slab: computed beside the cache
   double seconds = 0;          ///< from the first one's batch until all were answered
   double busy_seconds = 0;     ///< of these, batches were served
   double stalled_seconds = 0;  ///< of these, the model stood still for copies
-  std::uint64_t device_tokens = 0;
-  std::uint64_t lower_tokens = 0;
+  by_level<std::uint64_t> served_tokens{};  ///< [level] that they came from
   std::uint64_t computed_tokens = 0;
-  std::uint64_t recomputed_tokens = 0;  ///< of the computed: a tier had them, but computing them is quicker
+  std::uint64_t recomputed_tokens = 0;  ///< of the computed: a level had them, but computing them is quicker
   std::uint64_t dropped_tokens = 0;     ///< lost by eviction
   std::uint64_t onload_bytes = 0;
   std::uint64_t offload_bytes = 0;

@@ -9,11 +9,11 @@
 // that have come by then. Requests of one user in it share an answer and count as merged (simulate/request_batch.hpp).
 #pragma once
 
-#include <kvstrata/cache/plan.hpp>
-#include <kvstrata/cache/request.hpp>
-#include <kvstrata/cache/stats.hpp>
+#include <kvstrata/books/stats.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/plan/plan.hpp>
+#include <kvstrata/plan/request.hpp>
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/request_batch.hpp>
 #include <kvstrata/simulate/serving_report.hpp>
@@ -75,7 +75,7 @@ class serving_simulator
   }
 
   /// Serves a batch of distinct users now and waits in virtual time until the model is done. `ahead`: who waits behind
-  /// them; what the lower tier has of these is brought up meanwhile. A batch that does not fit is halved. Returns the
+  /// them; what the levels below the slab have of these is brought up meanwhile. A batch that does not fit is halved. Returns the
   /// seconds it took.
   double serve(std::span<const request> batch, std::span<const request> ahead = {})
   {
@@ -175,8 +175,7 @@ class serving_simulator
     double stalled = 0;
     std::uint64_t batches = 0;
     std::uint64_t unserved = 0;
-    std::uint64_t device_tokens = 0;
-    std::uint64_t lower_tokens = 0;
+    by_level<std::uint64_t> served{};
     std::uint64_t computed = 0;
     std::uint64_t recomputed = 0;
     std::uint64_t dropped = 0;
@@ -191,7 +190,7 @@ class serving_simulator
     const cache_stats s = cache_->stats();
     now.seconds = device_->now();
     now.stalled = done.streams[static_cast<std::size_t>(compute_)].stall_seconds;
-    now.dropped = s.device.dropped_tokens + s.lower.dropped_tokens;
+    for (level_index i = 0; i < s.depth; ++i) now.dropped += s.levels[i].dropped_tokens;
     now.up = done.to_device.bytes;
     now.down = done.from_device.bytes;
     return now;
@@ -204,8 +203,7 @@ class serving_simulator
     out.unserved = to.unserved - from.unserved;
     out.seconds = to.seconds - from.seconds;
     out.stalled_seconds = to.stalled - from.stalled;
-    out.device_tokens = to.device_tokens - from.device_tokens;
-    out.lower_tokens = to.lower_tokens - from.lower_tokens;
+    for (level_index i = 0; i < most_levels; ++i) out.served_tokens[i] = to.served[i] - from.served[i];
     out.computed_tokens = to.computed - from.computed;
     out.recomputed_tokens = to.recomputed - from.recomputed;
     out.dropped_tokens = to.dropped - from.dropped;
@@ -225,7 +223,7 @@ class serving_simulator
         lease->release();
         return;
       }
-    } catch (const capacity_error&) {  // larger than the device
+    } catch (const capacity_error&) {  // larger than the slab
     }
     if (batch.size() > 1) {
       carry_out(batch.first(batch.size() / 2), {});
@@ -242,9 +240,9 @@ class serving_simulator
   void count(const batch_plan& plan) noexcept
   {
     for (const request_plan& r : plan.requests) {
-      at_.device_tokens += r.device_hit.size();
-      at_.lower_tokens += r.lower_tokens();
-      at_.computed += r.computed_tokens();
+      const token_sources came = sources_of(plan.pieces_of(r));
+      for (level_index i = 0; i < most_levels; ++i) at_.served[i] += came.from[i];
+      at_.computed += came.computed;
       at_.recomputed += r.recomputed.size();
     }
   }

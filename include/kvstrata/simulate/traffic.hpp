@@ -17,7 +17,7 @@ class traffic
     std::uint64_t offload_bytes = 0;
     std::uint64_t onload_copies = 0;  ///< calls to the device
     std::uint64_t offload_copies = 0;
-    std::uint64_t refused_tokens = 0;  ///< the lower tier did not take them
+    std::uint64_t refused_tokens = 0;  ///< the levels below did not take them
   };
 
   void on(const bytes_onloaded& e) noexcept
@@ -30,7 +30,7 @@ class traffic
     counts_.offload_bytes += e.bytes;
     counts_.offload_copies += e.copies;
   }
-  void on(const offload_refused& e) noexcept { counts_.refused_tokens += e.tokens; }
+  void on(const write_refused& e) noexcept { counts_.refused_tokens += e.tokens; }
 
   [[nodiscard]] const snapshot& read() const noexcept { return counts_; }
 
@@ -38,6 +38,6 @@ class traffic
   snapshot counts_;
 };
 
-static_assert(tracks<traffic, bytes_onloaded> && tracks<traffic, bytes_offloaded> && tracks<traffic, offload_refused>);
+static_assert(tracks<traffic, bytes_onloaded> && tracks<traffic, bytes_offloaded> && tracks<traffic, write_refused>);
 
 }  // namespace kvstrata

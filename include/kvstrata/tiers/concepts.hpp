@@ -1,6 +1,7 @@
-// Levels of the hierarchy. The top one is a device_slab; a lower tier is any type that satisfies the table below.
+// What a level of the hierarchy is made of. The top one is a device_slab; those below it are memories: tiers that a copy
+// can address, which satisfy the table below.
 //
-// A lower tier T is a recipe: options and a config. T::on<Device> is the tier itself, bound to a device.
+// A memory tier T is a recipe: options and a config. T::on<Device> is the tier itself, bound to a device.
 //
 // expression                             meaning
 // -------------------------------------- ------------------------------------------------------------------------
@@ -25,6 +26,8 @@
 // fallback when absent                   meaning
 // -------------------------------------- ------------------------------------------------------------------------
 // typename T::admission                  always. An admission policy: which users the tier takes at all
+// typename T::writes                     page_write_through. A write policy: what comes down to the tier, and when
+// T::name -> std::string_view            "memory". What texts call the tier
 //
 // A tier is destroyed after drain_sync(), and after its taken frames' users are done. tiers/frame_store.hpp is all of
 // this but the memory. Not synchronised: the cache holds a lock. Minimum model: tiers/pinned_arena.hpp. Models:
@@ -35,11 +38,13 @@
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/shedding.hpp>
-#include <kvstrata/tiers/run_pool.hpp>
+#include <kvstrata/tiers/frame_run.hpp>
+#include <kvstrata/tiers/write_policy.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace kvstrata {
@@ -63,11 +68,36 @@ struct tier_admission<T>
   using type = typename T::admission;
 };
 
+template <class T>
+struct tier_writes
+{
+  using type = page_write_through;
+};
+
+template <class T>
+  requires requires { typename T::writes; }
+struct tier_writes<T>
+{
+  using type = typename T::writes;
+};
+
 }  // namespace detail
 
 /// Who may come into a tier.
 template <tier_recipe T>
 using tier_admission_t = typename detail::tier_admission<T>::type;
+
+/// What comes down to a tier, and when.
+template <tier_recipe T>
+using tier_writes_t = typename detail::tier_writes<T>::type;
+
+/// What texts call a tier.
+template <class T>
+[[nodiscard]] constexpr std::string_view name_of_tier() noexcept
+{
+  if constexpr (requires { std::string_view(T::name); }) return T::name;
+  else return "memory";
+}
 
 template <class B>
 concept hands_out_frames = requires(B& tier, page_count most) {
@@ -121,7 +151,9 @@ concept binds_to =
     device<Device> &&
     std::constructible_from<typename T::template on<Device>, Device&, const typename T::config&, std::size_t>;
 
+/// A tier below the slab that copies to and from the device address directly.
 template <class T, class Device>
-concept lower_tier = tier_recipe<T> && binds_to<T, Device> && bound_tier<typename T::template on<Device>>;
+concept memory_tier = tier_recipe<T> && binds_to<T, Device> && bound_tier<typename T::template on<Device>> &&
+                      write_policy<tier_writes_t<T>>;
 
 }  // namespace kvstrata

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace kvstrata {
@@ -30,6 +31,9 @@ concept poisons = requires(D& d, stream_id stream, std::byte* at, std::size_t by
   { d.poison_freed() } -> std::same_as<bool>;
   d.poison(stream, at, bytes);
 };
+
+/// How it was measured: docs/architecture.md.
+inline constexpr double default_slack = 1.0 / 24;
 
 /// Pages [first, first + pages) of a reservation of `total` pages that somebody else owns and that outlives the slab:
 /// several slabs share one, so that one page table can speak of all their pages. The slab's own page ids count from
@@ -65,10 +69,14 @@ struct device_slab
   using device_type = Device;
   using shedding = find_option_t<shedding_option, evict_front, Options...>;
   using replacement = find_option_t<replacement_option, replaced_as_cache, Options...>;
+  static constexpr std::string_view name = "slab";
 
   struct config
   {
-    std::size_t bytes = 0;         ///< device memory for users' pages; rounded down to whole pages
+    std::size_t bytes = 0;  ///< device memory for users' pages; rounded down to whole pages
+    double slack =
+        default_slack;  ///< when room must be made, this share of the slab is evicted beyond what is missing, so
+                        ///< that pages come free in long runs; less where a batch is a large share of it
     std::size_t window_bytes = 0;  ///< device memory for the onload window; only a window_copy uses it
     slab_region region = {};       ///< with a total: carved out of it instead, and both sizes above must be 0
   };
@@ -79,10 +87,11 @@ struct device_slab
 /// Page p of layer l lies at base() + place().offset(l, p). try_take never waits: it returns the fence of the pages'
 /// last use. Not synchronised: the cache holds a lock.
 template <device Device, option... Options>
-class device_slab<Device, Options...>::bound : public frame_store<Device, detail::slab_memory<typename Device::memory>>
+class device_slab<Device, Options...>::bound
+    : public frame_store<Device, detail::slab_memory<typename Device::memory>, run_pool>
 {
   using memory_type = detail::slab_memory<typename Device::memory>;
-  using store = frame_store<Device, memory_type>;
+  using store = frame_store<Device, memory_type, run_pool>;
 
  public:
   /// Reserves the slab. Throws config_error when not one page fits, or a size cannot be counted, capacity_error when the
@@ -101,12 +110,12 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
   void give_back(frame_run run, fence last_use) noexcept
   {
     poison(run, last_use);
-    store::give_back(run, std::move(last_use));
+    store::give_back(run, last_use);
   }
   void give_back_window(frame_run run, fence last_use) noexcept
   {
     poison(run, last_use);
-    window_.give_back(run, std::move(last_use), [this](event point) { return store::device_in_use().query(point); });
+    window_.give_back(run, last_use, store::device_in_use());
   }
 
   void drain_sync()
@@ -127,29 +136,28 @@ class device_slab<Device, Options...>::bound : public frame_store<Device, detail
   {
     const slab_region& r = sizes.region;
     if (r.total == 0) {
-      const page_count pages = frames_in("device.bytes", sizes.bytes, bytes_per_page);
+      const page_count pages = frames_in("slab.bytes", sizes.bytes, bytes_per_page);
       const page_count window =
-          sizes.window_bytes == 0 ? 0 : frames_in("device.window_bytes", sizes.window_bytes, bytes_per_page);
+          sizes.window_bytes == 0 ? 0 : frames_in("slab.window_bytes", sizes.window_bytes, bytes_per_page);
       const std::size_t bytes =
-          checked_product("device.bytes and window_bytes", std::size_t{pages} + window, bytes_per_page);
-      const page_count all = frames_in("device.bytes and window_bytes", bytes, bytes_per_page);
+          checked_product("slab.bytes and window_bytes", std::size_t{pages} + window, bytes_per_page);
+      const page_count all = frames_in("slab.bytes and window_bytes", bytes, bytes_per_page);
       return {.total = all, .pages = all, .window = window};
     }
     if (sizes.bytes != 0 || sizes.window_bytes != 0) {
-      throw config_error("device.bytes", sizes.bytes,
-                         "it must be 0, as device.window_bytes, where device.region is given");
+      throw config_error("slab.bytes", sizes.bytes, "it must be 0, as slab.window_bytes, where slab.region is given");
     }
-    if (r.base == nullptr) throw config_error("device.region.base", "null", "it must be the address of page 0");
-    const std::size_t bytes = checked_product("device.region in bytes", r.total, bytes_per_page);
-    static_cast<void>(frames_in("device.region in bytes", bytes, bytes_per_page));
+    if (r.base == nullptr) throw config_error("slab.region.base", "null", "it must be the address of page 0");
+    const std::size_t bytes = checked_product("slab.region in bytes", r.total, bytes_per_page);
+    static_cast<void>(frames_in("slab.region in bytes", bytes, bytes_per_page));
     if (r.pages == 0 || r.first > r.total || r.pages > r.total - r.first) {
-      throw config_error("device.region.pages", r.pages,
+      throw config_error("slab.region.pages", r.pages,
                          "from page " + std::to_string(r.first) + " on, 1 to " +
                              std::to_string(r.first > r.total ? 0 : r.total - r.first) +
                              " pages lie in the reservation");
     }
     if (r.window >= r.pages) {
-      throw config_error("device.region.window", r.window,
+      throw config_error("slab.region.window", r.window,
                          "it must leave users' pages at least one of the region's " + std::to_string(r.pages));
     }
     return r;

@@ -1,4 +1,4 @@
-// The part that every tier over one addressable reservation shares: frames of equal size, a run_pool over them.
+// The part that every tier over one addressable reservation shares: frames of equal size, a pool over them.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -32,8 +32,9 @@ namespace kvstrata {
 }
 
 /// Frames over memory of type Memory (`data()`, `size()`). Owns both; lives as long as queued work uses its frames:
-/// drain_sync() and the owners of its taken frames see to that.
-template <device Device, device_memory Memory>
+/// drain_sync() and the owners of its taken frames see to that. Pool: bit_pool, or run_pool where few frames are to be handed
+/// out in as few runs as can be.
+template <device Device, device_memory Memory, class Pool = bit_pool>
 class frame_store
 {
  public:
@@ -42,10 +43,11 @@ class frame_store
   [[nodiscard]] page_count capacity() const noexcept { return pool_.capacity(); }
   [[nodiscard]] page_count free() const noexcept { return pool_.free(); }
   [[nodiscard]] std::optional<taken_run> try_take(page_count most) noexcept { return pool_.try_take(most); }
-  void give_back(frame_run run, fence last_use) noexcept
+  [[nodiscard]] std::optional<taken_run> try_take_at(page_count first, page_count most) noexcept
   {
-    pool_.give_back(run, std::move(last_use), [this](event point) { return device_->query(point); });
+    return pool_.try_take_at(first, most);
   }
+  void give_back(frame_run run, const fence& last_use) noexcept { pool_.give_back(run, last_use, *device_); }
   [[nodiscard]] page_count in_flight()
   {
     return pool_.in_flight([this](event point) { return device_->query(point); });
@@ -62,7 +64,7 @@ class frame_store
  private:
   Device* device_;
   Memory memory_;
-  run_pool pool_;
+  Pool pool_;
 };
 
 }  // namespace kvstrata

@@ -6,11 +6,10 @@
 #include <kvstrata/tiers/run_pool.hpp>
 
 #include <optional>
-#include <utility>
 
 namespace kvstrata {
 
-/// Hands out runs of window pages by their page ids. As run_pool: never waits, returns the fence of the last use.
+/// Hands out runs of window pages by their page ids. As run_pool: try_take never waits, returns the fence of the last use.
 class onload_window
 {
  public:
@@ -25,11 +24,11 @@ class onload_window
     if (taken) taken->run.first += first_;
     return taken;
   }
-  template <class Complete>
-  void give_back(frame_run run, fence last_use, Complete&& complete) noexcept
+  template <class Device>
+  void give_back(frame_run run, const fence& last_use, Device& d) noexcept
   {
     run.first -= first_;
-    pool_.give_back(run, std::move(last_use), complete);
+    pool_.give_back(run, last_use, d);
   }
   template <class Complete>
   [[nodiscard]] page_count in_flight(Complete&& complete)

@@ -18,25 +18,25 @@
 // An engine whose onload lands elsewhere than on the pages (window_copy) says so, and can bring it there:
 //
 // E::lands_in_window -> bool             absent: false
-// e.promote(list, layer, after)          queues one layer of a promotion after `after`, on a stream of its own
-//   -> copied                            ("promote"); as copy otherwise
+// e.relocate(list, layer, after)         queues one layer of copies within the slab after `after`, on a stream of its
+//   -> copied                            own ("relocate"); as copy otherwise
 //
 // A transfer policy T is a recipe; T::on<Device> is the channel:
 //
 // expression                             meaning
 // -------------------------------------- ------------------------------------------------------------------------
-// typename T::writes                     when tokens go down (transfer/write_policy.hpp)
 // typename T::split                      what is computed again rather than fetched (transfer/split_policy.hpp)
-// T::lands_in_window -> bool             does the onload land in a window and want promote()?
+// T::lands_in_window -> bool             does the onload land in a window and want relocate()?
 // T::check_piece(bytes)                  as an engine's; absent: any size will do
 // T::on<D> t(device)                     creates its streams
-// t.onload(list, after) -> ticket        lower tier -> device, all layers, ascending; each layer starts after `after`
-// t.offload(list, ready, after)          device -> lower tier; layer l starts after `after` and, where `ready` is not
+// t.onload(list, after) -> ticket        memories -> slab, all layers, ascending; each layer starts after `after`
+// t.offload(list, ready, after)          slab -> a memory; layer l starts after `after` and, where `ready` is not
 //   -> ticket                            empty, after ready[l]
-// t.promote(list, landed, after)         window -> pages, only where it lands in a window; layer l starts after
+// t.relocate(list, landed, after)        window -> pages, only where it lands in a window; layer l starts after
 //   -> ticket                            landed.layer(l) and after `after`
 //
-// When onload, offload or promote throws, none of its copies is under way any more.
+// When onload, offload or relocate throws, none of its copies is under way any more. From one memory to another bytes go
+// by demotion (transfer/demotion.hpp), which is nobody's choice.
 //
 // The ticket's event l comes to pass when layer l has arrived. Events of one ticket lie on one stream and ascend.
 // Not synchronised: the cache holds a lock. Models: per_page_copy, coalesced_copy, batched_copy, staged_copy,
@@ -45,11 +45,9 @@
 
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/copy_run.hpp>
-#include <kvstrata/layout/promotion_list.hpp>
 #include <kvstrata/transfer/copy_engine.hpp>
 #include <kvstrata/transfer/split_policy.hpp>
 #include <kvstrata/transfer/ticket.hpp>
-#include <kvstrata/transfer/write_policy.hpp>
 
 #include <concepts>
 #include <span>
@@ -67,8 +65,8 @@ concept drains_all_queued = requires(E& engine) {
 };
 
 template <class E>
-concept promotes_layers = requires(E& engine, const promotion_list& list, layer_index layer, const fence& after) {
-  { engine.promote(list, layer, after) } -> std::same_as<copied>;
+concept relocates_layers = requires(E& engine, const copy_list& list, layer_index layer, const fence& after) {
+  { engine.relocate(list, layer, after) } -> std::same_as<copied>;
 };
 
 /// A recipe of a copy engine; whether it is one on a given device says copy_engine.
@@ -92,12 +90,12 @@ struct window_of<E>
 
 }  // namespace detail
 
-/// Does the engine's onload land in a window, to be promoted from there?
+/// Does the engine's onload land in a window, to be relocated from there?
 template <class E>
 inline constexpr bool lands_in_window = detail::window_of<E>::lands;
 
 template <class E, class Device>
-concept promotes_if_window = !lands_in_window<E> || promotes_layers<typename E::template on<Device>>;
+concept relocates_if_window = !lands_in_window<E> || relocates_layers<typename E::template on<Device>>;
 
 template <class E, class Device>
 concept binds_a_direction = std::constructible_from<typename E::template on<Device>, Device&, copy_direction>;
@@ -105,7 +103,7 @@ concept binds_a_direction = std::constructible_from<typename E::template on<Devi
 template <class E, class Device>
 concept copy_engine = device<Device> && engine_recipe<E> && binds_a_direction<E, Device> &&
                       carries_copy_lists<typename E::template on<Device>> &&
-                      drains_all_queued<typename E::template on<Device>> && promotes_if_window<E, Device>;
+                      drains_all_queued<typename E::template on<Device>> && relocates_if_window<E, Device>;
 
 template <class C>
 concept onloads = requires(C& channel, const copy_list& list, const fence& after) {
@@ -118,12 +116,9 @@ concept offloads = requires(C& channel, const copy_list& list, std::span<const e
 };
 
 template <class C>
-concept promotes = requires(C& channel, const promotion_list& list, const ticket& landed, const fence& after) {
-  { channel.promote(list, landed, after) } -> std::same_as<ticket>;
+concept relocates = requires(C& channel, const copy_list& list, const ticket& landed, const fence& after) {
+  { channel.relocate(list, landed, after) } -> std::same_as<ticket>;
 };
-
-template <class T>
-concept names_write_policy = write_policy<typename T::writes>;
 
 template <class T>
 concept names_split_policy = split_policy<typename T::split>;
@@ -134,12 +129,12 @@ concept tells_where_it_lands = requires {
 };
 
 template <class T, class Device>
-concept promotes_where_it_lands = !T::lands_in_window || promotes<typename T::template on<Device>>;
+concept relocates_where_it_lands = !T::lands_in_window || relocates<typename T::template on<Device>>;
 
 template <class T, class Device>
 concept transfer_policy =
-    device<Device> && names_write_policy<T> && names_split_policy<T> && tells_where_it_lands<T> &&
+    device<Device> && names_split_policy<T> && tells_where_it_lands<T> &&
     std::constructible_from<typename T::template on<Device>, Device&> && onloads<typename T::template on<Device>> &&
-    offloads<typename T::template on<Device>> && promotes_where_it_lands<T, Device>;
+    offloads<typename T::template on<Device>> && relocates_where_it_lands<T, Device>;
 
 }  // namespace kvstrata

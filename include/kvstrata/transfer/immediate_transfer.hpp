@@ -1,21 +1,20 @@
-// Copies and waits: the baseline that everyone must beat. Onload, offload and promotion block the host until the bytes
+// Copies and waits: the baseline that everyone must beat. Onload, offload and relocation block the host until the bytes
 // are where they belong.
 //
-//   immediate_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [WritePolicy], [SplitPolicy]>
+//   immediate_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [SplitPolicy]>
 #pragma once
 
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
 namespace kvstrata {
 
-/// Defaults: coalesced_copy both ways, page_write_through, always_fetch.
+/// Defaults: coalesced_copy both ways, always_fetch.
 template <transfer_option... Options>
   requires one_of_each_kind<Options...>
 struct immediate_transfer
 {
   using onload_engine = typename transfer_choice<Options...>::onload_engine;
   using offload_engine = typename transfer_choice<Options...>::offload_engine;
-  using writes = typename transfer_choice<Options...>::writes;
   using split = typename transfer_choice<Options...>::split;
   static constexpr bool lands_in_window = kvstrata::lands_in_window<onload_engine>;
 
@@ -36,10 +35,10 @@ struct immediate_transfer
     {
       return finish_sync(copies_.offload(list, ready, after));
     }
-    [[nodiscard]] ticket promote(const promotion_list& list, const ticket& landed, const fence& after)
+    [[nodiscard]] ticket relocate(const copy_list& list, const ticket& landed, const fence& after)
       requires lands_in_window
     {
-      return finish_sync(copies_.promote(list, landed, after));
+      return finish_sync(copies_.relocate(list, landed, after));
     }
 
    private:
@@ -54,7 +53,6 @@ struct immediate_transfer
   };
 };
 
-static_assert(names_write_policy<immediate_transfer<>> && names_split_policy<immediate_transfer<>> &&
-              tells_where_it_lands<immediate_transfer<>>);
+static_assert(names_split_policy<immediate_transfer<>> && tells_where_it_lands<immediate_transfer<>>);
 
 }  // namespace kvstrata

@@ -1,6 +1,6 @@
 // Layer by layer, on streams for each direction: the model computes layer l while layer l + 1 travels.
 //
-//   layerwise_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [WritePolicy], [SplitPolicy]>
+//   layerwise_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [SplitPolicy]>
 //
 // Asynchronous transfer pipeline after MTServe (arXiv 2604.22881); how bytes travel is the engine's matter, and what
 // orders them are events alone. The host never blocks.
@@ -8,17 +8,17 @@
 
 #include <kvstrata/transfer/concepts.hpp>
 #include <kvstrata/transfer/options.hpp>
+#include <kvstrata/transfer/queue_layers.hpp>
 
 namespace kvstrata {
 
-/// Defaults: coalesced_copy both ways, page_write_through, always_fetch.
+/// Defaults: coalesced_copy both ways, always_fetch.
 template <transfer_option... Options>
   requires one_of_each_kind<Options...>
 struct layerwise_transfer
 {
   using onload_engine = typename transfer_choice<Options...>::onload_engine;
   using offload_engine = typename transfer_choice<Options...>::offload_engine;
-  using writes = typename transfer_choice<Options...>::writes;
   using split = typename transfer_choice<Options...>::split;
   static constexpr bool lands_in_window = kvstrata::lands_in_window<onload_engine>;
 
@@ -35,7 +35,7 @@ struct layerwise_transfer
     {
       const fence nothing;  // the first layer's wait holds for the others
       const auto layer = [&](layer_index l) { return onload_.copy(list, l, l == 0 ? after : nothing); };
-      return queue(onload_, list, layer);
+      return queue_layers(onload_, list, layer);
     }
 
     [[nodiscard]] ticket offload(const copy_list& list, std::span<const event> ready, const fence& after)
@@ -46,49 +46,27 @@ struct layerwise_transfer
         if (!ready.empty()) start.add(ready[l]);
         return offload_.copy(list, l, start);
       };
-      return queue(offload_, list, layer);
+      return queue_layers(offload_, list, layer);
     }
 
-    [[nodiscard]] ticket promote(const promotion_list& list, const ticket& landed, const fence& after)
+    [[nodiscard]] ticket relocate(const copy_list& list, const ticket& landed, const fence& after)
       requires lands_in_window
     {
       const auto layer = [&](layer_index l) {
         fence start;
         if (l == 0) start = after;
         start.add(landed.layer(l));
-        return onload_.promote(list, l, start);
+        return onload_.relocate(list, l, start);
       };
-      return queue(onload_, list, layer);
+      return queue_layers(onload_, list, layer);
     }
 
    private:
-    template <class Engine, class List, class Layer>
-    static ticket queue(Engine& engine, const List& list, Layer&& layer)
-    {
-      ticket done;
-      if (list.empty()) return done;
-      done.bytes = list.bytes();
-      done.layers.reserve(list.layers);
-      try {
-        for (layer_index l = 0; l < list.layers; ++l) {
-          const copied moved = layer(l);
-          done.copies += moved.calls;
-          done.pieces += moved.pieces;
-          done.layers.push_back(moved.done);
-        }
-      } catch (...) {
-        engine.drain_sync();  // nobody gets a ticket for the copies that are queued already
-        throw;
-      }
-      return done;
-    }
-
     typename onload_engine::template on<Device> onload_;
     typename offload_engine::template on<Device> offload_;
   };
 };
 
-static_assert(names_write_policy<layerwise_transfer<>> && names_split_policy<layerwise_transfer<>> &&
-              tells_where_it_lands<layerwise_transfer<>>);
+static_assert(names_split_policy<layerwise_transfer<>> && tells_where_it_lands<layerwise_transfer<>>);
 
 }  // namespace kvstrata

@@ -1,6 +1,6 @@
 // What a transfer policy is made of, in any order:
 //
-//   layerwise_transfer<coalesced_copy, onload_by<staged_copy<>>, page_write_through, split_by_cost>
+//   layerwise_transfer<coalesced_copy, onload_by<staged_copy<>>, split_by_cost>
 //
 // A copy engine alone serves both directions; onload_by and offload_by give a direction an engine of its own (copy
 // kernels steal multiprocessors, so one may want them in one direction only).
@@ -9,7 +9,6 @@
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/transfer/engines/direct_copy.hpp>
 #include <kvstrata/transfer/split_policy.hpp>
-#include <kvstrata/transfer/write_policy.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -50,7 +49,7 @@ inline constexpr std::size_t count_of_kind =
 template <class T>
 concept transfer_option =
     option<T> && detail::is_one_of<typename T::option_kind, copy_engine_option, onload_engine_option,
-                                   offload_engine_option, write_policy_option, split_policy_option>;
+                                   offload_engine_option, split_policy_option>;
 
 /// No two options say the same thing.
 template <class... Options>
@@ -64,7 +63,6 @@ struct transfer_choice
   using engine = find_option_t<copy_engine_option, coalesced_copy, Options...>;
   using onload_engine = typename find_option_t<onload_engine_option, onload_by<engine>, Options...>::type;
   using offload_engine = typename find_option_t<offload_engine_option, offload_by<engine>, Options...>::type;
-  using writes = find_option_t<write_policy_option, page_write_through, Options...>;
   using split = find_option_t<split_policy_option, always_fetch, Options...>;
   /// Throws config_error when an engine cannot move pages of so many bytes a layer.
   static void check_piece(std::size_t piece_bytes)
@@ -73,7 +71,6 @@ struct transfer_choice
     detail::check_piece<offload_engine>(piece_bytes);
   }
 
-  static_assert(write_policy<writes>);
   static_assert(split_policy<split>);
 };
 

@@ -1,9 +1,9 @@
-// Who is computed again although a lower tier has it.
+// Who is computed again although a level below the slab has it.
 //
 // Fetching costs the link, computing costs the model, and the two run side by side. The front of a history is cheap to
 // compute, for its tokens attend to few; its rear is dear. So when something is computed again, it is the front.
 //
-//   always_fetch        nothing is computed that any tier has. The paper's way.
+//   always_fetch        nothing is computed that any level has. The paper's way.
 //   fetch_or_recompute  all or nothing: whichever takes less time
 //   split_by_cost       the front is computed while the rear travels, cut where both together take the least time
 //
@@ -13,8 +13,8 @@
 // S{}, copies                               an aggregate: the value in a cache's configuration
 // check(s)                                  absent: nothing is checked. Throws config_error when its figures make no sense;
 //                                           asked when a cache is built
-// s.recompute_until(question)               the tokens of lower_hits[0] in [0, result) are computed, the rest is
-//   -> token_count                          fetched: a multiple of page_tokens or the hit's end, and at most its end.
+// s.recompute_until(question)               the tokens of `front` in [0, result) are computed, the rest is
+//   -> token_count                          fetched: a multiple of page_tokens or the front's end, and at most its end.
 //                                           Const and pure
 #pragma once
 
@@ -33,9 +33,10 @@ struct split_policy_option;
 struct split_question
 {
   token_count history = 0;
-  token_interval device_hit{};
-  token_interval lower_hits[2] = {};  ///< before and behind the device hit; all of it before where there is none
-  std::span<const token_interval> compute{};  ///< what no tier has, ascending
+  token_interval in_slab{};  ///< need not be fetched
+  token_interval front{};    ///< the first tokens to be fetched, side by side; before what is in the slab
+  token_count behind = 0;    ///< tokens to be fetched behind them
+  std::span<const token_interval> compute{};  ///< what no level has, ascending
   token_count page_tokens = 1;
   token_count first_token = 0;  ///< what lies before it does not count: nothing attends to it
 };
@@ -59,16 +60,16 @@ struct always_fetch
 
 namespace detail {
 
-/// Seconds until the last layer is computed, when the tokens of lower_hits[0] before `until` are computed with the front
+/// Seconds until the last layer is computed, when the tokens of `front` before `until` are computed with the front
 /// and the rest is fetched. Convex in `until` while anything is fetched: fetching falls by a straight line, and computing
 /// is convex. Holds what all cuts have in common.
 class split_seconds
 {
  public:
   split_seconds(const cost_model& cost, const split_question& q, token_count candidates) noexcept
-      : cost_(&cost), first_(q.first_token), end_(q.lower_hits[0].end + q.lower_hits[1].size())
+      : cost_(&cost), first_(q.first_token), end_(q.front.end + q.behind)
   {
-    const token_interval before{first_, q.lower_hits[0].begin};  // all of it is computed
+    const token_interval before{first_, q.front.begin};  // all of it is computed
     rest_ = cost.compute_seconds(q.compute, first_) - cost.compute_seconds(before, first_) +
             candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history - first_ + 1.0));
   }
@@ -98,7 +99,7 @@ struct fetch_or_recompute
 
   [[nodiscard]] token_count recompute_until(const split_question& q) const noexcept
   {
-    const token_interval hit = q.lower_hits[0];
+    const token_interval hit = q.front;
     if (hit.empty()) return 0;
     const detail::split_seconds seconds(cost, q, candidates);
     return seconds(hit.end) < seconds(hit.begin) ? hit.end : 0;
@@ -117,8 +118,8 @@ struct split_by_cost
 
   [[nodiscard]] token_count recompute_until(const split_question& q) const noexcept
   {
-    const token_interval hit = q.lower_hits[0];
-    if (hit.empty()) return 0;
+    const token_interval hit = q.front;
+    if (hit.empty() || !(cost.fetch_seconds(hit.end + q.behind) > 0)) return 0;
     const auto cut = [&](page_count page) {
       return page * q.page_tokens > hit.begin ? page * q.page_tokens : hit.begin;
     };

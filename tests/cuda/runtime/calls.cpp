@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -86,6 +87,31 @@ void want_current(call& c, const stream_object& s)
   if (s.gpu == current_gpu()) return;
   c.m.problem(std::string(c.name) + " on a stream of GPU " + std::to_string(s.gpu) + " while GPU " +
               std::to_string(current_gpu()) + " is current");
+}
+
+/// cuStreamWaitValue64. Nobody tells a GPU that a word has changed: it looks now and then.
+int wait_for_word(cudaStream_t stream, unsigned long long word, std::uint64_t least, unsigned int flags)
+{
+  call c("cuStreamWaitValue64");
+  if (c.refused()) return c.code;  // the driver's answers are no last errors of the runtime's
+  const stream_object* const s = known(c, stream);
+  if (s == nullptr) return cudaErrorInvalidResourceHandle;
+  want_current(c, *s);
+  const auto* const at = reinterpret_cast<const std::atomic<std::uint64_t>*>(word);
+  const location real = c.m.locate(at, sizeof *at, c.name);
+  if (real.where != place::registered && real.where != place::host_alloc) {
+    c.m.problem("cuStreamWaitValue64 was given memory that is not pinned");
+    return cudaErrorInvalidValue;
+  }
+  if (word % sizeof *at != 0 || flags != 0) return cudaErrorInvalidValue;
+  c.m.queue(stream, c.name, [at, least] {
+    machine& m = machine::get();
+    std::unique_lock lock(m.mutex);
+    while (m.broken == cudaSuccess && static_cast<std::int64_t>(at->load(std::memory_order_acquire) - least) < 0) {
+      m.changed.wait_for(lock, std::chrono::milliseconds(1));
+    }
+  });
+  return cudaSuccess;
 }
 
 double clock_now(const machine& m)
@@ -339,6 +365,17 @@ cudaError_t CUDARTAPI cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event
   });
   return queued ? cudaSuccess : c.failed(cudaErrorInvalidResourceHandle);
 }
+cudaError_t CUDARTAPI cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned int version,
+                                                       unsigned long long flags, cudaDriverEntryPointQueryResult* found)
+{
+  call c("cudaGetDriverEntryPointByVersion");
+  if (c.refused()) return c.failed(c.code);
+  const bool known = std::string_view(symbol) == "cuStreamWaitValue64" && version >= 9000 && !c.m.hides_driver_calls;
+  if (flags != cudaEnableDefault) c.m.problem("a function of the driver was looked up in another way than the usual");
+  *function = known ? reinterpret_cast<void*>(&wait_for_word) : nullptr;
+  *found = known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+  return cudaSuccess;
+}
 cudaError_t CUDARTAPI cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data)
 {
   call c("cudaLaunchHostFunc");
@@ -443,6 +480,7 @@ cudaError_t CUDARTAPI cudaMemcpyAsync(void* dst, const void* src, std::size_t by
     c.m.problem("cudaMemcpyAsync was told another direction than its addresses");
     return c.failed(cudaErrorInvalidValue);
   }
+  if (is == cudaMemcpyHostToHost) c.m.problem("cudaMemcpyAsync between two ends in host memory blocks the host");
   const bool queued = c.m.queue(stream, c.name, operation([=, name = c.name] { move(dst, src, bytes, name); }));
   return queued ? cudaSuccess : c.failed(cudaErrorInvalidResourceHandle);
 }

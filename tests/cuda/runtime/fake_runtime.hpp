@@ -1,4 +1,5 @@
-// A CUDA runtime made of host memory: the functions of cudart that cuda_device calls, and how a test gets at it.
+// A CUDA runtime made of host memory: the functions of cudart that cuda_device calls (and the one of the driver that it looks
+// up), and how a test gets at it.
 //
 // A stream is a worker thread; what runs at once on a GPU runs at once here, and ThreadSanitizer sees it. Device memory
 // cannot be read or written by the host: its addresses lead nowhere, the bytes lie elsewhere. Every answer but success
@@ -33,6 +34,8 @@ void reset(int gpus = 1, std::size_t device_bytes = std::size_t{1} << 30);
 
 /// From now on there is no driver: whatever is asked returns cudaErrorInsufficientDriver.
 void remove_driver();
+/// From now on the driver knows none of the functions that are looked up in it.
+void hide_driver_calls();
 /// The process ends: every call returns cudaErrorCudartUnloading and does nothing.
 void unload();
 /// What cudaDeviceGetAttribute returns for it.

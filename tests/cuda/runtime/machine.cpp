@@ -158,7 +158,9 @@ void reset(int gpus, std::size_t device_bytes)
   m.driver = true;
   m.unloaded = false;
   m.broken = m.rule_code = m.operation_code = cudaSuccess;
-  for (const auto what : {cudaDevAttrHostRegisterSupported, cudaDevAttrCanUseHostPointerForRegisteredMem}) {
+  m.hides_driver_calls = false;
+  for (const auto what :
+       {cudaDevAttrHostRegisterSupported, cudaDevAttrCanUseHostPointerForRegisteredMem, waits_for_64_bits}) {
     m.attributes[what] = 1;
   }
   m.attributes[cudaDevAttrMultiProcessorCount] = 3;
@@ -183,6 +185,11 @@ void unload()
 {
   const std::lock_guard lock(machine::get().mutex);
   machine::get().unloaded = true;
+}
+void hide_driver_calls()
+{
+  const std::lock_guard lock(machine::get().mutex);
+  machine::get().hides_driver_calls = true;
 }
 void set_attribute(cudaDeviceAttr what, int value)
 {

@@ -57,6 +57,8 @@ struct allocation
   std::byte* backing = nullptr;  ///< of device memory: where the bytes are
 };
 
+/// CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS
+inline constexpr auto waits_for_64_bits = static_cast<cudaDeviceAttr>(122);
 inline constexpr int most_urgent = -5;  ///< priority of a stream
 
 /// Where bytes really lie.
@@ -73,6 +75,7 @@ struct machine
   int gpus = 1;
   std::size_t device_bytes = std::size_t{1} << 30;
   bool driver = true;
+  bool hides_driver_calls = false;
   bool unloaded = false;
   bool gates_closed = false;
   bool holds_synchronize = false;
@@ -80,7 +83,8 @@ struct machine
   cudaError_t broken = cudaSuccess;  // by an operation that failed
   std::map<int, int> attributes{{cudaDevAttrMultiProcessorCount, 3},
                                 {cudaDevAttrHostRegisterSupported, 1},
-                                {cudaDevAttrCanUseHostPointerForRegisteredMem, 1}};
+                                {cudaDevAttrCanUseHostPointerForRegisteredMem, 1},
+                                {waits_for_64_bits, 1}};
   std::map<std::string, std::uint64_t, std::less<>> calls;
   std::string rule_function;
   cudaError_t rule_code = cudaSuccess;

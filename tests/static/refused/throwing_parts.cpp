@@ -1,55 +1,48 @@
-// Types that may throw from what ends a life are nobody's: each, chosen by KVSTRATA_CASE, is turned down with a sentence.
-// With -DKVSTRATA_NOEXCEPT=noexcept all of them compile.
-#include <kvstrata/layout/paged_layout.hpp>
-#include <kvstrata/replacement/lru.hpp>
-#include <kvstrata/tiers/tier_stack.hpp>
-#if KVSTRATA_CASE == 5
+// Types that may throw from what ends a life are nobody's: each is turned down with a sentence.
+// With -DKVSTRATA_RIGHT none of them throws, and all of it compiles.
 #include <kvstrata/cache.hpp>
-#endif
 #include <kvstrata/device/emulated_device.hpp>
 
-#ifndef KVSTRATA_NOEXCEPT
-#define KVSTRATA_NOEXCEPT
+#ifdef KVSTRATA_RIGHT
+constexpr bool right = true;
+#else
+constexpr bool right = false;
 #endif
 
 using namespace kvstrata;
 
-#if KVSTRATA_CASE == 1
-struct policy : lru
+struct removes : lru
 {
-  void remove(hook& object) KVSTRATA_NOEXCEPT { lru::remove(object); }
+  void remove(hook& object) noexcept(right) { lru::remove(object); }
 };
-static_assert(replacement_policy<policy>);
-#elif KVSTRATA_CASE == 2
-struct policy : lru
+static_assert(replacement_policy<removes>);
+
+struct evicts : lru
 {
-  void evict(hook& object, const object_info&) KVSTRATA_NOEXCEPT { lru::remove(object); }
+  void evict(hook& object, const object_info&) noexcept(right) { lru::remove(object); }
 };
-static_assert(replacement_policy<policy>);
-#elif KVSTRATA_CASE == 3
-struct tier : pinned_arena<>
+static_assert(replacement_policy<evicts>);
+
+struct gives_back : pinned_arena<>
 {
   template <device Device>
   struct on : pinned_arena<>::on<Device>
   {
     using pinned_arena<>::on<Device>::on;
-    void give_back(frame_run run, fence uses) KVSTRATA_NOEXCEPT { pinned_arena<>::on<Device>::give_back(run, uses); }
+    void give_back(frame_run run, fence uses) noexcept(right) { pinned_arena<>::on<Device>::give_back(run, uses); }
   };
 };
-using stack = tier_stack<device_slab<emulated_device>, tier>;
-bool has_lower = stack::has_lower;
-#elif KVSTRATA_CASE == 4
-struct layout : paged_layout
+using stack = tier_stack<device_slab<emulated_device>, gives_back>;
+level_index memories = stack::memories;
+
+struct granular : paged_layout
 {
-  page_count granule_pages() const KVSTRATA_NOEXCEPT { return 1; }
+  page_count granule_pages() const noexcept(right) { return 1; }
 };
-static_assert(layout_policy<layout>);
-#elif KVSTRATA_CASE == 5
-struct policy : lru
+static_assert(layout_policy<granular>);
+
+struct hears_changes : lru
 {
-  void changed(hook&, const object_info&) KVSTRATA_NOEXCEPT {}
+  void changed(hook&, const object_info&) noexcept(right) {}
 };
-device_only_cache<emulated_device, policy>* cache_with_it = nullptr;
-#else
-#error "which case?"
-#endif
+device_only_cache<emulated_device, hears_changes>* cache_with_it = nullptr;

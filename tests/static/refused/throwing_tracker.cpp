@@ -1,13 +1,13 @@
-// A tracker that may throw is nobody's: each place that takes a tracker, chosen by KVSTRATA_CASE, turns it down.
-// With -DKVSTRATA_NOEXCEPT=noexcept all of them compile.
-#if KVSTRATA_CASE == 7
+// A tracker that may throw is nobody's: each place that takes a tracker turns it down, each its own watcher.
+// With -DKVSTRATA_RIGHT none of them throws, and all of it compiles.
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/emulated_device.hpp>
-#endif
 #include <kvstrata/observe/trackers.hpp>
 
-#ifndef KVSTRATA_NOEXCEPT
-#define KVSTRATA_NOEXCEPT
+#ifdef KVSTRATA_RIGHT
+constexpr bool right = true;
+#else
+constexpr bool right = false;
 #endif
 
 using namespace kvstrata;
@@ -16,29 +16,20 @@ struct my_event
 {
 };
 
+template <int Place>
 struct watcher
 {
-  void on(const tokens_cleaned&) KVSTRATA_NOEXCEPT {}
+  void on(const tokens_cleaned&) noexcept(right) {}
 };
 struct watcher_of_my_event
 {
-  void on(const my_event&) KVSTRATA_NOEXCEPT {}
+  void on(const my_event&) noexcept(right) {}
 };
 
-#if KVSTRATA_CASE == 1
-static_assert(tracker<watcher>);
-#elif KVSTRATA_CASE == 2
-static_assert(!tracks<watcher, pressure_met>);  // not one of them may throw, whichever is asked for
-#elif KVSTRATA_CASE == 3
-void f(watcher& w) { tell(w, pressure_met{}); }
-#elif KVSTRATA_CASE == 4
+static_assert(tracker<watcher<1>>);
+static_assert(!tracks<watcher<2>, pressure_met>);  // not one of them may throw, whichever is asked for
+void f(watcher<3>& w) { tell(w, pressure_met{}); }
 void f(watcher_of_my_event& w) { tell(w, my_event{}); }
-#elif KVSTRATA_CASE == 5
-void f(watcher& w) { const call_scope during(w, call_name::clean); }
-#elif KVSTRATA_CASE == 6
-trackers<no_tracker, watcher> several;
-#elif KVSTRATA_CASE == 7
-device_only_cache<emulated_device, lru, watcher>* cache_with_it = nullptr;
-#else
-#error "which case?"
-#endif
+void f(watcher<5>& w) { const call_scope during(w, call_name::clean); }
+trackers<no_tracker, watcher<6>> several;
+device_only_cache<emulated_device, lru, watcher<7>>* cache_with_it = nullptr;

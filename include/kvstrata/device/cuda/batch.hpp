@@ -3,6 +3,7 @@
 
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/device/cuda/error.hpp>
+#include <kvstrata/device/cuda/host_copies.hpp>
 
 #include <cuda_runtime_api.h>
 
@@ -25,6 +26,12 @@ namespace kvstrata::cuda {
   return {};
 }
 
+/// The same, or as the route asks for.
+[[nodiscard]] inline call_result copy_loose(cudaStream_t stream, copy_route route, std::span<const copy_piece> pieces)
+{
+  return route == copy_route::on_host ? copy_on_host(stream, pieces) : copy_piece_by_piece(stream, pieces);
+}
+
 /// Whether a driver takes batches. One that has refused is not asked again.
 struct batch_support
 {
@@ -43,9 +50,10 @@ class batch_lists
 {
  public:
   /// Queues all pieces, at most `most` a call: tens of thousands in one have crashed drivers. The GPU is current.
-  [[nodiscard]] call_result copy(cudaStream_t stream, std::span<const copy_piece> pieces, std::size_t most,
-                                 batch_support& support)
+  [[nodiscard]] call_result copy(cudaStream_t stream, copy_route route, std::span<const copy_piece> pieces,
+                                 std::size_t most, batch_support& support)
   {
+    if (route == copy_route::on_host) return copy_on_host(stream, pieces);
     while (pieces.size() > 1 && !support.refused.load(std::memory_order_relaxed)) {
       const auto now = pieces.first((std::min)(most, pieces.size()));
       const call_result result = call(stream, now);

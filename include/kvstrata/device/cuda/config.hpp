@@ -5,6 +5,10 @@
 //   other: set it to 32 before the first call of CUDA.
 // - Calls may block while a stream's queue in the driver is full, some thousand operations.
 // - A thread that never chose a GPU has GPU 0, and calls on it may touch that: hide it with CUDA_VISIBLE_DEVICES.
+// - While a stream waits for an open point of a host stream, calls that wait for all of the GPU (allocating, freeing, pinning,
+//   loading a kernel for the first time) may not return before the point is completed: whoever completes points calls none of
+//   these, and nothing that such a call waits for. CUDA does not see these waits, and streams that share a queue of the
+//   hardware hold each other up: the more connections the better.
 // - While a thread captures a stream in the global mode, calls that the runtime forbids then fail the device.
 #pragma once
 

@@ -6,6 +6,7 @@
 #include <kvstrata/device/cuda/current_device.hpp>
 #include <kvstrata/device/cuda/error.hpp>
 #include <kvstrata/device/cuda/probe.hpp>
+#include <kvstrata/device/cuda/stream_wait.hpp>
 
 #include <cuda_runtime_api.h>
 
@@ -21,6 +22,7 @@ struct gpu
   std::string name;
   std::uint32_t multiprocessors = 1;
   std::string why_not_registered;  ///< why host memory cannot be registered and used by its own address; empty: it can
+  stream_wait let_wait;            ///< for words that the host writes, or why not
 };
 
 /// Throws device_error when no GPU can be used, config_error when there is none of that number.
@@ -50,6 +52,7 @@ struct gpu
   if (ask(cudaDevAttrHostRegisterSupported) == 0) out.why_not_registered = out.name + " cannot register host memory";
   else if (ask(cudaDevAttrCanUseHostPointerForRegisteredMem) == 0)
     out.why_not_registered = out.name + " cannot use registered host memory by its own address";
+  out.let_wait = stream_wait::find(config.ordinal, out.name);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <kvstrata/device/cuda/batch.hpp>
 #include <kvstrata/device/cuda/error.hpp>
 #include <kvstrata/device/cuda/event_line.hpp>
+#include <kvstrata/device/cuda/host_lane.hpp>
 #include <kvstrata/device/cuda/span_line.hpp>
 #include <kvstrata/device/event.hpp>
 
@@ -53,12 +54,14 @@ class owned_stream
   cudaStream_t handle_ = nullptr;
 };
 
+/// A stream, or a host stream: that one has neither a CUDA stream nor events.
 struct lane
 {
   lane(stream_id number, std::string_view called, time_anchor first) : id(number), name(called), spans(first) {}
 
   stream_id id;
   std::string name;
+  std::unique_ptr<host_lane> host;  ///< of a host stream
   owned_stream stream;
   event_line line;
   std::atomic<bool> shared{false};  ///< its handle was given away: what others queue is not counted
@@ -76,6 +79,11 @@ class lanes
 
   [[nodiscard]] std::uint32_t streams() const noexcept { return count_.load(std::memory_order_acquire); }
   [[nodiscard]] lane& at(stream_id stream) const noexcept { return *all_[static_cast<std::size_t>(stream)]; }
+  [[nodiscard]] std::uint64_t last_point(stream_id stream) const noexcept
+  {
+    const lane& s = at(stream);
+    return s.host != nullptr ? s.host->promised() : s.line.last();
+  }
   [[nodiscard]] const std::string& stream_name(stream_id stream) const noexcept { return at(stream).name; }
 
   /// Calls open(lane) for a new one, and keeps it. When open throws, there is none.

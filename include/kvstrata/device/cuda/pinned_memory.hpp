@@ -6,7 +6,9 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/cuda/config.hpp>
+#include <kvstrata/device/cuda/current_device.hpp>
 #include <kvstrata/device/cuda/error.hpp>
+#include <kvstrata/device/cuda/gpu.hpp>
 #include <kvstrata/device/cuda/host_mapping.hpp>
 #include <kvstrata/device/memory_place.hpp>
 
@@ -70,13 +72,14 @@ class pinned_memory
  public:
   pinned_memory() = default;
 
-  /// Once. Throws capacity_error when neither way gives the memory. The GPU it is for is current. `why_not` tells why memory
-  /// cannot be registered here; empty when it can.
-  [[nodiscard]] call_result open(std::size_t bytes, const cuda_device_config& config, std::string_view why_not,
+  /// Once. Throws capacity_error when neither way gives the memory.
+  [[nodiscard]] call_result open(const gpu& g, std::size_t bytes, const cuda_device_config& config,
                                  pinned_report& report)
   {
+    const current_device here(g.ordinal);
+    if (!here.result()) return here.result();
     report.bytes = bytes;
-    report.not_registered = why_not;
+    report.not_registered = g.why_not_registered;
     if (report.not_registered.empty() && map_and_register(bytes, config, report)) return {};
     const stop_watch watch;
     void* at = nullptr;

@@ -4,19 +4,24 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/device/cuda/clock.hpp>
+#include <kvstrata/device/cuda/config.hpp>
+#include <kvstrata/device/cuda/counters.hpp>
 #include <kvstrata/device/cuda/current_device.hpp>
 #include <kvstrata/device/cuda/error.hpp>
+#include <kvstrata/device/cuda/gpu.hpp>
+#include <kvstrata/device/cuda/host_lane.hpp>
 #include <kvstrata/device/cuda/lane.hpp>
+#include <kvstrata/device/cuda/span_keeper.hpp>
+#include <kvstrata/device/cuda/work.hpp>
 #include <kvstrata/device/misuse.hpp>
 #include <kvstrata/device/span.hpp>
 #include <kvstrata/device/sticky_failure.hpp>
 
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,29 +31,13 @@
 
 namespace kvstrata::cuda {
 
-/// What is known of an operation before it runs.
-struct work
-{
-  operation_kind kind = operation_kind::kernel;
-  std::string_view label;
-  std::size_t bytes = 0;
-  std::size_t pieces = 0;
-};
-
-/// "copy to device of 16 bytes on stream 'onload'".
-[[nodiscard]] inline std::string name_of(const work& what, const lane& s)
-{
-  std::string text(kvstrata::name_of(what.kind));
-  if (!what.label.empty()) text += " '" + std::string(what.label) + "'";
-  if (what.kind != operation_kind::kernel) text += " of " + std::to_string(what.bytes) + " bytes";
-  return text + " on stream '" + s.name + "'";
-}
-
 /// All calls may come from several threads. Each makes the GPU current where the runtime wants that.
 class queues
 {
  public:
-  queues(int ordinal, bool trace) : ordinal_(ordinal), trace_(trace)
+  /// Both outlive it.
+  queues(const cuda_device_config& config, const gpu& g)
+      : config_(config), gpu_(g), ordinal_(config.ordinal), trace_(config.trace)
   {
     if (!trace_) return;
     const current_device here(ordinal_);
@@ -61,23 +50,29 @@ class queues
   queues(const queues&) = delete;
   queues& operator=(const queues&) = delete;
 
-  /// Blocks until all queued work is done.
+  /// Completes what is still promised, and blocks until all queued work is done.
   ~queues()
   {
     const current_device here(ordinal_);
     for (std::uint32_t i = 0; i < lanes_.streams(); ++i) {
-      if (!lanes_.at(stream_id{i}).stream.drain()) forget_error();
+      if (host_lane* const host = lanes_.at(stream_id{i}).host.get()) host->complete_all();
+    }
+    for (std::uint32_t i = 0; i < lanes_.streams(); ++i) {
+      const lane& s = lanes_.at(stream_id{i});
+      if (s.host == nullptr && !s.stream.drain()) forget_error();
     }
   }
 
   [[nodiscard]] const lanes& all() const noexcept { return lanes_; }
   [[nodiscard]] double now() const noexcept { return clock_.now(); }
 
-  /// Throws usage_error for a stream that is not one of these.
-  [[nodiscard]] lane& at(stream_id stream) const
+  /// The stream on which work of the kind `what` is to be queued. Throws usage_error when it is none of these, or a host
+  /// stream.
+  [[nodiscard]] lane& at(stream_id stream, operation_kind what) const
   {
-    kvstrata::detail::require_stream(lanes_, stream);
-    return lanes_.at(stream);
+    lane& s = any(stream);
+    if (s.host != nullptr) kvstrata::detail::turn_down_work(kvstrata::name_of(what), s.name);
+    return s;
   }
 
   /// Throws the first failure when this call failed: it is that, or comes after it.
@@ -101,10 +96,35 @@ class queues
     });
   }
 
+  [[nodiscard]] stream_id create_host(std::string_view name)
+  {
+    failure_.check();
+    return lanes_.add(name, clock_.anchor(), [&](lane& fresh) {
+      if (!words_.opened()) {
+        const call_result result = words_.open(gpu_, lanes::most, config_);
+        require(result, [&] { return "creating host stream '" + fresh.name + "'"; });
+      }
+      fresh.host = std::make_unique<host_lane>(words_.at(static_cast<std::size_t>(fresh.id)));
+    });
+  }
+  [[nodiscard]] event promise(stream_id stream, const fence& ready)
+  {
+    host_lane& s = host(stream);
+    for (const event point : ready) require_recorded(point);
+    failure_.check();
+    return {stream, s.promise()};
+  }
+  void complete(event point)
+  {
+    require_recorded(point);
+    host(point.stream).complete(point, lanes_.stream_name(point.stream));
+  }
+
   [[nodiscard]] event record(stream_id stream)
   {
-    lane& s = at(stream);
+    lane& s = any(stream);
     failure_.check();
+    if (s.host != nullptr) return {stream, s.host->promised()};
     if (s.shared.load(std::memory_order_acquire)) s.line.advance();
     const current_device here(ordinal_);
     std::uint64_t sequence = 0;
@@ -116,15 +136,16 @@ class queues
 
   void wait(stream_id stream, event point)
   {
-    lane& waiter = at(stream);
+    lane& waiter = any(stream);
     require_recorded(point);
     failure_.check();
     if (point.sequence == 0 || point.stream == stream) return;
+    if (waiter.host != nullptr) kvstrata::detail::turn_down_work(kvstrata::name_of(operation_kind::wait), waiter.name);
     lane& awaited = lanes_.at(point.stream);
     bool queued = false;
     const current_device here(ordinal_);
     call_result result = here.result();
-    if (result) result = awaited.line.let_wait(point.sequence, waiter.stream.get(), queued);
+    if (result) result = let_wait(waiter, awaited, point.sequence, queued);
     require(result, [&] { return "letting stream '" + waiter.name + "' wait for stream '" + awaited.name + "'"; });
     if (queued) waiter.line.advance();
   }
@@ -135,6 +156,7 @@ class queues
     failure_.check();
     if (point.sequence == 0) return true;
     lane& s = lanes_.at(point.stream);
+    if (s.host != nullptr) return s.host->has_passed(point.sequence);
     bool passed = false;
     require(s.line.query(point.sequence, passed), [&] { return "asking after stream '" + s.name + "'"; });
     return passed;
@@ -148,8 +170,9 @@ class queues
     if (point.sequence == 0) return std::nullopt;
     lane& s = lanes_.at(point.stream);
     const double begin = now();
-    bool waited = false;
-    require(s.line.wait_sync(point.sequence, waited), [&] { return "waiting for stream '" + s.name + "'"; });
+    bool waited = s.host != nullptr && s.host->wait_sync(point.sequence);
+    if (s.host == nullptr)
+      require(s.line.wait_sync(point.sequence, waited), [&] { return "waiting for stream '" + s.name + "'"; });
     return waited ? std::optional<double>(now() - begin) : std::nullopt;
   }
 
@@ -161,89 +184,78 @@ class queues
     const current_device here(ordinal_);
     cudaEvent_t began = nullptr;
     call_result result = here.result();
-    if (trace_ && result) {
-      const std::lock_guard lock(s.queueing);
-      result = s.spans.begin(s.stream.get(), began);
-    }
+    if (trace_ && result) result = spans_.begin(s, began);
     try {
       if (result) result = call();
     } catch (...) {
       s.line.advance();
-      forget_span(s, began);
+      spans_.forget(s, began);
       throw;
     }
     s.line.advance();  // whatever came of it: a part of it may be queued
-    if (!result) forget_span(s, began);
-    else if (began != nullptr) result = end_span(s, began, what);
+    if (!result) spans_.forget(s, began);
+    else if (began != nullptr) result = spans_.end(s, began, what);
     require(result, [&] { return name_of(what, s); });
   }
 
-  /// Spans of what is over, in the order of ending.
-  [[nodiscard]] std::vector<op_span> spans() const
-  {
-    harvest_all();
-    const std::lock_guard lock(keeping_);
-    std::vector<op_span> out = spans_;
-    std::stable_sort(out.begin(), out.end(), [](const op_span& a, const op_span& b) { return a.end < b.end; });
-    return out;
-  }
-  void clear_spans()
-  {
-    harvest_all();
-    const std::lock_guard lock(keeping_);
-    spans_.clear();
-  }
-
- private:
-  void require_recorded(event point) const
-  {
-    if (point.sequence == 0) return;
-    kvstrata::detail::require_recorded(lanes_, point, at(point.stream).line.last(), "point recorded");
-  }
-
-  void forget_span(lane& s, cudaEvent_t began) noexcept
-  {
-    if (began == nullptr) return;
-    const std::lock_guard lock(s.queueing);
-    s.spans.cancel(began);
-  }
-
-  [[nodiscard]] call_result end_span(lane& s, cudaEvent_t began, const work& what)
-  {
-    const std::string_view label = what.label.empty() ? kvstrata::name_of(what.kind) : what.label;
-    op_span span{s.id, s.name, std::string(label), what.kind, 0, 0, what.bytes, what.pieces};
-    const std::lock_guard lock(s.queueing);
-    const call_result result = s.spans.end(s.stream.get(), began, std::move(span));
-    if (result) harvest(s, 2);  // one comes, two may go
-    return result;
-  }
-
-  /// Takes over spans of what is over; s.queueing is held. What the runtime does not tell is left out.
-  void harvest(lane& s, std::size_t most) const
-  {
-    const call_result result = s.spans.harvest(most, [&](op_span&& over) {
-      s.busy_seconds += over.end - over.begin;
-      const std::lock_guard lock(keeping_);
-      spans_.push_back(std::move(over));
-    });
-    if (!result) forget_error();
-  }
-  void harvest_all() const
+  void add_to(cuda_device_counters& out) const
   {
     for (std::uint32_t i = 0; i < lanes_.streams(); ++i) {
       lane& s = lanes_.at(stream_id{i});
+      out.events += s.line.events();
       const std::lock_guard lock(s.queueing);
-      harvest(s, (std::numeric_limits<std::size_t>::max)());
+      out.streams.push_back({s.name, s.busy_seconds, 0});
     }
   }
 
+  /// Spans of what is over, in the order of ending.
+  [[nodiscard]] std::vector<op_span> spans() const { return spans_.all(lanes_); }
+  void clear_spans() { spans_.clear(lanes_); }
+
+ private:
+  /// Throws usage_error for a stream that is not one of these.
+  [[nodiscard]] lane& any(stream_id stream) const
+  {
+    kvstrata::detail::require_stream(lanes_, stream);
+    return lanes_.at(stream);
+  }
+  [[nodiscard]] host_lane& host(stream_id stream) const
+  {
+    lane& s = any(stream);
+    if (s.host == nullptr) kvstrata::detail::turn_down_promise(s.name);
+    return *s.host;
+  }
+
+  /// Makes one stream wait for a point of another, unless that has passed; `queued` tells.
+  [[nodiscard]] call_result let_wait(const lane& waiter, lane& awaited, std::uint64_t point, bool& queued)
+  {
+    if (awaited.host == nullptr) return awaited.line.let_wait(point, waiter.stream.get(), queued);
+    if (awaited.host->has_passed(point)) return {};
+    if (const std::string& why = gpu_.let_wait.why_not(); !why.empty()) {
+      throw usage_error("stream '" + waiter.name + "' cannot wait for host stream '" + awaited.name + "': " + why);
+    }
+    const call_result result = gpu_.let_wait(waiter.stream.get(), awaited.host->word(), point);
+    queued = static_cast<bool>(result);
+    return result;
+  }
+
+  void require_recorded(event point) const
+  {
+    if (point.sequence == 0) return;
+    const bool promised = any(point.stream).host != nullptr;
+    kvstrata::detail::require_recorded(lanes_, point, lanes_.last_point(point.stream),
+                                       promised ? "promise" : "point recorded");
+  }
+
+  const cuda_device_config& config_;
+  const gpu& gpu_;
   int ordinal_;
   bool trace_;
   device_clock clock_;
   kvstrata::detail::sticky_failure failure_;
+  pinned_words words_;  // from the first host stream on; streams may wait for them until they are drained
   lanes lanes_;
-  mutable std::mutex keeping_;
-  mutable std::vector<op_span> spans_;
+  span_keeper spans_;
 };
 
 }  // namespace kvstrata::cuda

@@ -13,16 +13,17 @@
 namespace kvstrata::emulated {
 
 enum class step_kind : std::uint8_t {
-  ready,  ///< the stream's front has all it waits for
-  over,   ///< the stream's front has run
-  serve,  ///< a link chooses whom to serve; it has the stream's place
+  ready,   ///< the stream's front has all it waits for
+  over,    ///< the stream's front has run
+  serve,   ///< a link chooses whom to serve; it has the stream's place
+  answer,  ///< the host completes a point; the late answer has the stream's place
 };
 
 struct appointment
 {
   double time = 0;
   std::uint64_t tie = 0;
-  stream_id stream{};  ///< serve: the link's number
+  stream_id stream{};  ///< serve: the link's number; answer: who it is (late_answers.hpp)
   step_kind kind = step_kind::ready;
 
   /// A priority queue serves the largest: the earliest here.
@@ -51,6 +52,11 @@ class agenda
   void add_last(double time, stream_id stream, step_kind kind)
   {
     push({time, (std::numeric_limits<std::uint64_t>::max)(), stream, kind});
+  }
+  /// Of `who`, who completes the point.
+  void add_answer(double time, stream_id who, event point)
+  {
+    push({time, draw(seed_, point.stream, point.sequence, 2), who, step_kind::answer});
   }
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
   /// The earliest. Not to be called when empty.

@@ -64,6 +64,7 @@ struct emulated_device_config
   time_mode time = time_mode::real;
   link_model to_device{};
   link_model from_device{};
+  link_model on_host{};  ///< what a copy from host memory to host memory costs; it holds no link
   copy_kernel_model copy_kernels{};
   std::uint64_t seed = 0;       ///< virtual time: breaks ties, draws delays and orders
   double jitter_seconds = 0;    ///< virtual time: each operation starts up to this much late, so that seeds explore
@@ -75,6 +76,9 @@ struct emulated_device_config
   bool check_ordering = false;  ///< report unordered conflicting accesses: violations()
   bool poison_freed = false;    ///< poison() fills with 0xFF (NaN in every floating-point type), and so does freeing
   bool trace = false;           ///< keep the span of every operation and every stall: trace()
+  /// Real time: how long the host waits for an event while a point of a host stream is open, before it is told so; 0: for
+  /// ever. Virtual time needs no patience.
+  double patience_seconds = 60;
 };
 
 namespace emulated {
@@ -104,17 +108,20 @@ inline void check(const emulated_device_config& config)
     at_least_zero(field, value);
     if (value > 0 && value < 1) turn_down(field, value, "it must be 0, for unlimited, or at least 1 byte a second");
   };
-  rate("emulated_device.to_device.bytes_per_second", config.to_device.bytes_per_second);
-  at_most_longest("emulated_device.to_device.latency_seconds", config.to_device.latency_seconds);
-  at_most_longest("emulated_device.to_device.piece_seconds", config.to_device.piece_seconds);
-  rate("emulated_device.from_device.bytes_per_second", config.from_device.bytes_per_second);
-  at_most_longest("emulated_device.from_device.latency_seconds", config.from_device.latency_seconds);
-  at_most_longest("emulated_device.from_device.piece_seconds", config.from_device.piece_seconds);
+  const auto link = [&](const std::string& field, const link_model& l) {
+    rate(field + ".bytes_per_second", l.bytes_per_second);
+    at_most_longest(field + ".latency_seconds", l.latency_seconds);
+    at_most_longest(field + ".piece_seconds", l.piece_seconds);
+  };
+  link("emulated_device.to_device", config.to_device);
+  link("emulated_device.from_device", config.from_device);
+  link("emulated_device.on_host", config.on_host);
   at_most_longest("emulated_device.copy_kernels.latency_seconds", config.copy_kernels.latency_seconds);
   rate("emulated_device.copy_kernels.sm_bytes_per_second", config.copy_kernels.sm_bytes_per_second);
   rate("emulated_device.copy_kernels.sm_device_bytes_per_second", config.copy_kernels.sm_device_bytes_per_second);
   rate("emulated_device.copy_kernels.device_bytes_per_second", config.copy_kernels.device_bytes_per_second);
   at_most_longest("emulated_device.jitter_seconds", config.jitter_seconds);
+  at_most_longest("emulated_device.patience_seconds", config.patience_seconds);
   if (config.time != time_mode::real) return;
   if (config.jitter_seconds > 0) {
     turn_down("emulated_device.jitter_seconds", config.jitter_seconds, "delays are only drawn in virtual time");

@@ -19,6 +19,7 @@
 
 namespace kvstrata::emulated {
 
+using detail::add_copy;
 using detail::copy_call;
 using detail::kind_of;
 using detail::overlapping_piece;
@@ -39,7 +40,9 @@ struct piece_mover
 [[nodiscard]] inline double cost_of(const emulated_device_config& config, const copy_call& call, std::size_t bytes,
                                     std::size_t pieces) noexcept
 {
-  const link_model& link = call.route == copy_route::to_device ? config.to_device : config.from_device;
+  const link_model& link = call.route == copy_route::to_device     ? config.to_device
+                           : call.route == copy_route::from_device ? config.from_device
+                                                                   : config.on_host;
   if (call.kind != operation_kind::copy_kernel) {
     return call.of_one_piece ? link.cost(bytes) : link.batch_cost(bytes, pieces);
   }
@@ -72,15 +75,6 @@ struct piece_mover
   work.work =
       std::make_unique<task_of<piece_mover>>(call.label.empty() ? name_of(call.kind) : call.label, std::move(mover));
   return work;
-}
-
-inline void add_copy(device_counters& all, const copy_call& call, std::size_t bytes, std::size_t pieces) noexcept
-{
-  device_counters::traffic& mine = all.by(call.route);
-  if (call.kind == operation_kind::copy_kernel) ++all.kernels;
-  else ++mine.copies;
-  mine.bytes += bytes;
-  mine.pieces += pieces;
 }
 
 /// What the ordering checker is told of the pieces.

@@ -44,7 +44,7 @@ class task_of final : public task
 struct operation
 {
   operation_kind kind = operation_kind::kernel;
-  copy_route link = copy_route::on_device;  ///< the link it holds while it runs; on_device: none
+  copy_route link = copy_route::on_device;  ///< the link it holds while it runs; on_device and on_host: none
   bool fails = false;                       ///< an injected failure: has no effect and breaks the device
   std::byte value{};                        ///< fill, poison
   event awaited;                            ///< wait
@@ -60,9 +60,13 @@ struct operation
 
   [[nodiscard]] bool is_copy() const noexcept
   {
-    return kind == operation_kind::copy_to_device || kind == operation_kind::copy_from_device;
+    return kind == operation_kind::copy_to_device || kind == operation_kind::copy_from_device ||
+           kind == operation_kind::copy_on_host;
   }
-  [[nodiscard]] bool holds_link() const noexcept { return link != copy_route::on_device; }
+  [[nodiscard]] bool holds_link() const noexcept
+  {
+    return link == copy_route::to_device || link == copy_route::from_device;
+  }
   [[nodiscard]] std::string_view label() const noexcept { return work ? work->label : name_of(kind); }
 
   void carry_out() const

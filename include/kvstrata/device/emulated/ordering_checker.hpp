@@ -4,6 +4,7 @@
 #include <kvstrata/device/emulated/access_map.hpp>
 #include <kvstrata/device/emulated/ordering_violation.hpp>
 #include <kvstrata/device/emulated/vector_clock.hpp>
+#include <kvstrata/device/host_io.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,19 +18,16 @@
 
 namespace kvstrata::emulated {
 
-/// Bytes an operation touches.
-struct byte_range
-{
-  const std::byte* data = nullptr;
-  std::size_t size = 0;
-};
+using kvstrata::byte_range;
 
 /// Happens-before by vector clocks, conflicts by the last accesses to each range (FastTrack: Flanagan, Freund, PLDI
 /// 2009). It is told of work when the work is queued:
 ///   - operations of one stream are ordered as they were queued;
 ///   - a wait puts what lies before the event before all that is queued on the stream afterwards;
 ///   - once the host has learned that an event is complete, what lies before it is before all that the host does or
-///     queues afterwards; and what the host did is before all that it queues afterwards.
+///     queues afterwards; and what the host did is before all that it queues afterwards;
+///   - the I/O that a point of a host stream stands for is behind its `ready` and what the host knows when it promises, and
+///     before its point and all later ones of that stream. It is not behind earlier points: I/Os run side by side.
 /// The host counts as one thread. Memory stays bounded: settled accesses are swept out, and past `most_ranges` all
 /// are forgotten, which can hide a violation but never invents one. So they are where memory runs out (lapses() counts
 /// that): what was to be learned then only tells of the past, and nobody can clash with the past any more. Not safe to
@@ -79,23 +77,28 @@ class ordering_checker
   {
     note([&] {
       const vector_clock& now = advance(me);
-      const access mine{me, label};
-      const knows ordered{now};
-      for (const byte_range r : reads) {
-        if (r.size == 0) continue;
-        accesses_.read(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, false});
-      }
-      for (const byte_range r : writes) {
-        if (r.size == 0) continue;
-        accesses_.write(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, true});
-      }
-      if (accesses_.size() > sweep_at_) sweep();
+      touch({me, label}, knows{now}, reads, writes);
     });
   }
   void operation(event me, std::string_view label, std::span<const byte_range> reads,
                  std::span<const byte_range> writes) noexcept
   {
     operation(me, label_number(label), reads, writes);
+  }
+
+  /// The I/O of the point `me` of a host stream reads and writes these bytes when `ready` has come to pass.
+  void promise(event me, std::uint32_t label, const fence& ready, std::span<const byte_range> reads,
+               std::span<const byte_range> writes) noexcept
+  {
+    note([&] {
+      vector_clock before = host_;
+      for (const event point : ready) learn(before, point);
+      touch({me, label}, [&](event other) { return other == me || before.knows(other); }, reads, writes);
+      state& s = streams_[static_cast<std::size_t>(me.stream)];
+      s.clock.join(before);
+      s.clock.raise(me.stream, me.sequence);
+      s.history.change(me.sequence, s.clock);
+    });
   }
 
   /// The wait at the place `me` puts `awaited` before all that follows on the stream.
@@ -202,6 +205,22 @@ class ordering_checker
       accesses_.clear();
       ++lapses_;
     }
+  }
+
+  /// Somebody touches memory, behind what `ordered(event)` holds for.
+  template <class Ordered>
+  void touch(const access& mine, Ordered&& ordered, std::span<const byte_range> reads,
+             std::span<const byte_range> writes)
+  {
+    for (const byte_range r : reads) {
+      if (r.size == 0) continue;
+      accesses_.read(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, false});
+    }
+    for (const byte_range r : writes) {
+      if (r.size == 0) continue;
+      accesses_.write(number_of(r.data), number_of(r.data) + r.size, mine, ordered, reporter{*this, mine, true});
+    }
+    if (accesses_.size() > sweep_at_) sweep();
   }
 
   /// Takes the stream to a new place: it now knows what the host knows.

@@ -3,14 +3,14 @@
 
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/link.hpp>
+#include <kvstrata/device/emulated/misuse.hpp>
+#include <kvstrata/device/emulated/real_lane.hpp>
 #include <kvstrata/device/emulated/scheduler.hpp>
 #include <kvstrata/device/emulated/span_book.hpp>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <condition_variable>
-#include <limits>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -23,7 +23,7 @@ namespace kvstrata::emulated {
 class real_time final : public scheduler
 {
  public:
-  explicit real_time(const emulated_device_config& config) : spans_(config.trace) {}
+  explicit real_time(const emulated_device_config& config) : patience_(config.patience_seconds), spans_(config.trace) {}
 
   ~real_time() override { real_time::drain(); }
 
@@ -32,6 +32,7 @@ class real_time final : public scheduler
     for (std::uint32_t i = 0; i < streams(); ++i) {
       lane& s = *lanes_[i];
       const std::lock_guard lock(s.mutex);
+      if (s.host != nullptr) s.publish(s.host->complete_all());
       s.closing = true;
       s.arrived.notify_one();
     }
@@ -42,34 +43,27 @@ class real_time final : public scheduler
 
   stream_id create_stream(std::string_view name) override
   {
-    const std::lock_guard lock(creating_);
-    const std::uint32_t number = count_.load(std::memory_order_relaxed);
-    if (number == most_streams) {
-      throw capacity_error("stream '" + std::string(name) + "' cannot be created: an emulated device has at most " +
-                           std::to_string(most_streams) + " streams");
-    }
-    auto fresh = std::make_unique<lane>();
-    fresh->name = name;
-    lanes_[number] = std::move(fresh);
-    try {
-      lanes_[number]->worker = std::thread([this, number] { work(static_cast<stream_id>(number), *lanes_[number]); });
-    } catch (const std::bad_alloc&) {
-      lanes_[number].reset();
-      throw;
-    } catch (const std::system_error& refused) {
-      lanes_[number].reset();
-      throw capacity_error("stream '" + std::string(name) + "' cannot be created: " + refused.what());
-    }
-    count_.store(number + 1, std::memory_order_release);
-    return static_cast<stream_id>(number);
+    return create(name, [this](stream_id id, lane& s) {
+      try {
+        s.worker = std::thread([this, id, &s] { work(id, s); });
+      } catch (const std::system_error& refused) {
+        throw capacity_error("stream '" + s.name + "' cannot be created: " + refused.what());
+      }
+    });
+  }
+  stream_id create_host_stream(std::string_view name) override
+  {
+    return create(name, [](stream_id, lane& s) { s.host = std::make_unique<detail::host_line>(); });
   }
 
   [[nodiscard]] std::uint32_t streams() const override { return count_.load(std::memory_order_acquire); }
   [[nodiscard]] std::string stream_name(stream_id stream) const override { return at(stream).name; }
+  [[nodiscard]] bool is_host_stream(stream_id stream) const override { return at(stream).host != nullptr; }
 
   std::uint64_t enqueue(stream_id stream, operation work) override
   {
     lane& s = at(stream);
+    if (s.host != nullptr) detail::turn_down_work(name_of(work.kind), s.name);
     work.queued_at = now();
     bool wake = false;
     std::uint64_t sequence = 0;
@@ -83,6 +77,30 @@ class real_time final : public scheduler
     }
     if (wake) s.arrived.notify_one();
     return sequence;
+  }
+
+  std::uint64_t promise(stream_id stream, const fence& ready) override
+  {
+    lane& s = host(stream);
+    const std::lock_guard lock(s.mutex);
+    const std::uint64_t sequence = s.host->promise(ready);
+    s.enqueued.store(sequence, std::memory_order_release);
+    return sequence;
+  }
+  void complete(event point) override
+  {
+    lane& s = host(point.stream);
+    const std::lock_guard lock(s.mutex);
+    detail::require_open(*s.host, point, s.name);
+    for (const event ready : s.host->ready_of(point.sequence)) {
+      if (!has_passed(ready)) turn_down_early(point, s.name, ready, at(ready.stream).name);
+    }
+    s.publish(s.host->complete(point.sequence));
+  }
+  void complete_later(event, double, std::unique_ptr<task>) override
+  {
+    throw usage_error(
+        "complete_later was called, but it needs virtual time: in real time a thread of the host's completes");
   }
 
   [[nodiscard]] std::uint64_t enqueued(stream_id stream) const override
@@ -99,7 +117,7 @@ class real_time final : public scheduler
   {
     if (has_passed(point)) return std::nullopt;
     const double begin = now();
-    await(point);
+    while (!at(point.stream).await(point.sequence, patience_)) give_up_if_promised(point);
     return now() - begin;
   }
 
@@ -124,27 +142,34 @@ class real_time final : public scheduler
 
  private:
   static constexpr std::uint32_t most_streams = 256;  // so that finding a stream needs no lock
-  static constexpr std::uint64_t nobody = (std::numeric_limits<std::uint64_t>::max)();
 
-  struct lane
-  {
-    std::string name;
-    std::mutex mutex;  // incoming, idle, closing
-    std::condition_variable arrived;
-    std::vector<operation> incoming;
-    bool idle = false;
-    bool closing = false;
-    std::atomic<std::uint64_t> enqueued{0};
-    std::atomic<std::uint64_t> completed{0};
-    std::mutex done_mutex;
-    std::condition_variable done;
-    std::atomic<std::uint64_t> awaited{nobody};  // the earliest place somebody sleeps for
-    std::atomic<double> busy{0};                 // written by the worker alone
-    std::atomic<double> stalled{0};
-    std::thread worker;
-  };
+  using lane = real_lane;
 
   [[nodiscard]] lane& at(stream_id stream) const noexcept { return *lanes_[static_cast<std::size_t>(stream)]; }
+  [[nodiscard]] lane& host(stream_id stream) const
+  {
+    lane& s = at(stream);
+    if (s.host == nullptr) detail::turn_down_promise(s.name);
+    return s;
+  }
+
+  /// Calls open(stream_id, lane) for a new one, and keeps it. When open throws, there is none.
+  template <class Open>
+  stream_id create(std::string_view name, Open&& open)
+  {
+    const std::lock_guard lock(creating_);
+    const std::uint32_t number = count_.load(std::memory_order_relaxed);
+    if (number == most_streams) {
+      throw capacity_error("stream '" + std::string(name) + "' cannot be created: an emulated device has at most " +
+                           std::to_string(most_streams) + " streams");
+    }
+    auto fresh = std::make_unique<lane>();
+    fresh->name = name;
+    open(static_cast<stream_id>(number), *fresh);
+    lanes_[number] = std::move(fresh);
+    count_.store(number + 1, std::memory_order_release);
+    return static_cast<stream_id>(number);
+  }
 
   void work(stream_id id, lane& s)
   {
@@ -166,7 +191,9 @@ class real_time final : public scheduler
         const double begin = now();
         if (next.kind == operation_kind::wait) {
           if (!has_passed(next.awaited)) {
-            await(next.awaited);
+            s.hold(next.awaited);
+            at(next.awaited.stream).await(next.awaited.sequence);
+            s.hold({});
             on_schedule = now();
             stalls.held(begin, on_schedule, next.awaited.stream);
           }
@@ -174,16 +201,16 @@ class real_time final : public scheduler
           std::string label = spans_.keeps() ? kept_label(next) : std::string();
           const stall_meter::stall held = stalls.released(next.queued_at);
           if (next.delay > 0) sleep(next.delay);
-          carry_out(next, s.name, true);
+          carry_out(next, s.name, true, failure);
           const double end = settle(next, on_schedule);
-          add(s.stalled, held.seconds());
-          add(s.busy, end - begin);
+          real_lane::add(s.stalled, held.seconds());
+          real_lane::add(s.busy, end - begin);
           if (held.seconds() > 0) spans_.keep([&] { return span_of(held, id, s.name, stream_name(held.cause)); });
           spans_.keep([&]() -> op_span {
             return {id, s.name, std::move(label), next.kind, begin, end, next.bytes, next.pieces};
           });
         }
-        publish(s, next.sequence);
+        s.publish(next.sequence);
       }
       batch.clear();
     }
@@ -215,32 +242,19 @@ class real_time final : public scheduler
     std::this_thread::sleep_for(std::chrono::duration<double>((std::min)(seconds, longest_seconds)));
   }
 
-  void publish(lane& s, std::uint64_t sequence)
+  /// The host has waited for long. It goes on where the event hangs on no promise: then it is the device that is slow.
+  /// Whatever an event waits for is older than itself, so that this comes to an end.
+  void give_up_if_promised(event point)
   {
-    s.completed.store(sequence);
-    if (sequence < s.awaited.load()) return;
-    const std::lock_guard lock(s.done_mutex);
-    s.awaited.store(nobody);  // whoever needs more says so again
-    s.done.notify_all();
+    event cause = point;
+    while (cause.sequence != 0 && at(cause.stream).host == nullptr) cause = at(cause.stream).holder();
+    if (has_passed(cause)) return;
+    cause.sequence = at(cause.stream).completed.load() + 1;
+    give_up_waiting(point, at(point.stream).name, cause, at(cause.stream).name,
+                    "the host has waited for emulated_device.patience_seconds, " + std::to_string(patience_));
   }
 
-  void await(event point)
-  {
-    lane& s = at(point.stream);
-    std::unique_lock lock(s.done_mutex);
-    for (;;) {
-      if (point.sequence < s.awaited.load()) s.awaited.store(point.sequence);
-      // Both sides write first and read then, sequentially consistent: one of them sees the other.
-      if (s.completed.load() >= point.sequence) return;
-      s.done.wait(lock);
-    }
-  }
-
-  static void add(std::atomic<double>& sum, double seconds)
-  {
-    sum.store(sum.load(std::memory_order_relaxed) + seconds, std::memory_order_relaxed);
-  }
-
+  double patience_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   link_account links_[2];
   std::mutex creating_;

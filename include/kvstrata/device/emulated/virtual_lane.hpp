@@ -3,10 +3,12 @@
 
 #include <kvstrata/device/emulated/operation.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/host_line.hpp>
 
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +17,7 @@ namespace kvstrata::emulated {
 
 struct virtual_lane
 {
-  /// A stream whose front waits for a place on this one.
+  /// A stream whose front waits for a place on this one, or a late answer that does (late_answers.hpp).
   struct waiter
   {
     std::uint64_t sequence;
@@ -23,7 +25,8 @@ struct virtual_lane
   };
 
   std::string name;
-  std::deque<operation> queue;  // the front runs, or waits to
+  std::unique_ptr<detail::host_line> host;  // of a host stream, whose queue stays empty
+  std::deque<operation> queue;              // the front runs, or waits to
   std::uint64_t enqueued = 0;
   std::uint64_t completed = 0;
   double free_at = 0;  // when the last completed operation was over

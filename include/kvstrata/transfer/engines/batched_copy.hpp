@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
 namespace kvstrata {
 
@@ -33,13 +32,13 @@ struct batched_copy
     {
       copied out;
       if (list.empty()) return out;
-      list_pieces(pieces_, list, direction_, layer);
+      const std::span<const copy_piece> all = pieces_.of(list, layer);
       wait_for(*device_, stream_, after);
-      for (std::size_t begin = 0; begin < pieces_.size(); begin += MaxPieces) {
-        const std::size_t left = pieces_.size() - begin;
-        out.calls += issue(std::span<const copy_piece>(pieces_).subspan(begin, left < MaxPieces ? left : MaxPieces));
+      for (std::size_t begin = 0; begin < all.size(); begin += MaxPieces) {
+        const std::size_t left = all.size() - begin;
+        out.calls += issue(all.subspan(begin, left < MaxPieces ? left : MaxPieces));
       }
-      out.pieces = pieces_.size();
+      out.pieces = all.size();
       out.done = device_->record(stream_);
       return out;
     }
@@ -61,7 +60,7 @@ struct batched_copy
     Device* device_;
     copy_direction direction_;
     stream_id stream_;
-    std::vector<copy_piece> pieces_;  // of the call at hand
+    layer_pieces pieces_;
   };
 };
 

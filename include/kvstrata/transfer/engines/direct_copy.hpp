@@ -29,7 +29,7 @@ struct direct_copy
       copied out;
       if (list.empty()) return out;
       wait_for(*device_, stream_, after);
-      each_piece(list, direction_, layer, JoinPages, [&](const copy_piece& piece) {
+      each_piece(list, layer, JoinPages, [&](const copy_piece& piece) {
         device_->copy(stream_, direction_, piece.dst, piece.src, piece.bytes);
         ++out.calls;
       });

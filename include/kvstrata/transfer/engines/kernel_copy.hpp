@@ -2,14 +2,14 @@
 // the device has to chew, pieces of any size at the same price.
 //
 // It takes multiprocessors from the model, and tail latencies show it: the budget is Sms of them (0: all), and
-// onload_by and offload_by choose it for one direction alone. The lower tier must be pinned memory, which is all that a
+// onload_by and offload_by choose it for one direction alone. The memory below must be pinned, which is all that a
 // kernel can reach of the host.
 #pragma once
 
 #include <kvstrata/transfer/concepts.hpp>
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 namespace kvstrata {
 
@@ -31,15 +31,15 @@ struct kernel_copy
     [[nodiscard]] copied copy(const copy_list& list, layer_index layer, const fence& after)
     {
       if (list.empty()) return {};
-      list_pieces(pieces_, list, direction_, layer);
+      const std::span<const copy_piece> all = pieces_.of(list, layer);
       wait_for(*device_, stream_, after);
       const bool inwards = direction_ == copy_direction::to_device;
       device_->copy_kernel_launch(stream_,
                                   {.label = copy_stream_name(direction_),
                                    .route = inwards ? copy_route::to_device : copy_route::from_device,
                                    .sms = Sms},
-                                  pieces_);
-      return {.calls = 1, .pieces = pieces_.size(), .done = device_->record(stream_)};
+                                  all);
+      return {.calls = 1, .pieces = all.size(), .done = device_->record(stream_)};
     }
 
     void drain_sync() noexcept { drain_stream_sync(*device_, stream_); }
@@ -48,7 +48,7 @@ struct kernel_copy
     Device* device_;
     copy_direction direction_;
     stream_id stream_;
-    std::vector<copy_piece> pieces_;  // of the call at hand
+    layer_pieces pieces_;
   };
 };
 

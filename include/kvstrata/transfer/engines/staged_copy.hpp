@@ -71,8 +71,7 @@ class staged_copy<SlotBytes, Slots, Sms>::on
     staged_copy::check_piece(list.piece_bytes);
     start_slot();
     wait_for(*device_, inwards_ ? copies_ : kernels_, after);
-    const copy_direction direction = inwards_ ? copy_direction::to_device : copy_direction::from_device;
-    each_piece(list, direction, layer, true, [&](copy_piece piece) {
+    each_piece(list, layer, true, [&](copy_piece piece) {
       while (piece.bytes != 0) {
         const std::size_t room = (SlotBytes - filled_) / list.piece_bytes * list.piece_bytes;
         if (room == 0) {
@@ -150,7 +149,7 @@ class staged_copy<SlotBytes, Slots, Sms>::on
   std::array<event, Slots> last_use_{};
   std::size_t next_ = 0;           // the slot at hand
   std::size_t filled_ = 0;         // bytes of it
-  std::vector<copy_piece> large_;  // between the lower tier and the slot
+  std::vector<copy_piece> large_;  // between the memory below and the slot
   std::vector<copy_piece> small_;  // between the slot and the pages
 };
 

@@ -1,0 +1,299 @@
+// Who has what in which level, and the books of it. Drops copies; moves no bytes.
+#pragma once
+
+#include <kvstrata/books/directory.hpp>
+#include <kvstrata/books/dirty_line.hpp>
+#include <kvstrata/books/hot_records.hpp>
+#include <kvstrata/books/level_set.hpp>
+#include <kvstrata/books/stored_book.hpp>
+#include <kvstrata/observe/concepts.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace kvstrata {
+
+/// Not synchronised: the cache holds a lock.
+template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>
+class residency
+{
+  using levels = level_set<Tiers, Replacement, Layout>;
+
+ public:
+  using tiers_type = Tiers;
+  static constexpr level_index memories = Tiers::memories, stores = Tiers::stores;
+  using device_type = typename Tiers::device_type;
+  using entry_type = typename levels::entry_type;
+  template <level_index Level>
+  using level_at = typename levels::template level_at<Level>;
+  using layout_type = Layout;
+  using tracker_type = Tracker;
+
+  residency(device_type& d, const geometry& shape, const Layout& layout, const typename Tiers::config& sizes,
+            epoch_id epoch, const cost_model& costs)
+      : device_(&d),
+        shape_(shape),
+        layout_(layout),
+        users_(epoch),
+        hot_(d),
+        describe_{.costs = costs, .token_bytes = shape.token_bytes()},
+        levels_(d, sizes, shape, layout, describe_)
+  {
+  }
+  residency(const residency&) = delete;
+  residency& operator=(const residency&) = delete;
+
+  [[nodiscard]] device_type& device() const noexcept { return *device_; }
+  [[nodiscard]] const geometry& shape() const noexcept { return shape_; }
+  [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
+  [[nodiscard]] directory<entry_type>& users() noexcept { return users_; }
+  [[nodiscard]] dirty_line<entry_type>& dirty() noexcept { return dirty_; }
+  [[nodiscard]] hot_records<entry_type, device_type>& hot() noexcept { return hot_; }
+  [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
+  [[nodiscard]] stored_book<Tiers::stores>& stored() noexcept { return stored_; }
+
+  template <level_index Level>
+  [[nodiscard]] auto& level() noexcept
+  {
+    return levels_.template at<Level>();
+  }
+  [[nodiscard]] auto& slab() noexcept { return level<0>(); }
+
+  [[nodiscard]] bool is_stale(const entry_type& e) const noexcept { return users_.is_stale(e); }
+  /// Of this epoch, and not erased.
+  [[nodiscard]] bool is_live(const entry_type& e) const noexcept { return !e.doomed && !is_stale(e); }
+
+  [[nodiscard]] page_interval pages(token_interval t) const noexcept { return pages_of(t, layout_.page_tokens); }
+  [[nodiscard]] token_interval tokens_in(page_interval pages) const noexcept
+  {
+    return {pages.begin * layout_.page_tokens, pages.end * layout_.page_tokens};
+  }
+  /// The pages to take for `tokens`: whole granules.
+  [[nodiscard]] page_interval pages_to_take(token_interval tokens) const noexcept
+  {
+    return whole_granules(pages(tokens), layout_.granule_pages());
+  }
+
+  /// What time it is, as far as requests tell.
+  void note_time(std::int64_t time_ms) noexcept { describe_.latest_ms = (std::max)(describe_.latest_ms, time_ms); }
+
+  /// Counts a request of the entry's user.
+  void count_request(entry_type& e) noexcept
+  {
+    if (e.uses != entry_type::most_uses) ++e.uses;
+    each_level<0, memories>([&](auto i) {
+      if (i() != 0 || e.is_hot()) e.template at<i()>().left = e.template at<i()>().refused = false;
+    });
+    e.asked_at = ++clock_;
+  }
+  /// Requests served since the entry's last one, up to 2^32.
+  [[nodiscard]] std::uint64_t age(const entry_type& e) const noexcept { return clock_ - e.asked_at; }
+
+  /// The entry is used by a batch: the policies of all levels learn of it.
+  void touch(entry_type& e, const reuse_hint& hint)
+  {
+    each_level<0, memories>([&](auto i) { level<i()>().touch(e, hint); });
+  }
+
+  /// What that level has of the entry from now on. Gives no frames back.
+  template <level_index Level>
+  void set_tokens(entry_type& e, token_interval tokens) noexcept
+  {
+    if (tokens == e.template look<Level>().tokens) return;
+    auto& mine = e.template at<Level>();
+    if (is_live(e)) level<Level>().counts().resident += std::uint64_t{tokens.size()} - mine.tokens.size();
+    mine.tokens = tokens;
+    mine.read.keep(tokens);
+    if constexpr (Level == 0) {
+      if (prefetch_state* const ahead = e.hot().if_prefetched()) ahead->had = intersect(ahead->had, tokens);
+      if (tokens.empty()) forget_prefetch(e);
+    }
+    note(e);
+  }
+
+  /// Drops what `cut` says of the entry's copy in that level, under pressure.
+  template <level_index Level>
+  void shed(entry_type& e, const shed_cut& cut) noexcept
+  {
+    auto& here = level<Level>();
+    auto& mine = e.template at<Level>();
+    const object_info before = here.before_eviction(e);
+    const token_interval had = mine.tokens;
+    if (!cut.lost.empty()) {
+      count_evicted<Level>(e, cut.lost);
+      set_tokens<Level>(e, cut.lost.begin > had.begin ? token_interval{had.begin, cut.lost.begin}
+                                                      : token_interval{cut.lost.end, had.end});
+      if (mine.tokens.empty()) mine.left = true;
+    }
+    here.trim(e, cut.keep, &before);
+    changed(e);
+  }
+
+  /// The size or dirtiness of the entry's copies has changed: the policies that know them hear of it.
+  void changed(entry_type& e) noexcept
+  {
+    each_level<0, memories>([&](auto i) { level<i()>().changed(e); });
+  }
+
+  /// Gives back the frames of that level that hold no valid token, but for room to grow; in the slab all where the policy does
+  /// not know the entry, as it threw: nobody would ever choose it.
+  template <level_index Level>
+  void trim(entry_type& e) noexcept
+  {
+    const auto& mine = e.template look<Level>();
+    if constexpr (Level == 0) {
+      if (!mine.listed && !mine.extents.empty()) shed<0>(e, {mine.tokens, {}});
+    }
+    const page_interval needed = Level == 0 ? pages_to_take(mine.tokens) : pages(mine.tokens);
+    level<Level>().trim(e, needed);
+  }
+
+  /// Ends a change of the entry: frames without a valid token go back, and the entry, when it has none and nobody holds it.
+  void settle(entry_type& e) noexcept
+  {
+    trim<0>(e);
+    slab().changed(e);
+    discard_if_empty(e);
+  }
+
+  /// Takes an unread prefetch back, unless the levels below have lost its tokens since. Returns how many it took.
+  token_count undo_prefetch(entry_type& e) noexcept
+  {
+    const prefetch_state& ahead = std::as_const(e).hot().prefetched();
+    const token_interval all = e.template look<0>().tokens;
+    const token_interval keep = intersect(all, ahead.had);
+    const token_count gone = all.size() - keep.size();
+    const token_interval front{all.begin, keep.empty() ? all.end : keep.begin};
+    const token_interval rear{keep.empty() ? all.end : keep.end, all.end};
+    if (!ahead.unread || gone == 0) return 0;
+    if (e.template tokens_in<1, memories>(front) + e.template tokens_in<1, memories>(rear) != gone) return 0;
+    forget_prefetch(e);
+    set_tokens<0>(e, keep);
+    settle(e);
+    tell(tracker_, prefetch_undone{gone});
+    return gone;
+  }
+
+  /// Drops all copies of an entry.
+  void drop_copies(entry_type& e) noexcept
+  {
+    uncount(e);
+    forget_prefetch(e);
+    each_level<0, memories>([&](auto i) {
+      if (i() == 0 && !e.is_hot()) return;
+      auto& mine = e.template at<i()>();
+      mine.tokens = {};
+      mine.read.clear();
+      level<i()>().trim(e, {});
+    });
+  }
+
+  /// Drops all copies of an entry that is not held, and the entry.
+  void erase(entry_type& e) noexcept
+  {
+    drop_copies(e);
+    discard(e);
+  }
+
+  /// Takes a held entry out of sight; whoever ends its last hold erases it.
+  void doom(entry_type& e) noexcept
+  {
+    uncount(e);
+    users_.doom(e);
+  }
+
+  /// Of an entry that nobody holds any more: it goes when nothing of it is anywhere, else it cools.
+  void discard_if_empty(entry_type& e) noexcept
+  {
+    if (e.holds == 0 && e.has_no_extents()) return discard(e);
+    hot_.cool(e);
+  }
+
+  void advance(epoch_id epoch) noexcept
+  {
+    users_.advance(epoch);
+    each_level<0, memories>([&](auto i) { level<i()>().counts().resident = 0; });
+    cached_users_ = 0;
+    dirty_.forget_all();
+  }
+
+  [[nodiscard]] cache_stats stats()
+  {
+    cache_stats s;
+    s.depth = memories;
+    each_level<0, memories>([&](auto i) { s.levels[i()] = level<i()>().stats(); });
+    s.window = slab().window_stats(*device_);
+    s.users = cached_users_;
+    s.dirty_tokens = dirty_.tokens();
+    s.stretch_bytes = users_.stretch_bytes();
+    return s;
+  }
+
+ private:
+  static void forget_prefetch(entry_type& e) noexcept
+  {
+    if (!e.is_hot() || e.hot().if_prefetched() == nullptr) return;
+    e.hot().prefetch().unread = false;
+    e.hot().prefetch().arriving.clear();
+  }
+
+  void discard(entry_type& e) noexcept
+  {
+    hot_.drop(e);
+    users_.discard(e);
+  }
+
+  /// The entry's intervals have changed.
+  void note(entry_type& e) noexcept
+  {
+    const bool live = is_live(e);
+    dirty_.note(e, live);
+    const bool counts = live && !e.has_no_tokens();
+    const bool counted = e.counted;
+    e.counted = counts;
+    if (counted == counts || !live) return;
+    if (counts) ++cached_users_;
+    else --cached_users_;
+  }
+
+  void uncount(entry_type& e) noexcept
+  {
+    if (!is_live(e)) return;
+    each_level<0, memories>([&](auto i) { level<i()>().counts().resident -= e.template look<i()>().tokens.size(); });
+    dirty_.forget(e);
+    if (e.counted) --cached_users_;
+    e.counted = false;
+  }
+
+  /// Before the entry loses the tokens.
+  template <level_index Level>
+  void count_evicted(const entry_type& e, token_interval lost) noexcept
+  {
+    if (!is_live(e)) return;
+    const token_count dropped = gone_with<Level, memories>(stored_, e, lost);
+    auto& count = level<Level>().counts();
+    count.evicted += lost.size();
+    count.dropped += dropped;
+    tell(tracker_, tokens_evicted{.from = Level,
+                                  .tokens = lost.size(),
+                                  .dropped = dropped,
+                                  .unread = lost.size() - e.template at<Level>().read.among(lost),
+                                  .age = age(e)});
+  }
+
+  device_type* device_;
+  geometry shape_;
+  Layout layout_;
+  directory<entry_type> users_;
+  hot_records<entry_type, device_type> hot_;
+  describer describe_;
+  levels levels_;
+  [[no_unique_address]] Tracker tracker_;
+  std::uint64_t cached_users_ = 0;  // live, with tokens in a level
+  dirty_line<entry_type> dirty_;
+  [[no_unique_address]] stored_book<Tiers::stores> stored_;
+  std::uint32_t clock_ = 0;  // requests
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,70 @@
+// Where every byte is.
+#pragma once
+
+#include <kvstrata/books/store_figures.hpp>
+#include <kvstrata/core/levels.hpp>
+#include <kvstrata/observe/events.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace kvstrata {
+
+/// free + resident + in_flight = capacity, at all times.
+struct tier_stats
+{
+  std::string_view name;  ///< of the tier; empty where there is no such level
+  std::uint64_t capacity_bytes = 0;
+  std::uint64_t free_bytes = 0;       ///< nobody's, and nothing queued uses it
+  std::uint64_t resident_bytes = 0;   ///< in pages or extents of users
+  std::uint64_t in_flight_bytes = 0;  ///< nobody's any more, but queued work still uses it
+  std::uint64_t resident_tokens = 0;  ///< committed tokens that the tier holds for the current epoch's users
+  std::uint64_t evicted_tokens = 0;   ///< pushed out by pressure so far
+  std::uint64_t dropped_tokens = 0;   ///< of these, how many were in no other tier and so are lost
+
+  /// Adds another's figures.
+  constexpr tier_stats& operator+=(const tier_stats& other) noexcept
+  {
+    name = other.name;
+    capacity_bytes += other.capacity_bytes;
+    free_bytes += other.free_bytes;
+    resident_bytes += other.resident_bytes;
+    in_flight_bytes += other.in_flight_bytes;
+    resident_tokens += other.resident_tokens;
+    evicted_tokens += other.evicted_tokens;
+    dropped_tokens += other.dropped_tokens;
+    return *this;
+  }
+};
+
+struct cache_stats
+{
+  level_index depth = 0;             ///< levels that there are
+  by_level<tier_stats> levels{};     ///< [depth], from the slab down
+  tier_stats window;                 ///< the onload window; resident while leases read it; all 0 without one
+  std::uint64_t dirty_tokens = 0;    ///< that only the slab has
+  std::uint64_t waiting_writes = 0;  ///< users whose write waits for its turn
+  std::uint64_t users = 0;           ///< of whom any token is cached, in the current epoch
+  std::uint64_t leases = 0;          ///< not yet released
+  std::uint64_t stretch_bytes = 0;   ///< kept of users' stretch fingerprints, in host memory
+  by_level<store_figures> stores{};  ///< [level] of those that are stores
+  tokens_forgotten forgotten{};      ///< that requests have made useless so far
+};
+
+/// Adds the figures of another cache of as many levels.
+constexpr cache_stats& operator+=(cache_stats& all, const cache_stats& one) noexcept
+{
+  all.depth = one.depth;
+  for (level_index i = 0; i < one.depth; ++i) all.levels[i] += one.levels[i];
+  for (level_index i = 0; i < one.depth; ++i) all.stores[i] += one.stores[i];
+  all.window += one.window;
+  all.dirty_tokens += one.dirty_tokens;
+  all.waiting_writes += one.waiting_writes;
+  all.users += one.users;
+  all.leases += one.leases;
+  all.stretch_bytes += one.stretch_bytes;
+  all.forgotten += one.forgotten;
+  return all;
+}
+
+}  // namespace kvstrata

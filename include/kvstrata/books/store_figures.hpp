@@ -1,0 +1,44 @@
+// What a cache and its stores had to do with each other.
+#pragma once
+
+#include <cstdint>
+
+namespace kvstrata {
+
+/// What went on between a cache and one of its stores so far.
+struct store_figures
+{
+  std::uint64_t puts = 0;            ///< begun
+  std::uint64_t put_tokens = 0;      ///< in these
+  std::uint64_t refused_tokens = 0;  ///< that found no room on their way down
+  std::uint64_t lost_puts = 0;
+  std::uint64_t gets = 0;           ///< begun
+  std::uint64_t staged_tokens = 0;  ///< that arrived in the last memory
+  std::uint64_t lost_gets = 0;      ///< misses
+  std::uint64_t late_gets = 0;      ///< of `gets`: a lease had begun before they came
+  std::uint64_t late_tokens = 0;    ///< that came for such leases
+  std::uint64_t unused_gets = 0;    ///< arrived, and found no place or no use any more
+  std::uint64_t foreign = 0;        ///< records found that are of another life, epoch or format: misses
+  std::uint64_t contradicted = 0;   ///< records that a fingerprint contradicts: misses, and erased
+  std::uint64_t asked = 0;          ///< sequences of which the store did not know without asking
+
+  constexpr store_figures& operator+=(const store_figures& o) noexcept
+  {
+    puts += o.puts;
+    put_tokens += o.put_tokens;
+    refused_tokens += o.refused_tokens;
+    lost_puts += o.lost_puts;
+    gets += o.gets;
+    staged_tokens += o.staged_tokens;
+    lost_gets += o.lost_gets;
+    late_gets += o.late_gets;
+    late_tokens += o.late_tokens;
+    unused_gets += o.unused_gets;
+    foreign += o.foreign;
+    contradicted += o.contradicted;
+    asked += o.asked;
+    return *this;
+  }
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,123 @@
+// What stores have of the users of whom a memory has something, as far as is known, and which life of theirs it is.
+#pragma once
+
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/core/levels.hpp>
+#include <kvstrata/tiers/stores/record.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <sys/random.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace kvstrata {
+
+/// Numbers that nobody else draws: from a random place on, in an order without repetitions.
+class random_lives
+{
+ public:
+  random_lives() noexcept
+  {
+    if (::getrandom(&state_, sizeof state_, 0) != static_cast<ssize_t>(sizeof state_)) {
+      state_ = reinterpret_cast<std::uintptr_t>(this) * 0x9e3779b97f4a7c15U;  // better than all the same
+    }
+  }
+
+  [[nodiscard]] incarnation_id next() noexcept
+  {
+    std::uint64_t x = (state_ += 0x9e3779b97f4a7c15U);  // splitmix64
+    x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
+    return static_cast<incarnation_id>(x ^ (x >> 31U));
+  }
+
+ private:
+  std::uint64_t state_ = 0;
+};
+
+/// For `Stores` stores. Whoever has nothing in a memory any more is forgotten when the book has grown: it has no more than
+/// twice as many users as have, and a few. Not synchronised.
+template <level_index Stores>
+class stored_book
+{
+ public:
+  struct life
+  {
+    incarnation_id incarnation{};
+    std::array<token_interval, Stores> tokens{};  ///< [store] on their way or there
+    token_count reach = 0;                        ///< no store ever got a token of this life from here on
+    token_count first_token = 0;    ///< of the window in which the last that went to one, or came, was computed, ...
+    token_count earlier_until = 0;  ///< ... but for tokens before this, which are of earlier ones
+  };
+
+  /// A user begins anew: nothing that a store has is theirs. `is_here(user)`: has anybody with that name an entry?
+  template <class IsHere>
+  life& begin(user_id user, IsHere&& is_here)
+  {
+    return adopt(user, lives_.next(), is_here);
+  }
+  /// A user comes back, as a store knows them.
+  template <class IsHere>
+  life& adopt(user_id user, incarnation_id incarnation, IsHere&& is_here)
+  {
+    if (all_.size() >= most_) sweep(is_here);
+    life& mine = all_[to_number(user)];
+    mine = {.incarnation = incarnation};
+    return mine;
+  }
+  /// A user who is here goes on in a new life; what stores have is of the old one. Cannot fail.
+  void renew(user_id user) noexcept
+  {
+    if (life* const mine = find(user)) *mine = {.incarnation = lives_.next()};
+  }
+
+  /// Null for users who are not here.
+  [[nodiscard]] life* find(user_id user) noexcept
+  {
+    const auto at = all_.find(to_number(user));
+    return at == all_.end() ? nullptr : &at->second;
+  }
+  void forget(user_id user) noexcept { all_.erase(to_number(user)); }
+
+  [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+
+ private:
+  template <class IsHere>
+  void sweep(IsHere&& is_here)
+  {
+    erase_if(all_, [&](const auto& one) { return !is_here(static_cast<user_id>(one.first)); });
+    most_ = 2 * all_.size() + a_few;
+  }
+
+  static constexpr std::size_t a_few = 64;
+
+  random_lives lives_;
+  boost::unordered_flat_map<std::uint64_t, life> all_;
+  std::size_t most_ = a_few;
+};
+
+/// Where a stack has no store.
+template <>
+class stored_book<0>
+{
+};
+
+/// Of tokens that an entry loses in level `Level`, how many no other memory has and no store.
+template <level_index Level, level_index Memories, level_index Store = 0, level_index Stores, class Entry>
+[[nodiscard]] token_count gone_with([[maybe_unused]] stored_book<Stores>& book, const Entry& e, token_interval lost)
+{
+  if constexpr (Store < Stores) {
+    const auto* const life = book.find(e.user);
+    const token_interval there = life == nullptr ? token_interval{} : intersect(lost, life->tokens[Store]);
+    if (there.empty()) return gone_with<Level, Memories, Store + 1>(book, e, lost);
+    return gone_with<Level, Memories, Store + 1>(book, e, {lost.begin, there.begin}) +
+           gone_with<Level, Memories, Store + 1>(book, e, {there.end, lost.end});
+  } else {
+    return lost.size() - e.template tokens_in<0, Memories, Level>(lost);
+  }
+}
+
+}  // namespace kvstrata

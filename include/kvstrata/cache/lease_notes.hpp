@@ -1,0 +1,115 @@
+// What the books, the page table and the tracker learn of a batch that is under a lease.
+#pragma once
+
+#include <kvstrata/books/hot_record.hpp>
+#include <kvstrata/cache/lease.hpp>
+#include <kvstrata/observe/concepts.hpp>
+#include <kvstrata/plan/plan.hpp>
+#include <kvstrata/plan/request.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace kvstrata {
+
+/// Moves nothing. Not synchronised.
+template <class Residency>
+class lease_notes
+{
+ public:
+  using entry_type = typename Residency::entry_type;
+  using tracker_type = typename Residency::tracker_type;
+  using state = lease_state<entry_type, Residency::stores>;
+  static constexpr level_index memories = Residency::memories;
+
+  explicit lease_notes(Residency& r) : residency_(&r) {}
+
+  /// Counts a request and tells what it found.
+  void note_hit(entry_type& e, const request_plan& r, state& s)
+  {
+    if constexpr (tracks<tracker_type, user_hit>) {
+      const std::uint64_t age = residency_->age(e);
+      const token_sources from = sources_of(s.plan.pieces_of(r));
+      for (level_index level = 0; level < memories + Residency::stores; ++level) {
+        if (from.from[level] != 0) residency_->tracker().on(user_hit{level, from.from[level], age});
+      }
+    }
+    if (prefetch_state* const ahead = e.hot().if_prefetched(); ahead != nullptr && ahead->unread) {
+      s.prefetched += r.in_slab.size() - intersect(r.in_slab, ahead->had).size();
+      ahead->unread = false;
+    }
+    residency_->count_request(e);
+  }
+
+  /// What is fetched is on its way to the slab. `read`: for a request; else ahead of one.
+  void note_arrival(entry_type& e, const request_plan& r, const batch_plan& plan, const reuse_hint& hint, bool read)
+  {
+    if (r.fetched != 0) {
+      if (read) note_read_below(e, plan.pieces_of(r));
+      note_valid(e, plan.pieces_of(r));
+    }
+    if (read) note_read(e, r);
+    residency_->touch(e, hint);
+  }
+  /// The same of a request that is late: the slab has nothing of it before it has come.
+  void note_late(entry_type& e, const request_plan& r, const batch_plan& plan, const reuse_hint& hint)
+  {
+    note_read_below(e, plan.pieces_of(r));
+    note_read(e, r);
+    residency_->touch(e, hint);
+  }
+  /// Now it has.
+  void note_come(entry_type& e, const request_plan& r, const batch_plan& plan) noexcept
+  {
+    note_valid(e, plan.pieces_of(r));
+    note_read(e, r);
+  }
+
+  void tell_prepared([[maybe_unused]] const state& s) const noexcept
+  {
+    if constexpr (tracks<tracker_type, batch_prepared>) {
+      batch_prepared what{.requests = s.held, .prefetched_tokens = s.prefetched};
+      for (const piece& p : s.plan.pieces) {
+        if (p.is_computed()) what.computed_tokens += p.tokens.size();
+        else what.from[p.source] += p.tokens.size();
+      }
+      for (const request_plan& r : s.plan.requests) what.recomputed_tokens += r.recomputed.size();
+      residency_->tracker().on(what);
+    }
+  }
+
+ private:
+  static void note_read_below(entry_type& e, std::span<const piece> pieces) noexcept
+  {
+    for (const piece& p : pieces) {
+      if (!p.is_fetched()) continue;
+      each_level<1, memories>([&](auto from) {
+        if (from() == p.source) e.template at<from()>().read.add(p.tokens);
+      });
+    }
+  }
+
+  /// The slab has the fetched pieces, and what is side by side with them, on either side; pieces ascend.
+  void note_valid(entry_type& e, std::span<const piece> pieces) noexcept
+  {
+    token_interval valid = e.template at<0>().tokens;
+    for (auto p = pieces.rbegin(); p != pieces.rend(); ++p) {
+      if (p->is_fetched() && (valid.empty() || p->tokens.end == valid.begin)) valid = hull(valid, p->tokens);
+    }
+    for (const piece& p : pieces) {
+      if (p.is_fetched() && p.tokens.begin == valid.end) valid.end = p.tokens.end;
+    }
+    residency_->template set_tokens<0>(e, valid);
+  }
+
+  static void note_read(entry_type& e, const request_plan& r) noexcept
+  {
+    auto& slab = e.template at<0>();
+    slab.read.add(intersect(slab.tokens, {0, r.history}));
+  }
+
+  Residency* residency_;
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,43 @@
+// The states of leases, used again and again.
+#pragma once
+
+#include <kvstrata/cache/lease.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace kvstrata {
+
+/// Owns them, so that a lease does not allocate in steady state. Not synchronised.
+template <class State>
+class lease_pool
+{
+ public:
+  using state = State;
+
+  /// Taken and not taken back.
+  [[nodiscard]] std::size_t open() const noexcept { return states_.size() - idle_.size(); }
+
+  /// A state that holds nobody, for a model of so many layers. When it throws, none is taken.
+  [[nodiscard]] state& take(std::size_t layers)
+  {
+    if (idle_.empty()) {
+      idle_.reserve(states_.size() + 1);  // room for all: taking back cannot fail
+      states_.push_back(std::make_unique<state>());
+      idle_.push_back(states_.back().get());
+    }
+    state& s = *idle_.back();
+    s.begin(layers);
+    idle_.pop_back();
+    return s;
+  }
+
+  void take_back(state& s) noexcept { idle_.push_back(&s); }
+
+ private:
+  std::vector<std::unique_ptr<state>> states_;
+  std::vector<state*> idle_;
+};
+
+}  // namespace kvstrata

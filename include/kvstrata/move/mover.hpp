@@ -1,0 +1,152 @@
+// What moves bytes between the levels of one cache. The planner decides; this acts.
+#pragma once
+
+#include <kvstrata/core/attempts.hpp>
+#include <kvstrata/move/demoter.hpp>
+#include <kvstrata/move/fetcher.hpp>
+#include <kvstrata/move/writer.hpp>
+
+#include <optional>
+#include <span>
+
+namespace kvstrata {
+
+/// Not synchronised: the cache holds a lock. Nothing here blocks, unless the transfer policy does.
+template <class Residency, class Transfer>
+class mover
+{
+ public:
+  using entry_type = typename Residency::entry_type;
+  using device_type = typename Residency::device_type;
+  static constexpr level_index memories = Residency::memories;
+
+  /// Throws config_error where the transfer cannot move such pages, or lands in a window that is not there.
+  mover(Residency& r, const typename Residency::tiers_type::config& sizes, const write_limits& writes,
+        const store_limits& stores)
+      : residency_(&checked(r)),
+        channel_(r.device()),
+        up_(r, channel_),
+        down_(r, channel_),
+        writes_(r, down_, writes),
+        stores_(r, sizes, stores)
+  {
+    if constexpr (Residency::stores != 0) down_.stores_ = &stores_;
+  }
+  mover(const mover&) = delete;
+  mover& operator=(const mover&) = delete;
+
+  /// Where a stack has any.
+  [[nodiscard]] store_lines_of<Residency>& stores() noexcept { return stores_; }
+
+  /// When what is on its way to the last memory for a user has come; the event of nothing where nothing is.
+  [[nodiscard]] event arrival([[maybe_unused]] user_id user)
+  {
+    if constexpr (Residency::stores == 0) return {};
+    else return stores_.arrival(user).value_or(event{});
+  }
+  /// Stores forget a user. True when one may have known them.
+  bool erase_stored([[maybe_unused]] user_id user)
+  {
+    if constexpr (Residency::stores == 0) return false;
+    else return stores_.erase(user);
+  }
+  void describe_stores([[maybe_unused]] cache_stats& s)
+  {
+    if constexpr (Residency::stores != 0) stores_.add_to(s);
+  }
+
+  /// Makes room in the slab: the victims shed what they are to shed, after what only the slab has went down, if a write
+  /// policy says so.
+  void make_room(std::span<const victim<entry_type>> victims) { down_.make_room(victims); }
+
+  /// As fetcher's.
+  void fetch(const batch_plan& plan, std::span<entry_type* const> users, const fence& after, std::span<fence> arrives,
+             lease_pages* pages)
+  {
+    if constexpr (memories > 1) up_.fetch(plan, users, after, arrives, pages);
+  }
+
+  /// Gives back the pages of a lease; `last_use`: what has read them.
+  void give_back(lease_pages& pages, event last_use) noexcept
+  {
+    if (!pages.runs.empty()) remember(residency_->device(), pages.uses, last_use);
+    for (const lease_pages::run& r : pages.runs) residency_->slab().tier().give_back_window(r.where, pages.uses);
+    pages.runs.clear();
+    pages.uses.clear();
+  }
+
+  /// Is there anything to do after a commit of users whose tokens have not changed?
+  static constexpr bool heeds_hits = memories > 1 || Residency::stores != 0 || Residency::template level_at<0>::hears;
+
+  /// Queues the copies that the write policies want after a commit of these users; layer l after ready[l].
+  void write_through(std::span<entry_type* const> committed, std::span<const event> ready)
+  {
+    if constexpr (memories > 1) writes_.write_through(committed, ready);
+    if constexpr (Residency::stores != 0) stores_.write_through(committed);
+    if constexpr (Residency::template level_at<0>::hears) {
+      for (entry_type* e : committed) residency_->slab().changed(*e);
+    }
+  }
+
+  /// Begins writes that have waited for their turn, and books what stores have answered.
+  void settle()
+  {
+    if constexpr (Residency::stores != 0) stores_.settle(reserve());
+    if constexpr (memories > 1) writes_.settle();
+  }
+
+  /// Writes down up to about `budget` dirty tokens ahead of need, the coldest first. Returns how many.
+  std::uint64_t clean(std::uint64_t budget)
+  {
+    if constexpr (memories > 1) return writes_.clean(budget);
+    else return 0;
+  }
+
+  /// Users whose write waits for its turn. O(them).
+  [[nodiscard]] std::uint64_t waiting_writes() const noexcept { return writes_.waiting(); }
+
+  /// Blocks until nothing queued uses any frame. Whatever throws, all are waited for before it is passed on.
+  void drain_sync()
+  {
+    attempts all;
+    if constexpr (Residency::stores != 0) all.make([&] { stores_.drain_sync(reserve()); });
+    residency_->users().all([&](const entry_type& e) {
+      each_level<0, memories>(
+          [&](auto i) { all.make([&] { wait_for_sync(residency_->device(), e.hot().last_use[i()]); }); });
+    });
+    each_level<0, memories>([&](auto i) { all.make([&] { residency_->template level<i()>().tier().drain_sync(); }); });
+    all.finish();
+  }
+
+ private:
+  /// Room in the last memory for what comes from a store.
+  [[nodiscard]] auto reserve()
+  {
+    return [this](entry_type& e, token_interval part, fence& after) {
+      return down_.template reserve<memories - 1>(e, part, after);
+    };
+  }
+
+  static Residency& checked(Residency& r)
+  {
+    if constexpr (requires { Transfer::check_piece(std::size_t{}); }) {
+      Transfer::check_piece(page_layer_bytes(r.shape(), r.layout().page_tokens));
+    }
+    if constexpr (Transfer::lands_in_window) {
+      if (r.slab().tier().window().capacity() == 0) {
+        throw config_error("slab.window_bytes", std::uint64_t{0},
+                           "a transfer that lands in the onload window needs one");
+      }
+    }
+    return r;
+  }
+
+  Residency* residency_;
+  typename Transfer::template on<device_type> channel_;
+  fetcher<Residency, Transfer> up_;
+  demoter<Residency, Transfer> down_;
+  writer<Residency, Transfer> writes_;
+  [[no_unique_address]] store_lines_of<Residency> stores_;
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,155 @@
+// How what a store gives comes into the last memory: the only place where a record becomes tokens of a user there.
+#pragma once
+
+#include <kvstrata/move/stores/store_line.hpp>
+
+namespace kvstrata {
+
+namespace detail {
+
+/// May the pages that hold `part` be overwritten with what was got, where the memory has `has`? Then no token is lost that
+/// they hold.
+[[nodiscard]] constexpr bool covers_pages(token_interval part, token_interval got, token_interval has,
+                                          token_count page_tokens) noexcept
+{
+  const page_interval pages = pages_of(part, page_tokens);
+  return got.contains(intersect(has, {pages.begin * page_tokens, pages.end * page_tokens}));
+}
+
+}  // namespace detail
+
+template <class Residency, level_index Level>
+bool store_line<Residency, Level>::get(user_id user, const record_header& header, token_interval wanted)
+{
+  page_interval pages = pages_of(wanted, header.page_tokens);
+  const page_count room = (std::min)(up_.free(), pages.size());
+  if (room == 0) return false;
+  pages.end = pages.begin + room;
+  io one{.what = kind::get, .user = user, .header = header, .wanted = wanted};
+  one.tokens = intersect(wanted, residency_->tokens_in(pages));
+  fence ready;
+  open_.reserve(open_.size() + 1);
+  one.place = up_.take(pages, ready);
+  std::optional<store_promise> promise;
+  try {
+    promise = store_->get(key_of(user), header, one.tokens, up_.pieces(one.place), ready);
+  } catch (...) {
+    up_.give_back(one.place, ready);
+    throw;
+  }
+  if (!promise) {
+    up_.give_back(one.place, ready);
+    return false;
+  }
+  one.promise = *promise;
+  open_.push_back(std::move(one));
+  ++figures_.gets;
+  return true;
+}
+
+template <class Residency, level_index Level>
+void store_line<Residency, Level>::adopt(entry_type& e, const record_header& header)
+{
+  auto& users = residency_->users();
+  auto& fresh = residency_->stored().adopt(e.user, header.incarnation,
+                                           [&users](user_id user) { return users.find(user) != nullptr; });
+  fresh.tokens[number] = header.tokens;
+  fresh.reach = header.tokens.end;
+  fresh.first_token = header.first_token;
+  fresh.earlier_until = header.earlier_until;
+  if (header.first_token == 0 && header.earlier_until == 0 && header.vouched_tokens == 0 && header.stretch_stride == 0)
+    return;
+  known_history& known = e.learn();
+  known.first_token = header.first_token;
+  known.earlier_until = header.earlier_until;
+  known.vouched = {header.vouched_tokens, header.vouched_hash};
+  if (header.stretch_stride == 0) return;
+  users.reserve_stretches(e, 1);
+  known.stretches.stride = header.stretch_stride;
+  known.stretches.end = header.stretch_end;
+  known.stretches.hashes.assign(1, header.stretch_hash);
+}
+
+/// Rows that were computed in windows that began earlier than the entry's are known as such, wherever they have been.
+template <class Residency, level_index Level>
+void store_line<Residency, Level>::note_windows(entry_type& e, const io& mine)
+{
+  const token_count first = e.known().first_token;
+  const token_count until =
+      mine.header.first_token == first ? (std::min)(mine.header.earlier_until, mine.tokens.end) : mine.tokens.end;
+  if (until > first) e.learn().earlier_until = (std::max)(e.known().earlier_until, until);
+}
+
+template <class Residency, level_index Level>
+template <class Reserve>
+token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
+{
+  auto& users = residency_->users();
+  auto& book = residency_->stored();
+  entry_type* e = users.find(mine.user);
+  auto* life = e == nullptr ? nullptr : book.find(mine.user);
+  const bool of_use =
+      !mine.erased && mine.header.epoch == users.epoch() &&
+      (e == nullptr || (e->holds == 0 && life != nullptr && life->incarnation == mine.header.incarnation &&
+                        joinable(mine.tokens, e->template at<last>().tokens)));
+  if (!of_use) {
+    up_.give_back(mine.place, {});
+    return 0;
+  }
+  token_count came = 0;
+  token_interval had;
+  fence after;
+  fence* in_use = nullptr;
+  event copied;
+  try {
+    if (e == nullptr) {
+      e = &users.add(mine.user);
+      ++e->holds;
+      adopt(*e, mine.header);
+    } else {
+      ++e->holds;  // or room might be made at their expense
+    }
+    auto& here = e->template at<last>();
+    had = here.tokens;
+    in_use = &uses_of<last>(*residency_, *e);
+    interval_list missing;
+    append_uncovered(missing, intersect(mine.tokens, {e->known().first_token, mine.tokens.end}), had, {});
+    copy_list list = empty_list();
+    auto& memory = residency_->template level<last>().memory();
+    for (const token_interval part : missing) {
+      if (!joinable(part, here.tokens)) continue;
+      if (!detail::covers_pages(part, mine.tokens, had, mine.header.page_tokens)) continue;
+      const token_interval taken = reserve(*e, part, after);
+      if (taken.empty()) continue;
+      append_copy_runs(
+          list.runs, mine.place, [this](const placed_extent& x) { return up_.end_of(x); }, here.extents,
+          [&memory](const placed_extent& x) { return memory.end_of(x); }, residency_->pages(taken));
+      residency_->template set_tokens<last>(*e, hull(here.tokens, taken));
+      came += taken.size();
+    }
+    if (came != 0) note_windows(*e, mine);
+    if (came != 0) {
+      after.add(*in_use);
+      copied = copies_.demote(list, after).last();
+      remember(residency_->device(), *in_use, copied);
+      residency_->template level<last>().written(*e);
+      residency_->changed(*e);
+    }
+  } catch (...) {
+    up_.give_back(mine.place, copied);
+    if (e != nullptr) {
+      if (in_use != nullptr) remember(residency_->device(), *in_use, after);
+      residency_->template set_tokens<last>(*e, had);
+      residency_->template trim<last>(*e);
+      --e->holds;
+      residency_->discard_if_empty(*e);
+    }
+    throw;
+  }
+  up_.give_back(mine.place, copied);
+  --e->holds;
+  residency_->discard_if_empty(*e);
+  return came;
+}
+
+}  // namespace kvstrata

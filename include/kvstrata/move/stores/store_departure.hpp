@@ -1,0 +1,116 @@
+// How tokens of the last memory become a record of a store.
+#pragma once
+
+#include <kvstrata/move/stores/store_line.hpp>
+
+namespace kvstrata {
+
+template <class Residency, level_index Level>
+void store_line<Residency, Level>::put(entry_type& e, token_interval wanted) noexcept
+{
+  auto* const life = residency_->stored().find(e.user);
+  if (life == nullptr) return;
+  token_interval& stored = life->tokens[number];
+  token_interval part = wanted;
+  bool begun = false;
+  try {
+    look_again(e.user, life->incarnation, stored);
+    part = to_put(wanted, e.template at<last>().tokens, stored);
+    if (part.empty()) return;
+    begun = begin_put(e, part, life->incarnation);
+  } catch (...) {  // nothing has begun
+  }
+  if (!begun) {
+    figures_.refused_tokens += part.size();
+    return;
+  }
+  ++figures_.puts;
+  figures_.put_tokens += part.size();
+  stored = joinable(stored, part) ? hull(stored, part) : part;
+  life->reach = (std::max)(life->reach, part.end);
+  life->first_token = e.known().first_token;
+  life->earlier_until = e.known().earlier_until;
+}
+
+template <class Residency, level_index Level>
+void store_line<Residency, Level>::look_again(user_id user, incarnation_id incarnation, token_interval& stored)
+{
+  if (stored.empty()) return;
+  for (const io& one : open_) {
+    if (one.user == user) return;
+  }
+  const found_record found = find(user);
+  if (found.is == found_record::knowledge::unknown) return;
+  const bool there = found.is == found_record::knowledge::present && found.header.incarnation == incarnation;
+  stored = there ? found.header.tokens : token_interval{};
+}
+
+template <class Residency, level_index Level>
+token_interval store_line<Residency, Level>::to_put(token_interval wanted, token_interval has,
+                                                    token_interval stored) const noexcept
+{
+  if (wanted.empty() || stored.contains(wanted)) return {};
+  token_interval part = wanted;
+  if (!stored.empty()) {
+    if (part.begin >= stored.begin) part.begin = stored.end;  // from where it goes on
+    else if (part.end <= stored.end) part.end = stored.begin;
+    if (!has.contains(part)) part = wanted;  // a gap: the store has this then, and not that
+  }
+  return intersect(has, {page_floor(part.begin), page_ceil(part.end)});
+}
+
+template <class Residency, level_index Level>
+bool store_line<Residency, Level>::begin_put(entry_type& e, token_interval part, incarnation_id incarnation)
+{
+  const page_interval pages = residency_->pages(part);
+  if (down_.free() < pages.size()) return false;
+  auto& mine = e.template at<last>();
+  io one{.what = kind::put, .user = e.user, .header = header_of(e, part, incarnation), .tokens = part};
+  open_.reserve(open_.size() + 1);
+  fence after;
+  one.place = down_.take(pages, after);
+  fence uses = after;  // of the room, from here on
+  try {
+    fence& mine_in_use = uses_of<last>(*residency_, e);
+    after.add(mine_in_use);
+    auto& memory = residency_->template level<last>().memory();
+    copy_list list = empty_list();
+    append_copy_runs(
+        list.runs, mine.extents, [&memory](const placed_extent& x) { return memory.end_of(x); }, one.place,
+        [this](const placed_extent& x) { return down_.end_of(x); }, pages);
+    const event copied = copies_.demote(list, after).last();
+    remember(residency_->device(), mine_in_use, copied);
+    remember(residency_->device(), uses, copied);
+    const auto promise = store_->put(key_of(e.user), one.header, down_.pieces(one.place), copied);
+    if (!promise) {
+      down_.give_back(one.place, uses);
+      return false;
+    }
+    one.promise = *promise;
+  } catch (...) {
+    down_.give_back(one.place, uses);
+    throw;
+  }
+  open_.push_back(std::move(one));
+  return true;
+}
+
+template <class Residency, level_index Level>
+void store_line<Residency, Level>::end_put(const io& mine, store_outcome out)
+{
+  down_.give_back(mine.place, {});
+  if (out.done()) return;
+  ++figures_.lost_puts;
+  tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), false});
+  if (mine.erased) return;
+  entry_type* const e = residency_->users().find(mine.user);
+  auto* const life = e == nullptr ? nullptr : residency_->stored().find(mine.user);
+  if (life != nullptr && life->incarnation != mine.header.incarnation) return;
+  dropped_ += mine.tokens.size() - (e == nullptr ? 0 : e->template tokens_in<0, Residency::memories>(mine.tokens));
+  if (life == nullptr) return;
+  const found_record found = find(mine.user);
+  const bool still = found.is == found_record::knowledge::present && same_life(found.header, mine.header);
+  life->tokens[number] = still ? found.header.tokens : token_interval{};
+}
+
+}  // namespace kvstrata

@@ -1,0 +1,50 @@
+// One I/O between the last memory of a cache and a store, from its beginning until its outcome is told.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/device/event.hpp>
+#include <kvstrata/tiers/stores/concepts.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kvstrata {
+
+/// `Places`: where it lies in the room.
+template <class Places>
+struct store_io
+{
+  enum class kind : std::uint8_t {
+    ask,
+    put,
+    get,   ///< to be staged
+    read,  ///< a lease waits for it
+  };
+
+  kind what = kind::ask;
+  user_id user{};
+  record_header header{};
+  token_interval tokens{};  ///< what goes or comes
+  token_interval wanted{};  ///< of a get: what is to come in the end
+  Places place{};
+  store_promise promise{};
+  bool erased = false;
+  bool given_up = false;
+  std::uint64_t reader = 0;  ///< of a read: whose, ...
+  std::size_t lane = 0;      ///< ... on which stream it goes on, ...
+  token_count used = 0;      ///< ... how many tokens, ...
+  event copied{};            ///< ... and when it has
+
+  /// Is it on its way up for the user, and no lease waits for it?
+  [[nodiscard]] bool is_coming(user_id who) const noexcept { return what == kind::get && user == who && !erased; }
+};
+
+/// A read that a lease waited for, and that is over.
+struct ended_read
+{
+  std::uint64_t reader = 0;  ///< the lease's word for it
+  bool came = false;
+};
+
+}  // namespace kvstrata

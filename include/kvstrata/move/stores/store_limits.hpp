@@ -1,0 +1,34 @@
+// How much may be on its way to and from the stores of a cache.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/core/ids.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kvstrata {
+
+/// Of no effect where a stack has no store.
+struct store_limits
+{
+  /// Pinned memory through which records go, half of it down and half of it up: so much may be under way. What finds no room
+  /// on the way down is dropped and counted; a history that is larger than its half comes up in several steps.
+  std::size_t room_bytes = std::size_t{64} << 20U;
+  /// Fewer tokens than that are not worth staging: the model computes them.
+  token_count stage_from = 1;
+  /// Reads that provisional leases (request::provisional) may wait for at a time, each store; whoever finds no room among
+  /// them is staged. Each has a stream of its own, so that one whose answer is late holds up no other copy.
+  std::uint32_t late_reads = 4;
+
+  friend void check(const store_limits& s, std::size_t page_bytes)
+  {
+    if (s.room_bytes / 2 < page_bytes) {
+      throw config_error("stores.room_bytes", s.room_bytes,
+                         "half of it must hold at least one page, which is " + std::to_string(page_bytes) + " bytes");
+    }
+    if (s.stage_from == 0) throw config_error("stores.stage_from", s.stage_from, "it must be at least 1");
+  }
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,299 @@
+// What is on its way between the last memory of a cache and one of its stores.
+#pragma once
+
+#include <kvstrata/books/known_history.hpp>
+#include <kvstrata/books/stats.hpp>
+#include <kvstrata/core/attempts.hpp>
+#include <kvstrata/device/last_use.hpp>
+#include <kvstrata/move/stores/store_io.hpp>
+#include <kvstrata/move/stores/store_limits.hpp>
+#include <kvstrata/move/stores/store_room.hpp>
+#include <kvstrata/observe/concepts.hpp>
+#include <kvstrata/plan/plan.hpp>
+#include <kvstrata/tiers/tier_stack.hpp>
+#include <kvstrata/transfer/demotion.hpp>
+#include <kvstrata/transfer/engines/direct_copy.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace kvstrata {
+
+/// The store at level `Level`, below all memories. Nothing here blocks but what says so, and nothing waits for a store: what
+/// one has answered is settled when somebody comes by. Not synchronised.
+template <class Residency, level_index Level>
+class store_line
+{
+ public:
+  using device_type = typename Residency::device_type;
+  using entry_type = typename Residency::entry_type;
+  using tiers_type = typename Residency::tiers_type;
+  using recipe = typename tiers_type::template tier<Level>;
+  using store_type = typename recipe::template on<device_type>;
+  using writes = store_writes_t<recipe>;
+  static constexpr level_index last = Residency::memories - 1;  ///< the memory that feeds it
+  static constexpr level_index number = Level - Residency::memories;
+
+  store_line(Residency& r, const store_ref<store_type>& which, const store_limits& limits)
+      : residency_(&r),
+        store_(&checked(which, r, limits)),
+        limits_(limits),
+        down_(r, limits.room_bytes / 2),
+        up_(r, limits.room_bytes / 2),
+        copies_(r.device())
+  {
+  }
+  store_line(const store_line&) = delete;
+  store_line& operator=(const store_line&) = delete;
+  ~store_line()
+  {
+    give_up_sync();
+    for (const io& one : open_) detail::insist([&] { residency_->device().wait_sync(one.copied); });
+    detail::insist([this] { drain_room_sync(); });
+  }
+
+  [[nodiscard]] const store_figures& figures() const noexcept { return figures_; }
+  /// Tokens that no memory has any more and that this store was to keep, and did not.
+  [[nodiscard]] std::uint64_t dropped_tokens() const noexcept { return dropped_; }
+  [[nodiscard]] std::size_t under_way() const noexcept { return open_.size(); }
+
+  // --- down ---
+
+  /// The last memory has `wanted` of a live entry, and is about to lose it or was told to write it through: what of it the
+  /// store lacks goes there, if there is room for it. Never waits, and cannot fail: what finds no room is counted.
+  void put(entry_type& e, token_interval wanted) noexcept;
+
+  /// Nothing that the store has of the user is served any more.
+  void erase(user_id user) noexcept
+  {
+    for (io& one : open_) one.erased = one.erased || one.user == user;
+    store_->erase(key_of(user));
+  }
+
+  /// Has the store anything of the user, or may it get it?
+  [[nodiscard]] bool may_have(user_id user)
+  {
+    if (store_->find(key_of(user)).is != found_record::knowledge::absent) return true;
+    return std::any_of(open_.begin(), open_.end(), [user](const io& one) { return one.user == user; });
+  }
+
+  // --- up ---
+
+  /// What the store says of a user now.
+  [[nodiscard]] found_record find(user_id user) { return store_->find(key_of(user)); }
+
+  /// The point of what is under way up for a user, and was not erased since; of several the last.
+  [[nodiscard]] std::optional<event> arrival(user_id user) const noexcept
+  {
+    for (auto one = open_.rbegin(); one != open_.rend(); ++one) {
+      if (one->user == user && one->what != kind::put && !one->erased) return one->promise.point;
+    }
+    return std::nullopt;
+  }
+
+  /// Asks about a user. False where nothing more may be under way.
+  [[nodiscard]] bool ask(user_id user)
+  {
+    open_.reserve(open_.size() + 1);
+    const auto promise = store_->ask(key_of(user));
+    if (!promise) return false;
+    open_.push_back({.what = kind::ask, .user = user, .promise = *promise});
+    ++figures_.asked;
+    return true;
+  }
+
+  /// Begins to get `wanted` of a record, which begins with a page or where the record does; as much of it as there is room
+  /// for, the front first. False where there is no room, or nothing more may be under way.
+  [[nodiscard]] bool get(user_id user, const record_header& header, token_interval wanted);
+
+  // --- for a lease that has begun ---
+
+  /// What is on its way up for a user and no lease counts on yet: what record it is of, and which of its tokens come.
+  [[nodiscard]] std::optional<std::pair<record_header, token_interval>> coming(user_id user) const
+  {
+    for (const io& one : open_) {
+      if (one.is_coming(user)) return std::pair{one.header, one.tokens};
+    }
+    return std::nullopt;
+  }
+  /// How many leases count on at the moment.
+  [[nodiscard]] std::size_t reads() const noexcept
+  {
+    return static_cast<std::size_t>(
+        std::count_if(open_.begin(), open_.end(), [](const io& one) { return one.what == kind::read; }));
+  }
+
+  /// What is coming for the entry's user goes on to their pages in the slab, as far as `pieces` say, once it has come and
+  /// `after`; `arrives[l]` hears when layer l has. What becomes of it is told by ended_reads(), under the name `reader`.
+  /// When this throws, it is as if nothing had been on its way.
+  void read_on(entry_type& e, std::uint64_t reader, std::span<const piece> pieces, const fence& after,
+               std::span<fence> arrives);
+  /// Those that are over since the caller last emptied this.
+  [[nodiscard]] std::vector<ended_read>& ended_reads() noexcept { return ended_; }
+
+  /// A new entry, of which no memory has anything, goes on in the life that a record is of.
+  void adopt(entry_type& e, const record_header& header);
+
+  void note_foreign() noexcept { ++figures_.foreign; }
+  void note_contradicted() noexcept { ++figures_.contradicted; }
+
+  /// Books what the store has answered. `reserve(entry, tokens, after)`: room in the last memory, as demoter's.
+  /// `ended(user)`: nothing more comes for the user.
+  template <class Reserve, class Ended>
+  void settle(Reserve&& reserve, Ended&& ended)
+  {
+    for (std::size_t i = 0; i < open_.size();) {
+      const auto out = open_[i].given_up ? store_outcome{loss::closed} : store_->poll(open_[i].promise);
+      if (!out) {
+        ++i;
+        continue;
+      }
+      io mine = std::move(open_[i]);
+      open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (mine.what == kind::put) end_put(mine, *out);
+      else if (mine.what == kind::read) end_read(mine, *out);
+      else if (mine.what == kind::get) end_get(mine, *out, reserve, ended);
+      else if (!out->done() && !mine.erased) ended(mine.user);
+    }
+  }
+
+  /// Ends all that is under way, as lost unless it is over: nothing waits for the store any more.
+  void give_up_sync() noexcept
+  {
+    for (io& one : open_) {
+      if (!one.given_up) store_->give_up_sync(one.promise);
+      one.given_up = true;
+    }
+  }
+
+  /// Blocks until all that is under way is over, answers and copies.
+  template <class Settle>
+  void drain_sync(Settle&& settle)
+  {
+    while (!open_.empty()) {  // an arrival may begin the next step of its user
+      const std::vector<io> now = open_;
+      for (const io& one : now) residency_->device().wait_sync(one.promise.point);
+      const std::uint64_t first = open_.front().promise.number;
+      settle();
+      if (!open_.empty() && open_.front().promise.number == first) {
+        throw error(std::string(tiers_type::names[Level]) + " does not tell what became of a promise that is over");
+      }
+    }
+    drain_room_sync();
+  }
+
+ private:
+  using io = store_io<typename store_room<Residency>::places>;
+  using kind = typename io::kind;
+  using late_copies = typename coalesced_copy::template on<device_type>;
+
+  static store_type& checked(const store_ref<store_type>& which, Residency& r, const store_limits& limits)
+  {
+    check(limits, page_bytes(r.shape(), r.layout().page_tokens));
+    if (which.store != nullptr) return *which.store;
+    throw config_error("tiers[" + std::to_string(Level) + "].store", "null",
+                       "it must be the address of a store, which outlives the cache");
+  }
+
+  void drain_room_sync()
+  {
+    attempts all;
+    all.make([this] { down_.drain_sync(); });
+    all.make([this] { up_.drain_sync(); });
+    all.finish();
+  }
+
+  [[nodiscard]] token_count page_floor(token_count token) const noexcept
+  {
+    return token - token % residency_->layout().page_tokens;
+  }
+  [[nodiscard]] token_count page_ceil(token_count token) const noexcept
+  {
+    const token_count page = residency_->layout().page_tokens;
+    return page_floor(token) + (token % page != 0 ? page : 0);
+  }
+
+  /// A store may have lost by itself what it got: what it has now, where it knows and nothing of the user is on its way.
+  void look_again(user_id user, incarnation_id incarnation, token_interval& stored);
+
+  /// What of `wanted`, which the memory has among `has`, is to be put so that the store has it side by side with what it
+  /// has; whole pages as far as they are there.
+  [[nodiscard]] token_interval to_put(token_interval wanted, token_interval has, token_interval stored) const noexcept;
+
+  [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation);
+
+  [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const
+  {
+    const known_history& known = e.known();
+    const vouched_stretches& stretches = known.stretches;
+    return {.incarnation = incarnation,
+            .epoch = residency_->users().epoch(),
+            .format = format_of(residency_->shape(), residency_->layout().page_tokens),
+            .page_tokens = residency_->layout().page_tokens,
+            .tokens = tokens,
+            .first_token = known.first_token,
+            .earlier_until = known.earlier_until,
+            .vouched_tokens = known.vouched.tokens,
+            .vouched_hash = known.vouched.hash,
+            .stretch_stride = stretches.hashes.empty() ? 0 : stretches.stride,
+            .stretch_end = stretches.hashes.empty() ? 0 : stretches.end,
+            .stretch_hash = stretches.hashes.empty() ? 0 : stretches.hashes.back()};
+  }
+
+  [[nodiscard]] copy_list empty_list() const
+  {
+    return {.piece_bytes = page_layer_bytes(residency_->shape(), residency_->layout().page_tokens),
+            .layers = residency_->shape().layers,
+            .runs = {}};
+  }
+
+  void end_put(const io& mine, store_outcome out);
+  void end_read(const io& mine, store_outcome out) noexcept;
+
+  template <class Reserve, class Ended>
+  void end_get(io& mine, store_outcome out, Reserve&& reserve, Ended&& ended)
+  {
+    if (!out.done()) {
+      ++figures_.lost_gets;
+      tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), true});
+      up_.give_back(mine.place, {});
+      if (!mine.erased) ended(mine.user);
+      return;
+    }
+    const token_count came = arrive(mine, reserve);
+    figures_.staged_tokens += came;
+    if (came == 0) ++figures_.unused_gets;
+    const token_interval rest{mine.tokens.end, mine.wanted.end};
+    if (came == 0 || rest.empty() || !get(mine.user, mine.header, rest)) ended(mine.user);
+  }
+
+  /// What was got comes into the last memory, as far as it has use and finds room there. Returns the tokens. Gives the
+  /// place back, whatever is thrown.
+  template <class Reserve>
+  [[nodiscard]] token_count arrive(io& mine, Reserve&& reserve);
+
+  static void note_windows(entry_type& e, const io& mine);
+
+  Residency* residency_;
+  store_type* store_;
+  store_limits limits_;
+  store_room<Residency> down_, up_;
+  demotion<device_type> copies_;
+  std::vector<std::unique_ptr<late_copies>> late_;  // [lane]
+  std::vector<ended_read> ended_;
+  std::vector<io> open_;  // in the order of beginning
+  store_figures figures_;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace kvstrata
+
+#include <kvstrata/move/stores/store_arrival.hpp>
+#include <kvstrata/move/stores/store_departure.hpp>
+#include <kvstrata/move/stores/store_reading.hpp>

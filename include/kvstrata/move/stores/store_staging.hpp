@@ -1,0 +1,67 @@
+// What of whom is brought from the stores before a lease, or for one that begins before it has come.
+#pragma once
+
+#include <kvstrata/move/stores/store_lines.hpp>
+
+namespace kvstrata {
+
+template <class Residency>
+std::optional<event> store_lines<Residency>::stage_one(const request& r)
+{
+  if (auto under_way = arrival(r.user)) return under_way;
+  const token_interval window = lasting_tokens(r);
+  if (r.epoch != residency_->users().epoch() || window.empty() || answered_.contains(to_number(r.user))) return {};
+  const entry_type* const e = residency_->users().find(r.user);
+  if (e != nullptr && (e->holds != 0 || e->template tokens_in<0, memories>(window) == window.size())) return {};
+  bool begun = false;
+  each([&](auto& line) { begun = begun || begin_one(line, r, window, e); });
+  return begun ? arrival(r.user) : std::nullopt;
+}
+
+template <class Residency>
+template <class Line>
+bool store_lines<Residency>::begin_one(Line& line, const request& r, token_interval window, const entry_type* e)
+{
+  const found_record found = line.find(r.user);
+  if (found.is == found_record::knowledge::absent) return false;
+  if (found.is == found_record::knowledge::unknown) return line.ask(r.user);
+  const record_header& header = found.header;
+  const auto* const life = e == nullptr ? nullptr : residency_->stored().find(r.user);
+  if (header.epoch != residency_->users().epoch() ||
+      header.format != format_of(residency_->shape(), residency_->layout().page_tokens) ||
+      (e != nullptr && (life == nullptr || life->incarnation != header.incarnation))) {
+    line.note_foreign();
+    return false;
+  }
+  if (rules::contradicts(r, header)) {
+    line.note_contradicted();
+    line.erase(r.user);
+    return false;
+  }
+  const token_interval wanted = rules::wanted(intersect(window, header.tokens), header, e, limits_.stage_from);
+  return !wanted.empty() && line.get(r.user, header, wanted);
+}
+
+template <class Residency>
+bool store_lines<Residency>::offer(const request& r, std::size_t number, store_offers<Residency::stores>& offers)
+{
+  const entry_type* const e = residency_->users().find(r.user);
+  if (!residency_->device().why_no_host_waits().empty() || (e != nullptr && e->holds != 0)) return false;
+  const auto* const life = e == nullptr ? nullptr : residency_->stored().find(r.user);
+  store_offer best;
+  each([&, level = memories](auto& line) mutable {
+    const level_index mine = level++;
+    const auto coming = line.coming(r.user);
+    if (!coming || best.level != 0 || line.reads() + offers.from(mine) >= limits_.late_reads) return;
+    if (e != nullptr && (life == nullptr || life->incarnation != coming->first.incarnation)) return;
+    if (life != nullptr && (life->first_token != r.first_token || life->earlier_until > r.first_token)) return;
+    if (life != nullptr && r.volatile_tail != 0 && life->reach > lasting_tokens(r).end) return;
+    if (coming->first.epoch != residency_->users().epoch() || r.epoch != residency_->users().epoch()) return;
+    const token_interval tokens = rules::countable(r, coming->first, coming->second, e);
+    if (!tokens.empty()) best = {mine, tokens};
+  });
+  if (best.level != 0) offers.add(number, best);
+  return best.level != 0;
+}
+
+}  // namespace kvstrata

@@ -1,0 +1,27 @@
+// What is asked of a prefetch, and what came of it.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+
+#include <cstdint>
+#include <limits>
+
+namespace kvstrata {
+
+/// How far a prefetch may go. What lies beyond stays where it is: the rear of the history comes first.
+struct prefetch_limit
+{
+  page_count pages = (std::numeric_limits<page_count>::max)();            ///< pages to bring up, at most
+  page_count displaced_pages = (std::numeric_limits<page_count>::max)();  ///< of others of this epoch, to push off
+};
+
+struct prefetch_outcome
+{
+  token_count tokens = 0;              ///< on their way to the device now
+  token_count left = 0;                ///< that levels below have and the slab still lacks
+  page_count pages = 0;                ///< taken for them
+  page_count displaced_pages = 0;      ///< of others of this epoch, that were pushed off
+  std::uint64_t displaced_tokens = 0;  ///< in these pages
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,142 @@
+// Who carries out the I/Os of a memory_store and completes their points: virtual time itself, or a thread.
+#pragma once
+
+#include <kvstrata/device/concepts.hpp>
+#include <kvstrata/device/emulated/config.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace kvstrata::detail {
+
+/// `Work` has run() noexcept, which carries it out, and lives until then. Safe to use from several threads.
+template <host_stream_device Device, class Work>
+class answering
+{
+ public:
+  answering(Device& d, std::uint64_t seed) : device_(&d), draws_(seed | 1U)
+  {
+    if (!is_virtual()) thread_ = std::thread([this] { work(); });
+  }
+  answering(const answering&) = delete;
+  answering& operator=(const answering&) = delete;
+  /// What has begun is over when this returns, in real time.
+  ~answering()
+  {
+    {
+      const std::lock_guard lock(mutex_);
+      stops_ = true;
+    }
+    more_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  /// Runs `what` after `ready`, so much later in virtual time, and completes the point behind it. When this throws it does
+  /// neither.
+  void begin(event point, const fence& ready, double seconds, Work& what)
+  {
+    if constexpr (answers_late) {
+      if (is_virtual()) return device_->complete_later(point, seconds, [&what] { what.run(); });
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.push_back({point, ready, &what});
+    }
+    more_.notify_one();
+  }
+
+  /// Blocks until `what`, which has begun, has been carried out.
+  void wait_sync(event point, const Work& what) noexcept
+  {
+    if (is_virtual()) {
+      try {
+        device_->wait_sync(point);  // lets all happen that can, also where an earlier point of the lane stays open
+      } catch (...) {               // which is an error
+      }
+      return;
+    }
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&what] { return what.is_over(); });
+  }
+
+ private:
+  static constexpr bool answers_late = requires(Device& d) {
+    { d.config().time } -> std::convertible_to<time_mode>;
+  } && requires(Device& d, event e) { d.complete_later(e, 0.0, [] {}); };
+
+  struct item
+  {
+    event point;
+    fence ready;
+    Work* what = nullptr;
+  };
+
+  [[nodiscard]] bool is_virtual() const noexcept
+  {
+    if constexpr (answers_late) return device_->config().time == time_mode::virtual_time;
+    else return false;
+  }
+
+  [[nodiscard]] bool passed(const fence& points) noexcept
+  {
+    try {
+      return std::all_of(points.begin(), points.end(), [this](event e) { return device_->query(e); });
+    } catch (...) {  // a failed device runs nothing any more
+      return true;
+    }
+  }
+
+  /// One of the first few that may begin, or the first: it waits for nothing that came later.
+  [[nodiscard]] item take_one()
+  {
+    constexpr std::size_t few = 4;
+    std::size_t may[few];
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < queue_.size() && i < few; ++i) {
+      if (passed(queue_[i].ready)) may[count++] = i;
+    }
+    draws_ = draws_ * 6364136223846793005U + 1442695040888963407U;
+    const std::size_t which = count == 0 ? 0 : may[(draws_ >> 33U) % count];
+    item out = std::move(queue_[which]);
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(which));
+    return out;
+  }
+
+  void work() noexcept
+  {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      more_.wait(lock, [this] { return stops_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      const item mine = take_one();
+      lock.unlock();
+      try {
+        wait_for_sync(*device_, mine.ready);
+      } catch (...) {
+      }
+      mine.what->run();
+      try {
+        device_->complete(mine.point);
+      } catch (...) {
+      }
+      lock.lock();
+      done_.notify_all();
+    }
+  }
+
+  Device* device_;
+  std::uint64_t draws_;
+  std::mutex mutex_;  // the rest
+  std::condition_variable more_, done_;
+  std::vector<item> queue_;
+  bool stops_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kvstrata::detail

@@ -1,0 +1,146 @@
+// What a memory_store has under way: promised, carried out by somebody or by nobody, over, and told once.
+#pragma once
+
+#include <kvstrata/tiers/stores/answering.hpp>
+#include <kvstrata/tiers/stores/lanes.hpp>
+#include <kvstrata/tiers/stores/memory_io.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvstrata::detail {
+
+/// Not synchronised: the store holds a lock. Calls into the device are made under it, and the device makes none back.
+template <host_stream_device Device>
+class memory_ios
+{
+ public:
+  memory_ios(Device& d, std::string_view name, const memory_store_config& c)
+      : device_(&d), lanes_(d, name, c.lanes, c.in_flight), answers_(d, c.seed)
+  {
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+  /// The lane of the next one; empty when there is room in none.
+  [[nodiscard]] std::optional<std::uint32_t> next_lane() noexcept { return lanes_.next(); }
+
+  /// Promises an I/O, which takes so many seconds; a silent one is carried out by nobody. When this throws there is none.
+  store_promise begin(std::unique_ptr<memory_io> made, std::uint32_t lane, bool silent, double seconds)
+  {
+    all_.push_back(std::move(made));
+    memory_io& io = *all_.back();
+    try {
+      io.point = device_->promise(lanes_.stream(lane), io.described());
+    } catch (...) {
+      all_.pop_back();
+      throw;
+    }
+    io.id = ++promised_;
+    io.lane = lane;
+    lanes_.begun(lane);
+    io.silent = io.by_hand = silent;
+    if (silent) return {io.point, io.id};
+    try {
+      answers_.begin(io.point, io.ready, seconds, io);
+    } catch (...) {  // promised all the same, and lost
+      io.by_hand = true;
+      io.outcome.why = loss::io_error;
+    }
+    return {io.point, io.id};
+  }
+
+  /// Is it there, and over, and may be told?
+  [[nodiscard]] bool may_tell(const store_promise& promise) noexcept
+  {
+    memory_io* const io = find(promise);
+    if (io == nullptr) return false;
+    if (io->by_hand && !io->silent && passed(io->ready)) end_by_hand(*io);
+    return io->is_over() && passed(io->point);
+  }
+  [[nodiscard]] bool has(const store_promise& promise) noexcept { return find(promise) != nullptr; }
+
+  /// Of one that is there and over.
+  [[nodiscard]] std::unique_ptr<memory_io> take(const store_promise& promise) noexcept
+  {
+    std::size_t at = 0;
+    while (all_[at]->id != promise.number) ++at;
+    std::unique_ptr<memory_io> out = std::move(all_[at]);
+    all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(at));
+    lanes_.ended(out->lane);
+    return out;
+  }
+
+  /// Ends it: blocks until it is carried out, where anybody does.
+  void end_sync(const store_promise& promise) noexcept
+  {
+    if (memory_io* const io = find(promise)) end_one_sync(*io);
+  }
+  void end_all_sync() noexcept
+  {
+    for (const auto& io : all_) end_one_sync(*io);
+  }
+
+  template <class Visit>
+  void each(Visit&& visit)
+  {
+    for (const auto& io : all_) visit(*io);
+  }
+
+ private:
+  [[nodiscard]] memory_io* find(const store_promise& promise) noexcept
+  {
+    for (const auto& io : all_) {
+      if (io->id == promise.number) return io.get();
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] bool passed(const fence& points) noexcept
+  {
+    try {
+      for (const event point : points) {
+        if (!device_->query(point)) return false;
+      }
+    } catch (...) {  // a failed device runs nothing any more
+    }
+    return true;
+  }
+
+  void end_by_hand(memory_io& io) noexcept
+  {
+    io.by_hand = false;
+    io.end();
+    try {
+      device_->complete(io.point);
+    } catch (...) {  // of a failed device
+    }
+  }
+
+  void end_one_sync(memory_io& io) noexcept
+  {
+    if (!io.by_hand) {
+      if (!io.is_over()) answers_.wait_sync(io.point, io);
+    } else {
+      try {
+        wait_for_sync(*device_, io.ready);
+      } catch (...) {
+      }
+      if (io.outcome.done()) io.outcome.why = loss::closed;
+      end_by_hand(io);
+    }
+    static_cast<void>(passed(io.point));  // whoever asked to end it knows, as far as the device is concerned
+  }
+
+  Device* device_;
+  store_lanes<Device> lanes_;
+  std::uint64_t promised_ = 0;
+  std::vector<std::unique_ptr<memory_io>> all_;  // in the order of promising
+  answering<Device, memory_io> answers_;
+};
+
+}  // namespace kvstrata::detail

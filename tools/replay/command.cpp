@@ -1,0 +1,50 @@
+#include "replay/command.hpp"
+
+#include "command_line/output_paths.hpp"
+#include "command_line/run_command.hpp"
+#include "replay/json.hpp"
+#include "replay/options.hpp"
+#include "replay/progress.hpp"
+#include "replay/report.hpp"
+#include "replay/run.hpp"
+#include "replay/sentences.hpp"
+#include "replay/table.hpp"
+
+#include <array>
+#include <optional>
+#include <ostream>
+
+namespace replay {
+namespace {
+
+int serve(const options& o, std::ostream& out, std::ostream& err)
+{
+  const std::array<tools::named_path, 3> outputs{
+      {{"--json", o.json}, {"--report", o.report}, {"--timeline", o.timeline}}};
+  const std::array<tools::named_path, 1> inputs{{{"--trace", o.trace}}};
+  tools::require_outputs(outputs, inputs);
+  using kind = progress::kind;
+  progress shown(err, o.quiet ? kind::silent : stderr_is_terminal() ? kind::bar : kind::lines);
+  const results r = run(o, shown);
+  if (!o.quiet) err << '\n';
+  out << (o.quiet ? table(r) : summary(r)) << std::flush;
+  if (!o.json.empty()) write_json(r, o.json);
+  if (!o.report.empty()) write_report(r, o.report);
+  if (!o.report.empty() && !o.quiet) out << "- The report is in " << o.report << ".\n";
+  if (!o.timeline.empty() && !o.quiet) out << "- The timeline is in " << o.timeline << ", for ui.perfetto.dev.\n";
+  if (!r.verified || r.verified->mismatches == 0) return 0;
+  if (o.quiet) err << "error: " << verdict(r) << '\n';
+  return 1;
+}
+
+}  // namespace
+
+int command(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
+{
+  options o;
+  if (const std::optional<int> code = parse(argc, argv, o, out, err)) return *code;
+  return tools::run_command(err, "that many users, requests or tokens; ask for fewer",
+                            [&] { return serve(o, out, err); });
+}
+
+}  // namespace replay

@@ -1,0 +1,215 @@
+#include "replay/run.hpp"
+
+#include "replay/calibrate.hpp"
+#include "replay/case_list.hpp"
+#include "replay/cases.hpp"
+#include "replay/format.hpp"
+#include "replay/machine.hpp"
+#include "replay/model_config.hpp"
+#include "replay/traces.hpp"
+#include "replay/verify.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace replay {
+namespace {
+
+/// Sizes of the slab for the curve: from what the largest batch needs to all users' tokens, evenly in the logarithm, and
+/// the size that is served with.
+std::vector<std::uint64_t> curve_pages(const workload& w, const cache_sizes& s)
+{
+  constexpr int steps = 7;
+  const double least = (std::max)(1u, largest_batch_pages(w, s.page_tokens));
+  const double most = (std::max)(least + 1, std::ceil(static_cast<double>(w.facts.working_set) / s.page_tokens) +
+                                                static_cast<double>(w.facts.users));
+  std::vector<std::uint64_t> pages{s.device_pages()};
+  for (int i = 0; i <= steps; ++i) {
+    pages.push_back(
+        static_cast<std::uint64_t>(std::ceil(least * std::pow(most / least, i / static_cast<double>(steps)))));
+  }
+  std::sort(pages.begin(), pages.end());
+  pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
+  return pages;
+}
+
+token_split sum_of(const std::vector<token_split>& splits)
+{
+  token_split sum;
+  for (const token_split& s : splits) sum += s;
+  return sum;
+}
+
+std::vector<capacity_point> capacity_curve(const std::string& key, const workload& w, cache_sizes s,
+                                           const std::vector<std::uint64_t>& pages)
+{
+  std::vector<capacity_point> curve;
+  for (const std::uint64_t count : pages) {
+    s.device_bytes = count * s.page_bytes();
+    if (device_bytes_of(key, s) > s.device_bytes) continue;  // it could not serve a batch from that
+    const double tokens = static_cast<double>(count) * s.page_tokens;
+    curve.push_back({count, w.facts.working_set == 0 ? 0 : tokens / static_cast<double>(w.facts.working_set),
+                     sum_of(simulate_case(key, w, s))});
+  }
+  return curve;
+}
+
+/// The curves of all cases, with more users and requests than are served, on an arena as large in proportion.
+void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, progress& shown)
+{
+  const auto drawn = [](const std::string& key) { return key != "none" && !find_entry(key).same_hits; };
+  const auto curves = static_cast<std::uint64_t>(std::count_if(o.cases.begin(), o.cases.end(), drawn));
+  if (curves == 0 || load.facts.working_set == 0) return;
+  shown.start("capacity curve", curves);
+  const workload more = make_larger_workload(o, load.history_scale);
+  const double larger = static_cast<double>(more.facts.working_set) / static_cast<double>(load.facts.working_set);
+  const auto scaled = [&](std::size_t bytes) {
+    return static_cast<std::size_t>(
+               std::ceil(static_cast<double>(bytes) / static_cast<double>(s.page_bytes()) * larger)) *
+           s.page_bytes();
+  };
+  s.device_bytes = scaled(s.device_bytes);
+  s.host_bytes = scaled(s.host_bytes);
+  fit_to(s, more);
+  const std::vector<std::uint64_t> pages = curve_pages(more, s);
+  for (std::size_t i = 0; i < r.cases.size(); ++i) {
+    if (!drawn(o.cases[i])) continue;
+    r.cases[i].capacity = capacity_curve(o.cases[i], more, s, pages);
+    shown.advance();
+  }
+  shown.finish();
+  load.facts.notes.push_back("The curve of hit ratio against capacity is simulated on " +
+                             with_commas(more.facts.users) + " users and " + with_commas(more.facts.requests) +
+                             " requests of the same workload.");
+}
+
+/// Serves all batches in every case, the cases taking turns; or one case after the other when there is one round.
+struct served_all
+{
+  std::vector<case_result> results;
+  std::vector<std::vector<std::vector<float>>> scores;
+  std::vector<case_trace> traces;
+};
+
+served_all serve(const options& o, const serving_context& context, const cpu_machine& machine, std::uint32_t rounds,
+                 progress& shown)
+{
+  served_all out;
+  const std::size_t batches = context.load.batches.size();
+  const auto served = [&shown] { shown.advance(); };
+  const auto keep = [&](const std::string& key, const served_case& c) {
+    case_result result = c.result();
+    const case_entry& who = find_entry(key);
+    result.key = key;
+    result.name = who.name;
+    result.description = who.description;
+    out.results.push_back(std::move(result));
+    out.scores.push_back(c.scores());
+    if (!c.trace().empty()) out.traces.push_back({who.name, c.trace()});
+  };
+  if (rounds == 1) {
+    for (const std::string& key : o.cases) {
+      shown.start(find_entry(key).name, batches);
+      const std::unique_ptr<served_case> one = make_case(key, context, machine);
+      one->serve(0, batches, served);
+      shown.finish();
+      keep(key, *one);
+    }
+    return out;
+  }
+  std::vector<std::unique_ptr<served_case>> all;
+  for (const std::string& key : o.cases) all.push_back(make_case(key, context, machine));
+  const std::vector<std::size_t> cuts = even_cuts(batches, rounds);
+  for (std::size_t round = 0; round + 1 < cuts.size(); ++round) {
+    shown.start("serving, round " + std::to_string(round + 1) + " of " + std::to_string(cuts.size() - 1),
+                (cuts[round + 1] - cuts[round]) * all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      // Every other round the other way round, so that nobody always follows the same neighbour.
+      all[round % 2 == 0 ? i : all.size() - 1 - i]->serve(cuts[round], cuts[round + 1], served);
+    }
+    shown.finish();
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) keep(o.cases[i], *all[i]);
+  return out;
+}
+
+void compare_with_none(std::vector<case_result>& cases)
+{
+  const auto none = std::find_if(cases.begin(), cases.end(), [](const case_result& c) { return c.name == "no cache"; });
+  if (none == cases.end()) return;
+  const double seconds = none->seconds;
+  for (case_result& c : cases) c.speed_up = c.seconds > 0 ? seconds / c.seconds : 0;
+}
+
+std::vector<setting> settings_used(options o, const workload& w, const cache_sizes& s)
+{
+  o.history_scale = w.history_scale;
+  o.chunk_tokens = s.chunk_tokens;
+  std::vector<setting> out = describe(o);
+  for (setting& one : out) {
+    if (one.name == "--device-mib" && !o.device_mib) one.value = bytes_text(s.device_bytes) + " (by share)";
+    if (one.name == "--host-mib" && !o.host_mib) one.value = bytes_text(s.host_bytes) + " (by share)";
+  }
+  return out;
+}
+
+}  // namespace
+
+results run(const options& o, progress& shown)
+{
+  check(o);
+  results r;
+  r.machine = this_machine();
+
+  shown.start(is_synthetic(o) ? "making requests" : "reading the trace", 1);
+  workload load = make_workload(o);
+  if (load.batches.empty())
+    throw kvstrata::data_error(o.trace.empty() ? "the synthetic workload" : o.trace, 0, "it holds no request to serve");
+  const hstu::config sizes_of_model = model_config(o, load);
+  cache_sizes sizes = choose_sizes(o, load, hstu::geometry_of(sizes_of_model), r.machine.memory_bytes);
+  shown.advance();
+  shown.finish();
+
+  const std::uint32_t rounds = rounds_that_fit(o, sizes, load, r.machine.memory_bytes);
+  shown.start("calibrating", 1);
+  const hstu::model model(sizes_of_model);
+  // A piece of a batch costs half a copy call: what is reported of small pieces on GPUs is a gain of two.
+  const double latency = o.link_latency_us * 1e-6;
+  const kvstrata::link_model link{
+      .bytes_per_second = o.link_gbps * 1e9, .latency_seconds = latency, .piece_seconds = latency / 2};
+  r.balance = calibrate(load, model, link);
+  const auto runs = [&o](const char* key) { return std::find(o.cases.begin(), o.cases.end(), key) != o.cases.end(); };
+  if (runs("split")) sizes.cost = measure_costs(load, model, link);
+  shown.advance();
+  shown.finish();
+
+  serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
+  const std::string model_case = runs("default") || o.cases.back() == "none" ? "default" : o.cases.back();
+  context.pictured = choose_pictured(load, simulate_case(model_case, load, sizes));
+  if (o.verify > 0) context.sample = draw_sample(load, o.verify, o.seed);
+  served_all all = serve(o, context, {model, link}, rounds, shown);
+  if (!o.timeline.empty()) write_traces(all.traces, o.timeline);
+  r.cases = std::move(all.results);
+  compare_with_none(r.cases);
+
+  draw_capacity(o, r, load, sizes, shown);
+
+  if (o.verify > 0) {
+    shown.start("verifying", context.sample.size());
+    std::vector<scored_case> scored;
+    for (std::size_t i = 0; i < r.cases.size(); ++i) scored.push_back({r.cases[i].name, &all.scores[i]});
+    r.verified = verify(context, model, scored, o.verify, [&shown] { shown.advance(); });
+    shown.finish();
+  }
+
+  r.workload = load.facts;
+  r.settings = settings_used(o, load, sizes);
+  return r;
+}
+
+}  // namespace replay

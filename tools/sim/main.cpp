@@ -1,0 +1,19 @@
+// kvstrata-sim: hit ratios of many policies and sizes on a trace, and what a described machine would do with it.
+#include "sim/commands.hpp"
+
+#include "command_line/standard_output.hpp"
+
+#include <iostream>
+#include <string_view>
+
+int main(int argc, char** argv)
+{
+  return tools::run_program([&] {
+    const std::string_view first = argc > 1 ? argv[1] : "";
+#ifdef SIM_HAS_MACHINE
+    if (first == "machine") return sim::machine_command(argc - 1, argv + 1, std::cout, std::cerr);
+#endif
+    const int skipped = first == "sweep" ? 1 : 0;
+    return sim::sweep_command(argc - skipped, argv + skipped, std::cout, std::cerr);
+  });
+}
