@@ -71,30 +71,30 @@ class cache
 
   /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what levels below the slab have,
   /// and makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
-  /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
-  /// these users; or, once a request that is not provisional, when what a store has of one is on its way: the call comes too
-  /// early. Throws usage_error (a user twice, a wrong epoch, a window behind its history, after close), history_error (a
-  /// fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is larger than the slab).
-  /// What a request makes useless leaves every level first (request_plan::kept); dropping the lease does not bring it back.
-  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
+  /// lease.wait, compute, lease.layer_done; at last lease.commit. `queued`: work before it, for the split policy. Returns
+  /// pressure when leases hold too much, or one of these users; or, for a request that is not provisional, when what a store
+  /// has of it is on its way: the call comes too early. Throws usage_error (a user twice, a wrong epoch, a window behind its
+  /// history, after close), history_error (a fingerprint contradicts what is cached, and is not to start anew), capacity_error
+  /// (the batch is larger than the slab). What a request makes useless (request_plan::kept) is forgotten even if it is dropped.
+  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute, queued_work queued = {})
   {
     const std::lock_guard lock(mutex_);
     require_open("prepare");
     const call_scope call(residency_.tracker(), call_name::prepare);
     device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
     if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why);
-    if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
+    if (const auto why = planner_.plan(requests, batch_, queued)) return turn_away(*why);
     return lease(*this, executor_.open_lease(batch_, requests, compute));
   }
 
   /// What prepare would do with this batch now; does nothing, but for marks that a replacement policy ages while it is
   /// asked for victims. Throws as prepare does.
-  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests)
+  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests, queued_work queued = {})
   {
     const std::lock_guard lock(mutex_);
     require_open("plan");
     batch_.offers.clear();
-    if (const auto why = planner_.plan(requests, batch_)) return *why;
+    if (const auto why = planner_.plan(requests, batch_, queued)) return *why;
     return batch_.plan;
   }
 

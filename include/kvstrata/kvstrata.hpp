@@ -19,4 +19,5 @@
 #include <kvstrata/transfer/engines/window_copy.hpp>
 #include <kvstrata/transfer/immediate_transfer.hpp>
 #include <kvstrata/transfer/layerwise_transfer.hpp>
+#include <kvstrata/transfer/two_pointers.hpp>
 #include <kvstrata/version.hpp>

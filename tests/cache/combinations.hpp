@@ -17,6 +17,8 @@
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <span>
 #include <type_traits>
 
 namespace kvstrata_test {
@@ -138,13 +140,16 @@ struct selective
 struct cut_anywhere
 {
   using option_kind = kvstrata::split_policy_option;
-  [[nodiscard]] kvstrata::token_count recompute_until(const kvstrata::split_question& q) const noexcept
+  void recompute_until(const kvstrata::split_batch& batch, std::span<kvstrata::token_count> until) const noexcept
   {
-    const kvstrata::token_interval hit = q.front;
-    if (hit.empty()) return 0;
-    const kvstrata::token_count dice = (q.history * 7919U + hit.begin * 104729U + hit.end * 1299709U) >> 3U;
-    const kvstrata::token_count until = hit.begin + dice % (hit.size() + 1);
-    return dice % 5 == 0 ? hit.end : until - until % q.page_tokens;
+    for (std::size_t i = 0; i < until.size(); ++i) {
+      const kvstrata::split_question& q = batch.users[i];
+      const kvstrata::token_interval hit = q.front;
+      if (hit.empty()) continue;
+      const kvstrata::token_count dice = (q.history * 7919U + hit.begin * 104729U + hit.end * 1299709U) >> 3U;
+      const kvstrata::token_count cut = hit.begin + dice % (hit.size() + 1);
+      until[i] = dice % 5 == 0 ? hit.end : cut - cut % batch.page_tokens;
+    }
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,10 @@ struct cut_at
 {
   using option_kind = split_policy_option;
   token_count until = 0;
-  [[nodiscard]] token_count recompute_until(const split_question&) const noexcept { return until; }
+  void recompute_until(const split_batch&, std::span<token_count> out) const noexcept
+  {
+    std::fill(out.begin(), out.end(), until);
+  }
 };
 
 /// Copies at once, and says that it was done before it began.

@@ -9,6 +9,7 @@
 #include <kvstrata/transfer/engines/batched_copy.hpp>
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -171,10 +172,13 @@ struct engine
 struct split
 {
   using option_kind = split_policy_option;
-  token_count recompute_until(const split_question& q) const
+  void recompute_until(const split_batch& batch, std::span<token_count> until) const
   {
     fuse::burn(hook::split);
-    return q.history % 3 == 0 ? q.front.begin + q.page_tokens : 0;
+    for (std::size_t i = 0; i < until.size(); ++i) {
+      const split_question& q = batch.users[i];
+      if (!q.front.empty() && q.history % 3 == 0) until[i] = q.front.begin + batch.page_tokens;
+    }
   }
 };
 

@@ -12,6 +12,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <span>
 #include <type_traits>
 
 namespace {
@@ -269,20 +270,20 @@ static_assert(is_split_option<splits_nothing> && !splits<splits_nothing> && !spl
 
 struct changes_while_asked : splits_nothing
 {
-  token_count recompute_until(const split_question&);
+  void recompute_until(const split_batch&, std::span<token_count>);
 };
 static_assert(!splits<changes_while_asked> && !split_policy<changes_while_asked>);
 
 struct has_no_default : splits_nothing
 {
   explicit has_no_default(int);
-  token_count recompute_until(const split_question&) const;
+  void recompute_until(const split_batch&, std::span<token_count>) const;
 };
 static_assert(splits<has_no_default> && !split_policy<has_no_default>);
 
 struct splits_without_a_kind
 {
-  token_count recompute_until(const split_question&) const;
+  void recompute_until(const split_batch&, std::span<token_count>) const;
 };
 static_assert(splits<splits_without_a_kind> && !split_policy<splits_without_a_kind> && !split_policy<int>);
 

@@ -1,6 +1,8 @@
 // What was measured, what was wanted, and what a test holds.
 #pragma once
 
+#include "../target.hpp"
+
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -11,25 +13,9 @@
 
 namespace levels {
 
-enum class better { less, more };
-
-struct target
-{
-  std::string name;
-  double value = 0;
-  better way = better::less;
-  double wanted = 0;
-  std::string stream;  ///< that it was measured on, where there are several
-
-  [[nodiscard]] bool met() const noexcept { return way == better::less ? value <= wanted : value >= wanted; }
-};
-
-/// `TARGET name value wanted met|short`, and the stream.
-inline void print(const target& t)
-{
-  std::printf("TARGET %s %.6g %s%.6g %s%s%s\n", t.name.c_str(), t.value, t.way == better::less ? "<=" : ">=", t.wanted,
-              t.met() ? "met" : "short", t.stream.empty() ? "" : " ", t.stream.c_str());
-}
+using bench::better;
+using bench::print;
+using bench::target;
 
 /// All targets in the order in which they were measured, and why others were not.
 class scoreboard

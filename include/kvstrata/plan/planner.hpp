@@ -6,6 +6,7 @@
 #include <kvstrata/plan/pieces.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/request_checks.hpp>
+#include <kvstrata/plan/splitter.hpp>
 #include <kvstrata/plan/victims.hpp>
 #include <kvstrata/transfer/split_policy.hpp>
 
@@ -29,13 +30,15 @@ class planner
   using batch = planned_batch<Residency>;
 
   planner(Residency& r, victim_finder<Residency>& victims, const Split& split)
-      : residency_(&r), victims_(&victims), split_(split), checks_(r)
+      : residency_(&r), victims_(&victims), splitter_(split), checks_(r)
   {
   }
 
-  /// Plans a batch into `out`, or says why it cannot be served now. O(requests log requests + victims). Throws
-  /// usage_error, history_error or capacity_error for a batch that is never right.
-  [[nodiscard]] std::optional<pressure> plan(std::span<const request> requests, batch& out)
+  /// Plans a batch into `out`, or says why it cannot be served now. `queued`: the work before it, as the caller knows it.
+  /// O(requests log requests + victims) and what the split policy takes. Throws usage_error, history_error or capacity_error
+  /// for a batch that is never right.
+  [[nodiscard]] std::optional<pressure> plan(std::span<const request> requests, batch& out,
+                                             const queued_work& queued = {})
   {
     const std::size_t count = requests.size();
     victims_->start(out, count);
@@ -89,12 +92,14 @@ class planner
         out.plan.pieces.push_back({window_of(requests[i]), 0});
       }
     }
+    split(out, queued);
     if (victims_->find(out, residency_->slab().slack(out.plan.pages_needed))) return std::nullopt;
     out.plan.clear_all_but_requests();
     out.victims.clear();
     for (std::size_t i = 0; i < requests.size(); ++i) {
       plan_request(requests[i], out.entries[i], false, out.plan.requests[i], out);
     }
+    split(out, queued);
     if (victims_->find(out, residency_->slab().slack(out.plan.pages_needed))) return std::nullopt;
     return victims_->too_much_held(out);
   }
@@ -184,12 +189,6 @@ class planner
     const contradiction against = here && has_fingerprint(r) ? contradiction_of(r, *found) : contradiction{};
     if (!keeps_all(r, found, against)) p.kept = kept_by(r, found, against);
     list_pieces(p, all, found, 0, out);
-    if (const token_interval again = to_recompute(p, out.plan); !again.empty()) {
-      out.plan.pieces.resize(p.piece_begin);
-      out.plan.compute.resize(p.compute_begin);
-      list_pieces(p, all, found, again.end, out);
-      p.recomputed = again;
-    }
     token_interval resident = here ? found->template look<0>().tokens : token_interval{};
     page_interval have = here ? found->template look<0>().covered() : page_interval{};
     if (p.kept.forgets) {
@@ -225,8 +224,7 @@ class planner
     append_pieces<Residency::memories + Residency::stores>(
         out.pieces, all, p.kept.tokens, fetch_from, residency_->layout().page_tokens, [&](auto level) {
           if constexpr (level() < Residency::memories) {
-            if (Residency::stores != 0 && found == nullptr) return token_interval{};
-            return found->template look<level()>().tokens;
+            return found == nullptr ? token_interval{} : found->template look<level()>().tokens;
           } else {
             const store_offer offer = of.offers.of(static_cast<std::size_t>(&p - out.requests.data()));
             return offer.level == level() ? offer.tokens : token_interval{};
@@ -241,33 +239,23 @@ class planner
     p.compute_end = static_cast<std::uint32_t>(out.compute.size());
   }
 
-  /// What the split policy wants computed although a level below has it, up to a whole page: the model does not write to
-  /// a page that is being onloaded.
-  [[nodiscard]] token_interval to_recompute(const request_plan& p, const batch_plan& plan) const
+  /// Has the model compute what the split policy wants computed although a level below has it. Pages are taken all the same.
+  void split(batch& out, const queued_work& queued)
   {
-    if constexpr (std::same_as<Split, always_fetch>) return {};
-    if (p.fetched == 0 || p.kept.earlier_until != 0 || p.kept.unproven) return {};  // it might not be the same again
-    token_interval front;
-    for (const piece& next : plan.pieces_of(p)) {
-      if (next.source == 0) break;
-      if (next.is_fetched() && joinable(front, next.tokens)) front = hull(front, next.tokens);
+    const std::span<const token_interval> again = splitter_.ask(out.plan, residency_->layout().page_tokens, queued);
+    if (again.empty()) return;
+    out.plan.pieces.clear();
+    out.plan.compute.clear();
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      request_plan& p = out.plan.requests[i];
+      p.recomputed = again[i];
+      list_pieces(p, {p.first_token, p.history}, out.entries[i], again[i].end, out);
     }
-    if (front.empty()) return {};
-    const token_count page_tokens = residency_->layout().page_tokens;
-    const token_count until = split_.recompute_until({.history = p.history,
-                                                      .in_slab = p.in_slab,
-                                                      .front = front,
-                                                      .behind = p.fetched - front.size(),
-                                                      .compute = plan.compute_of(p),
-                                                      .page_tokens = page_tokens,
-                                                      .first_token = p.first_token});
-    if (until >= front.end) return front;
-    return {front.begin, until - until % page_tokens};
   }
 
   Residency* residency_;
   victim_finder<Residency>* victims_;
-  Split split_;
+  splitter<Split> splitter_;
   request_checks<Residency> checks_;
 };
 

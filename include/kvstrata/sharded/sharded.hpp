@@ -61,14 +61,15 @@ class sharded
   /// stays held and no content changes, but users of those parts may have come up to the device, others been evicted for
   /// them, and what their requests make useless is forgotten, as after a lease that was dropped; a pressure's page counts
   /// are that shard's. Throws usage_error for a user who is twice in the batch before anything changes.
+  /// Each shard's split policy sees that shard's users.
   /// O(shards + requests log requests) on top of the shards' work, and O(pages of the batch) for the page table.
-  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
+  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute, queued_work queued = {})
   {
     lease out(*this, idle_state());  // gives back what it has when a part is missing
     state& s = *out.state_;
     route(requests, s);
     for (const std::uint32_t shard : s.shards) {
-      auto part = shards_[shard]->prepare(s.asked[shard], compute);
+      auto part = shards_[shard]->prepare(s.asked[shard], compute, queued);
       if (!part) return part.why();
       s.parts.push_back(std::move(part).value());
       s.plans[shard] = &s.parts.back().plan();
@@ -79,7 +80,7 @@ class sharded
   }
 
   /// What prepare would do with this batch now, were nobody else to call meanwhile.
-  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests)
+  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests, queued_work queued = {})
   {
     lease scratch(*this, idle_state());
     state& s = *scratch.state_;
@@ -87,7 +88,7 @@ class sharded
     std::vector<batch_plan> parts;
     parts.reserve(s.shards.size());
     for (const std::uint32_t shard : s.shards) {
-      auto part = shards_[shard]->plan(s.asked[shard]);
+      auto part = shards_[shard]->plan(s.asked[shard], queued);
       if (!part) return part.why();
       parts.push_back(std::move(part).value());
       s.plans[shard] = &parts.back();

@@ -74,20 +74,23 @@ struct cost_model
   }
 
   /// Seconds one layer of so many tokens takes to arrive.
-  [[nodiscard]] double fetch_seconds(token_count tokens) const noexcept
+  [[nodiscard]] double fetch_seconds(std::uint64_t tokens) const noexcept
   {
-    return tokens == 0 ? 0 : fetch_latency_seconds + fetch_seconds_per_token * tokens;
+    return tokens == 0 ? 0 : fetch_latency_seconds + fetch_seconds_per_token * static_cast<double>(tokens);
   }
 
   /// Seconds until the last layer is computed, when layer l computes its front beside the journey of its rear, waits for
-  /// that (`fetch` behind the layer before), and computes the rest.
-  [[nodiscard]] double pipeline_seconds(double fetch, double front, double rest) const noexcept
+  /// that (`fetch` behind the layer before), and computes the rest. The model begins after `model_busy` seconds, and the
+  /// link, where anything is fetched, after `link_busy`.
+  [[nodiscard]] double pipeline_seconds(double fetch, double front, double rest, double link_busy = 0,
+                                        double model_busy = 0) const noexcept
   {
-    // Layer l is done at max(done(l - 1) + front, (l + 1) fetch) + rest: the last wait that counts is none, the first
-    // layer's or the last one's.
-    const double behind_first = fetch + (layers - 1.0) * (front + rest);
-    const double alone = layers * front + (layers - 1.0) * rest;
-    return rest + (std::max)({layers * fetch, behind_first, alone});
+    // Layer l is done at max(done(l - 1) + front, link_busy + (l + 1) fetch) + rest: the last wait that counts is none, the
+    // first layer's or the last one's.
+    const double link = fetch > 0 ? link_busy : 0;
+    const double behind_first = link + fetch + (layers - 1.0) * (front + rest);
+    const double alone = model_busy + layers * front + (layers - 1.0) * rest;
+    return rest + (std::max)({link + layers * fetch, behind_first, alone});
   }
 
   /// From this length on, fetching a history takes less time than computing it; infinite when it never does, 0 when

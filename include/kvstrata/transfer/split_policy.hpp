@@ -1,11 +1,13 @@
 // Who is computed again although a level below the slab has it.
 //
 // Fetching costs the link, computing costs the model, and the two run side by side. The front of a history is cheap to
-// compute, for its tokens attend to few; its rear is dear. So when something is computed again, it is the front.
+// compute, for its tokens attend to few; its rear is dear. So when something is computed again, it is fronts, and in a batch
+// the fronts of all users as far as tokens that cost the same.
 //
 //   always_fetch        nothing is computed that any level has. The paper's way.
-//   fetch_or_recompute  all or nothing: whichever takes less time
-//   split_by_cost       the front is computed while the rear travels, cut where both together take the least time
+//   fetch_or_recompute  all or nothing of each user: whichever takes the batch less time
+//   split_by_cost       fronts are computed while rears travel, cut where the batch takes the least time
+//   two_pointers, batch_two_pointers (transfer/two_pointers.hpp): as Cake and CacheFlow meet in the middle
 //
 // expression                                meaning
 // ----------------------------------------- -----------------------------------------------------------------------
@@ -13,40 +15,34 @@
 // S{}, copies                               an aggregate: the value in a cache's configuration
 // check(s)                                  absent: nothing is checked. Throws config_error when its figures make no sense;
 //                                           asked when a cache is built
-// s.recompute_until(question)               the tokens of `front` in [0, result) are computed, the rest is
-//   -> token_count                          fetched: a multiple of page_tokens or the front's end, and at most its end.
-//                                           Const and pure
+// s.recompute_until(batch, until)           batch: const split_batch&, until: std::span<token_count>, a place a user, zeros.
+//                                           Of user i, the tokens of `front` in [0, until[i]) are computed, the rest is
+//                                           fetched: a multiple of page_tokens or the front's end, and at most its end.
+//                                           Asked for batches in which a user has a front. Const, and what it decides
+//                                           depends on the batch alone. May throw: the batch is refused with that
 #pragma once
 
-#include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/transfer/cost_model.hpp>
+#include <kvstrata/transfer/split_batch.hpp>
 
+#include <algorithm>
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <vector>
 
 namespace kvstrata {
 
 struct split_policy_option;
 
-/// One user of a batch: who has what of the tokens [first_token, history).
-struct split_question
-{
-  token_count history = 0;
-  token_interval in_slab{};  ///< need not be fetched
-  token_interval front{};    ///< the first tokens to be fetched, side by side; before what is in the slab
-  token_count behind = 0;    ///< tokens to be fetched behind them
-  std::span<const token_interval> compute{};  ///< what no level has, ascending
-  token_count page_tokens = 1;
-  token_count first_token = 0;  ///< what lies before it does not count: nothing attends to it
-};
-
 template <class S>
 concept is_split_option = option<S> && std::same_as<typename S::option_kind, split_policy_option>;
 
 template <class S>
-concept splits = requires(const S& split, const split_question& question) {
-  { split.recompute_until(question) } -> std::same_as<token_count>;
+concept splits = requires(const S& split, const split_batch& batch, std::span<token_count> until) {
+  { split.recompute_until(batch, until) } -> std::same_as<void>;
 };
 
 template <class S>
@@ -55,41 +51,55 @@ concept split_policy = is_split_option<S> && std::default_initializable<S> && st
 struct always_fetch
 {
   using option_kind = split_policy_option;
-  [[nodiscard]] static constexpr token_count recompute_until(const split_question&) noexcept { return 0; }
+  static constexpr void recompute_until(const split_batch&, std::span<token_count>) noexcept {}
 };
 
 namespace detail {
 
-/// Seconds until the last layer is computed, when the tokens of `front` before `until` are computed with the front
-/// and the rest is fetched. Convex in `until` while anything is fetched: fetching falls by a straight line, and computing
-/// is convex. Holds what all cuts have in common.
-class split_seconds
+/// Seconds until a batch's last layer is computed, as cuts make it. Holds what all cuts have in common; the rest is added up
+/// user by user.
+class batch_seconds
 {
  public:
-  split_seconds(const cost_model& cost, const split_question& q, token_count candidates) noexcept
-      : cost_(&cost), first_(q.first_token), end_(q.front.end + q.behind)
+  batch_seconds(const cost_model& cost, const split_batch& batch, token_count candidates) noexcept
+      : cost_(&cost), queued_(batch.queued)
   {
-    const token_interval before{first_, q.front.begin};  // all of it is computed
-    rest_ = cost.compute_seconds(q.compute, first_) - cost.compute_seconds(before, first_) +
-            candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history - first_ + 1.0));
+    for (const split_question& q : batch.users) {
+      // What begins the window and lies before all that is fetched is computed meanwhile; what waits is the rest.
+      const bool leads = !q.compute.empty() && q.compute.front().begin == q.first_token;
+      const double prefix = leads ? cost.compute_seconds(q.compute.front(), q.first_token) : 0;
+      if (q.front.empty()) front_ += prefix;
+      rest_ += cost.compute_seconds(q.compute, q.first_token) - prefix +
+               candidates * (cost.seconds_per_token + cost.seconds_per_pair * (q.history - q.first_token + 1.0));
+      behind_ += q.behind;
+    }
   }
 
-  [[nodiscard]] double operator()(token_count until) const noexcept
+  /// A batch whose cuts compute `front` seconds a layer and leave `fetched` tokens of fronts to the link.
+  [[nodiscard]] double of(double front, std::uint64_t fetched) const noexcept
   {
-    return cost_->pipeline_seconds(cost_->fetch_seconds(end_ - until),
-                                   cost_->compute_seconds(token_interval{first_, until}, first_), rest_);
+    return cost_->pipeline_seconds(cost_->fetch_seconds(fetched + behind_), front_ + front, rest_, queued_.link_seconds,
+                                   queued_.model_seconds);
+  }
+
+  /// What a user's front costs when it is computed up to `cut`, with what lies before it.
+  [[nodiscard]] double front_of(const split_question& q, token_count cut) const noexcept
+  {
+    return cost_->compute_seconds(token_interval{q.first_token, cut}, q.first_token);
   }
 
  private:
   const cost_model* cost_;
-  token_count first_;
-  token_count end_;  // of what could be fetched, were it one piece
-  double rest_;      // of computing: behind the front, and candidates
+  queued_work queued_;
+  double front_ = 0;          // users without a front: computed while others' copies travel
+  double rest_ = 0;           // behind the fronts, and candidates
+  std::uint64_t behind_ = 0;  // tokens
 };
 
 }  // namespace detail
 
-/// O(1) but for the length of the compute list. Fetches when both take as long.
+/// O(users log users). Of the users whose tokens are the cheapest to compute, as many are computed as takes the batch the
+/// least time. Fetches when both take as long.
 struct fetch_or_recompute
 {
   using option_kind = split_policy_option;
@@ -97,18 +107,45 @@ struct fetch_or_recompute
   cost_model cost;
   token_count candidates = 0;  ///< tokens beside the history that the model computes for each request
 
-  [[nodiscard]] token_count recompute_until(const split_question& q) const noexcept
+  void recompute_until(const split_batch& batch, std::span<token_count> until) const
   {
-    const token_interval hit = q.front;
-    if (hit.empty()) return 0;
-    const detail::split_seconds seconds(cost, q, candidates);
-    return seconds(hit.end) < seconds(hit.begin) ? hit.end : 0;
+    const detail::batch_seconds seconds(cost, batch, candidates);
+    std::vector<std::size_t> order;
+    double front = 0;
+    std::uint64_t fetched = 0;
+    for (std::size_t i = 0; i < batch.users.size(); ++i) {
+      const split_question& q = batch.users[i];
+      if (q.front.empty()) continue;
+      order.push_back(i);
+      front += seconds.front_of(q, q.front.begin);
+      fetched += q.front.size();
+    }
+    const auto adds = [&](std::size_t i) {
+      const split_question& q = batch.users[i];
+      return seconds.front_of(q, q.front.end) - seconds.front_of(q, q.front.begin);
+    };
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      const double x = adds(a) * batch.users[b].front.size();
+      const double y = adds(b) * batch.users[a].front.size();
+      return x != y ? x < y : a < b;
+    });
+    double least = seconds.of(front, fetched);
+    std::size_t computed = 0;
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      front += adds(order[k]);
+      fetched -= batch.users[order[k]].front.size();
+      if (const double now = seconds.of(front, fetched); now < least) {
+        least = now;
+        computed = k + 1;
+      }
+    }
+    for (std::size_t k = 0; k < computed; ++k) until[order[k]] = batch.users[order[k]].front.end;
   }
 
   friend void check(const fetch_or_recompute& s) { check(s.cost, "split.cost"); }
 };
 
-/// O(log pages) but for the length of the compute list. Of cuts that take as long, the one that computes least.
+/// O(users log pages). Of cuts that take as long, those that compute least.
 struct split_by_cost
 {
   using option_kind = split_policy_option;
@@ -116,24 +153,36 @@ struct split_by_cost
   cost_model cost;
   token_count candidates = 0;  ///< tokens beside the history that the model computes for each request
 
-  [[nodiscard]] token_count recompute_until(const split_question& q) const noexcept
+  void recompute_until(const split_batch& batch, std::span<token_count> until) const noexcept
   {
-    const token_interval hit = q.front;
-    if (hit.empty() || !(cost.fetch_seconds(hit.end + q.behind) > 0)) return 0;
-    const auto cut = [&](page_count page) {
-      return page * q.page_tokens > hit.begin ? page * q.page_tokens : hit.begin;
+    if (!(cost.fetch_seconds(1) > 0)) return;
+    const detail::batch_seconds seconds(cost, batch, candidates);
+    const auto at = [&](std::uint64_t reach) {
+      double front = 0;
+      std::uint64_t fetched = 0;
+      for (const split_question& q : batch.users) {
+        if (q.front.empty()) continue;
+        const token_count cut = detail::cut_at(q, reach, batch.page_tokens);
+        front += seconds.front_of(q, cut);
+        fetched += q.front.end - cut;
+      }
+      return seconds.of(front, fetched);
     };
-    const detail::split_seconds seconds(cost, q, candidates);
-    // Bisection for the first cut that the next one does not beat. To fetch nothing saves the latency, too: that cut
-    // lies off the convex curve and is looked at by itself.
-    page_count best = hit.begin / q.page_tokens;
-    for (page_count last = (hit.end - 1) / q.page_tokens; best < last;) {
-      const page_count middle = best + (last - best) / 2;
-      if (seconds(cut(middle + 1)) < seconds(cut(middle))) best = middle + 1;
+    // Bisection for the first reach that the next one does not beat: fetching falls by a straight line, and computing is
+    // convex. To fetch nothing saves the latency, too: that lies off the convex curve and is looked at by itself.
+    const std::uint64_t whole = detail::last_reach(batch) + 1;
+    std::uint64_t best = 0;
+    for (std::uint64_t last = whole - 1; best < last;) {
+      const std::uint64_t middle = best + (last - best) / 2;
+      const std::uint64_t next = detail::next_reach(batch, middle);
+      if (next < whole && at(next) < at(middle)) best = next;
       else last = middle;
     }
-    const token_count until = seconds(hit.end) < seconds(cut(best)) ? hit.end : cut(best);
-    return until > hit.begin ? until : 0;
+    if (at(whole) < at(best)) best = whole;
+    for (std::size_t i = 0; i < batch.users.size(); ++i) {
+      const split_question& q = batch.users[i];
+      if (!q.front.empty()) until[i] = detail::told(q, detail::cut_at(q, best, batch.page_tokens));
+    }
   }
 
   friend void check(const split_by_cost& s) { check(s.cost, "split.cost"); }
