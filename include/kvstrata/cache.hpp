@@ -13,6 +13,8 @@
 #include <kvstrata/plan/planner.hpp>
 #include <kvstrata/plan/prefetch_planner.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -46,7 +48,8 @@ class cache
       : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, c.costs),
         mover_(residency_, c.tiers, c.writes, c.stores),
         planner_(residency_, victims_, c.split),
-        executor_(residency_, mover_, c.kept_stretches)
+        executor_(residency_, mover_, c.kept_stretches),
+        epoch_(c.epoch)
   {
     cache_built built{.levels = Tiers::memories + Tiers::stores};
     for (level_index i = 0; i < built.levels; ++i) built.names[i] = Tiers::names[i];
@@ -58,23 +61,16 @@ class cache
   /// Waits until nothing queued uses the cache's memory. All leases must be gone.
   ~cache()
   {
-    if (closed_) return;
-    try {
-      mover_.drain_sync();
-    } catch (...) {  // a failed device runs nothing any more; but a store may be silent, and leases have waited for it
-      if constexpr (residency_type::stores != 0) {
-        mover_.stores().give_up_sync();
-        detail::insist([this] { mover_.drain_sync(); });
-      }
-    }
+    if (!closed_) mover_.end_sync();
   }
 
   /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what levels below the slab have,
   /// and makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
   /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
-  /// these users; or, once a request that is not provisional, when what a store has of one is on its way: the call comes too
-  /// early. Throws usage_error (a user twice, a wrong epoch, a window behind its history, after close), history_error (a
-  /// fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is larger than the slab).
+  /// these users; once a request that is not provisional, when what a store has of one is on its way: the call comes too
+  /// early; or when a request names another epoch than the cache's, as it lost the race with advance_epoch. Throws usage_error
+  /// (a user twice, a window behind its history, after close), history_error (a fingerprint contradicts what is cached, and is
+  /// not to start anew), capacity_error (the batch is larger than the slab).
   /// What a request makes useless leaves every level first (request_plan::kept); dropping the lease does not bring it back.
   [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
   {
@@ -134,23 +130,18 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("arrived");
-    if (const event staged = mover_.arrival(user); staged.sequence != 0 && !device().query(staged)) return false;
-    entry_type* const found = residency_.users().find(user);
-    return found == nullptr || arriving_of(*found).empty() || device().query(arriving_of(*found).back());
+    const auto points = mover_.arrivals(user);
+    return std::all_of(points.begin(), points.end(), [&](event p) { return p.sequence == 0 || device().query(p); });
   }
 
   /// Blocks until that is so; other threads' calls go on meanwhile.
   void wait_arrived_sync(user_id user)
   {
-    event last;
-    {
-      const std::lock_guard lock(mutex_);
-      require_open("wait_arrived_sync");
-      entry_type* const found = residency_.users().find(user);
-      if (found != nullptr && !arriving_of(*found).empty()) last = arriving_of(*found).back();
-      if (const event staged = mover_.arrival(user); staged.sequence != 0) last = staged;
-    }
-    device().wait_sync(last);
+    std::unique_lock lock(mutex_);
+    require_open("wait_arrived_sync");
+    const auto points = mover_.arrivals(user);
+    lock.unlock();
+    for (const event p : points) device().wait_sync(p);
   }
 
   /// Books what stores have answered and begins what has waited, as every call here does: for servers that make none.
@@ -197,8 +188,9 @@ class cache
   }
 
   /// A new model serves from now on: nothing computed under another epoch is served again, and its memory is taken
-  /// back first when room is needed. O(1). Throws usage_error unless the epoch is newer, geometry_error when the new
-  /// model's KV has another shape.
+  /// back first when room is needed (stats().levels[i].stale_bytes). Requests that were stamped before and come after get
+  /// pressure::stale_epoch, those that are stamped ahead of this call pressure::early_epoch; the tokens of leases that are out
+  /// are not kept. O(1). Throws usage_error unless the epoch is newer, geometry_error when the new model's KV has another shape.
   void advance_epoch(epoch_id epoch, const geometry& shape)
   {
     const std::lock_guard lock(mutex_);
@@ -206,8 +198,12 @@ class cache
     require_geometry(shape);
     detail::require_newer(epoch, residency_.users().epoch());
     residency_.advance(epoch);
+    epoch_.store(epoch, std::memory_order_release);
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
+
+  /// What requests are to be stamped with; by the time they come it may be another. Takes no lock.
+  [[nodiscard]] epoch_id epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
 
   /// Throws geometry_error unless a model's KV has the shape that the cache was built for.
   void require_geometry(const geometry& shape) const { detail::require_same(shape, residency_.shape()); }
@@ -259,11 +255,9 @@ class cache
     if (closed_) throw usage_error(std::string(call) + ": the cache is closed");
   }
 
-  [[nodiscard]] static const auto& arriving_of(const entry_type& e) noexcept { return e.hot().prefetched().arriving; }
-
   pressure turn_away(const pressure& why)
   {
-    tell(residency_.tracker(), pressure_met{});
+    tell(residency_.tracker(), pressure_met{why});
     return why;
   }
 
@@ -293,6 +287,7 @@ class cache
   executor_type executor_;
   planned_batch<residency_type> batch_;  // reused
   bool closed_ = false;
+  std::atomic<epoch_id> epoch_;  // the directory's, for whoever has no lock
 };
 
 }  // namespace kvstrata

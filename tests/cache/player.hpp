@@ -314,6 +314,7 @@ inline void check_sums(const cache_stats& s)
   for (const tier_stats& tier : all_tiers(s)) {
     CHECK(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
     CHECK(tier.resident_bytes <= tier.capacity_bytes);  // no frame has two owners
+    CHECK(tier.stale_bytes <= tier.resident_bytes);
     CHECK(tier.dropped_tokens <= tier.evicted_tokens);
     CHECK(tier.resident_tokens * tiny.token_bytes() <= tier.resident_bytes);
   }

@@ -83,6 +83,11 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
   REQUIRE(value("calls_total", {{"call", "prepare"}}) == is(s.calls[0]));
   REQUIRE(value("calls_total", {{"call", "clean"}}) == is(s.calls[5]));
   REQUIRE(value("pressure_total") == is(s.pressure));
+  for (std::size_t i = 0; i < pressure_reasons; ++i) {
+    const std::string why(name_of(static_cast<pressure::reason>(i)));
+    REQUIRE(value("pressure_by_total", {{"reason", why}}) == is(s.pressure_for[i]));
+  }
+  REQUIRE(value("epochs_total") == is(s.epochs));
   for (std::size_t i = 0; i < most_levels; ++i) {
     REQUIRE(of_level("served_tokens_total", i) == is(s.served_tokens[i]));
     REQUIRE(of_level("onload_bytes_total", i) == is(s.onload_bytes[i]));

@@ -191,6 +191,7 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   w.line.on(tokens_cleaned{13});
   w.line.on(prefetch_queued{14, 15});
   w.line.on(prefetch_undone{16});
+  w.line.on(epoch_advanced{epoch_id{17}, 18, {}});
   w.now = 2;
   w.line.on(call_began{call_name::clean});
   w.line.on(call_ended{call_name::clean});
@@ -236,6 +237,7 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   REQUIRE(the("cleaned").arguments == arguments{{"count", 1}, {"tokens", 13}});
   REQUIRE(the("prefetch queued").arguments == arguments{{"count", 1}, {"tokens", 14}, {"displaced", 15}});
   REQUIRE(the("prefetch undone").arguments == arguments{{"count", 1}, {"tokens", 16}});
+  REQUIRE(the("epoch").arguments == arguments{{"count", 1}, {"epoch", 17}, {"users", 18}});
 }
 
 TEST_CASE("timeline: what touches still touches after rounding to nanoseconds")

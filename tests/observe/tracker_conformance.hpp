@@ -47,6 +47,8 @@ struct tally
   std::uint64_t refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
   std::uint64_t prefetches = 0, prefetched = 0, displaced = 0, undoings = 0, undone = 0;
+  std::array<std::uint64_t, kvstrata::pressure_reasons> pressed{};
+  std::uint64_t epochs = 0, turned_stale = 0;
   std::uint64_t prepare_calls = 0, commit_calls = 0, release_calls = 0, prefetch_calls = 0, erase_calls = 0;
   std::uint64_t clean_calls = 0;
   std::uint64_t calls = 0, calls_over = 0;
@@ -157,7 +159,16 @@ struct tally
     ++undoings;
     undone += e.tokens;
   }
-  void on(const kvstrata::pressure_met&) noexcept { ++pressure; }
+  void on(const kvstrata::pressure_met& e) noexcept
+  {
+    ++pressure;
+    ++pressed[static_cast<std::size_t>(e.why.why)];
+  }
+  void on(const kvstrata::epoch_advanced& e) noexcept
+  {
+    ++epochs;
+    turned_stale += e.users;
+  }
 };
 
 /// What a workload asked of a cache and what came of it, seen from outside.

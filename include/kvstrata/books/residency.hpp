@@ -126,7 +126,7 @@ class residency
                                                       : token_interval{cut.lost.end, had.end});
       if (mine.tokens.empty()) mine.left = true;
     }
-    here.trim(e, cut.keep, &before);
+    here.trim(e, cut.keep, is_stale(e), &before);
     changed(e);
   }
 
@@ -146,7 +146,7 @@ class residency
       if (!mine.listed && !mine.extents.empty()) shed<0>(e, {mine.tokens, {}});
     }
     const page_interval needed = Level == 0 ? pages_to_take(mine.tokens) : pages(mine.tokens);
-    level<Level>().trim(e, needed);
+    level<Level>().trim(e, needed, is_stale(e));
   }
 
   /// Ends a change of the entry: frames without a valid token go back, and the entry, when it has none and nobody holds it.
@@ -158,22 +158,7 @@ class residency
   }
 
   /// Takes an unread prefetch back, unless the levels below have lost its tokens since. Returns how many it took.
-  token_count undo_prefetch(entry_type& e) noexcept
-  {
-    const prefetch_state& ahead = std::as_const(e).hot().prefetched();
-    const token_interval all = e.template look<0>().tokens;
-    const token_interval keep = intersect(all, ahead.had);
-    const token_count gone = all.size() - keep.size();
-    const token_interval front{all.begin, keep.empty() ? all.end : keep.begin};
-    const token_interval rear{keep.empty() ? all.end : keep.end, all.end};
-    if (!ahead.unread || gone == 0) return 0;
-    if (e.template tokens_in<1, memories>(front) + e.template tokens_in<1, memories>(rear) != gone) return 0;
-    forget_prefetch(e);
-    set_tokens<0>(e, keep);
-    settle(e);
-    tell(tracker_, prefetch_undone{gone});
-    return gone;
-  }
+  token_count undo_prefetch(entry_type& e) noexcept;
 
   /// Drops all copies of an entry.
   void drop_copies(entry_type& e) noexcept
@@ -185,7 +170,7 @@ class residency
       auto& mine = e.template at<i()>();
       mine.tokens = {};
       mine.read.clear();
-      level<i()>().trim(e, {});
+      level<i()>().trim(e, {}, is_stale(e));
     });
   }
 
@@ -210,12 +195,17 @@ class residency
     hot_.cool(e);
   }
 
-  void advance(epoch_id epoch) noexcept
+  /// A new epoch begins; when this throws, it does not. O(levels).
+  void advance(epoch_id epoch)
   {
+    epoch_advanced what{.epoch = epoch, .users = cached_users_};
+    by_level<page_count> taken{};
+    each_level<0, memories>([&](auto i) { taken[i()] = level<i()>().taken(); });
     users_.advance(epoch);
-    each_level<0, memories>([&](auto i) { level<i()>().counts().resident = 0; });
+    each_level<0, memories>([&](auto i) { what.tokens[i()] = level<i()>().turn_stale(taken[i()]); });
     cached_users_ = 0;
     dirty_.forget_all();
+    tell(tracker_, what);
   }
 
   [[nodiscard]] cache_stats stats()
@@ -225,6 +215,7 @@ class residency
     each_level<0, memories>([&](auto i) { s.levels[i()] = level<i()>().stats(); });
     s.window = slab().window_stats(*device_);
     s.users = cached_users_;
+    s.epoch = users_.epoch();
     s.dirty_tokens = dirty_.tokens();
     s.stretch_bytes = users_.stretch_bytes();
     return s;
@@ -297,3 +288,5 @@ class residency
 };
 
 }  // namespace kvstrata
+
+#include <kvstrata/books/undo_prefetch.hpp>

@@ -53,11 +53,14 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cac
         places(&tier_stats::resident_bytes));
   gauge("in_flight_bytes", "Bytes that nobody has any more, but queued work still uses.",
         places(&tier_stats::in_flight_bytes));
+  gauge("stale_bytes", "Of the resident bytes, those of an older epoch: they go first.",
+        levels(&tier_stats::stale_bytes));
   gauge("resident_tokens", "Committed tokens that a level holds for the current epoch's users.",
         levels(&tier_stats::resident_tokens));
   gauge("dirty_tokens", "Committed tokens that only the slab has.", {{{}, &s::dirty_tokens}});
   gauge("waiting_writes", "Users whose write waits for its turn.", {{{}, &s::waiting_writes}});
   gauge("users", "Users with anything cached, in the current epoch.", {{{}, &s::users}});
+  gauge("epoch", "The number of the model that is served.", {{{}, [](const s& x) { return to_number(x.epoch); }}});
   gauge("stretch_bytes", "Bytes of host memory for users' stretch fingerprints.", {{{}, &s::stretch_bytes}});
   gauge("leases", "Leases that are not released yet.", {{{}, &s::leases}});
 }

@@ -24,9 +24,11 @@ class counters
   /// A copy of all counts. Counts that belong together may be one event apart when read during a call.
   struct snapshot
   {
-    std::uint64_t levels = 0;                       ///< that the cache has
-    std::array<std::uint64_t, call_names> calls{};  ///< [number of the call_name], begun
-    std::uint64_t pressure = 0;                     ///< calls turned away
+    std::uint64_t levels = 0;                                    ///< that the cache has
+    std::array<std::uint64_t, call_names> calls{};               ///< [number of the call_name], begun
+    std::uint64_t pressure = 0;                                  ///< calls turned away
+    std::array<std::uint64_t, pressure_reasons> pressure_for{};  ///< of these, [number of the reason]
+    std::uint64_t epochs = 0;                                    ///< that have begun
 
     std::uint64_t batches = 0;
     std::uint64_t requests = 0;
@@ -74,7 +76,12 @@ class counters
 
   void on(const cache_built& e) noexcept { add<&snapshot::levels>(e.levels); }
   void on(const call_began& e) noexcept { add<&snapshot::calls>(1, static_cast<std::size_t>(e.call)); }
-  void on(const pressure_met&) noexcept { add<&snapshot::pressure>(1); }
+  void on(const pressure_met& e) noexcept
+  {
+    add<&snapshot::pressure>(1);
+    add<&snapshot::pressure_for>(1, static_cast<std::size_t>(e.why.why));
+  }
+  void on(const epoch_advanced&) noexcept { add<&snapshot::epochs>(1); }
 
   void on(const batch_prepared& e) noexcept
   {

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/levels.hpp>
+#include <kvstrata/core/result.hpp>
 
 #include <cstdint>
 #include <string_view>
@@ -176,9 +177,18 @@ struct prefetch_undone
   std::uint64_t tokens = 0;
 };
 
-/// A call was turned away; see result.hpp.
+/// A call was turned away.
 struct pressure_met
 {
+  pressure why{};
+};
+
+/// A new model serves from now on. What is cached is stale: served to nobody, and its memory goes first.
+struct epoch_advanced
+{
+  epoch_id epoch{};
+  std::uint64_t users = 0;           ///< who have lost what they had
+  by_level<std::uint64_t> tokens{};  ///< [level] that it held of them
 };
 
 template <class... Events>
@@ -189,6 +199,6 @@ struct event_list
 using tracker_events =
     event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
                bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten, write_refused, record_lost,
-               write_delayed, tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met>;
+               write_delayed, tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata

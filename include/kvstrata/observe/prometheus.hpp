@@ -107,6 +107,13 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
   }
   counter("calls", "Calls that began.", calls);
   counter("pressure", "Calls that were turned away.", {{{}, &s::pressure}});
+  series pressed;
+  for (std::size_t i = 0; i < pressure_reasons; ++i) {
+    pressed.push_back({{{"reason", std::string(name_of(static_cast<pressure::reason>(i)))}},
+                       [i](const s& x) { return x.pressure_for[i]; }});
+  }
+  counter("pressure_by", "The same, by why.", pressed);
+  counter("epochs", "Models that have taken over.", {{{}, &s::epochs}});
 
   using histograms = std::vector<detail::metric_series<s, log2_histogram>>;
   const auto histogram = [&](std::string_view name, std::string_view help, const histograms& each) {

@@ -114,6 +114,10 @@ class timeline
     mark(mark_kind::prefetch_queued, {{{"tokens", e.tokens}}, {{"displaced", e.displaced}}});
   }
   void on(const prefetch_undone& e) noexcept { mark(mark_kind::prefetch_undone, {{{"tokens", e.tokens}}}); }
+  void on(const epoch_advanced& e) noexcept
+  {
+    mark(mark_kind::epoch, {{{"epoch", to_number(e.epoch)}, detail::fold::most}, {{"users", e.users}}});
+  }
 
   /// Adds what a device traced, a slice a span on the row of its stream. Throws usage_error for a time that is not
   /// finite or more than 126 years away, or an end before its beginning; then nothing is added.

@@ -64,8 +64,9 @@ enum class timeline_mark : std::uint8_t {
   cleaned,
   prefetch_queued,
   prefetch_undone,
+  epoch,
 };
-inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_mark::prefetch_undone) + 1;
+inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_mark::epoch) + 1;
 
 [[nodiscard]] constexpr timeline_mark eviction_mark(level_index level) noexcept
 {
@@ -92,6 +93,7 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
     case timeline_mark::cleaned: return "cleaned";
     case timeline_mark::prefetch_queued: return "prefetch queued";
     case timeline_mark::prefetch_undone: return "prefetch undone";
+    case timeline_mark::epoch: return "epoch";
   }
   return "unknown";
 }
@@ -108,6 +110,7 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
     case timeline_mark::cleaned: return "write";
     case timeline_mark::prefetch_queued:
     case timeline_mark::prefetch_undone: return "prefetch";
+    case timeline_mark::epoch: return "epoch";
   }
   return "unknown";
 }

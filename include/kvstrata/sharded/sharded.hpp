@@ -10,6 +10,7 @@
 #include <kvstrata/sharded/shard_sizes.hpp>
 #include <kvstrata/sharded/sharded_lease.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +61,8 @@ class sharded
   /// When a shard returns pressure or throws, the parts before it are given up and its answer is passed on: nothing
   /// stays held and no content changes, but users of those parts may have come up to the device, others been evicted for
   /// them, and what their requests make useless is forgotten, as after a lease that was dropped; a pressure's page counts
-  /// are that shard's. Throws usage_error for a user who is twice in the batch before anything changes.
+  /// are that shard's, which it names, and a capacity_error names it, too. A batch that is of another epoch in one of its shards
+  /// when it comes changes nothing in any. Throws usage_error for a user who is twice in the batch before anything changes.
   /// O(shards + requests log requests) on top of the shards' work, and O(pages of the batch) for the page table.
   [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
   {
@@ -68,7 +70,12 @@ class sharded
     state& s = *out.state_;
     route(requests, s);
     for (const std::uint32_t shard : s.shards) {
-      auto part = shards_[shard]->prepare(s.asked[shard], compute);
+      if (is_of_epoch(s.asked[shard], shard)) continue;
+      if (const auto part = in(shard, [&](Cache& c) { return c.prepare(s.asked[shard], compute); }); !part)
+        return part.why();  // else it has caught up meanwhile
+    }
+    for (const std::uint32_t shard : s.shards) {
+      auto part = in(shard, [&](Cache& c) { return c.prepare(s.asked[shard], compute); });
       if (!part) return part.why();
       s.parts.push_back(std::move(part).value());
       s.plans[shard] = &s.parts.back().plan();
@@ -87,7 +94,7 @@ class sharded
     std::vector<batch_plan> parts;
     parts.reserve(s.shards.size());
     for (const std::uint32_t shard : s.shards) {
-      auto part = shards_[shard]->plan(s.asked[shard]);
+      auto part = in(shard, [&](Cache& c) { return c.plan(s.asked[shard]); });
       if (!part) return part.why();
       parts.push_back(std::move(part).value());
       s.plans[shard] = &parts.back();
@@ -99,7 +106,7 @@ class sharded
   /// As cache's; atomic.
   [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {})
   {
-    return home(r.user).prefetch(r, limit);
+    return in(shard_of(r.user), [&](Cache& c) { return c.prefetch(r, limit); });
   }
   /// As cache's; atomic.
   token_count undo_prefetch(user_id user) { return home(user).undo_prefetch(user); }
@@ -138,8 +145,8 @@ class sharded
   }
 
   /// As cache's, shard by shard; other threads' calls to it and to close wait. Once it has returned nothing of an older
-  /// epoch is served. Until then a batch of either epoch may throw usage_error, as it comes too late or too early for
-  /// one of its shards; nothing wrong is served.
+  /// epoch is served. Until then a batch of either epoch may come too late or too early for one of its shards, and is told so;
+  /// nothing wrong is served.
   void advance_epoch(epoch_id epoch, const geometry& shape)
   {
     const std::lock_guard lock(turning_);
@@ -147,6 +154,9 @@ class sharded
     for (const auto& each : shards_) each->advance_epoch(epoch);  // a misuse shows at the first
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, shape()); }
+
+  /// As cache's: the newest that all shards are at. Who stamps requests with it never comes too early.
+  [[nodiscard]] epoch_id epoch() const noexcept { return shards_.back()->epoch(); }
 
   /// As cache's.
   void require_geometry(const geometry& model) const { shards_.front()->require_geometry(model); }
@@ -205,6 +215,27 @@ class sharded
  private:
   friend lease;
   using state = sharded_state<Cache>;
+
+  [[nodiscard]] bool is_of_epoch(std::span<const request> asked, std::uint32_t shard) const noexcept
+  {
+    const epoch_id now = shards_[shard]->epoch();
+    return std::all_of(asked.begin(), asked.end(), [now](const request& r) { return r.epoch == now; });
+  }
+
+  /// Calls call(shard); what it answers and throws speaks of that shard.
+  template <class Call>
+  [[nodiscard]] auto in(std::uint32_t shard, Call&& call)
+  {
+    try {
+      auto out = call(*shards_[shard]);
+      if (out) return out;
+      pressure why = out.why();
+      why.shard = shard;
+      return decltype(out)(why);
+    } catch (const capacity_error& e) {
+      throw capacity_error("shard " + std::to_string(shard) + " of " + std::to_string(shards()) + ": " + e.what());
+    }
+  }
 
   [[nodiscard]] Cache& home(user_id user) noexcept { return *shards_[shard_of(user)]; }
 
