@@ -10,24 +10,30 @@
 #include <kvstrata/cache/cache_config.hpp>
 #include <kvstrata/cache/checks.hpp>
 #include <kvstrata/cache/executor.hpp>
+#include <kvstrata/cache/health.hpp>
+#include <kvstrata/cache/lease_info.hpp>
+#include <kvstrata/cache/waiting_room.hpp>
 #include <kvstrata/plan/planner.hpp>
 #include <kvstrata/plan/prefetch_planner.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace kvstrata {
 
-/// All members may be called from several threads; one lock serialises them. No call blocks the host on device work,
-/// except drain_sync, close, the destructor, what an immediate transfer waits for, and, where memory has run out, what the
-/// host has no memory to remember. A call that throws or returns pressure has changed nothing; when memory runs out, the
-/// device fails or a type of the user's throws in its midst, users may have lost what they had cached, but what is served
-/// afterwards is right and nothing stays held. The device must outlive the cache, the cache its leases.
+/// All members may be called from several threads; one lock serialises them. No call blocks the host on device work, except
+/// drain_sync, close, the destructor, what an immediate transfer waits for, where memory has run out, what the host has no
+/// memory to remember, and where the device refuses a copy, the part of it that is queued already. A call that throws or
+/// returns pressure has changed nothing (but for copy_refused, after which all is as when a lease was dropped); when memory
+/// runs out, the device fails or a type of the user's throws in its midst, users may have lost what they had cached, but what
+/// is served afterwards is right and nothing stays held. The device must outlive the cache, the cache its leases.
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
           tracker Tracker = no_tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
@@ -68,49 +74,21 @@ class cache
   /// and makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
   /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
   /// these users; once a request that is not provisional, when what a store has of one is on its way: the call comes too
-  /// early; or when a request names another epoch than the cache's, as it lost the race with advance_epoch. Throws usage_error
-  /// (a user twice, a window behind its history, after close), history_error (a fingerprint contradicts what is cached, and is
-  /// not to start anew), capacity_error (the batch is larger than the slab).
+  /// early; when a request names another epoch than the cache's, as it lost the race with advance_epoch; or when the device does
+  /// not take the copies. Throws usage_error (a user twice, a window behind its history, after close), history_error (a
+  /// fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is larger than the slab).
   /// What a request makes useless leaves every level first (request_plan::kept); dropping the lease does not bring it back.
-  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute)
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("prepare");
-    const call_scope call(residency_.tracker(), call_name::prepare);
-    device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
-    if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why);
-    if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
-    return lease(*this, executor_.open_lease(batch_, requests, compute));
-  }
+  /// `label`: whatever the caller wants to find the lease by in leases() and events.
+  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute, std::uint64_t label = 0);
 
   /// What prepare would do with this batch now; does nothing, but for marks that a replacement policy ages while it is
   /// asked for victims. Throws as prepare does.
-  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests)
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("plan");
-    batch_.offers.clear();
-    if (const auto why = planner_.plan(requests, batch_)) return *why;
-    return batch_.plan;
-  }
+  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests);
 
   /// Queues the onload of what levels below the slab have of a user, ahead of their request, within the limit. The pages
   /// are not held: they may be evicted before the request comes. A request that comes while they are under way waits for
   /// them layer by layer. Returns pressure and throws as prepare does. ahead/prefetcher.hpp does this for a queue.
-  [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {})
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("prefetch");
-    const call_scope call(residency_.tracker(), call_name::prefetch);
-    token_count left = 0;
-    if (const auto why = executor_.stage({&r, 1}, batch_, false)) return turn_away(*why);
-    if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why);
-    prefetch_outcome out;
-    if (!batch_.plan.requests.empty()) out = executor_.prefetch(batch_, r);
-    out.left = left;
-    executor_.settle();  // not before: what makes room below may be what the plan brings up
-    return out;
-  }
+  [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {});
 
   /// Takes back what prefetches brought of a user whom no request has read since. Copies under way finish, whoever
   /// takes the pages waits for them, and what was displaced does not come back. Returns the tokens that left the
@@ -123,6 +101,14 @@ class cache
     entry_type* const found = residency_.users().find(user);
     return found == nullptr || found->holds != 0 ? 0 : residency_.undo_prefetch(*found);
   }
+
+  /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
+  /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
+  /// the epoch has begun; copy_refused: at once. Asked about and not waited for: arriving (wait for arrival_of(why)), and
+  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error after
+  /// close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that waits for pages
+  /// costs it O(requests under leases).
+  bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
   /// is nothing. Never blocks.
@@ -149,6 +135,7 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("poll");
+    const wake_at_end others(room_);
     executor_.settle();
   }
 
@@ -174,18 +161,7 @@ class cache
 
   /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
   /// for everybody else, and their memory is given back at its release.
-  bool erase(user_id user)
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("erase");
-    const call_scope call(residency_.tracker(), call_name::erase);
-    const bool stored = mover_.erase_stored(user);
-    entry_type* const found = residency_.users().find(user);
-    if (found == nullptr) return stored;
-    if (found->holds != 0) residency_.doom(*found);
-    else residency_.erase(*found);
-    return true;
-  }
+  bool erase(user_id user);
 
   /// A new model serves from now on: nothing computed under another epoch is served again, and its memory is taken
   /// back first when room is needed (stats().levels[i].stale_bytes). Requests that were stamped before and come after get
@@ -198,6 +174,7 @@ class cache
     require_geometry(shape);
     detail::require_newer(epoch, residency_.users().epoch());
     residency_.advance(epoch);
+    room_.wake();
     epoch_.store(epoch, std::memory_order_release);
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
@@ -208,18 +185,15 @@ class cache
   /// Throws geometry_error unless a model's KV has the shape that the cache was built for.
   void require_geometry(const geometry& shape) const { detail::require_same(shape, residency_.shape()); }
 
+  /// The leases that are out, the oldest first: who holds the pages that others want. O(requests under leases).
+  [[nodiscard]] std::vector<lease_info> leases();
+
   /// Asks the device what is still in flight; throws device_error when it has failed. O(free runs).
-  [[nodiscard]] cache_stats stats()
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("stats");
-    cache_stats s = residency_.stats();
-    s.waiting_writes = mover_.waiting_writes();
-    s.leases = executor_.open();
-    s.forgotten = executor_.forgotten();
-    mover_.describe_stores(s);
-    return s;
-  }
+  [[nodiscard]] cache_stats stats();
+
+  /// How the cache is, after a close, too: failed, when the device has failed as far as it can be told by asking; degraded,
+  /// when it has had to do without something since `before`, an earlier answer. Throws nothing for it. As stats otherwise.
+  [[nodiscard]] cache_health health(const cache_health& before = {});
 
   /// Blocks until all that is queued on the cache's memory is done. Other threads' calls wait meanwhile.
   void drain_sync()
@@ -238,6 +212,7 @@ class cache
     }
     executor_.drain_sync();
     closed_ = true;
+    room_.wake();
   }
 
   [[nodiscard]] device_type& device() const noexcept { return residency_.device(); }
@@ -253,6 +228,14 @@ class cache
   void require_open(const char* call) const
   {
     if (closed_) throw usage_error(std::string(call) + ": the cache is closed");
+  }
+
+  [[nodiscard]] cache_stats figures();  // locked
+
+  pressure no_copy(std::span<const request> requests)
+  {
+    ++refused_fetches_;
+    return turn_away({.why = pressure::reason::copy_refused, .user = to_number(requests.front().user)});
   }
 
   pressure turn_away(const pressure& why)
@@ -275,6 +258,7 @@ class cache
   void release(lease_state_type& s)  // locked
   {
     const call_scope call(residency_.tracker(), call_name::release);
+    const wake_at_end others(room_);
     executor_.release(s);
   }
 
@@ -287,9 +271,13 @@ class cache
   executor_type executor_;
   planned_batch<residency_type> batch_;  // reused
   bool closed_ = false;
+  std::uint64_t leases_ = 0;  // so far
+  std::uint64_t refused_fetches_ = 0;
+  waiting_room room_;
   std::atomic<epoch_id> epoch_;  // the directory's, for whoever has no lock
 };
 
 }  // namespace kvstrata
 
+#include <kvstrata/cache/calls.hpp>
 #include <kvstrata/cache/named_caches.hpp>

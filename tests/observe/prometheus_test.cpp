@@ -96,6 +96,7 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
     REQUIRE(of_level("dropped_tokens_total", i) == is(s.dropped_tokens[i]));
     REQUIRE(of_level("unread_tokens_total", i) == is(s.unread_tokens[i]));
     REQUIRE(of_level("refused_tokens_total", i) == is(s.refused_tokens[i]));
+    REQUIRE(of_level("write_dropped_tokens_total", i) == is(s.write_dropped_tokens[i]));
     REQUIRE(of_level("hit_age_requests_sum", i) == is(s.hit_ages[i].sum));
     REQUIRE(of_level("hit_age_requests_count", i) == is(s.hit_ages[i].total()));
     REQUIRE(of_level("eviction_age_requests_sum", i) == is(s.eviction_ages[i].sum));

@@ -188,6 +188,7 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   w.line.on(pressure_met{});
   w.line.on(write_delayed{11});
   w.line.on(write_refused{12, refusal::full});
+  w.line.on(write_dropped{0, 1, 19});
   w.line.on(tokens_cleaned{13});
   w.line.on(prefetch_queued{14, 15});
   w.line.on(prefetch_undone{16});
@@ -234,6 +235,7 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   REQUIRE((the("pressure").phase == "i" && the("pressure").arguments == arguments{{"count", 1}}));
   REQUIRE(the("write delayed").arguments == arguments{{"count", 1}, {"tokens", 11}});
   REQUIRE(the("write refused").arguments == arguments{{"count", 1}, {"tokens", 12}});
+  REQUIRE(the("write dropped").arguments == arguments{{"count", 1}, {"tokens", 19}});
   REQUIRE(the("cleaned").arguments == arguments{{"count", 1}, {"tokens", 13}});
   REQUIRE(the("prefetch queued").arguments == arguments{{"count", 1}, {"tokens", 14}, {"displaced", 15}});
   REQUIRE(the("prefetch undone").arguments == arguments{{"count", 1}, {"tokens", 16}});

@@ -42,7 +42,8 @@ struct tally
   std::uint64_t offloads = 0, offload_copies = 0, offload_pieces = 0;
   by_level<std::uint64_t> onload_bytes{}, offload_bytes{}, offloaded_from{};
   std::uint64_t relocations = 0, relocated_bytes = 0, relocated_copies = 0, relocated_pieces = 0;
-  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{};
+  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{}, write_dropped{};
+  std::uint64_t drops = 0;
   std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0;
   std::uint64_t refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
@@ -137,6 +138,11 @@ struct tally
     if (e.why == kvstrata::refusal::full) refused_full += e.tokens;
     if (e.why == kvstrata::refusal::apart) refused_apart += e.tokens;
     if (e.why == kvstrata::refusal::not_admitted) refused_at_door += e.tokens;
+  }
+  void on(const kvstrata::write_dropped& e) noexcept
+  {
+    ++drops;
+    write_dropped[e.to] += e.tokens;
   }
   void on(const kvstrata::write_delayed& e) noexcept
   {

@@ -52,7 +52,6 @@ class residency
   [[nodiscard]] hot_records<entry_type, device_type>& hot() noexcept { return hot_; }
   [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
   [[nodiscard]] stored_book<Tiers::stores>& stored() noexcept { return stored_; }
-
   template <level_index Level>
   [[nodiscard]] auto& level() noexcept
   {
@@ -87,6 +86,7 @@ class residency
     });
     e.asked_at = ++clock_;
   }
+  [[nodiscard]] std::uint32_t served() const noexcept { return clock_; }
   /// Requests served since the entry's last one, up to 2^32.
   [[nodiscard]] std::uint64_t age(const entry_type& e) const noexcept { return clock_ - e.asked_at; }
 
@@ -208,6 +208,14 @@ class residency
     tell(tracker_, what);
   }
 
+  /// The device did not take a transfer from one level to another, further down.
+  void note_dropped(level_index from, level_index to, std::uint64_t tokens) noexcept
+  {
+    ++dropped_writes_;
+    tell(tracker_, write_dropped{from, to, tokens});
+  }
+
+  [[nodiscard]] std::uint64_t dropped_writes() const noexcept { return dropped_writes_; }
   [[nodiscard]] cache_stats stats()
   {
     cache_stats s;
@@ -216,6 +224,7 @@ class residency
     s.window = slab().window_stats(*device_);
     s.users = cached_users_;
     s.epoch = users_.epoch();
+    s.refused_writes = dropped_writes_;
     s.dirty_tokens = dirty_.tokens();
     s.stretch_bytes = users_.stretch_bytes();
     return s;
@@ -224,9 +233,7 @@ class residency
  private:
   static void forget_prefetch(entry_type& e) noexcept
   {
-    if (!e.is_hot() || e.hot().if_prefetched() == nullptr) return;
-    e.hot().prefetch().unread = false;
-    e.hot().prefetch().arriving.clear();
+    if (e.is_hot() && e.hot().if_prefetched() != nullptr) e.hot().prefetch().forget();
   }
 
   void discard(entry_type& e) noexcept
@@ -281,7 +288,8 @@ class residency
   describer describe_;
   levels levels_;
   [[no_unique_address]] Tracker tracker_;
-  std::uint64_t cached_users_ = 0;  // live, with tokens in a level
+  std::uint64_t cached_users_ = 0;    // live, with tokens in a level
+  std::uint64_t dropped_writes_ = 0;  // transfers
   dirty_line<entry_type> dirty_;
   [[no_unique_address]] stored_book<Tiers::stores> stored_;
   std::uint32_t clock_ = 0;  // requests

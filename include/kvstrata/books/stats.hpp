@@ -52,6 +52,9 @@ struct cache_stats
   std::uint64_t stretch_bytes = 0;   ///< kept of users' stretch fingerprints, in host memory
   by_level<store_figures> stores{};  ///< [level] of those that are stores
   tokens_forgotten forgotten{};      ///< that requests have made useless so far
+  std::uint64_t refused_writes =
+      0;  ///< transfers down that the device did not take: dropped, their tokens are elsewhere
+  std::uint64_t refused_fetches = 0;  ///< calls turned away because it did not take one up
 };
 
 /// Adds the figures of another cache of as many levels.
@@ -68,6 +71,8 @@ constexpr cache_stats& operator+=(cache_stats& all, const cache_stats& one) noex
   all.leases += one.leases;
   all.stretch_bytes += one.stretch_bytes;
   all.forgotten += one.forgotten;
+  all.refused_writes += one.refused_writes;
+  all.refused_fetches += one.refused_fetches;
   return all;
 }
 

@@ -11,15 +11,18 @@
 
 namespace kvstrata {
 
-/// Why a call could not be served now although it was right. Nothing was changed; try again later.
+/// Why a call could not be served now although it was right. Nothing was changed, but for copy_refused, which is as a lease
+/// that was dropped; try again later, or wait for it (cache::wait_sync).
 struct pressure
 {
   enum class reason : std::uint8_t {
-    held,         ///< leases hold too many pages; release some
-    user_held,    ///< another lease holds this user
-    arriving,     ///< what a store has of this user is on its way: call again when it has come (arrival_of)
-    stale_epoch,  ///< this user's request is of a model whose time is over: never right again, stamp it anew
-    early_epoch,  ///< it is of a model that has not begun here: call again after advance_epoch
+    held,          ///< leases hold too many pages; release some
+    user_held,     ///< another lease holds this user
+    arriving,      ///< what a store has of this user is on its way: call again when it has come (arrival_of)
+    stale_epoch,   ///< this user's request is of a model whose time is over: never right again, stamp it anew
+    early_epoch,   ///< it is of a model that has not begun here: call again after advance_epoch
+    copy_refused,  ///< the device did not take a copy that brings this user up: call again, or erase those whose tokens
+                   ///< are below and have them computed
   };
   reason why = reason::held;
   std::uint64_t pages_needed = 0;     ///< pages the call must take beyond what its users have
@@ -37,7 +40,7 @@ struct pressure
 };
 
 /// Reasons that there are: numbers of them are below.
-inline constexpr std::uint8_t pressure_reasons = static_cast<std::uint8_t>(pressure::reason::early_epoch) + 1;
+inline constexpr std::uint8_t pressure_reasons = static_cast<std::uint8_t>(pressure::reason::copy_refused) + 1;
 
 [[nodiscard]] constexpr std::string_view name_of(pressure::reason why) noexcept
 {
@@ -47,6 +50,7 @@ inline constexpr std::uint8_t pressure_reasons = static_cast<std::uint8_t>(press
     case pressure::reason::arriving: return "arriving";
     case pressure::reason::stale_epoch: return "stale_epoch";
     case pressure::reason::early_epoch: return "early_epoch";
+    case pressure::reason::copy_refused: return "copy_refused";
   }
   return "unknown";
 }
@@ -67,6 +71,9 @@ inline constexpr std::uint8_t pressure_reasons = static_cast<std::uint8_t>(press
     case pressure::reason::stale_epoch: return epochs() + "; a model of an older epoch cannot be served any more";
     case pressure::reason::early_epoch:
       return epochs() + "; call advance_epoch before the first request of a new model";
+    case pressure::reason::copy_refused:
+      return where + "the device refused a copy to the slab, for " + user +
+             " or others of the batch; call again, or erase them to have them computed";
   }
   return where + std::to_string(p.pages_needed) + " pages are needed, but only " + std::to_string(p.pages_free) +
          " are free and " + std::to_string(p.pages_evictable) + " can be evicted; leases hold " +

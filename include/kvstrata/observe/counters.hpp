@@ -59,6 +59,7 @@ class counters
 
     by_level<std::uint64_t> refused_tokens{};           ///< [level] it had no room
     std::array<std::uint64_t, refusals> refused_for{};  ///< of all these, [number of the refusal]
+    by_level<std::uint64_t> write_dropped_tokens{};     ///< [level that they were to go to] the device refused the copy
     std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
     std::uint64_t cleaned_tokens = 0;                   ///< written ahead of need
 
@@ -134,6 +135,7 @@ class counters
     add<&snapshot::refused_tokens>(e.tokens, e.level);
     add<&snapshot::refused_for>(e.tokens, static_cast<std::size_t>(e.why));
   }
+  void on(const write_dropped& e) noexcept { add<&snapshot::write_dropped_tokens>(e.tokens, e.to); }
   void on(const write_delayed& e) noexcept { add<&snapshot::delayed_tokens>(e.tokens); }
   void on(const tokens_cleaned& e) noexcept { add<&snapshot::cleaned_tokens>(e.tokens); }
 

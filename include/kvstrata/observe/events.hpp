@@ -144,6 +144,14 @@ struct write_refused
   level_index level = 1;
 };
 
+/// The device did not take a transfer down when it was queued, and works on. The tokens are where else they are.
+struct write_dropped
+{
+  level_index from = 0;
+  level_index to = 1;
+  std::uint64_t tokens = 0;
+};
+
 /// What went to a store, or was to come from one, is lost.
 struct record_lost
 {
@@ -196,9 +204,9 @@ struct event_list
 {
 };
 /// All that a tracker is told. A new event is entered here, too.
-using tracker_events =
-    event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
-               bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten, write_refused, record_lost,
-               write_delayed, tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
+using tracker_events = event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed,
+                                  bytes_onloaded, bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten,
+                                  write_refused, write_dropped, record_lost, write_delayed, tokens_cleaned,
+                                  prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata

@@ -91,6 +91,8 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
   }
   counter("refused_tokens", "Tokens that a level had no room for; they stay where they are.", by(&s::refused_tokens));
   counter("refusals_tokens", "The same of all levels, by why.", refused);
+  counter("write_dropped_tokens", "Tokens that did not go down to a level because the device refused the copy.",
+          by(&s::write_dropped_tokens));
   counter("delayed_tokens", "Tokens whose write was put off, because the queue of writes was full.",
           {{{}, &s::delayed_tokens}});
   counter("cleaned_tokens", "Tokens that were written ahead of need.", {{{}, &s::cleaned_tokens}});

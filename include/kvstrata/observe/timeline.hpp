@@ -108,6 +108,7 @@ class timeline
   void on(const pressure_met&) noexcept { mark(mark_kind::pressure, {}); }
   void on(const write_refused& e) noexcept { mark(mark_kind::write_refused, {{{"tokens", e.tokens}}}); }
   void on(const write_delayed& e) noexcept { mark(mark_kind::write_delayed, {{{"tokens", e.tokens}}}); }
+  void on(const write_dropped& e) noexcept { mark(mark_kind::write_dropped, {{{"tokens", e.tokens}}}); }
   void on(const tokens_cleaned& e) noexcept { mark(mark_kind::cleaned, {{{"tokens", e.tokens}}}); }
   void on(const prefetch_queued& e) noexcept
   {

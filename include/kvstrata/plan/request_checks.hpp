@@ -71,6 +71,11 @@ class distinct_users
                   .cache_epoch = to_number(now)};
 }
 
+[[nodiscard]] inline bool are_of_epoch(std::span<const request> requests, epoch_id now) noexcept
+{
+  return std::all_of(requests.begin(), requests.end(), [now](const request& r) { return r.epoch == now; });
+}
+
 /// Every check throws a sentence and changes nothing. Not synchronised.
 template <class Residency>
 class request_checks
