@@ -136,6 +136,7 @@ class cache
     const std::lock_guard lock(mutex_);
     require_open("poll");
     const wake_at_end others(room_);
+    residency_.acting().begin({call_name::prefetch});
     executor_.settle();
   }
 
@@ -155,6 +156,7 @@ class cache
     const std::lock_guard lock(mutex_);
     require_open("clean");
     const call_scope call(residency_.tracker(), call_name::clean);
+    residency_.acting().begin({call_name::clean});
     executor_.settle();
     return mover_.clean(tokens);
   }
@@ -232,15 +234,15 @@ class cache
 
   [[nodiscard]] cache_stats figures();  // locked
 
-  pressure no_copy(std::span<const request> requests)
+  pressure no_copy(std::span<const request> requests, std::uint64_t label)
   {
     ++refused_fetches_;
-    return turn_away({.why = pressure::reason::copy_refused, .user = to_number(requests.front().user)});
+    return turn_away({.why = pressure::reason::copy_refused, .user = to_number(requests.front().user)}, label);
   }
 
-  pressure turn_away(const pressure& why)
+  pressure turn_away(const pressure& why, [[maybe_unused]] std::uint64_t label)
   {
-    tell(residency_.tracker(), pressure_met{why});
+    tell(residency_.tracker(), pressure_met{why, label});
     return why;
   }
 
@@ -252,12 +254,14 @@ class cache
   void commit(lease_state_type& s)  // locked
   {
     const call_scope call(residency_.tracker(), call_name::commit);
+    residency_.acting().begin({call_name::commit, s.tag.number, s.tag.label});
     executor_.commit(s);
   }
 
   void release(lease_state_type& s)  // locked
   {
     const call_scope call(residency_.tracker(), call_name::release);
+    residency_.acting().begin({call_name::release, s.tag.number, s.tag.label});
     const wake_at_end others(room_);
     executor_.release(s);
   }

@@ -6,6 +6,7 @@
 #include <kvstrata/books/hot_records.hpp>
 #include <kvstrata/books/level_set.hpp>
 #include <kvstrata/books/stored_book.hpp>
+#include <kvstrata/observe/behalf.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
 #include <algorithm>
@@ -51,6 +52,8 @@ class residency
   [[nodiscard]] dirty_line<entry_type>& dirty() noexcept { return dirty_; }
   [[nodiscard]] hot_records<entry_type, device_type>& hot() noexcept { return hot_; }
   [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
+  /// On whose behalf what follows happens.
+  [[nodiscard]] auto& acting() noexcept { return acting_; }
   [[nodiscard]] stored_book<Tiers::stores>& stored() noexcept { return stored_; }
   template <level_index Level>
   [[nodiscard]] auto& level() noexcept
@@ -196,20 +199,11 @@ class residency
   }
 
   /// A new epoch begins; when this throws, it does not. O(levels).
-  void advance(epoch_id epoch)
-  {
-    epoch_advanced what{.epoch = epoch, .users = cached_users_};
-    by_level<page_count> taken{};
-    each_level<0, memories>([&](auto i) { taken[i()] = level<i()>().taken(); });
-    users_.advance(epoch);
-    each_level<0, memories>([&](auto i) { what.tokens[i()] = level<i()>().turn_stale(taken[i()]); });
-    cached_users_ = 0;
-    dirty_.forget_all();
-    tell(tracker_, what);
-  }
+  void advance(epoch_id epoch);
 
   /// The device did not take a transfer from one level to another, further down.
-  void note_dropped(level_index from, level_index to, std::uint64_t tokens) noexcept
+  void note_dropped([[maybe_unused]] level_index from, [[maybe_unused]] level_index to,
+                    [[maybe_unused]] std::uint64_t tokens) noexcept
   {
     ++dropped_writes_;
     tell(tracker_, write_dropped{from, to, tokens});
@@ -277,7 +271,9 @@ class residency
                                   .tokens = lost.size(),
                                   .dropped = dropped,
                                   .unread = lost.size() - e.template at<Level>().read.among(lost),
-                                  .age = age(e)});
+                                  .age = age(e),
+                                  .user = e.user,
+                                  .cause = acting_.whom()});
   }
 
   device_type* device_;
@@ -288,6 +284,7 @@ class residency
   describer describe_;
   levels levels_;
   [[no_unique_address]] Tracker tracker_;
+  [[no_unique_address]] behalf<tracks<Tracker, tokens_evicted>> acting_;
   std::uint64_t cached_users_ = 0;    // live, with tokens in a level
   std::uint64_t dropped_writes_ = 0;  // transfers
   dirty_line<entry_type> dirty_;
@@ -297,4 +294,5 @@ class residency
 
 }  // namespace kvstrata
 
+#include <kvstrata/books/advance.hpp>
 #include <kvstrata/books/undo_prefetch.hpp>

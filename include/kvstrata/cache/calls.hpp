@@ -14,14 +14,16 @@ auto cache<Tiers, Layout, Transfer, Replacement, Tracker>::prepare(std::span<con
   const std::lock_guard lock(mutex_);
   require_open("prepare");
   const call_scope call(residency_.tracker(), call_name::prepare);
+  residency_.acting().begin({call_name::prepare, 0, label});
   device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
-  if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why);
-  if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why);
+  if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why, label);
+  if (const auto why = planner_.plan(requests, batch_)) return turn_away(*why, label);
   batch_.tag = {++leases_, label, residency_.served()};
+  residency_.acting().begin({call_name::prepare, leases_, label});
   try {
     return lease(*this, executor_.open_lease(batch_, requests, compute));
   } catch (const copy_refused&) {
-    return no_copy(requests);
+    return no_copy(requests, label);
   }
 }
 
@@ -45,14 +47,15 @@ result<prefetch_outcome> cache<Tiers, Layout, Transfer, Replacement, Tracker>::p
   require_open("prefetch");
   const call_scope call(residency_.tracker(), call_name::prefetch);
   batch_.tag = {};
+  residency_.acting().begin({call_name::prefetch});
   token_count left = 0;
-  if (const auto why = executor_.stage({&r, 1}, batch_, false)) return turn_away(*why);
-  if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why);
+  if (const auto why = executor_.stage({&r, 1}, batch_, false)) return turn_away(*why, 0);
+  if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why, 0);
   prefetch_outcome out;
   try {
     if (!batch_.plan.requests.empty()) out = executor_.prefetch(batch_, r);
   } catch (const copy_refused&) {
-    return no_copy({&r, 1});
+    return no_copy({&r, 1}, 0);
   }
   out.left = left;
   executor_.settle();  // not before: what makes room below may be what the plan brings up

@@ -84,10 +84,10 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
            {{{"reason", "overwritten"}}, &s::overwritten_tokens},
            {{{"reason", "stranded"}}, &s::stranded_tokens}});
 
-  constexpr std::string_view reasons[counters::refusals] = {"held", "full", "apart", "not_admitted"};
   series refused;
   for (std::size_t i = 0; i < counters::refusals; ++i) {
-    refused.push_back({{{"reason", std::string(reasons[i])}}, [i](const s& x) { return x.refused_for[i]; }});
+    refused.push_back(
+        {{{"reason", std::string(name_of(static_cast<refusal>(i)))}}, [i](const s& x) { return x.refused_for[i]; }});
   }
   counter("refused_tokens", "Tokens that a level had no room for; they stay where they are.", by(&s::refused_tokens));
   counter("refusals_tokens", "The same of all levels, by why.", refused);
