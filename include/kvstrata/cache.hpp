@@ -10,22 +10,31 @@
 #include <kvstrata/cache/cache_config.hpp>
 #include <kvstrata/cache/checks.hpp>
 #include <kvstrata/cache/executor.hpp>
+#include <kvstrata/cache/health.hpp>
+#include <kvstrata/cache/lease_info.hpp>
+#include <kvstrata/cache/waiting_room.hpp>
+#include <kvstrata/plan/batch_note.hpp>
 #include <kvstrata/plan/planner.hpp>
 #include <kvstrata/plan/prefetch_planner.hpp>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace kvstrata {
 
-/// All members may be called from several threads; one lock serialises them. No call blocks the host on device work,
-/// except drain_sync, close, the destructor, what an immediate transfer waits for, and, where memory has run out, what the
-/// host has no memory to remember. A call that throws or returns pressure has changed nothing; when memory runs out, the
-/// device fails or a type of the user's throws in its midst, users may have lost what they had cached, but what is served
-/// afterwards is right and nothing stays held. The device must outlive the cache, the cache its leases.
+/// All members may be called from several threads; one lock serialises them. No call blocks the host on device work, except
+/// drain_sync, close, the destructor, what an immediate transfer waits for, where memory has run out, what the host has no
+/// memory to remember, and where the device refuses a copy, the part of it that is queued already. A call that throws or
+/// returns pressure has changed nothing (but for copy_refused, after which all is as when a lease was dropped); when memory
+/// runs out, the device fails or a type of the user's throws in its midst, users may have lost what they had cached, but what
+/// is served afterwards is right and nothing stays held. The device must outlive the cache, the cache its leases.
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement,
           tracker Tracker = no_tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
@@ -46,7 +55,8 @@ class cache
       : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, c.costs),
         mover_(residency_, c.tiers, c.writes, c.stores),
         planner_(residency_, victims_, c.split),
-        executor_(residency_, mover_, c.kept_stretches)
+        executor_(residency_, mover_, c.kept_stretches),
+        epoch_(c.epoch)
   {
     cache_built built{.levels = Tiers::memories + Tiers::stores};
     for (level_index i = 0; i < built.levels; ++i) built.names[i] = Tiers::names[i];
@@ -58,63 +68,28 @@ class cache
   /// Waits until nothing queued uses the cache's memory. All leases must be gone.
   ~cache()
   {
-    if (closed_) return;
-    try {
-      mover_.drain_sync();
-    } catch (...) {  // a failed device runs nothing any more; but a store may be silent, and leases have waited for it
-      if constexpr (residency_type::stores != 0) {
-        mover_.stores().give_up_sync();
-        detail::insist([this] { mover_.drain_sync(); });
-      }
-    }
+    if (!closed_) mover_.end_sync();
   }
 
   /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what levels below the slab have,
   /// and makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
-  /// lease.wait, compute, lease.layer_done; at last lease.commit. `queued`: work before it, for the split policy. Returns
-  /// pressure when leases hold too much, or one of these users; or, for a request that is not provisional, when what a store
-  /// has of it is on its way: the call comes too early. Throws usage_error (a user twice, a wrong epoch, a window behind its
-  /// history, after close), history_error (a fingerprint contradicts what is cached, and is not to start anew), capacity_error
-  /// (the batch is larger than the slab). What a request makes useless (request_plan::kept) is forgotten even if it is dropped.
-  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute, queued_work queued = {})
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("prepare");
-    const call_scope call(residency_.tracker(), call_name::prepare);
-    device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
-    if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why);
-    if (const auto why = planner_.plan(requests, batch_, queued)) return turn_away(*why);
-    return lease(*this, executor_.open_lease(batch_, requests, compute));
-  }
+  /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
+  /// these users; for a request that is not provisional, when what a store has of it is on its way: the call comes too early;
+  /// when a request names another epoch than the cache's, as it lost the race with advance_epoch; or when the device does not
+  /// take the copies. Throws usage_error (a user twice, a window behind its history, after close), history_error (a fingerprint
+  /// contradicts what is cached, and is not to start anew), capacity_error (the batch is larger than the slab). What a request
+  /// makes useless leaves every level first (request_plan::kept); dropping the lease does not bring it back.
+  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute,
+                                      const batch_note& note = {});
 
   /// What prepare would do with this batch now; does nothing, but for marks that a replacement policy ages while it is
   /// asked for victims. Throws as prepare does.
-  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests, queued_work queued = {})
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("plan");
-    batch_.offers.clear();
-    if (const auto why = planner_.plan(requests, batch_, queued)) return *why;
-    return batch_.plan;
-  }
+  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests, const batch_note& note = {});
 
   /// Queues the onload of what levels below the slab have of a user, ahead of their request, within the limit. The pages
   /// are not held: they may be evicted before the request comes. A request that comes while they are under way waits for
   /// them layer by layer. Returns pressure and throws as prepare does. ahead/prefetcher.hpp does this for a queue.
-  [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {})
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("prefetch");
-    const call_scope call(residency_.tracker(), call_name::prefetch);
-    token_count left = 0;
-    if (const auto why = executor_.stage({&r, 1}, batch_, false)) return turn_away(*why);
-    if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why);
-    prefetch_outcome out;
-    if (!batch_.plan.requests.empty()) out = executor_.prefetch(batch_, r);
-    out.left = left;
-    executor_.settle();  // not before: what makes room below may be what the plan brings up
-    return out;
-  }
+  [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {});
 
   /// Takes back what prefetches brought of a user whom no request has read since. Copies under way finish, whoever
   /// takes the pages waits for them, and what was displaced does not come back. Returns the tokens that left the
@@ -128,29 +103,32 @@ class cache
     return found == nullptr || found->holds != 0 ? 0 : residency_.undo_prefetch(*found);
   }
 
+  /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
+  /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
+  /// the epoch has begun; copy_refused: at once. Asked about and not waited for: arriving (wait for arrival_of(why)), and
+  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error after
+  /// close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that waits for pages
+  /// costs it O(requests under leases).
+  bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
+
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
   /// is nothing. Never blocks.
   [[nodiscard]] bool arrived(user_id user)
   {
     const std::lock_guard lock(mutex_);
     require_open("arrived");
-    if (const event staged = mover_.arrival(user); staged.sequence != 0 && !device().query(staged)) return false;
-    entry_type* const found = residency_.users().find(user);
-    return found == nullptr || arriving_of(*found).empty() || device().query(arriving_of(*found).back());
+    const auto points = mover_.arrivals(user);
+    return std::all_of(points.begin(), points.end(), [&](event p) { return p.sequence == 0 || device().query(p); });
   }
 
   /// Blocks until that is so; other threads' calls go on meanwhile.
   void wait_arrived_sync(user_id user)
   {
-    event last;
-    {
-      const std::lock_guard lock(mutex_);
-      require_open("wait_arrived_sync");
-      entry_type* const found = residency_.users().find(user);
-      if (found != nullptr && !arriving_of(*found).empty()) last = arriving_of(*found).back();
-      if (const event staged = mover_.arrival(user); staged.sequence != 0) last = staged;
-    }
-    device().wait_sync(last);
+    std::unique_lock lock(mutex_);
+    require_open("wait_arrived_sync");
+    const auto points = mover_.arrivals(user);
+    lock.unlock();
+    for (const event p : points) device().wait_sync(p);
   }
 
   /// Books what stores have answered and begins what has waited, as every call here does: for servers that make none.
@@ -158,6 +136,8 @@ class cache
   {
     const std::lock_guard lock(mutex_);
     require_open("poll");
+    const wake_at_end others(room_);
+    residency_.acting().begin({call_name::prefetch});
     executor_.settle();
   }
 
@@ -177,28 +157,19 @@ class cache
     const std::lock_guard lock(mutex_);
     require_open("clean");
     const call_scope call(residency_.tracker(), call_name::clean);
+    residency_.acting().begin({call_name::clean});
     executor_.settle();
     return mover_.clean(tokens);
   }
 
   /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
   /// for everybody else, and their memory is given back at its release.
-  bool erase(user_id user)
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("erase");
-    const call_scope call(residency_.tracker(), call_name::erase);
-    const bool stored = mover_.erase_stored(user);
-    entry_type* const found = residency_.users().find(user);
-    if (found == nullptr) return stored;
-    if (found->holds != 0) residency_.doom(*found);
-    else residency_.erase(*found);
-    return true;
-  }
+  bool erase(user_id user);
 
   /// A new model serves from now on: nothing computed under another epoch is served again, and its memory is taken
-  /// back first when room is needed. O(1). Throws usage_error unless the epoch is newer, geometry_error when the new
-  /// model's KV has another shape.
+  /// back first when room is needed (stats().levels[i].stale_bytes). Requests that were stamped before and come after get
+  /// pressure::stale_epoch, those that are stamped ahead of this call pressure::early_epoch; the tokens of leases that are out
+  /// are not kept. O(1). Throws usage_error unless the epoch is newer, geometry_error when the new model's KV has another shape.
   void advance_epoch(epoch_id epoch, const geometry& shape)
   {
     const std::lock_guard lock(mutex_);
@@ -206,24 +177,26 @@ class cache
     require_geometry(shape);
     detail::require_newer(epoch, residency_.users().epoch());
     residency_.advance(epoch);
+    room_.wake();
+    epoch_.store(epoch, std::memory_order_release);
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
+
+  /// What requests are to be stamped with; by the time they come it may be another. Takes no lock.
+  [[nodiscard]] epoch_id epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
 
   /// Throws geometry_error unless a model's KV has the shape that the cache was built for.
   void require_geometry(const geometry& shape) const { detail::require_same(shape, residency_.shape()); }
 
+  /// The leases that are out, the oldest first: who holds the pages that others want. O(requests under leases).
+  [[nodiscard]] std::vector<lease_info> leases();
+
   /// Asks the device what is still in flight; throws device_error when it has failed. O(free runs).
-  [[nodiscard]] cache_stats stats()
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("stats");
-    cache_stats s = residency_.stats();
-    s.waiting_writes = mover_.waiting_writes();
-    s.leases = executor_.open();
-    s.forgotten = executor_.forgotten();
-    mover_.describe_stores(s);
-    return s;
-  }
+  [[nodiscard]] cache_stats stats();
+
+  /// How the cache is, after a close, too: failed, when the device has failed as far as it can be told by asking; degraded,
+  /// when it has had to do without something since `before`, an earlier answer. Throws nothing for it. As stats otherwise.
+  [[nodiscard]] cache_health health(const cache_health& before = {});
 
   /// Blocks until all that is queued on the cache's memory is done. Other threads' calls wait meanwhile.
   void drain_sync()
@@ -242,6 +215,7 @@ class cache
     }
     executor_.drain_sync();
     closed_ = true;
+    room_.wake();
   }
 
   [[nodiscard]] device_type& device() const noexcept { return residency_.device(); }
@@ -259,11 +233,17 @@ class cache
     if (closed_) throw usage_error(std::string(call) + ": the cache is closed");
   }
 
-  [[nodiscard]] static const auto& arriving_of(const entry_type& e) noexcept { return e.hot().prefetched().arriving; }
+  [[nodiscard]] cache_stats figures();  // locked
 
-  pressure turn_away(const pressure& why)
+  pressure no_copy(std::span<const request> requests, std::uint64_t label)
   {
-    tell(residency_.tracker(), pressure_met{});
+    ++refused_fetches_;
+    return turn_away({.why = pressure::reason::copy_refused, .user = to_number(requests.front().user)}, label);
+  }
+
+  pressure turn_away(const pressure& why, [[maybe_unused]] std::uint64_t label)
+  {
+    tell(residency_.tracker(), pressure_met{why, label});
     return why;
   }
 
@@ -275,12 +255,15 @@ class cache
   void commit(lease_state_type& s)  // locked
   {
     const call_scope call(residency_.tracker(), call_name::commit);
+    residency_.acting().begin({call_name::commit, s.tag.number, s.tag.label});
     executor_.commit(s);
   }
 
   void release(lease_state_type& s)  // locked
   {
     const call_scope call(residency_.tracker(), call_name::release);
+    residency_.acting().begin({call_name::release, s.tag.number, s.tag.label});
+    const wake_at_end others(room_);
     executor_.release(s);
   }
 
@@ -293,8 +276,13 @@ class cache
   executor_type executor_;
   planned_batch<residency_type> batch_;  // reused
   bool closed_ = false;
+  std::uint64_t leases_ = 0;  // so far
+  std::uint64_t refused_fetches_ = 0;
+  waiting_room room_;
+  std::atomic<epoch_id> epoch_;  // the directory's, for whoever has no lock
 };
 
 }  // namespace kvstrata
 
+#include <kvstrata/cache/calls.hpp>
 #include <kvstrata/cache/named_caches.hpp>

@@ -7,6 +7,8 @@
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/observe/counters.hpp>
+#include <kvstrata/observe/event_log.hpp>
+#include <kvstrata/observe/event_ring.hpp>
 #include <kvstrata/observe/prometheus.hpp>
 #include <kvstrata/observe/timeline.hpp>
 #include <kvstrata/observe/trackers.hpp>

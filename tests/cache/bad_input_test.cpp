@@ -65,6 +65,7 @@ void check_same(const picture& a, const picture& b)
     const tier_stats &x = a.stats.levels[i], &y = b.stats.levels[i];
     CHECK(x.free_bytes == y.free_bytes);
     CHECK(x.resident_bytes == y.resident_bytes);
+    CHECK(x.stale_bytes == y.stale_bytes);
     CHECK(x.in_flight_bytes == y.in_flight_bytes);
     CHECK(x.resident_tokens == y.resident_tokens);
     CHECK(x.evicted_tokens == y.evicted_tokens);
@@ -223,14 +224,32 @@ TEST_CASE("an epoch that is over, and one that has not begun", "[cache][errors]"
   s.cache.advance_epoch(epoch_id{4});
   s.epoch = epoch_id{4};
   s.serve(1, 8);
-  request r = s.asks(1, 8);
-  r.epoch = epoch_id{3};
-  s.refuses_and_stays<usage_error>([&] { static_cast<void>(s.cache.prepare({&r, 1}, s.compute)); },
-                                   {"user 1", "epoch 3", "epoch 4", "older"});
-  s.refuses_and_stays<usage_error>([&] { static_cast<void>(s.cache.prefetch(r)); }, {"epoch 3", "epoch 4"});
-  r.epoch = epoch_id{5};
-  s.refuses_and_stays<usage_error>([&] { static_cast<void>(s.cache.prepare({&r, 1}, s.compute)); },
-                                   {"epoch 5", "epoch 4", "advance_epoch"});
+  CHECK(s.cache.epoch() == epoch_id{4});
+  for (const std::uint64_t other : {3U, 5U}) {  // a server that rolls over sees both: no misuse
+    const bool stale = other < 4;
+    std::vector<request> batch{s.asks(2, 8), s.asks(1, 8)};
+    batch[1].epoch = epoch_id{other};
+    const picture before = look_at(s);
+    const auto refused = [&](const pressure& why) {
+      CHECK(why.why == (stale ? pressure::reason::stale_epoch : pressure::reason::early_epoch));
+      CHECK((why.user == 1 && why.request_epoch == other && why.cache_epoch == 4));
+      const std::string sentence = to_string(why);
+      CAPTURE(sentence);
+      for (const std::string& word : {"user 1 names epoch " + std::to_string(other), std::string("at epoch 4")}) {
+        CHECK(sentence.find(word) != std::string::npos);
+      }
+      CHECK(sentence.find(stale ? "older" : "advance_epoch") != std::string::npos);
+    };
+    refused(s.cache.prepare(batch, s.compute).why());
+    refused(s.cache.plan(batch).why());
+    refused(s.cache.prefetch(batch[1]).why());
+    check_same(before, look_at(s));
+    const auto counted = s.cache.tracker().read();
+    CHECK(counted.pressure_for[static_cast<std::size_t>(stale ? pressure::reason::stale_epoch
+                                                              : pressure::reason::early_epoch)] == 2);
+    batch[1].first_token = 9;  // misuse is misuse, whatever the epoch
+    s.refuses_and_stays<usage_error>([&] { static_cast<void>(s.cache.prepare(batch, s.compute)); }, {"token 9"});
+  }
   s.refuses_and_stays<usage_error>([&] { s.cache.advance_epoch(epoch_id{4}); }, {"epoch 4", "not newer", "4"});
   s.refuses_and_stays<usage_error>([&] { s.cache.advance_epoch(epoch_id{0}); }, {"epoch 0", "not newer", "4"});
 }

@@ -291,10 +291,16 @@ TEST_CASE("KV of an epoch that is over is never served, and its memory goes firs
   s.serve(1, 12);
   s.serve(2, 8);
   auto lease = s.hold({{1, 12}});
+  CHECK(s.cache.stats().levels[0].stale_bytes == 0);
   s.epoch = epoch_id{5};
   s.cache.advance_epoch(s.epoch);
+  CHECK(s.cache.epoch() == s.epoch);
+  CHECK(s.cache.stats().epoch == s.epoch);
+  CHECK(s.cache.tracker().read().epochs == 1);
   CHECK(s.cache.stats().users == 0);
   CHECK(s.cache.stats().levels[0].resident_tokens == 0);
+  CHECK(s.cache.stats().levels[0].stale_bytes == 5 * tiny_page_bytes);
+  CHECK(s.cache.stats().levels[1].stale_bytes == s.cache.stats().levels[1].resident_bytes);
 
   s.run_model(lease);
   lease.commit();
@@ -309,6 +315,8 @@ TEST_CASE("KV of an epoch that is over is never served, and its memory goes firs
   CHECK(is(s.serve(4, 12), 0, 0, 12));
   CHECK(is(s.serve(3, 12), 12, 0, 0));
   CHECK(s.cache.stats().levels[0].dropped_tokens == 0);
+  CHECK(s.cache.stats().levels[0].stale_bytes == 0);
+  CHECK(s.cache.stats().levels[1].stale_bytes == 0);  // who goes, goes from all levels
 }
 
 TEST_CASE("a prefetched user is a device hit", "[cache]")

@@ -162,6 +162,74 @@ TEST_CASE("any call of the device fails once, between memories, too", "[cache][f
   ways_now = {};
 }
 
+TEST_CASE("any copy is refused: that one is dropped and counted, and everybody is served", "[cache][failure]")
+{
+  bool dropped = false;
+  bool turned_away = false;
+  for (const policy_point& where : table<emulated_device>) {
+    for (const std::uint64_t in_a_row : {1U, 4U, 1'000'000U}) {
+      bool struck = true;
+      const std::uint64_t stride = in_a_row == 1 ? 11 : 37;
+      for (std::uint64_t copies = 0; struck; copies += effort == 1 ? stride : 1) {
+        const facts f = where.about({});
+        CAPTURE(f.name, copies, in_a_row);
+        REQUIRE(copies < 10000);
+        stage s(where, adversary_of(copies));
+        s.device.refuse_next_copy(copies, in_a_row);
+        play(s.who, *s.cache);
+        const cache_stats after = s.cache->stats();
+        struck = after.refused_writes + after.refused_fetches != 0;
+        dropped |= after.refused_writes != 0;
+        turned_away |= after.refused_fetches != 0;
+        s.device.refuse_next_copy(0, 0);
+        check_sums(after);
+        play(s.who, *s.cache);
+        const auto counted = s.cache->counted();
+        CHECK(s.cache->stats().refused_writes == after.refused_writes);  // the rest went well
+        CHECK(counted.pressure_for[static_cast<std::size_t>(pressure::reason::copy_refused)] == after.refused_fetches);
+        CHECK((counted.write_dropped_tokens[1] != 0) == (after.refused_writes != 0));
+        check_given_back(*s.cache);
+      }
+    }
+  }
+  CHECK(dropped);
+  CHECK(turned_away);
+}
+
+TEST_CASE("any copy is refused, between memories, too", "[cache][failure][levels]")
+{
+  constexpr auto where = any_stack_of<faulty_device, three_that_fail, paged_layer_first, window, batched, layerwise,
+                                      fetch, unbounded, arena<1>, arena<2>>;
+  by_level<std::uint64_t> dropped{};
+  for (const writing down : {writing::back, writing::token}) {
+    ways_now[1].writes = down;
+    ways_now[2].writes = writing::back;
+    bool struck = true;
+    for (std::uint64_t copies = 0; struck; copies += effort == 1 ? 7 : 1) {
+      CAPTURE(copies);
+      findings found;
+      faulty_device device;
+      const stream_id compute = device.create_stream("compute");
+      const auto cache = where.make(device, {.device = 22, .lower = 10, .third = 14});
+      player who(*cache, {compute}, [&found](stream_id, layer_index layer, std::shared_ptr<const lease_work> work) {
+        tiny_model::run(*work, layer, found);
+      });
+      device.refuse_after(copies);
+      play(who, *cache);
+      const cache_stats after = cache->stats();
+      struck = after.refused_writes + after.refused_fetches != 0;
+      const auto counted = cache->counted();
+      for (level_index i = 1; i < 3; ++i) dropped[i] += counted.write_dropped_tokens[i];
+      check_sums(after);
+      play(who, *cache);
+      CHECK(found.first().empty());
+      check_given_back(*cache);
+    }
+  }
+  CHECK((dropped[1] != 0 && dropped[2] != 0));
+  ways_now = {};
+}
+
 TEST_CASE("any copy fails, and breaks the device for good", "[cache][failure]")
 {
   for (const policy_point& where : table<emulated_device>) {

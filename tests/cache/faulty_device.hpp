@@ -30,6 +30,8 @@ class faulty_device
   /// Has it thrown since?
   [[nodiscard]] bool has_failed() const { return countdown_ == 0; }
   void recover() { countdown_ = never; }
+  /// The copy after so many more is refused, once; all else goes on.
+  void refuse_after(std::uint64_t copies) { until_refusal_ = copies + 1; }
 
   memory allocate_device(std::size_t bytes, std::string_view) { return {std::vector<std::byte>(bytes)}; }
   memory allocate_pinned(std::size_t bytes, std::string_view) { return {std::vector<std::byte>(bytes)}; }
@@ -48,6 +50,7 @@ class faulty_device
   void wait_sync(kvstrata::event) {}
   void copy(kvstrata::stream_id, kvstrata::copy_direction, std::byte* dst, const std::byte* src, std::size_t bytes)
   {
+    refuse();
     tick();
     std::memcpy(dst, src, bytes);
   }
@@ -72,8 +75,15 @@ class faulty_device
 
   void move(std::span<const kvstrata::copy_piece> pieces)
   {
+    refuse();
     tick();
     for (const kvstrata::copy_piece& p : pieces) std::memcpy(p.dst, p.src, p.bytes);
+  }
+
+  void refuse()
+  {
+    if (until_refusal_ == 0 || --until_refusal_ != 0) return;
+    throw kvstrata::copy_refused("a copy was refused, as the test had told it to");
   }
 
   void tick()
@@ -84,6 +94,7 @@ class faulty_device
 
   std::vector<std::uint64_t> queued_;
   std::uint64_t countdown_ = never;
+  std::uint64_t until_refusal_ = 0;  // 0: none
 };
 
 static_assert(kvstrata::device<faulty_device>);

@@ -443,7 +443,7 @@ TEST_CASE("users may be erased, evicted or outdated meanwhile", "[prefetcher]")
   s.launch(3, 16);
   s.cache.advance_epoch(epoch_id{1});
   s.poll();
-  CHECK(s.figures().turned_down == 1);
+  CHECK(s.figures().turned_down == 1);  // no waiting makes it right
   CHECK(s.ready(3));
   CHECK(s.ahead.cancel(user_id{3}) == 0);
   CHECK(s.ahead.held_pages() == 0);

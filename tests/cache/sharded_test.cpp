@@ -209,6 +209,8 @@ TEST_CASE("pressure in a later shard gives back what the earlier ones gave", "[c
     REQUIRE(!got);
     CHECK(got.why().why == pressure::reason::held);
     CHECK(got.why().pages_held == 8);
+    CHECK(got.why().shard == 2);
+    CHECK(to_string(got.why()).starts_with("shard 2: 1 pages are needed"));
   }
   SECTION("plan says the same and takes nothing")
   {
@@ -216,14 +218,15 @@ TEST_CASE("pressure in a later shard gives back what the earlier ones gave", "[c
   }
   SECTION("misuse is thrown on")
   {
-    request old = s.asks(s.someone(2, 1), 1);
-    old.epoch = epoch_id{7};
-    CHECK_THROWS_AS(s.cache.prepare(std::vector{s.asks(early, 12), old}, s.compute), usage_error);
+    request wrong = s.asks(s.someone(2, 1), 1);
+    wrong.time_ms = -1;
+    CHECK_THROWS_AS(s.cache.prepare(std::vector{s.asks(early, 12), wrong}, s.compute), usage_error);
   }
   SECTION("so is a part that is larger than its shard")
   {
     const std::vector batch{s.asks(early, 12), s.asks(s.someone(1), 33)};
-    CHECK_THROWS_AS(s.cache.prepare(batch, s.compute), capacity_error);
+    CHECK_THROWS_WITH(s.cache.prepare(batch, s.compute),
+                      Catch::Matchers::StartsWith("shard 1 of 3: the batch of 1 users needs 9 pages"));
   }
   CHECK(s.cache.stats().leases == 1);
   CHECK(s.cache.stats(0).levels[0].resident_bytes == 3 * tiny_page_bytes);
@@ -399,7 +402,7 @@ TEST_CASE("a new epoch begins in every shard", "[cache][sharded]")
   s.cache.advance_epoch(epoch_id{5});
   CHECK(s.cache.stats().users == 0);
   CHECK(s.cache.stats().levels[0].resident_tokens == 0);
-  CHECK_THROWS_AS(s.cache.prepare(batch, s.compute), usage_error);
+  CHECK(s.cache.prepare(batch, s.compute).why().why == pressure::reason::stale_epoch);
   s.run_model(late);
   late.commit();  // of an epoch that is over: not kept
   late.release();
@@ -409,6 +412,36 @@ TEST_CASE("a new epoch begins in every shard", "[cache][sharded]")
   s.serve(batch);
   for (const request& r : batch) CHECK(is(s.look(r.user, 9), 9, 0, 0));
   CHECK_THROWS_AS(s.cache.advance_epoch(epoch_id{4}), usage_error);
+}
+
+TEST_CASE("a batch of another epoch changes nothing in any shard", "[cache][sharded]")
+{
+  sharded_scene s(3, 24, 48);
+  const user_id first = s.someone(0), last = s.someone(2);
+  s.serve({s.asks(first, 10)});
+  s.serve({s.asks(s.someone(0, 1), 32)});  // pushes the other down
+  REQUIRE(is(s.look(first, 10), 0, 10, 0));
+  for (const std::uint64_t other : {6U, 8U}) {
+    if (s.cache.epoch() == epoch_id{}) {
+      s.cache.advance_epoch(epoch_id{7});
+      s.epoch = epoch_id{7};
+      CHECK(s.cache.epoch() == s.epoch);
+      s.serve({s.asks(first, 10)});
+      s.serve({s.asks(s.someone(0, 1), 32)});
+    }
+    std::vector<request> batch{s.asks(first, 12), s.asks(last, 4)};
+    batch[1].epoch = epoch_id{other};
+    const std::uint64_t onloads = s.device.stats().launches();
+    const cache_stats before = s.cache.stats();
+    const auto got = s.cache.prepare(batch, s.compute);
+    REQUIRE(!got);
+    CHECK(got.why().why == (other == 6 ? pressure::reason::stale_epoch : pressure::reason::early_epoch));
+    CHECK((got.why().shard == 2 && got.why().user == to_number(last)));
+    CHECK(s.device.stats().launches() == onloads);  // nobody has come up for it
+    CHECK(is(s.look(first, 10), 0, 10, 0));
+    CHECK(s.cache.stats().levels[0].evicted_tokens == before.levels[0].evicted_tokens);
+    CHECK(s.cache.tracker(2).read().pressure == (other == 6 ? 1 : 2));
+  }
 }
 
 TEST_CASE("calls that concern one user reach their shard", "[cache][sharded]")

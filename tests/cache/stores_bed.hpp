@@ -142,6 +142,7 @@ struct store_scene
     for (int attempt = 0; attempt < 40; ++attempt) {
       auto lease = cache->prepare({&r, 1}, compute);
       if (lease) return run(*lease, user, history, hashes, tail);
+      if (lease.why().why == kvstrata::pressure::reason::copy_refused) continue;
       REQUIRE(lease.why().why == kvstrata::pressure::reason::arriving);
       REQUIRE(lease.why().user == user);
       ++arrivals;

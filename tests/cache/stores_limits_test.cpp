@@ -55,6 +55,103 @@ TEST_CASE("users of whom stretches alone are told are compared after a restart")
   CHECK(serve_stretches(s, 1, 32).computed == 32);
 }
 
+namespace {
+
+/// A store whose calls throw, as its medium has gone; each is the next to do so.
+struct touchy_store
+{
+  using tier_kind = store_kind;
+  using writes = write_back;
+  static inline std::uint64_t left = 0;  // calls until one throws; 0: none does
+  static inline bool for_good = false;
+  static void touch()
+  {
+    if (left == 0 || --left != 0) return;
+    left = for_good ? 1 : 0;
+    throw error("the medium has gone");
+  }
+  template <class Device>
+  struct on : memory_store<>::on<Device>
+  {
+    using base = memory_store<>::on<Device>;
+    using base::base;
+    found_record find(const sequence_key& key) { return touch(), base::find(key); }
+    auto ask(const sequence_key& key) { return touch(), base::ask(key); }
+    auto put(const sequence_key& key, const record_header& header, std::span<const io_piece> from, const fence& ready)
+    {
+      return touch(), base::put(key, header, from, ready);
+    }
+    auto get(const sequence_key& key, const record_header& header, token_interval wanted,
+             std::span<const io_piece> into, const fence& ready)
+    {
+      return touch(), base::get(key, header, wanted, into, ready);
+    }
+  };
+};
+using touchy_cache = cache<tier_stack<device_slab<moody_device>, pinned_arena<token_write_through>, touchy_store>,
+                           paged_layout, layerwise_transfer<>, lru, losses>;
+
+/// Six users who come again when what they had is in the store, and some of whom are erased.
+template <class Scene>
+void come_and_go(Scene& s)
+{
+  for (unsigned round = 0; round < 2; ++round) {
+    for (unsigned user = 1; user <= 6; ++user) s.serve(user, 24 + 4 * round);
+    s.settle();
+  }
+  for (unsigned user = 1; user <= 3; ++user) s.cache->erase(user_id{user});
+  for (unsigned user = 1; user <= 6; ++user) s.serve(user, 32);
+}
+
+}  // namespace
+
+TEST_CASE("a store that throws is a store that has nothing: everybody is served, and rightly")
+{
+  std::uint64_t errors = 0;
+  for (const bool for_good : {false, true}) {
+    for (std::uint64_t calls = 1;; ++calls) {
+      CAPTURE(for_good, calls);
+      REQUIRE(calls < 2000);
+      store_scene<touchy_cache> s({.unknown_in = 4});
+      touchy_store::left = calls;
+      touchy_store::for_good = for_good;
+      come_and_go(s);
+      const bool struck = for_good ? touchy_store::left == 1 : touchy_store::left == 0;
+      touchy_store::left = 0;
+      for (unsigned user = 1; user <= 6; ++user) s.serve(user, 32);
+      s.settle();
+      errors += s.figures().errors;
+      CHECK(s.cache->stats().leases == 0);
+      if (!struck || (for_good && calls > 40)) break;
+    }
+  }
+  CHECK(errors != 0);
+}
+
+TEST_CASE("any copy between memory and a store's room is refused, and everybody is served")
+{
+  std::uint64_t errors = 0;
+  std::uint64_t puts = 0;
+  bool struck = true;
+  for (std::uint64_t copies = 0; struck; copies += 3) {
+    CAPTURE(copies);
+    REQUIRE(copies < 4000);
+    store_scene<> s({}, {}, copies);
+    s.device.refuse_next_copy(copies);
+    come_and_go(s);
+    s.settle();
+    const cache_stats now = s.cache->stats();
+    const std::uint64_t down = now.stores[store_level].refused_tokens;
+    errors += now.stores[store_level].errors;
+    puts += down;
+    struck = now.refused_writes + now.refused_fetches + now.stores[store_level].errors + down != 0;
+    for (unsigned user = 1; user <= 6; ++user) s.serve(user, 32);
+    CHECK(s.cache->stats().leases == 0);
+  }
+  CHECK(errors != 0);
+  CHECK(puts != 0);
+}
+
 TEST_CASE("a store whose every answer is lost is asked once a request, and holds up nobody")
 {
   store_scene<> s({.lost_in = 1, .unknown_in = 1});

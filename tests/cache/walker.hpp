@@ -660,11 +660,14 @@ class walker
     behind.first_token = 4;
     const request twice[] = {fine, fine};
     REQUIRE_THROWS_AS(cache_.prepare(twice, streams_[0]), usage_error);
-    REQUIRE_THROWS_AS(cache_.prepare({&old, 1}, streams_[0]), usage_error);
     REQUIRE_THROWS_AS(cache_.prepare({&hashless, 1}, streams_[0]), usage_error);
     REQUIRE_THROWS_AS(cache_.prepare({&short_of, 1}, streams_[0]), usage_error);
     REQUIRE_THROWS_AS(cache_.prepare({&behind, 1}, streams_[0]), usage_error);
-    REQUIRE_THROWS_AS(cache_.prefetch(old, {}), usage_error);
+    const auto late = epoch_ == epoch_id{} ? pressure::reason::early_epoch : pressure::reason::stale_epoch;  // it wraps
+    REQUIRE(cache_.prepare({&old, 1}, streams_[0]).why().why == late);
+    REQUIRE(cache_.prefetch(old, {}).why().why == late);
+    REQUIRE(cache_.plan({&old, 1}).why().why == late);
+    pressure_ += 2;
     REQUIRE_THROWS_AS(cache_.advance_epoch(epoch_), usage_error);
     if (!open_.empty()) {
       const open_lease& l = open_[below(static_cast<unsigned>(open_.size()))];

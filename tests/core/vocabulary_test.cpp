@@ -155,6 +155,26 @@ TEST_CASE("a result holds a value, or why there is none")
           "user 9 is under another lease; release it first");
 }
 
+TEST_CASE("pressure says why, and of several shards which")
+{
+  pressure why{.why = pressure::reason::stale_epoch, .user = 9, .request_epoch = 3, .cache_epoch = 4};
+  REQUIRE(
+      to_string(why) ==
+      "the request of user 9 names epoch 3, but the cache is at epoch 4; a model of an older epoch cannot be served "
+      "any more");
+  why = {.why = pressure::reason::early_epoch, .user = 9, .request_epoch = 5, .cache_epoch = 4, .shard = 2};
+  REQUIRE(
+      to_string(why) ==
+      "shard 2: the request of user 9 names epoch 5, but the cache is at epoch 4; call advance_epoch before the first "
+      "request of a new model");
+  why = {.pages_needed = 7, .pages_free = 1, .pages_evictable = 2, .pages_held = 5, .shard = 0};
+  REQUIRE(to_string(why) == "shard 0: 7 pages are needed, but only 1 are free and 2 can be evicted; leases hold 5");
+  for (std::uint8_t i = 0; i < pressure_reasons; ++i) {
+    REQUIRE(name_of(static_cast<pressure::reason>(i)) != "unknown");
+  }
+  REQUIRE(name_of(static_cast<pressure::reason>(pressure_reasons)) == "unknown");
+}
+
 TEST_CASE("a result of a move-only value gives it away")
 {
   result<std::unique_ptr<int>> one(std::make_unique<int>(7));

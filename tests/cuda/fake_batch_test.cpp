@@ -79,11 +79,15 @@ TEST_CASE("a driver without batches is asked once, and every piece goes by a cal
   REQUIRE(fake_runtime::problems() == std::vector<std::string>{});
 }
 
-TEST_CASE("a batch that fails otherwise fails the device")
+TEST_CASE("a batch that fails otherwise fails the device; one that is refused in its midst is not taken")
 {
   fake_runtime::reset();
   bench t(10);
   fake_runtime::fail("cudaMemcpyBatchAsync", cudaErrorInvalidValue, 1);
+  REQUIRE_THROWS_AS(t.send(50), copy_refused);
+  t.send(50);
+  REQUIRE(t.arrived(50));
+  fake_runtime::fail("cudaMemcpyBatchAsync", cudaErrorLaunchFailure, 1);
   REQUIRE_THROWS_AS(t.send(50), device_error);
   REQUIRE_THROWS_AS(t.send(1), device_error);
 }

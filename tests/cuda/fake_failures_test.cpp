@@ -17,6 +17,7 @@ using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
 
+using kvstrata_test::failure_of;
 using kvstrata_test::sentence_of;
 
 void nothing_is_left()
@@ -136,11 +137,11 @@ TEST_CASE("a call that the runtime turns down names itself, and what it was for;
     const stream_id other = d.create_stream("other");
     d.copy(s, in, t.mem.data(), t.host.data(), 8);
     const event before = d.record(s);
-    fake_runtime::fail("cudaMemcpyAsync", cudaErrorInvalidValue);
+    fake_runtime::fail("cudaMemcpyAsync", cudaErrorLaunchFailure);
     const std::string said =
-        "copy to device of 16 bytes on stream 'onload' failed: cudaMemcpyAsync returned cudaErrorInvalidValue (invalid "
-        "argument)";
-    REQUIRE(sentence_of<device_error>([&] { d.copy(s, in, t.mem.data(), t.host.data(), 16); }) == said);
+        "copy to device of 16 bytes on stream 'onload' failed: cudaMemcpyAsync returned cudaErrorLaunchFailure "
+        "(unspecified launch failure)";
+    REQUIRE(failure_of([&] { d.copy(s, in, t.mem.data(), t.host.data(), 16); }) == said);
     const copy_piece piece{t.mem.data(), t.host.data(), 8};
     for (const std::function<void()>& call : std::initializer_list<std::function<void()>>{
              [&] { (void)d.record(s); }, [&] { (void)d.query(before); }, [&] { (void)d.query(event{}); },
@@ -149,10 +150,43 @@ TEST_CASE("a call that the runtime turns down names itself, and what it was for;
              [&] { d.copy_kernel_launch(s, {"k", copy_route::to_device}, {&piece, 1}); },
              [&] { d.launch(s, {"k"}, [](cudaStream_t) {}); }, [&] { d.fill(s, t.mem.data(), {}, 1); },
              [&] { (void)d.create_stream("third"); }}) {
-      REQUIRE(sentence_of<device_error>(call) == said);
+      REQUIRE(failure_of(call) == said);
     }
+    REQUIRE(sentence_of<device_error>([&] { (void)d.record(s); }) ==
+            said + "; give up its caches, and the process: CUDA answers it so from now on");
     REQUIRE(sentence_of<usage_error>([&] { (void)d.record(stream_id{9}); }) ==
             "stream 9 is unknown: this device has 2 streams");
+  }
+  nothing_is_left();
+}
+
+TEST_CASE("a copy that the runtime turns down for reasons of its own is refused, and the device works on")
+{
+  const cudaError_t code = GENERATE(cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorInvalidConfiguration,
+                                    cudaErrorLaunchOutOfResources, cudaErrorNotPermitted);
+  const bool trace = GENERATE(false, true);
+  fake_runtime::reset();
+  {
+    bench t({.trace = trace});
+    cuda_device& d = *t.d;
+    const stream_id s = d.create_stream("onload");
+    const copy_piece pieces[] = {{t.mem.data(), t.host.data(), 8}, {t.mem.data() + 8, t.host.data() + 8, 8}};
+    const std::string returned =
+        std::string(" returned ") + cudaGetErrorName(code) + " (" + cudaGetErrorString(code) + ")";
+    const auto refused = [&](const char* function, const std::string& what, const std::function<void()>& call) {
+      fake_runtime::fail(function, code);
+      REQUIRE(sentence_of<copy_refused>(call) == what + " on stream 'onload' failed: " + function + returned);
+      call();  // and nothing is left of it
+      d.launch(s, {"no stale error"}, [](cudaStream_t) {});
+    };
+    refused("cudaMemcpyAsync", "copy to device of 16 bytes", [&] { d.copy(s, in, t.mem.data(), t.host.data(), 16); });
+    refused("cudaMemcpyBatchAsync", "copy to device of 16 bytes", [&] { d.copy_batch(s, in, pieces); });
+    refused("cudaLaunchKernel", "copy kernel 'mover' of 16 bytes",
+            [&] { d.copy_kernel_launch(s, {"mover", copy_route::to_device}, pieces); });
+    d.wait_sync(d.record(s));
+    REQUIRE(d.stats().launches() == 6);  // kernels, and copies that were taken
+    fake_runtime::fail("cudaMemsetAsync", code);
+    REQUIRE_THROWS_AS(d.fill(s, t.mem.data(), {}, 5), device_error);  // nobody can do without it
   }
   nothing_is_left();
 }
@@ -198,9 +232,8 @@ TEST_CASE("sentences of other calls")
       const stream_id s = t.d->create_stream("onload");
       const bool asked_twice = e.function == std::string_view("cudaGetLastError");  // before and after
       fake_runtime::fail(e.function, cudaErrorLaunchFailure, asked_twice ? 1 : 0);
-      REQUIRE(sentence_of<device_error>([&] { e.call(t, s); }) ==
-              std::string(e.what) + " failed: " + e.function +
-                  " returned cudaErrorLaunchFailure (unspecified launch failure)");
+      REQUIRE(failure_of([&] { e.call(t, s); }) == std::string(e.what) + " failed: " + e.function +
+                                                       " returned cudaErrorLaunchFailure (unspecified launch failure)");
     }
     nothing_is_left();
   }
@@ -227,10 +260,10 @@ TEST_CASE("an operation that fails while it runs is found by whoever asks next")
     const std::string asked =
         "waiting for stream 'onload' failed: cudaEventQuery returned cudaErrorIllegalAddress (an illegal memory access "
         "was encountered)";
-    const std::string first = sentence_of<device_error>([&] { d.wait_sync(point); });
+    const std::string first = failure_of([&] { d.wait_sync(point); });
     REQUIRE((first == said || first == asked));
-    REQUIRE(sentence_of<device_error>([&] { (void)d.query(point); }) == first);
-    REQUIRE(sentence_of<device_error>([&] { (void)d.record(s); }) == first);
+    REQUIRE(failure_of([&] { (void)d.query(point); }) == first);
+    REQUIRE(failure_of([&] { (void)d.record(s); }) == first);
   }
   nothing_is_left();
   fake_runtime::reset();
@@ -253,7 +286,7 @@ TEST_CASE("a kernel that cannot be launched is found at its launch; one that thr
     REQUIRE_FALSE(d.query(d.record(s)));  // "not ready" is the thread's last error now, unless it was forgotten
     d.launch(s, {"fine"}, [](cudaStream_t) {});
     fake_runtime::open_gates();
-    const std::string said = sentence_of<device_error>([&] {
+    const std::string said = failure_of([&] {
       d.launch(s, {"too large"}, [](cudaStream_t) { (void)cudaSetDevice(77); });  // leaves an error, as a launch would
     });
     REQUIRE(said ==

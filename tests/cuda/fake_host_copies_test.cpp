@@ -53,7 +53,7 @@ TEST_CASE("a copy on the host is queued like any other: the host does not wait f
   REQUIRE(fake_runtime::problems() == std::vector<std::string>{});
 }
 
-TEST_CASE("a copy on the host that cannot be queued fails the device, and copies nothing")
+TEST_CASE("a copy on the host that cannot be queued is refused or fails the device, and copies nothing")
 {
   fake_runtime::reset();
   cuda_device d;
@@ -63,6 +63,9 @@ TEST_CASE("a copy on the host that cannot be queued fails the device, and copies
   std::memset(below.data(), 0, bytes);
   std::memset(above.data(), 1, bytes);
   fake_runtime::fail("cudaLaunchHostFunc", cudaErrorInvalidValue);
+  REQUIRE_THROWS_AS(d.copy(s, copy_direction::on_host, below.data(), above.data(), bytes), copy_refused);
+  d.wait_sync(d.record(s));
+  fake_runtime::fail("cudaLaunchHostFunc", cudaErrorLaunchFailure);
   REQUIRE_THROWS_AS(d.copy(s, copy_direction::on_host, below.data(), above.data(), bytes), device_error);
   REQUIRE(below.data()[0] == std::byte{0});
   REQUIRE_THROWS_AS(d.record(s), device_error);

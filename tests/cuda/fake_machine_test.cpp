@@ -139,7 +139,7 @@ TEST_CASE("everything can be destroyed after the runtime is gone")
   d->copy(s, in, slab.data(), arena.data(), 64);
   fake_runtime::unload();
   REQUIRE(
-      sentence_of<device_error>([&] { (void)d->record(s); }) ==
+      kvstrata_test::failure_of([&] { (void)d->record(s); }) ==
       "recording a point of stream 's' failed: cudaGetDevice returned cudaErrorCudartUnloading (driver shutting down)");
   const std::uint64_t before = fake_runtime::calls();
   const bool memory_first = GENERATE(true, false);

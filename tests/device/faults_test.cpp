@@ -1,5 +1,6 @@
 // Copies that fail, come late or come out of turn, because a test asked for it.
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 
@@ -13,6 +14,7 @@
 namespace {
 
 using namespace kvstrata;
+using kvstrata_test::failure_of;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
 
@@ -61,16 +63,6 @@ struct bench
   }
 };
 
-std::string device_failure(const std::function<void()>& call)
-{
-  try {
-    call();
-  } catch (const device_error& thrown) {
-    return thrown.what();
-  }
-  return "nothing was thrown";
-}
-
 }  // namespace
 
 TEST_CASE("the failure that was asked for strikes copies, batches and copy kernels alike")
@@ -89,9 +81,43 @@ TEST_CASE("the failure that was asked for strikes copies, batches and copy kerne
     t.d.fill(t.a, t.slab.data() + 8192, std::byte{1}, 1);  // neither kernels nor fills count
   }
   const std::string what = way == 2 ? "copy kernel 'mover'" : "copy to device";
-  REQUIRE(device_failure([&] { t.d.wait_sync(event{t.a, 18}); }) ==
+  REQUIRE(failure_of([&] { t.d.wait_sync(event{t.a, 18}); }) ==
           what + " of 1024 bytes on stream 'a' failed: the failure was injected");
   REQUIRE(t.arrived().substr(0, 6) == "yyyy..");  // none of its pieces, and nothing afterwards
+}
+
+TEST_CASE("a copy that is refused is not queued, and the device works on")
+{
+  const time_mode time = GENERATE(time_mode::real, time_mode::virtual_time);
+  const int way = GENERATE(0, 1, 2);
+  emulated_device_config config;
+  config.time = time;
+  bench t(config);
+  t.write_arena();
+  const auto refusal = [&] {
+    try {
+      t.move(t.a, way, 1);
+    } catch (const copy_refused& thrown) {
+      return std::string(thrown.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  const std::string what = way == 2 ? "copy kernel 'mover'" : "copy to device";
+  const std::string said = what + " of 1024 bytes on stream 'a' was refused: the refusal was injected";
+  t.d.refuse_next_copy(1, 2);
+  t.move(t.a, way, 0);
+  REQUIRE_THROWS_AS(t.d.copy(t.a, in, nullptr, t.arena.data(), 8), usage_error);  // uses up nothing
+  REQUIRE(refusal() == said);
+  REQUIRE(refusal() == said);
+  t.move(t.a, way, 2);
+  t.d.wait_sync(t.d.record(t.a));
+  REQUIRE(t.arrived().substr(0, 4) == "y.y.");
+  REQUIRE(t.d.stats().launches() == 2);
+  t.d.refuse_next_copy();
+  t.d.fail_next_copy();
+  REQUIRE(refusal() == said);  // and the failure is the next one's
+  t.move(t.a, way, 3);
+  REQUIRE_THROWS_AS(t.d.wait_sync(event{t.a, 3}), device_error);
 }
 
 TEST_CASE("a call that was turned down or moved nothing does not use up a failure or a delay")
@@ -182,7 +208,7 @@ TEST_CASE("real time: a delayed operation has its effect after the delay")
   t.d.delay_next_copy(0.03);
   t.d.fail_next_copy();  // an effect that may be looked for while the operation is under way
   t.move(t.a, way, 0);
-  const auto has_failed = [&] { return device_failure([&] { (void)t.d.query(event{}); }) != "nothing was thrown"; };
+  const auto has_failed = [&] { return failure_of([&] { (void)t.d.query(event{}); }) != "nothing was thrown"; };
   while (!has_failed()) std::this_thread::yield();
   REQUIRE(t.d.now() - begin >= 0.03);
 }

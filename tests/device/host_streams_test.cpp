@@ -19,6 +19,7 @@
 namespace {
 
 using namespace kvstrata;
+using kvstrata_test::failure_of;
 using kvstrata_test::sentence_of;
 constexpr auto in = copy_direction::to_device;
 
@@ -248,7 +249,7 @@ TEST_CASE("host stream, virtual time: the I/O of an answer runs when it comes, w
     REQUIRE(watch.expired());
     const event bad = t.d.promise(t.disk);
     t.d.complete_later(bad, 1, [] { throw std::runtime_error("the disk is on fire"); });
-    REQUIRE(sentence_of<device_error>([&] { t.d.wait_sync(bad); }) ==
+    REQUIRE(failure_of([&] { t.d.wait_sync(bad); }) ==
             "host I/O 'event 2' on stream 'disk' failed: the disk is on fire");
     REQUIRE(t.d.now() == 2);
   }
@@ -267,7 +268,7 @@ TEST_CASE("host stream, virtual time: an I/O that calls its device is told so")
   const event got = t.d.promise(t.disk);
   t.d.complete_later(got, 1, [&] { (void)t.d.query(got); });
   REQUIRE(
-      sentence_of<device_error>([&] { t.d.wait_sync(got); }) ==
+      failure_of([&] { t.d.wait_sync(got); }) ==
       "host I/O 'event 1' on stream 'disk' failed: a kernel called its own device, which must not happen in virtual "
       "time");
 }

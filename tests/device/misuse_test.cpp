@@ -17,6 +17,7 @@ using namespace kvstrata;
 constexpr auto in = copy_direction::to_device;
 constexpr auto out = copy_direction::from_device;
 
+using kvstrata_test::failure_of;
 using kvstrata_test::sentence_of;
 
 std::string config_sentence(const std::function<void(emulated_device_config&)>& spoil)
@@ -213,10 +214,12 @@ TEST_CASE("a failed copy breaks the device for good")
   d.launch(s, {"k"}, [&] { ran = true; });
   const event last{s, 4};
   const std::string injected = "copy to device of 16 bytes on stream 'onload' failed: the failure was injected";
-  REQUIRE(sentence_of<device_error>([&] { d.wait_sync(last); }) == injected);
-  REQUIRE(sentence_of<device_error>([&] { (void)d.query(last); }) == injected);
-  REQUIRE(sentence_of<device_error>([&] { (void)d.query(event{}); }) == injected);
-  REQUIRE(sentence_of<device_error>([&] { (void)d.record(s); }) == injected);
+  REQUIRE(failure_of([&] { d.wait_sync(last); }) == injected);
+  REQUIRE(failure_of([&] { (void)d.query(last); }) == injected);
+  REQUIRE(failure_of([&] { (void)d.query(event{}); }) == injected);
+  REQUIRE(failure_of([&] { (void)d.record(s); }) == injected);
+  REQUIRE(sentence_of<device_error>([&] { (void)d.record(s); }) ==
+          injected + "; give up its caches, and the device: it runs nothing any more");
   REQUIRE(device.data()[0] == std::byte{1});
   REQUIRE(device.data()[8] == std::byte{0});
   REQUIRE(device.data()[32] == std::byte{0});
@@ -234,13 +237,12 @@ TEST_CASE("a kernel that throws breaks the device")
   d.launch(s, {"attention"}, [] { throw std::runtime_error("no such head"); });
   d.launch(s, {"later"}, [] { throw 5; });
   const event last{s, 2};
-  REQUIRE(sentence_of<device_error>([&] { d.wait_sync(last); }) ==
-          "kernel 'attention' on stream 'compute' failed: no such head");
+  REQUIRE(failure_of([&] { d.wait_sync(last); }) == "kernel 'attention' on stream 'compute' failed: no such head");
 
   emulated_device other(config);
   const stream_id o = other.create_stream("compute");
   other.launch(o, {}, [] { throw 5; });
-  REQUIRE(sentence_of<device_error>([&] { other.wait_sync(event{o, 1}); }) ==
+  REQUIRE(failure_of([&] { other.wait_sync(event{o, 1}); }) ==
           "kernel 'kernel' on stream 'compute' failed: it threw something that is no exception");
 }
 
@@ -255,7 +257,7 @@ TEST_CASE("a kernel that calls its device in virtual time breaks it instead of h
   d.wait_sync(d.record(s));
   d.launch(s, {"asks the time"}, [&] { (void)d.now(); });
   const event last = d.record(s);
-  REQUIRE(sentence_of<device_error>([&] { d.wait_sync(last); }) ==
+  REQUIRE(failure_of([&] { d.wait_sync(last); }) ==
           "kernel 'asks the time' on stream 'compute' failed: a kernel called its own device, which must not happen in "
           "virtual time");
 }

@@ -83,6 +83,11 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
   REQUIRE(value("calls_total", {{"call", "prepare"}}) == is(s.calls[0]));
   REQUIRE(value("calls_total", {{"call", "clean"}}) == is(s.calls[5]));
   REQUIRE(value("pressure_total") == is(s.pressure));
+  for (std::size_t i = 0; i < pressure_reasons; ++i) {
+    const std::string why(name_of(static_cast<pressure::reason>(i)));
+    REQUIRE(value("pressure_by_total", {{"reason", why}}) == is(s.pressure_for[i]));
+  }
+  REQUIRE(value("epochs_total") == is(s.epochs));
   for (std::size_t i = 0; i < most_levels; ++i) {
     REQUIRE(of_level("served_tokens_total", i) == is(s.served_tokens[i]));
     REQUIRE(of_level("onload_bytes_total", i) == is(s.onload_bytes[i]));
@@ -91,6 +96,7 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
     REQUIRE(of_level("dropped_tokens_total", i) == is(s.dropped_tokens[i]));
     REQUIRE(of_level("unread_tokens_total", i) == is(s.unread_tokens[i]));
     REQUIRE(of_level("refused_tokens_total", i) == is(s.refused_tokens[i]));
+    REQUIRE(of_level("write_dropped_tokens_total", i) == is(s.write_dropped_tokens[i]));
     REQUIRE(of_level("hit_age_requests_sum", i) == is(s.hit_ages[i].sum));
     REQUIRE(of_level("hit_age_requests_count", i) == is(s.hit_ages[i].total()));
     REQUIRE(of_level("eviction_age_requests_sum", i) == is(s.eviction_ages[i].sum));

@@ -70,4 +70,14 @@ TEST_CASE("a cache's bytes as Prometheus text", "[observe]")
   REQUIRE(value_of(text, "kvstrata_users{cache=\"a\"}") == 3);
   REQUIRE(value_of(text, "kvstrata_leases{cache=\"a\"}") == 1);
   REQUIRE(value_of(text, "kvstrata_batches_total{cache=\"a\"}") == 4);
+  REQUIRE(value_of(text, "kvstrata_epoch{cache=\"a\"}") == 0);
+  REQUIRE(sample("stale_bytes", "1", "arena") == 0);
+  c.advance_epoch(epoch_id{7});
+  std::ostringstream later;
+  prometheus_writer then(later, {{"cache", "a"}});
+  write_prometheus(then, c.stats());
+  const std::string after = "\n" + later.str();
+  REQUIRE(value_of(after, "kvstrata_epoch{cache=\"a\"}") == 7);
+  REQUIRE(value_of(after, "kvstrata_stale_bytes{cache=\"a\",level=\"1\",tier=\"arena\"}") ==
+          s.levels[1].resident_bytes);
 }

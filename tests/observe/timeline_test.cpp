@@ -188,9 +188,11 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   w.line.on(pressure_met{});
   w.line.on(write_delayed{11});
   w.line.on(write_refused{12, refusal::full});
+  w.line.on(write_dropped{0, 1, 19});
   w.line.on(tokens_cleaned{13});
   w.line.on(prefetch_queued{14, 15});
   w.line.on(prefetch_undone{16});
+  w.line.on(epoch_advanced{epoch_id{17}, 18, {}});
   w.now = 2;
   w.line.on(call_began{call_name::clean});
   w.line.on(call_ended{call_name::clean});
@@ -233,9 +235,11 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   REQUIRE((the("pressure").phase == "i" && the("pressure").arguments == arguments{{"count", 1}}));
   REQUIRE(the("write delayed").arguments == arguments{{"count", 1}, {"tokens", 11}});
   REQUIRE(the("write refused").arguments == arguments{{"count", 1}, {"tokens", 12}});
+  REQUIRE(the("write dropped").arguments == arguments{{"count", 1}, {"tokens", 19}});
   REQUIRE(the("cleaned").arguments == arguments{{"count", 1}, {"tokens", 13}});
   REQUIRE(the("prefetch queued").arguments == arguments{{"count", 1}, {"tokens", 14}, {"displaced", 15}});
   REQUIRE(the("prefetch undone").arguments == arguments{{"count", 1}, {"tokens", 16}});
+  REQUIRE(the("epoch").arguments == arguments{{"count", 1}, {"epoch", 17}, {"users", 18}});
 }
 
 TEST_CASE("timeline: what touches still touches after rounding to nanoseconds")

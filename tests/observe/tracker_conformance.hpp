@@ -42,11 +42,14 @@ struct tally
   std::uint64_t offloads = 0, offload_copies = 0, offload_pieces = 0;
   by_level<std::uint64_t> onload_bytes{}, offload_bytes{}, offloaded_from{};
   std::uint64_t relocations = 0, relocated_bytes = 0, relocated_copies = 0, relocated_pieces = 0;
-  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{};
+  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{}, write_dropped{};
+  std::uint64_t drops = 0;
   std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0;
   std::uint64_t refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
   std::uint64_t prefetches = 0, prefetched = 0, displaced = 0, undoings = 0, undone = 0;
+  std::array<std::uint64_t, kvstrata::pressure_reasons> pressed{};
+  std::uint64_t epochs = 0, turned_stale = 0;
   std::uint64_t prepare_calls = 0, commit_calls = 0, release_calls = 0, prefetch_calls = 0, erase_calls = 0;
   std::uint64_t clean_calls = 0;
   std::uint64_t calls = 0, calls_over = 0;
@@ -136,6 +139,11 @@ struct tally
     if (e.why == kvstrata::refusal::apart) refused_apart += e.tokens;
     if (e.why == kvstrata::refusal::not_admitted) refused_at_door += e.tokens;
   }
+  void on(const kvstrata::write_dropped& e) noexcept
+  {
+    ++drops;
+    write_dropped[e.to] += e.tokens;
+  }
   void on(const kvstrata::write_delayed& e) noexcept
   {
     ++delays;
@@ -157,7 +165,16 @@ struct tally
     ++undoings;
     undone += e.tokens;
   }
-  void on(const kvstrata::pressure_met&) noexcept { ++pressure; }
+  void on(const kvstrata::pressure_met& e) noexcept
+  {
+    ++pressure;
+    ++pressed[static_cast<std::size_t>(e.why.why)];
+  }
+  void on(const kvstrata::epoch_advanced& e) noexcept
+  {
+    ++epochs;
+    turned_stale += e.users;
+  }
 };
 
 /// What a workload asked of a cache and what came of it, seen from outside.

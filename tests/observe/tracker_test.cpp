@@ -89,6 +89,8 @@ void compare(const counters& mine, const tally& seen)
   REQUIRE(counts(s.calls.begin(), s.calls.end()) == counts{seen.prepare_calls, seen.commit_calls, seen.release_calls,
                                                            seen.prefetch_calls, seen.erase_calls, seen.clean_calls});
   REQUIRE(s.pressure == seen.pressure);
+  REQUIRE(s.pressure_for == seen.pressed);
+  REQUIRE(s.epochs == seen.epochs);
   REQUIRE(s.batches == seen.batches);
   REQUIRE(s.requests == seen.requests);
   REQUIRE(s.levels == seen.levels);
@@ -111,6 +113,7 @@ void compare(const counters& mine, const tally& seen)
   REQUIRE(counts(s.refused_for.begin(), s.refused_for.end()) ==
           counts{seen.refused_held, seen.refused_full, seen.refused_apart, seen.refused_at_door});
   REQUIRE(s.delayed_tokens == seen.delayed);
+  REQUIRE(s.write_dropped_tokens == seen.write_dropped);
   REQUIRE(s.cleaned_tokens == seen.cleaned);
   REQUIRE(counts{s.prefetched_tokens, s.displaced_tokens, s.undone_tokens, s.saved_tokens} ==
           counts{seen.prefetched, seen.displaced, seen.undone, seen.prefetched_read});
@@ -134,14 +137,14 @@ void tell_all(std::mt19937& random, Trackers&... all)
     return out;
   };
   const auto call = static_cast<call_name>(random() % 6);
-  switch (random() % 16) {
+  switch (random() % 18) {
     case 0: one(batch_prepared{n(), each(), n(), n(), n()}); break;
     case 1: one(batch_committed{n()}); break;
     case 2: one(bytes_onloaded{n(), n(), n(), each()}); break;
     case 3: one(bytes_offloaded{n(), n(), n(), 0, level}); break;
     case 4: one(tokens_evicted{level, n(), n(), n(), age()}); break;
     case 5: one(write_refused{n(), static_cast<refusal>(random() % counters::refusals), level}); break;
-    case 6: one(pressure_met{}); break;
+    case 6: one(pressure_met{{.why = static_cast<pressure::reason>(random() % pressure_reasons)}}); break;
     case 7: one(user_hit{level, n(), age()}); break;
     case 8: one(bytes_relocated{n(), n(), n()}); break;
     case 9: one(write_delayed{n(), level}); break;
@@ -151,6 +154,8 @@ void tell_all(std::mt19937& random, Trackers&... all)
     case 13: one(call_began{call}); break;
     case 14: one(call_ended{call}); break;
     case 15: one(tokens_forgotten{n(), n(), n(), n(), n()}); break;
+    case 16: one(epoch_advanced{epoch_id{n()}, n(), each()}); break;
+    case 17: one(write_dropped{0, level, n()}); break;
   }
 }
 

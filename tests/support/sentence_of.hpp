@@ -1,6 +1,8 @@
 // What an exception says: errors are sentences, and tests hold them to the word.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
+
 #include <functional>
 #include <string>
 
@@ -16,6 +18,13 @@ template <class Error>
     return thrown.what();
   }
   return "nothing was thrown";
+}
+
+/// What a failed device says has failed: without what it advises to do.
+[[nodiscard]] inline std::string failure_of(const std::function<void()>& call)
+{
+  const std::string all = sentence_of<kvstrata::device_error>(call);
+  return all.substr(0, all.find("; give up its caches, and the "));
 }
 
 }  // namespace kvstrata_test

@@ -93,8 +93,8 @@ batch_outcome serve_batch(const batch_of& b)
     const double begin = device.now();
     const bool last = one == &batch;
     if (last) device.launch(compute, {.label = "before", .seconds = b.busy_seconds}, [] {});
-    const queued_work queued{.model_seconds = last && b.told ? b.busy_seconds : 0};
-    auto lease = cache.prepare(*one, compute, queued).value();
+    const double before = last && b.told ? b.busy_seconds : 0;
+    auto lease = cache.prepare(*one, compute, {.queued = {.model_seconds = before}}).value();
     queue_model(device, compute, lease, cost, m.model.candidates);
     out.recomputed = 0;
     for (const request_plan& r : lease.plan().requests) out.recomputed += r.recomputed.size();

@@ -75,8 +75,8 @@ class prefetcher
 
   /// Queues the next steps, as far as budget and limits allow. `now`: seconds on any clock. A step that meets pressure
   /// is tried again at the next poll, as one that is too early for a store is; while leases hold too much of the device,
-  /// nobody overtakes. A request that the cache throws at (anything but device_error) is not prefetched; its prepare will
-  /// tell why. Throws usage_error for a time that is no number. O(requests that wait).
+  /// nobody overtakes. A request that the cache throws at (anything but device_error), or that is of an older epoch, is not
+  /// prefetched; its prepare will tell why. Throws usage_error for a time that is no number. O(requests that wait).
   void poll(double now)
   {
     require_time(now);
@@ -212,15 +212,21 @@ class prefetcher
     try {
       const auto out = cache_->prefetch(t.what, limit);
       if (out) return note_step(t, *out, waits_for_budget);
+      if (out.why().why == pressure::reason::stale_epoch) return turn_down(t);
       ++figures_.refused;
       return out.why().why == pressure::reason::held ? verdict::stop_here : verdict::next_user;
     } catch (const device_error&) {
       throw;
     } catch (const error&) {
-      ++figures_.turned_down;
-      close(t);
-      return verdict::go_on;
+      return turn_down(t);
     }
+  }
+
+  verdict turn_down(turn& t) noexcept
+  {
+    ++figures_.turned_down;
+    close(t);
+    return verdict::go_on;
   }
 
   verdict note_step(turn& t, const prefetch_outcome& out, bool waits_for_budget)

@@ -33,12 +33,13 @@ struct prefetcher_config
 /// Since the prefetcher began. launched = taken + cancelled + those that wait.
 struct prefetch_figures
 {
-  std::uint64_t launched = 0;     ///< requests
-  std::uint64_t taken = 0;        ///< requests
-  std::uint64_t cancelled = 0;    ///< requests
-  std::uint64_t steps = 0;        ///< queued
-  std::uint64_t refused = 0;      ///< steps, by pressure; each was tried again
-  std::uint64_t turned_down = 0;  ///< requests that the cache threw at: wrong epoch, larger than the device, ...
+  std::uint64_t launched = 0;   ///< requests
+  std::uint64_t taken = 0;      ///< requests
+  std::uint64_t cancelled = 0;  ///< requests
+  std::uint64_t steps = 0;      ///< queued
+  std::uint64_t refused = 0;    ///< steps, by pressure; each was tried again
+  std::uint64_t turned_down =
+      0;  ///< requests of an older epoch, or that the cache threw at: larger than the device, ...
   std::uint64_t queued_tokens = 0;
   std::uint64_t displaced_tokens = 0;    ///< of others, that left the device for these
   std::uint64_t saved_tokens = 0;        ///< had arrived when their request was taken

@@ -153,9 +153,10 @@ class frames
   }
 
   /// Gives back what lies outside `keep`: below the slab the extents before it, and all when it is empty. `last_use`: what
-  /// still uses them.
-  void trim(extent_list& mine, page_interval keep, const fence& last_use) noexcept
+  /// still uses them. Returns how many pages that are.
+  page_count trim(extent_list& mine, page_interval keep, const fence& last_use) noexcept
   {
+    const page_count had = mine.covered().size();
     if (is_slab && !keep.empty()) cut_rear(mine, keep.end, last_use);
     mine.drop_front(keep.empty() ? no_limit : keep.begin, [&](const placed_extent& x) { give_back(x, last_use); });
     if (is_slab && !mine.empty() && mine.covered().begin < keep.begin) {
@@ -164,6 +165,7 @@ class frames
       give_back({first.first_page, pages, first.frame}, last_use);
       mine.shorten_front(pages);
     }
+    return had - mine.covered().size();
   }
 
  private:

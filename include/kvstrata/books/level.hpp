@@ -75,8 +75,8 @@ class level
   }
 
   /// Gives back what lies outside `keep`, which must hold all valid tokens (books/frames.hpp says how much that is).
-  /// `evicted`: what the copy was, when it leaves under pressure.
-  void trim(Entry& e, page_interval keep, const object_info* evicted = nullptr) noexcept
+  /// `evicted`: what the copy was, when it leaves under pressure. `stale`: it is of an older epoch.
+  void trim(Entry& e, page_interval keep, bool stale, const object_info* evicted = nullptr) noexcept
   {
     if (is_slab && !e.is_hot()) return;
     residence& mine = e.template at<Level>();
@@ -89,7 +89,9 @@ class level
       if (evicted != nullptr) notify_evicted(policy_, mine, *evicted);
       else policy_.remove(mine);
     }
-    frames_.trim(mine.extents, all ? page_interval{} : keep, std::as_const(e).hot().last_use[Level]);
+    const page_count gone =
+        frames_.trim(mine.extents, all ? page_interval{} : keep, std::as_const(e).hot().last_use[Level]);
+    if (stale) stale_ -= gone;
     if (all) forget_uses(e);
   }
 
@@ -162,6 +164,15 @@ class level
   };
   [[nodiscard]] token_counts& counts() noexcept { return counts_; }
 
+  /// Frames that users have.
+  [[nodiscard]] page_count taken() const { return capacity() - free(); }
+  /// All that they have here, `taken` frames, is of an older epoch from now on. Returns the committed tokens that they held.
+  std::uint64_t turn_stale(page_count taken) noexcept
+  {
+    stale_ = taken;
+    return std::exchange(counts_.resident, 0);
+  }
+
   /// O(free runs).
   [[nodiscard]] tier_stats stats()
   {
@@ -171,6 +182,7 @@ class level
             .capacity_bytes = capacity() * frame,
             .free_bytes = (free() - in_flight) * frame,
             .resident_bytes = (capacity() - free()) * frame,
+            .stale_bytes = stale_ * frame,
             .in_flight_bytes = in_flight * frame,
             .resident_tokens = counts_.resident,
             .evicted_tokens = counts_.evicted,
@@ -251,6 +263,7 @@ class level
   Policy policy_;
   [[no_unique_address]] admission admission_;
   token_counts counts_;
+  page_count stale_ = 0;  // users have them, and they are of an older epoch
 };
 
 }  // namespace kvstrata

@@ -6,6 +6,7 @@
 #include <kvstrata/books/hot_records.hpp>
 #include <kvstrata/books/level_set.hpp>
 #include <kvstrata/books/stored_book.hpp>
+#include <kvstrata/observe/behalf.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
 #include <algorithm>
@@ -51,8 +52,9 @@ class residency
   [[nodiscard]] dirty_line<entry_type>& dirty() noexcept { return dirty_; }
   [[nodiscard]] hot_records<entry_type, device_type>& hot() noexcept { return hot_; }
   [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
+  /// On whose behalf what follows happens.
+  [[nodiscard]] auto& acting() noexcept { return acting_; }
   [[nodiscard]] stored_book<Tiers::stores>& stored() noexcept { return stored_; }
-
   template <level_index Level>
   [[nodiscard]] auto& level() noexcept
   {
@@ -87,6 +89,7 @@ class residency
     });
     e.asked_at = ++clock_;
   }
+  [[nodiscard]] std::uint32_t served() const noexcept { return clock_; }
   /// Requests served since the entry's last one, up to 2^32.
   [[nodiscard]] std::uint64_t age(const entry_type& e) const noexcept { return clock_ - e.asked_at; }
 
@@ -126,7 +129,7 @@ class residency
                                                       : token_interval{cut.lost.end, had.end});
       if (mine.tokens.empty()) mine.left = true;
     }
-    here.trim(e, cut.keep, &before);
+    here.trim(e, cut.keep, is_stale(e), &before);
     changed(e);
   }
 
@@ -146,7 +149,7 @@ class residency
       if (!mine.listed && !mine.extents.empty()) shed<0>(e, {mine.tokens, {}});
     }
     const page_interval needed = Level == 0 ? pages_to_take(mine.tokens) : pages(mine.tokens);
-    level<Level>().trim(e, needed);
+    level<Level>().trim(e, needed, is_stale(e));
   }
 
   /// Ends a change of the entry: frames without a valid token go back, and the entry, when it has none and nobody holds it.
@@ -158,22 +161,7 @@ class residency
   }
 
   /// Takes an unread prefetch back, unless the levels below have lost its tokens since. Returns how many it took.
-  token_count undo_prefetch(entry_type& e) noexcept
-  {
-    const prefetch_state& ahead = std::as_const(e).hot().prefetched();
-    const token_interval all = e.template look<0>().tokens;
-    const token_interval keep = intersect(all, ahead.had);
-    const token_count gone = all.size() - keep.size();
-    const token_interval front{all.begin, keep.empty() ? all.end : keep.begin};
-    const token_interval rear{keep.empty() ? all.end : keep.end, all.end};
-    if (!ahead.unread || gone == 0) return 0;
-    if (e.template tokens_in<1, memories>(front) + e.template tokens_in<1, memories>(rear) != gone) return 0;
-    forget_prefetch(e);
-    set_tokens<0>(e, keep);
-    settle(e);
-    tell(tracker_, prefetch_undone{gone});
-    return gone;
-  }
+  token_count undo_prefetch(entry_type& e) noexcept;
 
   /// Drops all copies of an entry.
   void drop_copies(entry_type& e) noexcept
@@ -185,7 +173,7 @@ class residency
       auto& mine = e.template at<i()>();
       mine.tokens = {};
       mine.read.clear();
-      level<i()>().trim(e, {});
+      level<i()>().trim(e, {}, is_stale(e));
     });
   }
 
@@ -210,14 +198,18 @@ class residency
     hot_.cool(e);
   }
 
-  void advance(epoch_id epoch) noexcept
+  /// A new epoch begins; when this throws, it does not. O(levels).
+  void advance(epoch_id epoch);
+
+  /// The device did not take a transfer from one level to another, further down.
+  void note_dropped([[maybe_unused]] level_index from, [[maybe_unused]] level_index to,
+                    [[maybe_unused]] std::uint64_t tokens) noexcept
   {
-    users_.advance(epoch);
-    each_level<0, memories>([&](auto i) { level<i()>().counts().resident = 0; });
-    cached_users_ = 0;
-    dirty_.forget_all();
+    ++dropped_writes_;
+    tell(tracker_, write_dropped{from, to, tokens});
   }
 
+  [[nodiscard]] std::uint64_t dropped_writes() const noexcept { return dropped_writes_; }
   [[nodiscard]] cache_stats stats()
   {
     cache_stats s;
@@ -225,6 +217,8 @@ class residency
     each_level<0, memories>([&](auto i) { s.levels[i()] = level<i()>().stats(); });
     s.window = slab().window_stats(*device_);
     s.users = cached_users_;
+    s.epoch = users_.epoch();
+    s.refused_writes = dropped_writes_;
     s.dirty_tokens = dirty_.tokens();
     s.stretch_bytes = users_.stretch_bytes();
     return s;
@@ -233,9 +227,7 @@ class residency
  private:
   static void forget_prefetch(entry_type& e) noexcept
   {
-    if (!e.is_hot() || e.hot().if_prefetched() == nullptr) return;
-    e.hot().prefetch().unread = false;
-    e.hot().prefetch().arriving.clear();
+    if (e.is_hot() && e.hot().if_prefetched() != nullptr) e.hot().prefetch().forget();
   }
 
   void discard(entry_type& e) noexcept
@@ -279,7 +271,9 @@ class residency
                                   .tokens = lost.size(),
                                   .dropped = dropped,
                                   .unread = lost.size() - e.template at<Level>().read.among(lost),
-                                  .age = age(e)});
+                                  .age = age(e),
+                                  .user = e.user,
+                                  .cause = acting_.whom()});
   }
 
   device_type* device_;
@@ -290,10 +284,15 @@ class residency
   describer describe_;
   levels levels_;
   [[no_unique_address]] Tracker tracker_;
-  std::uint64_t cached_users_ = 0;  // live, with tokens in a level
+  [[no_unique_address]] behalf<tracks<Tracker, tokens_evicted>> acting_;
+  std::uint64_t cached_users_ = 0;    // live, with tokens in a level
+  std::uint64_t dropped_writes_ = 0;  // transfers
   dirty_line<entry_type> dirty_;
   [[no_unique_address]] stored_book<Tiers::stores> stored_;
   std::uint32_t clock_ = 0;  // requests
 };
 
 }  // namespace kvstrata
+
+#include <kvstrata/books/advance.hpp>
+#include <kvstrata/books/undo_prefetch.hpp>

@@ -15,8 +15,9 @@ struct tier_stats
 {
   std::string_view name;  ///< of the tier; empty where there is no such level
   std::uint64_t capacity_bytes = 0;
-  std::uint64_t free_bytes = 0;       ///< nobody's, and nothing queued uses it
-  std::uint64_t resident_bytes = 0;   ///< in pages or extents of users
+  std::uint64_t free_bytes = 0;      ///< nobody's, and nothing queued uses it
+  std::uint64_t resident_bytes = 0;  ///< in pages or extents of users
+  std::uint64_t stale_bytes = 0;     ///< of these, in those of an older epoch, or of who was erased then: they go first
   std::uint64_t in_flight_bytes = 0;  ///< nobody's any more, but queued work still uses it
   std::uint64_t resident_tokens = 0;  ///< committed tokens that the tier holds for the current epoch's users
   std::uint64_t evicted_tokens = 0;   ///< pushed out by pressure so far
@@ -29,6 +30,7 @@ struct tier_stats
     capacity_bytes += other.capacity_bytes;
     free_bytes += other.free_bytes;
     resident_bytes += other.resident_bytes;
+    stale_bytes += other.stale_bytes;
     in_flight_bytes += other.in_flight_bytes;
     resident_tokens += other.resident_tokens;
     evicted_tokens += other.evicted_tokens;
@@ -42,6 +44,7 @@ struct cache_stats
   level_index depth = 0;             ///< levels that there are
   by_level<tier_stats> levels{};     ///< [depth], from the slab down
   tier_stats window;                 ///< the onload window; resident while leases read it; all 0 without one
+  epoch_id epoch{};                  ///< that is served
   std::uint64_t dirty_tokens = 0;    ///< that only the slab has
   std::uint64_t waiting_writes = 0;  ///< users whose write waits for its turn
   std::uint64_t users = 0;           ///< of whom any token is cached, in the current epoch
@@ -49,6 +52,9 @@ struct cache_stats
   std::uint64_t stretch_bytes = 0;   ///< kept of users' stretch fingerprints, in host memory
   by_level<store_figures> stores{};  ///< [level] of those that are stores
   tokens_forgotten forgotten{};      ///< that requests have made useless so far
+  std::uint64_t refused_writes =
+      0;  ///< transfers down that the device did not take: dropped, their tokens are elsewhere
+  std::uint64_t refused_fetches = 0;  ///< calls turned away because it did not take one up
 };
 
 /// Adds the figures of another cache of as many levels.
@@ -58,12 +64,15 @@ constexpr cache_stats& operator+=(cache_stats& all, const cache_stats& one) noex
   for (level_index i = 0; i < one.depth; ++i) all.levels[i] += one.levels[i];
   for (level_index i = 0; i < one.depth; ++i) all.stores[i] += one.stores[i];
   all.window += one.window;
+  all.epoch = one.epoch;
   all.dirty_tokens += one.dirty_tokens;
   all.waiting_writes += one.waiting_writes;
   all.users += one.users;
   all.leases += one.leases;
   all.stretch_bytes += one.stretch_bytes;
   all.forgotten += one.forgotten;
+  all.refused_writes += one.refused_writes;
+  all.refused_fetches += one.refused_fetches;
   return all;
 }
 

@@ -20,6 +20,7 @@ struct store_figures
   std::uint64_t unused_gets = 0;    ///< arrived, and found no place or no use any more
   std::uint64_t foreign = 0;        ///< records found that are of another life, epoch or format: misses
   std::uint64_t contradicted = 0;   ///< records that a fingerprint contradicts: misses, and erased
+  std::uint64_t errors = 0;         ///< calls up that it threw at, or whose copy the device refused: misses
   std::uint64_t asked = 0;          ///< sequences of which the store did not know without asking
 
   constexpr store_figures& operator+=(const store_figures& o) noexcept
@@ -36,6 +37,7 @@ struct store_figures
     unused_gets += o.unused_gets;
     foreign += o.foreign;
     contradicted += o.contradicted;
+    errors += o.errors;
     asked += o.asked;
     return *this;
   }

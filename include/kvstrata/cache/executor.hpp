@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <optional>
 #include <span>
@@ -42,6 +41,7 @@ class executor
   {
   }
 
+  [[nodiscard]] const lease_pool<state>& leases() const noexcept { return states_; }
   /// Leases that are not let go.
   [[nodiscard]] std::size_t open() const noexcept { return states_.open() - late_.over(); }
   [[nodiscard]] const tokens_forgotten& forgotten() const noexcept { return forgetter_.forgotten(); }
@@ -217,6 +217,7 @@ class executor
     swap(s.plan, planned.plan);
     s.entries.swap(planned.entries);
     s.whole = planned.whole;
+    s.tag = planned.tag;
     s.vouched.clear();
     taker_.start();
   }

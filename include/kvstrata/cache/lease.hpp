@@ -7,6 +7,7 @@
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/page_table.hpp>
 #include <kvstrata/move/lease_pages.hpp>
+#include <kvstrata/plan/lease_tag.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/vouchers.hpp>
 
@@ -35,6 +36,7 @@ struct lease_state
   std::vector<event> done;       ///< by layer: the point from which its new KV may be read
   [[no_unique_address]] late_requests<Entry, Stores> late;
   stream_id compute{};
+  lease_tag tag;
   bool committed = false;
   bool whole = false;  ///< all of it lay in the slab, and nothing that the cache knows of the tokens changes
 
@@ -120,6 +122,10 @@ class basic_lease
     require_request(s.plan, request, "ticket");
     return s.late.ticket(request);
   }
+
+  /// As cache.leases() and events name it; and what the caller called the batch.
+  [[nodiscard]] std::uint64_t number() const { return state("number").tag.number; }
+  [[nodiscard]] std::uint64_t label() const { return state("label").tag.label; }
 
   /// The whole plan, for those who want to see it.
   [[nodiscard]] const batch_plan& plan() const { return state("plan").plan; }

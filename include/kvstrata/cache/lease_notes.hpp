@@ -32,7 +32,8 @@ class lease_notes
       const std::uint64_t age = residency_->age(e);
       const token_sources from = sources_of(s.plan.pieces_of(r));
       for (level_index level = 0; level < memories + Residency::stores; ++level) {
-        if (from.from[level] != 0) residency_->tracker().on(user_hit{level, from.from[level], age});
+        if (from.from[level] != 0)
+          residency_->tracker().on(user_hit{level, from.from[level], age, e.user, s.tag.number});
       }
     }
     if (prefetch_state* const ahead = e.hot().if_prefetched(); ahead != nullptr && ahead->unread) {
@@ -70,6 +71,8 @@ class lease_notes
   {
     if constexpr (tracks<tracker_type, batch_prepared>) {
       batch_prepared what{.requests = s.held, .prefetched_tokens = s.prefetched};
+      what.lease = s.tag.number;
+      what.label = s.tag.label;
       for (const piece& p : s.plan.pieces) {
         if (p.is_computed()) what.computed_tokens += p.tokens.size();
         else what.from[p.source] += p.tokens.size();

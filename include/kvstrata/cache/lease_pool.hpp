@@ -33,7 +33,20 @@ class lease_pool
     return s;
   }
 
-  void take_back(state& s) noexcept { idle_.push_back(&s); }
+  void take_back(state& s) noexcept
+  {
+    s.tag = {};
+    idle_.push_back(&s);
+  }
+
+  /// Calls visit(state) for all that are out as leases.
+  template <class Visit>
+  void each(Visit&& visit) const
+  {
+    for (const std::unique_ptr<state>& s : states_) {
+      if (s->tag.number != 0) visit(*s);
+    }
+  }
 
  private:
   std::vector<std::unique_ptr<state>> states_;

@@ -7,6 +7,7 @@
 //   |- history_error    a request that contradicts what is cached of its user
 //   |- usage_error      a call that is never right: commit twice, use after close, ...
 //   |- device_error     the device reports that earlier work failed
+//   |- copy_refused     the device did not take a copy, and works on: a cache drops that copy and serves on
 //   `- data_error       an unreadable or malformed trace: file, line, reason
 #pragma once
 
@@ -43,6 +44,11 @@ struct usage_error : error
 };
 
 struct device_error : error
+{
+  using error::error;
+};
+
+struct copy_refused : error
 {
   using error::error;
 };

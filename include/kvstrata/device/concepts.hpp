@@ -18,7 +18,9 @@
 //
 // `name` is a std::string_view used in messages and pictures. All calls may come from several threads. When earlier
 // work failed, query, record and wait_sync throw device_error (the error is sticky, as in CUDA). A call that throws has
-// queued nothing. Where a call must not fail (a lease ends, memory is given back) it is tried once more, whatever it
+// queued nothing, but for copies that a device does not take although it works on: copy, copy_batch and copy_kernel_launch
+// throw copy_refused for that. A part of them may be queued then; whoever gets it waits for the stream before their bytes go
+// to anybody else, and all that is queued before and after is as it is. Where a call must not fail (a lease ends, memory is given back) it is tried once more, whatever it
 // threw; a device that throws again is taken for one that has failed and runs nothing any more.
 //
 // Used where a device has it (emulated_device does):

@@ -4,7 +4,8 @@
 // that includes <kvstrata/cuda.cuh>: copy kernels (of staged_copy, window_copy and kernel_copy) are compiled there.
 //
 // A call that the runtime turns down fails the device for good: the first failure's sentence is thrown then and by every
-// later call that queues, records or waits. Memory that cannot be had is no failure. Destructors never throw, whatever
+// later call that queues, records or waits. Memory that cannot be had is no failure, nor is a copy that the runtime does not
+// take for reasons of that call alone (cuda/error.hpp): copy_refused. Destructors never throw, whatever
 // state the runtime is in: after a failure, or while the process ends.
 #pragma once
 
@@ -233,7 +234,6 @@ class cuda_device
     return last_pinned_;
   }
 
-  /// Bytes allocated now.
   [[nodiscard]] std::size_t device_bytes_used() const { return book_->used(detail::memory_place::device); }
   [[nodiscard]] std::size_t pinned_bytes_used() const { return book_->used(detail::memory_place::pinned); }
 

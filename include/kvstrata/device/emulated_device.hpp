@@ -6,6 +6,7 @@
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
+#include <kvstrata/device/emulated/carry_out.hpp>
 #include <kvstrata/device/emulated/checked_queues.hpp>
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/copies.hpp>
@@ -223,12 +224,13 @@ class emulated_device
   [[nodiscard]] std::vector<op_span> trace() const { return scheduler_.spans(); }
   void clear_trace() { scheduler_.clear_spans(); }
 
-  /// Bytes allocated now.
   [[nodiscard]] std::size_t device_bytes_used() const { return pool_->used(emulated::memory_place::device); }
   [[nodiscard]] std::size_t pinned_bytes_used() const { return pool_->used(emulated::memory_place::pinned); }
 
   /// Lets the next copy, batch or copy kernel but `after` fail: it has no effect and breaks the device for good.
   void fail_next_copy(std::uint64_t after = 0) { faults_.fail(after); }
+  /// Refuses (copy_refused) the next copy, batch or copy kernel but `after`, and so many in a row. Nothing else changes.
+  void refuse_next_copy(std::uint64_t after = 0, std::uint64_t count = 1) { faults_.refuse(after, count); }
   /// Lets the next copy, batch or copy kernel but `after` take so much longer; its link is held as long. A second call
   /// replaces one that has not struck yet.
   void delay_next_copy(double seconds, std::uint64_t after = 0)
@@ -256,6 +258,7 @@ class emulated_device
     const emulated::piece_footprint touched(config_.check_ordering ? pieces : std::span<const copy_piece>());
     const std::size_t bytes = work.bytes;
     emulated::fault_plan::turn its(faults_, work);
+    if (its.is_refused()) emulated::refuse_copy(work, scheduler_.stream_name(stream));
     queues_.enqueue(stream, std::move(work), touched.reads, touched.writes);
     its.keep();
     count([&](counters& all) { emulated::add_copy(all, call, bytes, pieces.size()); });

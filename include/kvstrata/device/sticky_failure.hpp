@@ -6,6 +6,7 @@
 #include <atomic>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace kvstrata::detail {
@@ -16,9 +17,10 @@ class sticky_failure
  public:
   [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_acquire); }
 
-  /// An empty sentence: memory was too short for one.
-  void set(std::string sentence)
+  /// `what_to_do`: who hears of it has to do. An empty sentence: memory was too short for one.
+  void set(std::string sentence, std::string_view what_to_do = {})
   {
+    if (!sentence.empty()) sentence.append("; ").append(what_to_do);
     const std::lock_guard lock(mutex_);
     if (any()) return;
     sentence_ = std::move(sentence);

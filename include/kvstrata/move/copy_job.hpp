@@ -76,17 +76,21 @@ class copy_job
   }
 
   /// The copies could not all be queued: the levels that were to get them have only what they had before. `after`: what
-  /// the copies waited for.
-  void retract(const fence& after) noexcept
+  /// the copies waited for. Returns how many tokens did not come.
+  std::uint64_t retract(const fence& after) noexcept
   {
+    std::uint64_t lost = 0;
     for (const concern& c : concerned_) {
       remember(residency_->device(), *c.writes, after);
       each_level<1, memories>([&](auto i) {
         if (i() != c.to) return;
+        lost += c.who->template at<i()>().tokens.size() - c.had.size();
         residency_->template set_tokens<i()>(*c.who, c.had);
         residency_->template trim<i()>(*c.who);
       });
     }
+    concerned_.clear();
+    return lost;
   }
 
   template <class Visit>

@@ -1,6 +1,8 @@
 // The way down: writes tokens from a level to those below it, and makes room there, which sends others further down.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/move/admits.hpp>
 #include <kvstrata/move/copy_job.hpp>
 #include <kvstrata/move/stores/store_lines.hpp>
 #include <kvstrata/observe/concepts.hpp>
@@ -103,7 +105,7 @@ class demoter
     append_uncovered(missing, wanted, mine.tokens, {});
     for (const token_interval part : missing) {
       const bool apart = !joinable(part, mine.tokens);
-      if (mine.extents.empty() && !admits<To>(e, e.template at<From>().tokens, part)) {
+      if (mine.extents.empty() && !admits<To>(*residency_, e, e.template at<From>().tokens, part)) {
         out.tokens += part.size();
         out.why = refusal::not_admitted;
         continue;
@@ -123,22 +125,31 @@ class demoter
     return out;
   }
 
-  /// Queues the operation's copies; layer l after ready[l], where that is not empty. `moved(ticket)` hears of each.
+  /// Queues the operation's copies; layer l after ready[l], where that is not empty. `moved(ticket)` hears of each. Returns
+  /// the tokens whose copy the device refused: they are where they were before, and no further.
   template <level_index From, class Moved>
-  void queue(std::span<const event> ready, Moved&& moved)
+  std::uint64_t queue(std::span<const event> ready, Moved&& moved)
   {
     operation& op = operations_[From];
+    std::uint64_t dropped = 0;
     each_level<From + 1, memories>([&](auto to) {
       copy_job<Residency>& job = op.jobs[to()];
       if (job.empty()) return;
       ticket done;
-      if constexpr (From == 0) done = channel_->offload(job.list(), ready, op.after);
-      else done = between_.demote(job.list(), op.after);
+      try {
+        if constexpr (From == 0) done = channel_->offload(job.list(), ready, op.after);
+        else done = between_.demote(job.list(), op.after);
+      } catch (const copy_refused&) {
+        const std::uint64_t tokens = job.retract(op.after);
+        dropped += tokens;
+        return residency_->note_dropped(From, to(), tokens);
+      }
       job.mark_used(done.last());
       job.each_entry([&](entry_type& e) { residency_->template level<to()>().written(e); });
       moved(done);
       tell(residency_->tracker(), bytes_offloaded{done.bytes, done.copies, done.pieces, From, to()});
     });
+    return dropped;
   }
 
   /// The operation ends without its copies: the levels below have only what they had before.
@@ -146,7 +157,7 @@ class demoter
   void retract() noexcept
   {
     operation& op = operations_[From];
-    for (level_index to = From + 1; to < memories; ++to) op.jobs[to].retract(op.after);
+    for (level_index to = From + 1; to < memories; ++to) static_cast<void>(op.jobs[to].retract(op.after));
   }
 
  private:
@@ -194,7 +205,7 @@ class demoter
       for (const leaving& l : all) {
         if (!l.stale) write_back_one<Level>(*l.who, l.cut.lost);
       }
-      queue<Level>({}, [](const ticket&) {});
+      static_cast<void>(queue<Level>({}, [](const ticket&) {}));
     } catch (...) {
       retract<Level>();
       throw;
@@ -215,17 +226,6 @@ class demoter
       static_cast<void>(
           write_down<Level, to()>(e, apart ? intersect(e.template at<Level>().tokens, hull(lost, there)) : lost));
     });
-  }
-
-  /// May the user come into the level? It is asked once a request.
-  template <level_index To>
-  [[nodiscard]] bool admits(entry_type& e, token_interval tokens, token_interval part)
-  {
-    auto& there = e.template at<To>();
-    if (!there.refused) {
-      there.refused = !residency_->template level<To>().admits(e, tokens, residency_->pages_to_take(part).size());
-    }
-    return !there.refused;
   }
 
   /// What of `part` level To takes; the entry has extents for that then, to be written after `after`.

@@ -6,7 +6,7 @@
 #include <kvstrata/move/fetcher.hpp>
 #include <kvstrata/move/writer.hpp>
 
-#include <optional>
+#include <array>
 #include <span>
 
 namespace kvstrata {
@@ -38,11 +38,16 @@ class mover
   /// Where a stack has any.
   [[nodiscard]] store_lines_of<Residency>& stores() noexcept { return stores_; }
 
-  /// When what is on its way to the last memory for a user has come; the event of nothing where nothing is.
-  [[nodiscard]] event arrival([[maybe_unused]] user_id user)
+  /// When what is on its way for a user has come: to the last memory, from a store, and to the slab, by prefetches that no
+  /// request has taken over. The event of nothing where nothing is.
+  [[nodiscard]] std::array<event, 2> arrivals(user_id user)
   {
-    if constexpr (Residency::stores == 0) return {};
-    else return stores_.arrival(user).value_or(event{});
+    std::array<event, 2> out;
+    if constexpr (Residency::stores != 0) out[0] = stores_.arrival(user).value_or(event{});
+    const entry_type* const found = residency_->users().find(user);
+    if (found != nullptr && !found->hot().prefetched().arriving.empty())
+      out[1] = found->hot().prefetched().arriving.back();
+    return out;
   }
   /// Stores forget a user. True when one may have known them.
   bool erase_stored([[maybe_unused]] user_id user)
@@ -104,6 +109,20 @@ class mover
 
   /// Users whose write waits for its turn. O(them).
   [[nodiscard]] std::uint64_t waiting_writes() const noexcept { return writes_.waiting(); }
+
+  /// As drain_sync, for a cache that ends: a failed device runs nothing any more. But a store may be silent, and leases have
+  /// waited for it.
+  void end_sync() noexcept
+  {
+    try {
+      drain_sync();
+    } catch (...) {
+      if constexpr (Residency::stores != 0) {
+        stores_.give_up_sync();
+        detail::insist([this] { drain_sync(); });
+      }
+    }
+  }
 
   /// Blocks until nothing queued uses any frame. Whatever throws, all are waited for before it is passed on.
   void drain_sync()

@@ -43,7 +43,7 @@ class writer
         residency_->dirty().warm(*e);
         each_level<1, memories>([&](auto to) { write_committed<to()>(*e, ready.empty()); });
       }
-      queue_copies(ready);
+      static_cast<void>(queue_copies(ready));
     } catch (...) {
       down_->template retract<0>();
       throw;
@@ -79,14 +79,16 @@ class writer
         tokens += e->hot().dirty;
       }
     }
-    tokens = write_chosen(
-        [](auto, const entry_type& e) { return e.hot().dirty == 0 ? token_interval{} : e.hot().tokens; }, false);
+    tokens =
+        write_chosen([](auto, const entry_type& e) { return e.hot().dirty == 0 ? token_interval{} : e.hot().tokens; },
+                     false)
+            .tokens;
     if (tokens != 0) tell(residency_->tracker(), tokens_cleaned{tokens});
     return tokens;
   }
 
-  /// Begins the writes whose turn has come, in the order of waiting. Held users keep their place. When something throws,
-  /// all keep theirs.
+  /// Begins the writes whose turn has come, in the order of waiting. Held users keep their place. When something throws, or
+  /// the device refuses a copy, all keep theirs.
   void settle()
   {
     if (queue_.empty() || !may_begin(0)) return;
@@ -103,8 +105,9 @@ class writer
       });
       return verdict::stays;
     });
-    static_cast<void>(
-        write_chosen([this](auto to, const entry_type& e) { return this->template wanted<to()>(e); }, true));
+    if (write_chosen([this](auto to, const entry_type& e) { return this->template wanted<to()>(e); }, true).dropped !=
+        0)
+      return;
     for (entry_type* e : chosen_) {
       e->hot().write_place.unlink();
       residency_->hot().cool(*e);
@@ -153,12 +156,17 @@ class writer
     tell_refused<To>(down_->template write_down<0, To>(e, all));
   }
 
-  /// Writes wanted(level, entry) of the users in chosen_ down. Returns how many tokens found room; `told`: the tracker
-  /// hears of those that did not.
-  template <class Wanted>
-  std::uint64_t write_chosen(Wanted&& wanted, bool told)
+  struct written
   {
-    if (chosen_.empty()) return 0;
+    std::uint64_t tokens = 0;   ///< that are on their way
+    std::uint64_t dropped = 0;  ///< whose copy the device refused
+  };
+
+  /// Writes wanted(level, entry) of the users in chosen_ down. `told`: the tracker hears of those that found no room.
+  template <class Wanted>
+  written write_chosen(Wanted&& wanted, bool told)
+  {
+    if (chosen_.empty()) return {};
     for (entry_type* e : chosen_) ++e->holds;  // or a level below might make room at their expense
     const auto let_go = [this]() noexcept {
       for (entry_type* e : chosen_) {
@@ -166,7 +174,7 @@ class writer
         residency_->slab().changed(*e);
       }
     };
-    std::uint64_t tokens = 0;
+    written out;
     down_->template start<0>();
     try {
       for (entry_type* e : chosen_) {
@@ -177,22 +185,24 @@ class writer
           down_->template wait_for_uses<0, to()>(*e);
           const auto no_room = down_->template write_down<0, to()>(*e, all);
           if (told) tell_refused<to()>(no_room);
-          tokens += e->template at<to()>().tokens.size() - before;
+          out.tokens += e->template at<to()>().tokens.size() - before;
         });
       }
-      queue_copies({});
+      out.dropped = queue_copies({});
     } catch (...) {
       down_->template retract<0>();
       let_go();
       throw;
     }
     let_go();
-    return tokens;
+    out.tokens -= out.dropped;
+    return out;
   }
 
-  void queue_copies(std::span<const event> ready)
+  /// Returns the tokens whose copy the device refused.
+  [[nodiscard]] std::uint64_t queue_copies(std::span<const event> ready)
   {
-    down_->template queue<0>(ready, [this](const ticket& t) { queue_.add(t.last(), t.bytes); });
+    return down_->template queue<0>(ready, [this](const ticket& t) { queue_.add(t.last(), t.bytes); });
   }
 
   template <level_index To, class Refused>

@@ -24,9 +24,11 @@ class counters
   /// A copy of all counts. Counts that belong together may be one event apart when read during a call.
   struct snapshot
   {
-    std::uint64_t levels = 0;                       ///< that the cache has
-    std::array<std::uint64_t, call_names> calls{};  ///< [number of the call_name], begun
-    std::uint64_t pressure = 0;                     ///< calls turned away
+    std::uint64_t levels = 0;                                    ///< that the cache has
+    std::array<std::uint64_t, call_names> calls{};               ///< [number of the call_name], begun
+    std::uint64_t pressure = 0;                                  ///< calls turned away
+    std::array<std::uint64_t, pressure_reasons> pressure_for{};  ///< of these, [number of the reason]
+    std::uint64_t epochs = 0;                                    ///< that have begun
 
     std::uint64_t batches = 0;
     std::uint64_t requests = 0;
@@ -57,6 +59,7 @@ class counters
 
     by_level<std::uint64_t> refused_tokens{};           ///< [level] it had no room
     std::array<std::uint64_t, refusals> refused_for{};  ///< of all these, [number of the refusal]
+    by_level<std::uint64_t> write_dropped_tokens{};     ///< [level that they were to go to] the device refused the copy
     std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
     std::uint64_t cleaned_tokens = 0;                   ///< written ahead of need
 
@@ -74,7 +77,12 @@ class counters
 
   void on(const cache_built& e) noexcept { add<&snapshot::levels>(e.levels); }
   void on(const call_began& e) noexcept { add<&snapshot::calls>(1, static_cast<std::size_t>(e.call)); }
-  void on(const pressure_met&) noexcept { add<&snapshot::pressure>(1); }
+  void on(const pressure_met& e) noexcept
+  {
+    add<&snapshot::pressure>(1);
+    add<&snapshot::pressure_for>(1, static_cast<std::size_t>(e.why.why));
+  }
+  void on(const epoch_advanced&) noexcept { add<&snapshot::epochs>(1); }
 
   void on(const batch_prepared& e) noexcept
   {
@@ -127,6 +135,7 @@ class counters
     add<&snapshot::refused_tokens>(e.tokens, e.level);
     add<&snapshot::refused_for>(e.tokens, static_cast<std::size_t>(e.why));
   }
+  void on(const write_dropped& e) noexcept { add<&snapshot::write_dropped_tokens>(e.tokens, e.to); }
   void on(const write_delayed& e) noexcept { add<&snapshot::delayed_tokens>(e.tokens); }
   void on(const tokens_cleaned& e) noexcept { add<&snapshot::cleaned_tokens>(e.tokens); }
 

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/levels.hpp>
+#include <kvstrata/core/result.hpp>
 
 #include <cstdint>
 #include <string_view>
@@ -42,6 +43,14 @@ struct call_ended
   call_name call{};
 };
 
+/// In which call something happened, and for whom.
+struct on_behalf_of
+{
+  call_name call = call_name::prepare;  ///< cache::poll, which brings up what stores have given, goes by prefetch
+  std::uint64_t lease = 0;              ///< its number (cache.leases()); 0: no lease's
+  std::uint64_t label = 0;              ///< what its caller called it
+};
+
 /// A batch came under a lease. Tokens by where they come from; together they are the windows of the batch.
 struct batch_prepared
 {
@@ -50,6 +59,8 @@ struct batch_prepared
   std::uint64_t computed_tokens = 0;
   std::uint64_t recomputed_tokens = 0;  ///< of the computed: a level has them, but computing them is quicker
   std::uint64_t prefetched_tokens = 0;  ///< of the slab's: a prefetch brought them, and they are read first now
+  std::uint64_t lease = 0;              ///< its number
+  std::uint64_t label = 0;              ///< what the caller calls it
 };
 
 /// A user of a batch was found in a level.
@@ -58,6 +69,8 @@ struct user_hit
   level_index level = 0;
   std::uint64_t tokens = 0;
   std::uint64_t age = 0;  ///< requests that the cache has served since the user's last one
+  user_id user{};
+  std::uint64_t lease = 0;  ///< that they came under
 };
 
 /// Tokens were committed: computed in a lease, valid from now on; those of volatile tails are not.
@@ -99,6 +112,8 @@ struct tokens_evicted
   std::uint64_t dropped = 0;
   std::uint64_t unread = 0;  ///< of `tokens`: never served from the level to a request since they came
   std::uint64_t age = 0;     ///< requests that the cache has served since the user's last one
+  user_id user{};
+  on_behalf_of cause{};  ///< who wanted the room
 };
 
 /// Cached tokens that requests have made useless, by why; a token that two levels have counts once. They have left every
@@ -135,12 +150,31 @@ enum class refusal : std::uint8_t {
   not_admitted,  ///< its admission policy did not want the user
 };
 
+[[nodiscard]] constexpr std::string_view name_of(refusal why) noexcept
+{
+  switch (why) {
+    case refusal::held: return "held";
+    case refusal::full: return "full";
+    case refusal::apart: return "apart";
+    case refusal::not_admitted: return "not_admitted";
+  }
+  return "unknown";
+}
+
 /// A level had no room for tokens that its write policy wanted there. They stay where they are.
 struct write_refused
 {
   std::uint64_t tokens = 0;
   refusal why = refusal::held;
   level_index level = 1;
+};
+
+/// The device did not take a transfer down when it was queued, and works on. The tokens are where else they are.
+struct write_dropped
+{
+  level_index from = 0;
+  level_index to = 1;
+  std::uint64_t tokens = 0;
 };
 
 /// What went to a store, or was to come from one, is lost.
@@ -176,9 +210,19 @@ struct prefetch_undone
   std::uint64_t tokens = 0;
 };
 
-/// A call was turned away; see result.hpp.
+/// A call was turned away.
 struct pressure_met
 {
+  pressure why{};
+  std::uint64_t label = 0;  ///< what the caller called the batch
+};
+
+/// A new model serves from now on. What is cached is stale: served to nobody, and its memory goes first.
+struct epoch_advanced
+{
+  epoch_id epoch{};
+  std::uint64_t users = 0;           ///< who have lost what they had
+  by_level<std::uint64_t> tokens{};  ///< [level] that it held of them
 };
 
 template <class... Events>
@@ -186,9 +230,9 @@ struct event_list
 {
 };
 /// All that a tracker is told. A new event is entered here, too.
-using tracker_events =
-    event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
-               bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten, write_refused, record_lost,
-               write_delayed, tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met>;
+using tracker_events = event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed,
+                                  bytes_onloaded, bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten,
+                                  write_refused, write_dropped, record_lost, write_delayed, tokens_cleaned,
+                                  prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata

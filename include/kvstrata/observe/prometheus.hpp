@@ -84,13 +84,15 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
            {{{"reason", "overwritten"}}, &s::overwritten_tokens},
            {{{"reason", "stranded"}}, &s::stranded_tokens}});
 
-  constexpr std::string_view reasons[counters::refusals] = {"held", "full", "apart", "not_admitted"};
   series refused;
   for (std::size_t i = 0; i < counters::refusals; ++i) {
-    refused.push_back({{{"reason", std::string(reasons[i])}}, [i](const s& x) { return x.refused_for[i]; }});
+    refused.push_back(
+        {{{"reason", std::string(name_of(static_cast<refusal>(i)))}}, [i](const s& x) { return x.refused_for[i]; }});
   }
   counter("refused_tokens", "Tokens that a level had no room for; they stay where they are.", by(&s::refused_tokens));
   counter("refusals_tokens", "The same of all levels, by why.", refused);
+  counter("write_dropped_tokens", "Tokens that did not go down to a level because the device refused the copy.",
+          by(&s::write_dropped_tokens));
   counter("delayed_tokens", "Tokens whose write was put off, because the queue of writes was full.",
           {{{}, &s::delayed_tokens}});
   counter("cleaned_tokens", "Tokens that were written ahead of need.", {{{}, &s::cleaned_tokens}});
@@ -107,6 +109,13 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
   }
   counter("calls", "Calls that began.", calls);
   counter("pressure", "Calls that were turned away.", {{{}, &s::pressure}});
+  series pressed;
+  for (std::size_t i = 0; i < pressure_reasons; ++i) {
+    pressed.push_back({{{"reason", std::string(name_of(static_cast<pressure::reason>(i)))}},
+                       [i](const s& x) { return x.pressure_for[i]; }});
+  }
+  counter("pressure_by", "The same, by why.", pressed);
+  counter("epochs", "Models that have taken over.", {{{}, &s::epochs}});
 
   using histograms = std::vector<detail::metric_series<s, log2_histogram>>;
   const auto histogram = [&](std::string_view name, std::string_view help, const histograms& each) {

@@ -108,12 +108,17 @@ class timeline
   void on(const pressure_met&) noexcept { mark(mark_kind::pressure, {}); }
   void on(const write_refused& e) noexcept { mark(mark_kind::write_refused, {{{"tokens", e.tokens}}}); }
   void on(const write_delayed& e) noexcept { mark(mark_kind::write_delayed, {{{"tokens", e.tokens}}}); }
+  void on(const write_dropped& e) noexcept { mark(mark_kind::write_dropped, {{{"tokens", e.tokens}}}); }
   void on(const tokens_cleaned& e) noexcept { mark(mark_kind::cleaned, {{{"tokens", e.tokens}}}); }
   void on(const prefetch_queued& e) noexcept
   {
     mark(mark_kind::prefetch_queued, {{{"tokens", e.tokens}}, {{"displaced", e.displaced}}});
   }
   void on(const prefetch_undone& e) noexcept { mark(mark_kind::prefetch_undone, {{{"tokens", e.tokens}}}); }
+  void on(const epoch_advanced& e) noexcept
+  {
+    mark(mark_kind::epoch, {{{"epoch", to_number(e.epoch)}, detail::fold::most}, {{"users", e.users}}});
+  }
 
   /// Adds what a device traced, a slice a span on the row of its stream. Throws usage_error for a time that is not
   /// finite or more than 126 years away, or an end before its beginning; then nothing is added.

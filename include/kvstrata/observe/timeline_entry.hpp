@@ -61,11 +61,13 @@ enum class timeline_mark : std::uint8_t {
   pressure,
   write_refused,
   write_delayed,
+  write_dropped,
   cleaned,
   prefetch_queued,
   prefetch_undone,
+  epoch,
 };
-inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_mark::prefetch_undone) + 1;
+inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_mark::epoch) + 1;
 
 [[nodiscard]] constexpr timeline_mark eviction_mark(level_index level) noexcept
 {
@@ -89,9 +91,11 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
     case timeline_mark::pressure: return "pressure";
     case timeline_mark::write_refused: return "write refused";
     case timeline_mark::write_delayed: return "write delayed";
+    case timeline_mark::write_dropped: return "write dropped";
     case timeline_mark::cleaned: return "cleaned";
     case timeline_mark::prefetch_queued: return "prefetch queued";
     case timeline_mark::prefetch_undone: return "prefetch undone";
+    case timeline_mark::epoch: return "epoch";
   }
   return "unknown";
 }
@@ -105,9 +109,11 @@ inline constexpr std::size_t timeline_marks = static_cast<std::size_t>(timeline_
     case timeline_mark::pressure: return "pressure";
     case timeline_mark::write_refused:
     case timeline_mark::write_delayed:
+    case timeline_mark::write_dropped:
     case timeline_mark::cleaned: return "write";
     case timeline_mark::prefetch_queued:
     case timeline_mark::prefetch_undone: return "prefetch";
+    case timeline_mark::epoch: return "epoch";
   }
   return "unknown";
 }

@@ -36,9 +36,8 @@ class planner
 
   /// Plans a batch into `out`, or says why it cannot be served now. `queued`: the work before it, as the caller knows it.
   /// O(requests log requests + victims) and what the split policy takes. Throws usage_error, history_error or capacity_error
-  /// for a batch that is never right.
-  [[nodiscard]] std::optional<pressure> plan(std::span<const request> requests, batch& out,
-                                             const queued_work& queued = {})
+  /// for a batch that is never right; before the epochs are looked at only what is wrong whatever model serves.
+  [[nodiscard]] std::optional<pressure> plan(std::span<const request> requests, batch& out, const queued_work& queued)
   {
     const std::size_t count = requests.size();
     victims_->start(out, count);
@@ -73,8 +72,11 @@ class planner
     out.whole = right && !held && whole == count;
     if (out.whole) return std::nullopt;  // all of it is there, so it fits
     out.plan.pieces.resize(whole);
-    if (!right) check(requests, out.entries);
-    else if (unknown > 1) checks_.require_distinct(requests);
+    if (!right) {
+      if (auto why = check(requests, out.entries)) return why;
+    } else if (unknown > 1) {
+      checks_.require_distinct(requests);
+    }
     std::uint64_t batch_pages = 0;
     for (const request& r : requests) batch_pages += residency_->pages_to_take(window_of(r)).size();
     checks_.require_fits(requests.size(), batch_pages);
@@ -105,14 +107,14 @@ class planner
   }
 
  private:
-  /// Throws what is wrong with a batch, the first thing first.
-  void check(std::span<const request> requests, std::span<entry_type* const> users)
+  /// Throws what is wrong with a batch, the first thing first; or it is of another epoch.
+  [[nodiscard]] std::optional<pressure> check(std::span<const request> requests, std::span<entry_type* const> users)
   {
     checks_.require_distinct(requests);
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      checks_.require_right(requests[i]);
-      checks_.require_known(requests[i], users[i]);
-    }
+    for (const request& r : requests) checks_.require_right(r);
+    if (auto why = checks_.turned_away(requests)) return why;
+    for (std::size_t i = 0; i < requests.size(); ++i) checks_.require_known(requests[i], users[i]);
+    return std::nullopt;
   }
 
   /// Do all tokens of a request without fingerprint lie in the slab, and does its user go on as before? Then there is

@@ -31,6 +31,7 @@ class prefetch_planner
     victims_->start(out);
     left = 0;
     checks_.require_right(r);
+    if (auto why = checks_.turned_away({&r, 1})) return why;
     entry_type* const found = residency_->users().find(r.user);
     if (found == nullptr) return std::nullopt;
     checks_.require_known(r, found);

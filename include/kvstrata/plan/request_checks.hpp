@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/result.hpp>
 #include <kvstrata/plan/kept_tokens.hpp>
 #include <kvstrata/plan/request.hpp>
 
@@ -9,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,6 +60,22 @@ class distinct_users
   std::uint32_t batch_ = 0;
 };
 
+/// Whose epoch is not `now`: no misuse, as a model rolls over while requests are on their way. Not empty, it is the outcome
+/// of a call with that request.
+[[nodiscard]] inline std::optional<pressure> another_epoch(const request& r, epoch_id now) noexcept
+{
+  if (r.epoch == now) return std::nullopt;
+  return pressure{.why = r.epoch < now ? pressure::reason::stale_epoch : pressure::reason::early_epoch,
+                  .user = to_number(r.user),
+                  .request_epoch = to_number(r.epoch),
+                  .cache_epoch = to_number(now)};
+}
+
+[[nodiscard]] inline bool are_of_epoch(std::span<const request> requests, epoch_id now) noexcept
+{
+  return std::all_of(requests.begin(), requests.end(), [now](const request& r) { return r.epoch == now; });
+}
+
 /// Every check throws a sentence and changes nothing. Not synchronised.
 template <class Residency>
 class request_checks
@@ -85,15 +103,13 @@ class request_checks
            r.time_ms <= latest_ms && r.history_tokens <= now.longest;
   }
 
-  void require_epoch(const request& r) const
+  /// Throws nothing: the first request of another epoch than the cache's.
+  [[nodiscard]] std::optional<pressure> turned_away(std::span<const request> requests) const noexcept
   {
-    const epoch_id now = residency_->users().epoch();
-    if (r.epoch == now) return;
-    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " names epoch " +
-                      std::to_string(to_number(r.epoch)) + ", but the cache is at epoch " +
-                      std::to_string(to_number(now)) +
-                      (r.epoch < now ? "; a model of an older epoch cannot be served any more"
-                                     : "; call advance_epoch before the first request of a new model"));
+    for (const request& r : requests) {
+      if (auto why = another_epoch(r, residency_->users().epoch())) return why;
+    }
+    return std::nullopt;
   }
 
   void require_fits(std::size_t users, std::uint64_t batch_pages) const
@@ -124,10 +140,9 @@ class request_checks
                       ", the end of the year 9999; is it in another unit?");
   }
 
-  /// What must hold of every request, whatever is cached.
-  void require_right(const request& r) const
+  /// What must hold of every request, whatever is cached and whatever model serves.
+  static void require_right(const request& r)
   {
-    require_epoch(r);
     require_window(r);
     require_hashes(r);
     require_time(r);

@@ -4,6 +4,7 @@
 
 #include <kvstrata/books/level.hpp>
 #include <kvstrata/core/result.hpp>
+#include <kvstrata/plan/lease_tag.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/store_offers.hpp>
 
@@ -29,6 +30,7 @@ struct planned_batch
   batch_plan plan;
   std::vector<typename Residency::entry_type*> entries;  ///< of the requests; null for users without one
   std::vector<victim<typename Residency::entry_type>> victims;
+  lease_tag tag;                                                 ///< of the lease that it becomes
   bool whole = false;                                            ///< all requests are (request_plan)
   [[no_unique_address]] store_offers<Residency::stores> offers;  ///< to the requests
 };

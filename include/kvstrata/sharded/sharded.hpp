@@ -11,6 +11,7 @@
 #include <kvstrata/sharded/sharded_lease.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -60,16 +61,22 @@ class sharded
   /// When a shard returns pressure or throws, the parts before it are given up and its answer is passed on: nothing
   /// stays held and no content changes, but users of those parts may have come up to the device, others been evicted for
   /// them, and what their requests make useless is forgotten, as after a lease that was dropped; a pressure's page counts
-  /// are that shard's. Throws usage_error for a user who is twice in the batch before anything changes.
-  /// Each shard's split policy sees that shard's users.
+  /// are that shard's, which it names, and a capacity_error names it, too. A batch that is of another epoch in one of its shards
+  /// when it comes changes nothing in any. Each shard's split policy sees that shard's users. Throws usage_error for a user who
+  /// is twice in the batch before anything changes.
   /// O(shards + requests log requests) on top of the shards' work, and O(pages of the batch) for the page table.
-  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute, queued_work queued = {})
+  [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute, const batch_note& note = {})
   {
     lease out(*this, idle_state());  // gives back what it has when a part is missing
     state& s = *out.state_;
     route(requests, s);
     for (const std::uint32_t shard : s.shards) {
-      auto part = shards_[shard]->prepare(s.asked[shard], compute, queued);
+      if (are_of_epoch(s.asked[shard], shards_[shard]->epoch())) continue;
+      if (const auto part = in(shard, [&](Cache& c) { return c.prepare(s.asked[shard], compute, note); }); !part)
+        return part.why();  // else it has caught up meanwhile
+    }
+    for (const std::uint32_t shard : s.shards) {
+      auto part = in(shard, [&](Cache& c) { return c.prepare(s.asked[shard], compute, note); });
       if (!part) return part.why();
       s.parts.push_back(std::move(part).value());
       s.plans[shard] = &s.parts.back().plan();
@@ -80,27 +87,12 @@ class sharded
   }
 
   /// What prepare would do with this batch now, were nobody else to call meanwhile.
-  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests, queued_work queued = {})
-  {
-    lease scratch(*this, idle_state());
-    state& s = *scratch.state_;
-    route(requests, s);
-    std::vector<batch_plan> parts;
-    parts.reserve(s.shards.size());
-    for (const std::uint32_t shard : s.shards) {
-      auto part = shards_[shard]->plan(s.asked[shard], queued);
-      if (!part) return part.why();
-      parts.push_back(std::move(part).value());
-      s.plans[shard] = &parts.back();
-    }
-    s.merge_plans();
-    return s.plan;
-  }
+  [[nodiscard]] result<batch_plan> plan(std::span<const request> requests, const batch_note& note = {});
 
   /// As cache's; atomic.
   [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {})
   {
-    return home(r.user).prefetch(r, limit);
+    return in(shard_of(r.user), [&](Cache& c) { return c.prefetch(r, limit); });
   }
   /// As cache's; atomic.
   token_count undo_prefetch(user_id user) { return home(user).undo_prefetch(user); }
@@ -125,22 +117,11 @@ class sharded
 
   /// As cache's; each shard is asked for an equal part, and for what those before it had not. The coldest of each shard
   /// go first. Calls begin at one shard after the other, so that small budgets reach all.
-  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
-  {
-    const std::uint32_t begin = next_to_clean_.fetch_add(1, std::memory_order_relaxed);
-    std::uint64_t written = 0;
-    for (std::uint32_t i = 0; i < shards(); ++i) {
-      if (written >= tokens) break;
-      const std::uint64_t missing = tokens - written;
-      const std::uint64_t left = shards() - i;
-      written += shards_[(begin + i) % shards()]->clean(missing / left + (missing % left != 0 ? 1 : 0));
-    }
-    return written;
-  }
+  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)());
 
   /// As cache's, shard by shard; other threads' calls to it and to close wait. Once it has returned nothing of an older
-  /// epoch is served. Until then a batch of either epoch may throw usage_error, as it comes too late or too early for
-  /// one of its shards; nothing wrong is served.
+  /// epoch is served. Until then a batch of either epoch may come too late or too early for one of its shards, and is told so;
+  /// nothing wrong is served.
   void advance_epoch(epoch_id epoch, const geometry& shape)
   {
     const std::lock_guard lock(turning_);
@@ -148,6 +129,9 @@ class sharded
     for (const auto& each : shards_) each->advance_epoch(epoch);  // a misuse shows at the first
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, shape()); }
+
+  /// As cache's: the newest that all shards are at. Who stamps requests with it never comes too early.
+  [[nodiscard]] epoch_id epoch() const noexcept { return shards_.back()->epoch(); }
 
   /// As cache's.
   void require_geometry(const geometry& model) const { shards_.front()->require_geometry(model); }
@@ -162,6 +146,32 @@ class sharded
   /// Of one shard, to see how evenly users are spread.
   [[nodiscard]] cache_stats stats(std::uint32_t shard) { return shards_[shard]->stats(); }
 
+  /// As cache's, in the shard that `why` names. Throws usage_error where it names none.
+  bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most)
+  {
+    if (why.shard < shards()) return shards_[why.shard]->wait_sync(why, at_most);
+    throw usage_error("wait_sync: the pressure is of no shard; it was not this cache that told it");
+  }
+
+  /// As cache's, shard by shard: a lease stands there once for every shard that it spans, with one label.
+  [[nodiscard]] std::vector<lease_info> leases()
+  {
+    std::vector<lease_info> all;
+    for (std::uint32_t i = 0; i < shards(); ++i) {
+      for (const lease_info& one : shards_[i]->leases()) all.emplace_back(one).shard = i;
+    }
+    return all;
+  }
+
+  /// As cache's, of all shards: the sums, and the worst.
+  [[nodiscard]] cache_health health(const cache_health& before = {})
+  {
+    cache_health all;
+    for (const auto& each : shards_) all += each->health();
+    all.compare(before);
+    return all;
+  }
+
   /// As cache's, one shard after the other: what other threads queue meanwhile may be left.
   void drain_sync()
   {
@@ -170,18 +180,7 @@ class sharded
 
   /// As cache's. Throws usage_error while leases are out, before any shard is closed; if leases are taken meanwhile,
   /// some shards may be closed already: close again when they are released.
-  void close()
-  {
-    const std::lock_guard lock(turning_);
-    if (closed_) return;
-    for (std::uint32_t i = closing_ ? shards() : 0; i < shards(); ++i) {
-      const std::uint64_t open = stats(i).leases;
-      if (open != 0) throw usage_error("close: " + std::to_string(open) + " leases are not released yet");
-    }
-    closing_ = true;
-    for (const auto& each : shards_) each->close();
-    closed_ = true;
-  }
+  void close();
 
   [[nodiscard]] device_type& device() const noexcept { return shards_.front()->device(); }
   [[nodiscard]] const geometry& shape() const noexcept { return shards_.front()->shape(); }
@@ -206,6 +205,21 @@ class sharded
  private:
   friend lease;
   using state = sharded_state<Cache>;
+
+  /// Calls call(shard); what it answers and throws speaks of that shard.
+  template <class Call>
+  [[nodiscard]] auto in(std::uint32_t shard, Call&& call)
+  {
+    try {
+      auto out = call(*shards_[shard]);
+      if (out) return out;
+      pressure why = out.why();
+      why.shard = shard;
+      return decltype(out)(why);
+    } catch (const capacity_error& e) {
+      throw capacity_error("shard " + std::to_string(shard) + " of " + std::to_string(shards()) + ": " + e.what());
+    }
+  }
 
   [[nodiscard]] Cache& home(user_id user) noexcept { return *shards_[shard_of(user)]; }
 
@@ -263,3 +277,5 @@ class sharded
 };
 
 }  // namespace kvstrata
+
+#include <kvstrata/sharded/calls.hpp>

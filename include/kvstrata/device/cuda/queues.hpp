@@ -81,7 +81,7 @@ class queues
   {
     if (result) return;
     forget_error();
-    failure_.set(sentence_of(result, name()));
+    failure_.set(sentence_of(result, name()), what_to_do(result.code));
     failure_.check();
   }
 
@@ -176,7 +176,8 @@ class queues
     return waited ? std::optional<double>(now() - begin) : std::nullopt;
   }
 
-  /// Calls call() -> call_result, which queues the operation, between two marks of the trace.
+  /// Calls call() -> call_result, which queues the operation, between two marks of the trace. Throws copy_refused for a copy
+  /// that the runtime turns down and works on; of several pieces some may be queued.
   template <class Call>
   void queue(lane& s, const work& what, Call&& call)
   {
@@ -195,6 +196,10 @@ class queues
     s.line.advance();  // whatever came of it: a part of it may be queued
     if (!result) spans_.forget(s, began);
     else if (began != nullptr) result = spans_.end(s, began, what);
+    if (what.is_copy() && is_refusal(result.code)) {
+      forget_error();
+      throw copy_refused(sentence_of(result, name_of(what, s)));
+    }
     require(result, [&] { return name_of(what, s); });
   }
 

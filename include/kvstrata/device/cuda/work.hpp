@@ -17,6 +17,12 @@ struct work
   std::string_view label;
   std::size_t bytes = 0;
   std::size_t pieces = 0;
+
+  [[nodiscard]] bool is_copy() const noexcept
+  {
+    return kind == operation_kind::copy_to_device || kind == operation_kind::copy_from_device ||
+           kind == operation_kind::copy_on_host || kind == operation_kind::copy_kernel;
+  }
 };
 
 /// "copy to device of 16 bytes on stream 'onload'".

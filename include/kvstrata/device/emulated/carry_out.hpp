@@ -1,6 +1,7 @@
 // What an operation does when its turn has come, and what becomes of the device when it fails.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/device/emulated/operation.hpp>
 #include <kvstrata/device/sticky_failure.hpp>
 
@@ -22,13 +23,16 @@ using detail::sticky_failure;
   }
 }
 
+inline constexpr std::string_view after_a_failure = "give up its caches, and the device: it runs nothing any more";
+
 /// The device has failed because `what`, which is called `label`, threw something that says `why`.
 inline void fail(sticky_failure& failure, std::string_view what, std::string_view label, std::string_view stream_name,
                  std::string_view why) noexcept
 {
   try {
     failure.set(std::string(what) + " '" + std::string(label) + "' on stream '" + std::string(stream_name) +
-                "' failed: " + std::string(why));
+                    "' failed: " + std::string(why),
+                after_a_failure);
   } catch (...) {
     failure.set({});
   }
@@ -48,15 +52,25 @@ void run_or_fail(sticky_failure& failure, std::string_view kind, std::string_vie
   }
 }
 
+/// "copy kernel 'scatter' of 16 bytes on stream 'onload'".
+[[nodiscard]] inline std::string name_of_copy(const operation& work, std::string_view stream_name)
+{
+  const bool named = work.kind == operation_kind::copy_kernel && work.label() != name_of(work.kind);
+  return std::string(name_of(work.kind)) + (named ? " '" + std::string(work.label()) + "'" : "") + " of " +
+         std::to_string(work.bytes) + " bytes on stream '" + std::string(stream_name) + "'";
+}
+
+[[noreturn]] inline void refuse_copy(const operation& work, std::string_view stream_name)
+{
+  throw copy_refused(name_of_copy(work, stream_name) + " was refused: the refusal was injected");
+}
+
 /// Gives an operation its effect, unless the device has failed or fails now.
 inline void carry_out(operation& work, std::string_view stream_name, bool data, sticky_failure& failure) noexcept
 {
   run_or_fail(failure, "kernel", work.label(), stream_name, [&] {
     if (work.fails) {
-      const bool named = work.kind == operation_kind::copy_kernel && work.label() != name_of(work.kind);
-      failure.set(std::string(name_of(work.kind)) + (named ? " '" + std::string(work.label()) + "'" : "") + " of " +
-                  std::to_string(work.bytes) + " bytes on stream '" + std::string(stream_name) +
-                  "' failed: the failure was injected");
+      failure.set(name_of_copy(work, stream_name) + " failed: the failure was injected", after_a_failure);
     } else if (data && !failure.any()) {
       work.carry_out();
     }

@@ -1,4 +1,4 @@
-// Faults that are still to come: which of the next copies fails, and which is delayed.
+// Faults that are still to come: which of the next copies fails, which is refused, and which is delayed.
 #pragma once
 
 #include <kvstrata/device/emulated/operation.hpp>
@@ -17,6 +17,12 @@ class fault_plan
     const std::lock_guard lock(mutex_);
     until_failure_ = after + 1;
   }
+  void refuse(std::uint64_t after, std::uint64_t count)
+  {
+    const std::lock_guard lock(mutex_);
+    until_refusal_ = count == 0 ? 0 : after + 1;
+    refusals_ = count;
+  }
   void delay(double seconds, std::uint64_t after)
   {
     const std::lock_guard lock(mutex_);
@@ -32,6 +38,8 @@ class fault_plan
     turn(fault_plan& plan, operation& work) : plan_(&plan)
     {
       const std::lock_guard lock(plan.mutex_);
+      refused_ = plan.until_refusal_ != 0 && --plan.until_refusal_ == 0;
+      if (refused_ && --plan.refusals_ != 0) plan.until_refusal_ = 1;
       fails_ = work.fails = plan.until_failure_ != 0 && --plan.until_failure_ == 0;
       delays_ = plan.until_delay_ != 0 && --plan.until_delay_ == 0;
       if (!delays_) return;
@@ -44,13 +52,18 @@ class fault_plan
     {
       if (plan_ == nullptr) return;
       const std::lock_guard lock(plan_->mutex_);
+      if (!refused_ && plan_->until_refusal_ != 0)
+        ++plan_->until_refusal_;  // a refusal is over; the others are yet to come
       if (fails_ || plan_->until_failure_ != 0) ++plan_->until_failure_;
       if (delays_ || plan_->until_delay_ != 0) ++plan_->until_delay_;
     }
     void keep() noexcept { plan_ = nullptr; }
+    /// The operation is not to be queued.
+    [[nodiscard]] bool is_refused() const noexcept { return refused_; }
 
    private:
     fault_plan* plan_;
+    bool refused_ = false;
     bool fails_ = false;
     bool delays_ = false;
   };
@@ -58,6 +71,8 @@ class fault_plan
  private:
   std::mutex mutex_;
   std::uint64_t until_failure_ = 0;  // 0: none
+  std::uint64_t until_refusal_ = 0;
+  std::uint64_t refusals_ = 0;  // one after the other, once it has come to the first
   std::uint64_t until_delay_ = 0;
   double delay_ = 0;
 };

@@ -81,6 +81,31 @@ void store_line<Residency, Level>::note_windows(entry_type& e, const io& mine)
 }
 
 template <class Residency, level_index Level>
+template <class Reserve, class Ended>
+void store_line<Residency, Level>::end_get(io& mine, store_outcome out, Reserve&& reserve, Ended&& ended)
+{
+  if (!out.done()) {
+    ++figures_.lost_gets;
+    tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), true});
+    up_.give_back(mine.place, {});
+    if (!mine.erased) ended(mine.user);
+    return;
+  }
+  token_count came = 0;
+  try {
+    came = arrive(mine, reserve);
+  } catch (const copy_refused&) {
+    note_error();
+  }
+  figures_.staged_tokens += came;
+  if (came == 0) ++figures_.unused_gets;
+  const token_interval rest{mine.tokens.end, mine.wanted.end};
+  bool more = false;
+  if (!store_answers([&] { more = came != 0 && !rest.empty() && get(mine.user, mine.header, rest); })) note_error();
+  if (!more) ended(mine.user);
+}
+
+template <class Residency, level_index Level>
 template <class Reserve>
 token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
 {

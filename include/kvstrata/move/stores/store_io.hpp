@@ -1,6 +1,7 @@
 // One I/O between the last memory of a cache and a store, from its beginning until its outcome is told.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/device/event.hpp>
@@ -39,6 +40,23 @@ struct store_io
   /// Is it on its way up for the user, and no lease waits for it?
   [[nodiscard]] bool is_coming(user_id who) const noexcept { return what == kind::get && user == who && !erased; }
 };
+
+/// Calls call(), which asks a store. False where that threw an error, as its medium has failed: it has changed nothing, and
+/// the cache goes on without it. Misuse, a failed device and a lack of memory are thrown on.
+template <class Call>
+[[nodiscard]] bool store_answers(Call&& call)
+{
+  try {
+    call();
+    return true;
+  } catch (const usage_error&) {
+    throw;
+  } catch (const device_error&) {
+    throw;
+  } catch (const error&) {
+    return false;
+  }
+}
 
 /// A read that a lease waited for, and that is over.
 struct ended_read

@@ -79,14 +79,21 @@ class store_line
   /// Has the store anything of the user, or may it get it?
   [[nodiscard]] bool may_have(user_id user)
   {
-    if (store_->find(key_of(user)).is != found_record::knowledge::absent) return true;
+    found_record found{.is = found_record::knowledge::unknown};
+    static_cast<void>(store_answers([&] { found = store_->find(key_of(user)); }));
+    if (found.is != found_record::knowledge::absent) return true;
     return std::any_of(open_.begin(), open_.end(), [user](const io& one) { return one.user == user; });
   }
 
   // --- up ---
 
-  /// What the store says of a user now.
-  [[nodiscard]] found_record find(user_id user) { return store_->find(key_of(user)); }
+  /// What the store says of a user now; nothing where it throws.
+  [[nodiscard]] found_record find(user_id user)
+  {
+    found_record found;
+    if (!store_answers([&] { found = store_->find(key_of(user)); })) note_error();
+    return found;
+  }
 
   /// The point of what is under way up for a user, and was not erased since; of several the last.
   [[nodiscard]] std::optional<event> arrival(user_id user) const noexcept
@@ -142,6 +149,8 @@ class store_line
 
   void note_foreign() noexcept { ++figures_.foreign; }
   void note_contradicted() noexcept { ++figures_.contradicted; }
+  /// The store threw at a call for a user who comes up, or the device refused the copy of what had come: a miss.
+  void note_error() noexcept { ++figures_.errors; }
 
   /// Books what the store has answered. `reserve(entry, tokens, after)`: room in the last memory, as demoter's.
   /// `ended(user)`: nothing more comes for the user.
@@ -257,21 +266,7 @@ class store_line
   void end_read(const io& mine, store_outcome out) noexcept;
 
   template <class Reserve, class Ended>
-  void end_get(io& mine, store_outcome out, Reserve&& reserve, Ended&& ended)
-  {
-    if (!out.done()) {
-      ++figures_.lost_gets;
-      tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), true});
-      up_.give_back(mine.place, {});
-      if (!mine.erased) ended(mine.user);
-      return;
-    }
-    const token_count came = arrive(mine, reserve);
-    figures_.staged_tokens += came;
-    if (came == 0) ++figures_.unused_gets;
-    const token_interval rest{mine.tokens.end, mine.wanted.end};
-    if (came == 0 || rest.empty() || !get(mine.user, mine.header, rest)) ended(mine.user);
-  }
+  void end_get(io& mine, store_outcome out, Reserve&& reserve, Ended&& ended);
 
   /// What was got comes into the last memory, as far as it has use and finds room there. Returns the tokens. Gives the
   /// place back, whatever is thrown.

@@ -14,7 +14,9 @@ std::optional<event> store_lines<Residency>::stage_one(const request& r)
   const entry_type* const e = residency_->users().find(r.user);
   if (e != nullptr && (e->holds != 0 || e->template tokens_in<0, memories>(window) == window.size())) return {};
   bool begun = false;
-  each([&](auto& line) { begun = begun || begin_one(line, r, window, e); });
+  each([&](auto& line) {
+    if (!store_answers([&] { begun = begun || begin_one(line, r, window, e); })) line.note_error();  // a miss
+  });
   return begun ? arrival(r.user) : std::nullopt;
 }
 
