@@ -14,6 +14,9 @@ namespace kvstrata {
 template <class Tiers, class Layout, class Split>
 struct cache_config
 {
+  using tiers_type = Tiers;
+  using layout_type = Layout;
+
   geometry shape;                     ///< fixed for the cache's life
   typename Tiers::config tiers = {};  ///< sizes of the tiers, from the slab down: {{.bytes = a}, {.bytes = b}}
   Layout layout = {};
