@@ -43,9 +43,9 @@ class cache
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
   cache(device_type& d, const config& c)
-      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, c.costs),
+      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_of(c)),
         mover_(residency_, c.tiers, c.writes, c.stores),
-        planner_(residency_, victims_, c.split),
+        planner_(residency_, victims_, detail::split_of(c)),
         executor_(residency_, mover_, c.kept_stretches)
   {
     cache_built built{.levels = Tiers::memories + Tiers::stores};

@@ -20,10 +20,11 @@ struct cache_config
   geometry shape;                     ///< fixed for the cache's life
   typename Tiers::config tiers = {};  ///< sizes of the tiers, from the slab down: {{.bytes = a}, {.bytes = b}}
   Layout layout = {};
-  epoch_id epoch{};                  ///< the model version that is served first
-  Split split = {};                  ///< who is computed although a level has it
-  write_limits writes = {};          ///< bounds on what goes down
-  cost_model costs = {};             ///< what replacement policies are told that recomputing and fetching cost
+  epoch_id epoch{};          ///< the model version that is served first
+  Split split = {};          ///< who is computed although a level has it
+  write_limits writes = {};  ///< bounds on what goes down
+  /// What recomputing and fetching cost: said once, here or in split.cost, the split and the replacement policies know it.
+  cost_model costs = {};
   store_limits stores = {};          ///< bounds on what goes to stores and comes from them
   std::uint32_t kept_stretches = 1;  ///< hashes kept of a user with stretch fingerprints, 8 bytes each
 };
