@@ -44,7 +44,7 @@ class cache
   /// not the memory.
   cache(device_type& d, const config& c)
       : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_of(c)),
-        mover_(residency_, c.tiers, c.writes, c.stores),
+        mover_(residency_, c.tiers, c.writes, c.stores, c.overwrite_erased),
         planner_(residency_, victims_, detail::split_of(c)),
         executor_(residency_, mover_, c.kept_stretches)
   {
@@ -181,8 +181,8 @@ class cache
     return mover_.clean(tokens);
   }
 
-  /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
-  /// for everybody else, and their memory is given back at its release.
+  /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once for
+  /// everybody else, and their memory is given back at its release (overwritten before, where the config says so).
   bool erase(user_id user)
   {
     const std::lock_guard lock(mutex_);
@@ -192,7 +192,7 @@ class cache
     entry_type* const found = residency_.users().find(user);
     if (found == nullptr) return stored;
     if (found->holds != 0) residency_.doom(*found);
-    else residency_.erase(*found);
+    else mover_.erase(*found);
     return true;
   }
 

@@ -27,6 +27,9 @@ struct cache_config
   cost_model costs = {};
   store_limits stores = {};          ///< bounds on what goes to stores and comes from them
   std::uint32_t kept_stretches = 1;  ///< hashes kept of a user with stretch fingerprints, 8 bytes each
+  /// Pages and extents of an erased user are overwritten with zeros before anybody else gets them (move/eraser.hpp): those
+  /// that they have when they are erased, not what an eviction took from them earlier; nor what stores keep.
+  bool overwrite_erased = false;
 };
 
 }  // namespace kvstrata
