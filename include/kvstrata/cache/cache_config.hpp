@@ -28,7 +28,8 @@ struct cache_config
   store_limits stores = {};          ///< bounds on what goes to stores and comes from them
   std::uint32_t kept_stretches = 1;  ///< hashes kept of a user with stretch fingerprints, 8 bytes each
   /// Pages and extents of an erased user are overwritten with zeros before anybody else gets them (move/eraser.hpp): those
-  /// that they have when they are erased, not what an eviction took from them earlier; nor what stores keep.
+  /// that they have when they are erased, not what an eviction took from them earlier; nor what stores keep,
+  /// which have options of their own (memory_store_config::overwrite_dropped).
   bool overwrite_erased = false;
 };
 
