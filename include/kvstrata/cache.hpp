@@ -52,9 +52,9 @@ class cache
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
   cache(device_type& d, const config& c)
-      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, c.costs),
-        mover_(residency_, c.tiers, c.writes, c.stores),
-        planner_(residency_, victims_, c.split),
+      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_of(c)),
+        mover_(residency_, c.tiers, c.writes, c.stores, c.overwrite_erased),
+        planner_(residency_, victims_, detail::split_of(c)),
         executor_(residency_, mover_, c.kept_stretches),
         epoch_(c.epoch)
   {
@@ -162,8 +162,8 @@ class cache
     return mover_.clean(tokens);
   }
 
-  /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once
-  /// for everybody else, and their memory is given back at its release.
+  /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once for
+  /// everybody else, and their memory is given back at its release (overwritten before, where the config says so).
   bool erase(user_id user);
 
   /// A new model serves from now on: nothing computed under another epoch is served again, and its memory is taken

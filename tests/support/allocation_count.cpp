@@ -2,6 +2,7 @@
 #include "support/allocation_count.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace kvstrata_test::detail {
@@ -25,6 +26,15 @@ namespace {
   return at;
 }
 
+void freed(void* at) noexcept
+{
+  if (at != nullptr && at == watched) {
+    std::memcpy(last_look.data(), at, last_look.size());
+    watched = nullptr;
+  }
+  std::free(at);
+}
+
 }  // namespace
 
 }  // namespace kvstrata_test::detail
@@ -40,8 +50,8 @@ void* operator new(std::size_t bytes, std::align_val_t alignment)
   const auto step = static_cast<std::size_t>(alignment);
   return kvstrata_test::detail::counted(std::aligned_alloc(step, (bytes + step) / step * step));
 }
-void operator delete(void* at) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t) noexcept { std::free(at); }
-void operator delete(void* at, const std::nothrow_t&) noexcept { std::free(at); }
-void operator delete(void* at, std::align_val_t) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t, std::align_val_t) noexcept { std::free(at); }
+void operator delete(void* at) noexcept { kvstrata_test::detail::freed(at); }
+void operator delete(void* at, std::size_t) noexcept { kvstrata_test::detail::freed(at); }
+void operator delete(void* at, const std::nothrow_t&) noexcept { kvstrata_test::detail::freed(at); }
+void operator delete(void* at, std::align_val_t) noexcept { kvstrata_test::detail::freed(at); }
+void operator delete(void* at, std::size_t, std::align_val_t) noexcept { kvstrata_test::detail::freed(at); }

@@ -1,13 +1,17 @@
 // The fake store: the conformance suite however late it is, and what it does badly on purpose.
+#include "support/allocation_count.hpp"
 #include "support/plain_device.hpp"
 #include "support/sentence_of.hpp"
 #include "tiers/store_conformance.hpp"
 
 #include <kvstrata/tiers/memory_store.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <set>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -234,4 +238,32 @@ TEST_CASE("many threads use one store in real time")
   for (std::thread& one : crowd) one.join();
   CHECK(wrong == 0);
   CHECK(store.under_way() == 0);
+}
+
+TEST_CASE("bytes of a record that goes are overwritten where that is wanted, once nobody reads them")
+{
+  for (const bool overwrites : {false, true}) {
+    for (const bool is_read : {false, true}) {
+      CAPTURE(overwrites, is_read);
+      emulated_device d(virtual_device());
+      const auto shelf = std::make_shared<record_shelf>();
+      fake store(d, {.overwrite_dropped = overwrites}, shelf);
+      fake_bed records(d, store);
+      records.write(0, 1, 1, {0, 4});
+      REQUIRE(records.wait(*records.put(0, 1, 1, {0, 4})).done());
+      const record_header header = store.find({.id = 1}).header;
+      record_shelf::page_list pages = shelf->pages({.id = 1}, header, header.tokens);
+      const std::vector<std::byte> was = *pages.front();
+      REQUIRE(std::any_of(was.begin(), was.end(), [](std::byte b) { return b != std::byte{0}; }));
+      std::vector<std::byte> last(was.size());
+      const kvstrata_test::watched_allocation watched(pages.front()->data(), last);
+      if (!is_read) pages.clear();
+      store.erase({.id = 1});
+      CHECK(watched.is_gone() != is_read);
+      if (is_read) CHECK(*pages.front() == was);
+      pages.clear();
+      REQUIRE(watched.is_gone());
+      CHECK(last == (overwrites ? std::vector<std::byte>(was.size()) : was));
+    }
+  }
 }

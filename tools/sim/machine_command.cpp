@@ -185,6 +185,7 @@ void run(const machine_options& o, std::ostream& out)
           if (cache.name != name) continue;
           const machine_result r = cache.serve(m, requests, o.load);
           print_row(out, m.name, name, r.report);
+          for (const std::string& each : r.warnings) out << "  warning: " << each << '\n';
           out.flush();
           results.push_back(as_json(m.name, name, one.name, r));
         }

@@ -1,6 +1,7 @@
 #include "sim/machine_run.hpp"
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/cache/warnings.hpp>
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
@@ -45,6 +46,7 @@ machine_result serve_with(const machine_description& m, std::span<const arrival>
     return at == requests.size() ? std::nullopt : std::optional(requests[at++]);
   };
   machine_result out;
+  out.warnings = warnings_of<Cache>(c);
   out.report = sim.run(next, {.load = load.rate > 0 ? serving_load::open_loop : serving_load::closed_loop,
                               .batch_size = load.batch,
                               .warm_up = load.warm_up});

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct machine_result
 {
   kvstrata::serving_report report;
   std::vector<std::string_view> levels;  ///< of the cache, from the slab down
+  std::vector<std::string> warnings;     ///< of its configuration
 };
 
 struct machine_cache

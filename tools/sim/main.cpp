@@ -1,4 +1,5 @@
-// kvstrata-sim: hit ratios of many policies and sizes on a trace, and what a described machine would do with it.
+// kvstrata-sim: hit ratios of many policies and sizes on a trace, what a described machine would do with it,
+// and how large the levels of a cache must be for its users.
 #include "sim/commands.hpp"
 
 #include "command_line/standard_output.hpp"
@@ -13,6 +14,7 @@ int main(int argc, char** argv)
 #ifdef SIM_HAS_MACHINE
     if (first == "machine") return sim::machine_command(argc - 1, argv + 1, std::cout, std::cerr);
 #endif
+    if (first == "size") return sim::size_command(argc - 1, argv + 1, std::cout, std::cerr);
     const int skipped = first == "sweep" ? 1 : 0;
     return sim::sweep_command(argc - skipped, argv + skipped, std::cout, std::cerr);
   });

@@ -41,20 +41,20 @@ struct tier_stats
 
 struct cache_stats
 {
-  level_index depth = 0;             ///< levels that there are
-  by_level<tier_stats> levels{};     ///< [depth], from the slab down
-  tier_stats window;                 ///< the onload window; resident while leases read it; all 0 without one
-  epoch_id epoch{};                  ///< that is served
-  std::uint64_t dirty_tokens = 0;    ///< that only the slab has
-  std::uint64_t waiting_writes = 0;  ///< users whose write waits for its turn
-  std::uint64_t users = 0;           ///< of whom any token is cached, in the current epoch
-  std::uint64_t leases = 0;          ///< not yet released
-  std::uint64_t stretch_bytes = 0;   ///< kept of users' stretch fingerprints, in host memory
-  by_level<store_figures> stores{};  ///< [level] of those that are stores
-  tokens_forgotten forgotten{};      ///< that requests have made useless so far
-  std::uint64_t refused_writes =
-      0;  ///< transfers down that the device did not take: dropped, their tokens are elsewhere
-  std::uint64_t refused_fetches = 0;  ///< calls turned away because it did not take one up
+  level_index depth = 0;                    ///< levels that there are
+  by_level<tier_stats> levels{};            ///< [depth], from the slab down
+  tier_stats window;                        ///< the onload window; resident while leases read it; all 0 without one
+  epoch_id epoch{};                         ///< that is served
+  std::uint64_t dirty_tokens = 0;           ///< that only the slab has
+  std::uint64_t waiting_writes = 0;         ///< users whose write waits for its turn
+  std::uint64_t users = 0;                  ///< of whom any token is cached, in the current epoch
+  std::uint64_t leases = 0;                 ///< not yet released
+  std::uint64_t stretch_bytes = 0;          ///< kept of users' stretch fingerprints, in host memory
+  by_level<store_figures> stores{};         ///< [level] of those that are stores
+  tokens_forgotten forgotten{};             ///< that requests have made useless so far
+  std::uint64_t refused_writes = 0;         ///< transfers down that the device did not take; their tokens are elsewhere
+  std::uint64_t refused_fetches = 0;        ///< calls turned away because it did not take one up
+  std::uint64_t not_overwritten_bytes = 0;  ///< of erased users, that it refused to overwrite so far
 };
 
 /// Adds the figures of another cache of as many levels.
@@ -70,6 +70,7 @@ constexpr cache_stats& operator+=(cache_stats& all, const cache_stats& one) noex
   all.users += one.users;
   all.leases += one.leases;
   all.stretch_bytes += one.stretch_bytes;
+  all.not_overwritten_bytes += one.not_overwritten_bytes;
   all.forgotten += one.forgotten;
   all.refused_writes += one.refused_writes;
   all.refused_fetches += one.refused_fetches;

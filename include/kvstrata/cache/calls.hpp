@@ -118,7 +118,7 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::erase(user_id user)
   entry_type* const found = residency_.users().find(user);
   if (found == nullptr) return stored;
   if (found->holds != 0) residency_.doom(*found);
-  else residency_.erase(*found);
+  else mover_.erase(*found);
   return true;
 }
 

@@ -201,7 +201,7 @@ class executor
   void end_hold(entry_type& e, bool whole) noexcept
   {
     if (--e.holds != 0) return;
-    if (e.doomed) residency_->erase(e);
+    if (e.doomed) mover_->erase(e);
     else if (!whole) residency_->settle(e);
   }
 

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/attempts.hpp>
 #include <kvstrata/move/demoter.hpp>
+#include <kvstrata/move/eraser.hpp>
 #include <kvstrata/move/fetcher.hpp>
 #include <kvstrata/move/writer.hpp>
 
@@ -22,13 +23,14 @@ class mover
 
   /// Throws config_error where the transfer cannot move such pages, or lands in a window that is not there.
   mover(Residency& r, const typename Residency::tiers_type::config& sizes, const write_limits& writes,
-        const store_limits& stores)
+        const store_limits& stores, bool overwrites_erased = false)
       : residency_(&checked(r)),
         channel_(r.device()),
         up_(r, channel_),
         down_(r, channel_),
         writes_(r, down_, writes),
-        stores_(r, sizes, stores)
+        stores_(r, sizes, stores),
+        eraser_(r, overwrites_erased)
   {
     if constexpr (Residency::stores != 0) down_.stores_ = &stores_;
   }
@@ -49,14 +51,24 @@ class mover
       out[1] = found->hot().prefetched().arriving.back();
     return out;
   }
-  /// Stores forget a user. True when one may have known them.
+  /// Stores forget a user, and where bytes are overwritten so does what older epochs have left. True when a store may have
+  /// known them. O(1); O(entries of older epochs) where bytes are overwritten.
   bool erase_stored([[maybe_unused]] user_id user)
   {
+    if (eraser_.is_wanted()) erase_stale(user);
     if constexpr (Residency::stores == 0) return false;
     else return stores_.erase(user);
   }
-  void describe_stores([[maybe_unused]] cache_stats& s)
+  /// Erases an entry that nobody holds. What it had is overwritten before, if that is wanted.
+  void erase(entry_type& e) noexcept
   {
+    eraser_.overwrite(e);
+    residency_->erase(e);
+  }
+  /// Adds what stores do, and what was not overwritten.
+  void describe_stores(cache_stats& s)
+  {
+    s.not_overwritten_bytes = eraser_.refused_bytes();
     if constexpr (Residency::stores != 0) stores_.add_to(s);
   }
 
@@ -146,6 +158,16 @@ class mover
     };
   }
 
+  void erase_stale(user_id user) noexcept
+  {
+    residency_->users().stale([&](entry_type& e) {
+      if (e.key() != key_of(user)) return true;
+      if (e.holds != 0) residency_->doom(e);
+      else erase(e);
+      return true;
+    });
+  }
+
   static Residency& checked(Residency& r)
   {
     if constexpr (requires { Transfer::check_piece(std::size_t{}); }) {
@@ -166,6 +188,7 @@ class mover
   demoter<Residency, Transfer> down_;
   writer<Residency, Transfer> writes_;
   [[no_unique_address]] store_lines_of<Residency> stores_;
+  eraser<Residency> eraser_;
 };
 
 }  // namespace kvstrata

@@ -61,6 +61,11 @@ concept hears_of_changes = has_replacement_hook<P> &&
 template <class P>
 concept looks_at_objects = !requires { requires std::same_as<typename P::looks_at_no_object, P>; };
 
+/// Does the policy weigh what objects cost (object_info::loss_seconds)? One that does may say so by a type `weighs_costs`:
+/// then a configuration without costs gets a warning (cache/warnings.hpp).
+template <class P>
+concept weighs_costs = requires { typename P::weighs_costs; };
+
 /// Does the policy want to know what leaves under pressure?
 template <class P>
 concept remembers_evicted =

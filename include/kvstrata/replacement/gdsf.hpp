@@ -41,6 +41,8 @@ class gdsf
   };
 
  public:
+  using weighs_costs = gdsf;
+
   class hook : public boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
   {
     friend class gdsf;

@@ -38,6 +38,8 @@ template <std::uint32_t Remembered = 24, std::uint32_t Looks = 4, std::uint32_t 
 class basic_locality
 {
  public:
+  using weighs_costs = basic_locality;
+
   class hook : public detail::ring_hook
   {
     friend basic_locality;

@@ -39,6 +39,18 @@ inline constexpr bool all_divisible<std::tuple<Tier...>> = ((divisible_tier<Tier
 
 }  // namespace detail
 
+/// Where a user lives, of so many shards: the same for every cache of so many. Murmur3's finalizer (A. Appleby, public domain),
+/// which the directories do not use: were it theirs, a shard's users would share bits in its table. Its upper half, scaled, so
+/// that any number of shards gets equal shares.
+[[nodiscard]] constexpr std::uint32_t shard_of(user_id user, std::uint32_t shards) noexcept
+{
+  std::uint64_t x = to_number(user);
+  x = (x ^ (x >> 33U)) * 0xff51afd7ed558ccdU;
+  x = (x ^ (x >> 33U)) * 0xc4ceb9fe1a85ec53U;
+  x ^= x >> 33U;
+  return static_cast<std::uint32_t>(((x >> 32U) * shards) >> 32U);
+}
+
 /// Of `units`, what the shard `number` of `shards` gets: equal shares, and the first shards one more of the rest.
 [[nodiscard]] constexpr std::size_t share_of(std::size_t units, std::size_t shards, std::size_t number) noexcept
 {

@@ -189,18 +189,9 @@ class sharded
   /// The tracker of one shard.
   [[nodiscard]] auto& tracker(std::uint32_t shard) noexcept { return shards_[shard]->tracker(); }
 
-  /// Where a user lives: for callers who form batches that stay in one shard, which then has one lock to take. The same
-  /// for every cache of so many shards. Murmur3's finalizer (A. Appleby, public domain), which the directories do not
-  /// use: were it theirs, a shard's users would share bits in its table. Its upper half, scaled, so that any number of
-  /// shards gets equal shares.
-  [[nodiscard]] std::uint32_t shard_of(user_id user) const noexcept
-  {
-    std::uint64_t x = to_number(user);
-    x = (x ^ (x >> 33U)) * 0xff51afd7ed558ccdU;
-    x = (x ^ (x >> 33U)) * 0xc4ceb9fe1a85ec53U;
-    x ^= x >> 33U;
-    return static_cast<std::uint32_t>(((x >> 32U) * shards()) >> 32U);
-  }
+  /// Where a user lives (sharded/shard_sizes.hpp): for callers who form batches that stay in one shard, which then has one
+  /// lock to take.
+  [[nodiscard]] std::uint32_t shard_of(user_id user) const noexcept { return kvstrata::shard_of(user, shards()); }
 
  private:
   friend lease;

@@ -18,6 +18,8 @@ namespace kvstrata {
 class dataless_device
 {
  public:
+  static constexpr bool has_data = false;
+
   class memory
   {
    public:

@@ -68,7 +68,7 @@ class memory_store_on
       io.wanted = header.tokens;
       io.use(from, ready);
       for (page_count p = 0; p < header.pages().size(); ++p) {
-        io.pages.push_back(std::make_shared<std::vector<std::byte>>(page_bytes));
+        io.pages.push_back(record_shelf::new_page(page_bytes, config_.overwrite_dropped));
       }
       io.number = shelf_->next_number();
     });

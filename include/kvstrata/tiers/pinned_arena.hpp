@@ -6,9 +6,17 @@
 // only in production.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/core/numa.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace kvstrata {
 
@@ -24,22 +32,43 @@ struct pinned_arena
   struct config
   {
     std::size_t bytes = 0;  ///< pinned host memory to reserve; rounded down to whole pages
+    /// The NUMA node that the memory comes from, that of the GPU's socket as a rule; empty: wherever it is touched first.
+    std::optional<std::uint32_t> numa_node = {};
+    /// Where the node has no memory left: fail. Where it cannot be had at all: config_error. Else the memory comes from
+    /// elsewhere then, of which warnings_of (cache/warnings.hpp) speaks.
+    bool numa_required = false;
   };
 
   template <device Device>
   class on : public frame_store<Device, typename Device::memory>
   {
    public:
-    /// Reserves the arena. Throws config_error when not one page fits, capacity_error when the memory cannot be had.
+    /// Reserves the arena. Throws config_error when not one page fits or its node is required and cannot be had,
+    /// capacity_error when the memory cannot be had.
     on(Device& d, const config& sizes, std::size_t frame_bytes)
-        : on(d, frames_in("arena.bytes", sizes.bytes, frame_bytes), frame_bytes)
+        : on(d, sizes, frames_in("arena.bytes", sizes.bytes, frame_bytes), frame_bytes)
     {
     }
 
    private:
-    on(Device& d, page_count frames, std::size_t frame_bytes)
-        : frame_store<Device, typename Device::memory>(d, d.allocate_pinned(frames * frame_bytes, "arena"), frames)
+    on(Device& d, const config& sizes, page_count frames, std::size_t frame_bytes)
+        : frame_store<Device, typename Device::memory>(d, reserve(d, sizes, frames * frame_bytes), frames)
     {
+    }
+
+    static typename Device::memory reserve(Device& d, const config& sizes, std::size_t bytes)
+    {
+      if (!sizes.numa_node) return d.allocate_pinned(bytes, "arena");
+      if (sizes.numa_required) {
+        if (const std::string why = why_not_numa_node(*sizes.numa_node); !why.empty()) {
+          throw config_error("arena.numa_node", *sizes.numa_node, "it is required, and " + why);
+        }
+      }
+      // A device touches its memory when it allocates it, or leaves that to whoever writes first.
+      const numa_scope touched_here(*sizes.numa_node, sizes.numa_required);
+      typename Device::memory own = d.allocate_pinned(bytes, "arena");
+      place_on_numa_node(own.data(), own.size(), *sizes.numa_node, sizes.numa_required);
+      return own;
     }
   };
 };

@@ -29,6 +29,8 @@ struct memory_store_config
   std::uint32_t lost_in = 0;       ///< of so many I/Os one is lost; 0: none
   std::uint32_t unknown_in = 0;    ///< of so many sequences one is not known without asking; 0: none, 1: all
   std::uint64_t silent_lanes = 0;  ///< bit l: lane l never answers
+  bool overwrite_dropped =
+      false;  ///< bytes of pages become zeros when nobody has them any more: not a record, nor an I/O
 
   friend void check(const memory_store_config& c)
   {

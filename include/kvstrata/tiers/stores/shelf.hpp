@@ -6,6 +6,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,18 @@ class record_shelf
  public:
   using page = std::shared_ptr<std::vector<std::byte>>;  ///< not written any more once it is here
   using page_list = std::vector<page>;
+
+  /// A page for a record. `overwritten`: its bytes become zeros when the last who has it lets it go.
+  [[nodiscard]] static page new_page(std::size_t bytes, bool overwritten)
+  {
+    using bytes_of_page = std::vector<std::byte>;
+    if (!overwritten) return std::make_shared<bytes_of_page>(bytes);
+    return page(new bytes_of_page(bytes), [](bytes_of_page* gone) noexcept {
+      std::fill_n(static_cast<volatile std::byte*>(gone->data()), gone->size(),
+                  std::byte{0});  // or it might be left out
+      delete gone;
+    });
+  }
 
   /// Beyond so many bytes of pages the records that were put longest ago go.
   explicit record_shelf(std::uint64_t most_bytes = (std::numeric_limits<std::uint64_t>::max)())
