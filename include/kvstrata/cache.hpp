@@ -44,7 +44,7 @@ class cache
   /// not the memory.
   cache(device_type& d, const config& c)
       : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, c.costs),
-        mover_(residency_, c.tiers, c.writes, c.stores),
+        mover_(residency_, c.tiers, c.writes, c.stores, c.copy_lanes),
         planner_(residency_, victims_, c.split),
         executor_(residency_, mover_, c.kept_stretches)
   {

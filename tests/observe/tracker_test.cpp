@@ -111,6 +111,7 @@ void compare(const counters& mine, const tally& seen)
   REQUIRE(counts(s.refused_for.begin(), s.refused_for.end()) ==
           counts{seen.refused_held, seen.refused_full, seen.refused_apart, seen.refused_at_door});
   REQUIRE(s.delayed_tokens == seen.delayed);
+  REQUIRE(s.waited_pages == seen.waited);
   REQUIRE(s.cleaned_tokens == seen.cleaned);
   REQUIRE(counts{s.prefetched_tokens, s.displaced_tokens, s.undone_tokens, s.saved_tokens} ==
           counts{seen.prefetched, seen.displaced, seen.undone, seen.prefetched_read});
@@ -134,7 +135,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
     return out;
   };
   const auto call = static_cast<call_name>(random() % 6);
-  switch (random() % 16) {
+  switch (random() % 17) {
     case 0: one(batch_prepared{n(), each(), n(), n(), n()}); break;
     case 1: one(batch_committed{n()}); break;
     case 2: one(bytes_onloaded{n(), n(), n(), each()}); break;
@@ -151,6 +152,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
     case 13: one(call_began{call}); break;
     case 14: one(call_ended{call}); break;
     case 15: one(tokens_forgotten{n(), n(), n(), n(), n()}); break;
+    case 16: one(frames_waited{level, n()}); break;
   }
 }
 

@@ -23,6 +23,9 @@ struct cache_config
   cost_model costs = {};             ///< what replacement policies are told that recomputing and fetching cost
   store_limits stores = {};          ///< bounds on what goes to stores and comes from them
   std::uint32_t kept_stretches = 1;  ///< hashes kept of a user with stretch fingerprints, 8 bytes each
+  /// Compute streams whose copies are kept apart (move/copy_lanes.hpp); more than that share. Each takes streams of its own,
+  /// and what the copy engines own.
+  std::uint32_t copy_lanes = 16;
 };
 
 }  // namespace kvstrata

@@ -6,6 +6,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/page_table.hpp>
+#include <kvstrata/move/copy_lanes.hpp>
 #include <kvstrata/move/lease_pages.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/vouchers.hpp>
@@ -35,6 +36,7 @@ struct lease_state
   std::vector<event> done;       ///< by layer: the point from which its new KV may be read
   [[no_unique_address]] late_requests<Entry, Stores> late;
   stream_id compute{};
+  lane_number lane = no_lane;  ///< of its copies
   bool committed = false;
   bool whole = false;  ///< all of it lay in the slab, and nothing that the cache knows of the tokens changes
 
@@ -42,6 +44,7 @@ struct lease_state
   void begin(std::size_t layer_count)
   {
     held = 0;
+    lane = no_lane;
     prefetched = 0;
     committed = false;
     late.clear();

@@ -58,6 +58,7 @@ class counters
     by_level<std::uint64_t> refused_tokens{};           ///< [level] it had no room
     std::array<std::uint64_t, refusals> refused_for{};  ///< of all these, [number of the refusal]
     std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
+    by_level<std::uint64_t> waited_pages{};             ///< [level] taken while another stream still used them
     std::uint64_t cleaned_tokens = 0;                   ///< written ahead of need
 
     std::uint64_t prefetched_tokens = 0;  ///< queued ahead of their request
@@ -128,6 +129,7 @@ class counters
     add<&snapshot::refused_for>(e.tokens, static_cast<std::size_t>(e.why));
   }
   void on(const write_delayed& e) noexcept { add<&snapshot::delayed_tokens>(e.tokens); }
+  void on(const frames_waited& e) noexcept { add<&snapshot::waited_pages>(e.pages, e.level); }
   void on(const tokens_cleaned& e) noexcept { add<&snapshot::cleaned_tokens>(e.tokens); }
 
   void on(const prefetch_queued& e) noexcept
