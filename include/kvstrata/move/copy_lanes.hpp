@@ -173,16 +173,17 @@ class copy_lanes
   [[nodiscard]] lane_number lane_for(stream_id compute)
   {
     if (const lane_number n = find(compute); n != no_lane) return n;
-    const lane_number n = unused_lane();
+    const lane_number n = unused_lane(compute == no_stream && lanes_.size() < most_);
     lane_of_.insert_or_assign(to_number(compute), n);
     return n;
   }
 
-  [[nodiscard]] lane_number unused_lane()
+  /// `fresh`: rather one more than one that a stream may come back to. Nobody's lane stays.
+  [[nodiscard]] lane_number unused_lane(bool fresh)
   {
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      if (!is_idle(*lanes_[i])) continue;
+    for (std::size_t i = 0; i < lanes_.size() && !fresh; ++i) {
       const auto n = static_cast<lane_number>(i);
+      if (find(no_stream) == n || !is_idle(*lanes_[i])) continue;
       const std::vector<stream_id>& own = lanes_[i]->streams;
       boost::unordered::erase_if(lane_of_, [&](const auto& known) {
         return known.second == n && std::find(own.begin(), own.end(), stream_id{known.first}) == own.end();

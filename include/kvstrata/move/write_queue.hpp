@@ -70,7 +70,12 @@ class write_queue
   }
 
   /// Calls visit(entry) -> verdict for those who wait, lane by lane, the first first, until it says stop.
-  enum class verdict : std::uint8_t { stays, leaves, stop };
+  enum class verdict : std::uint8_t {
+    stays,
+    leaves,
+    next_lane,  ///< stays, as do those behind it in the lane
+    stop,
+  };
   template <class Visit>
   void walk(Visit&& visit)
   {
@@ -79,6 +84,7 @@ class write_queue
         switch (visit(*it->who)) {
           case verdict::stays: ++it; break;
           case verdict::leaves: it = one.waiting.erase(it); break;
+          case verdict::next_lane: it = one.waiting.end(); break;
           case verdict::stop: return;
         }
       }

@@ -95,10 +95,14 @@ class writer
     if (queue_.empty()) return;
     chosen_.clear();
     queued_.assign(down_->lanes().size(), 0);
+    std::size_t passed_over = 0;
     using verdict = typename write_queue<entry_type>::verdict;
     queue_.walk([&](entry_type& e) {
       const lane_number lane = lane_of(e, mine);
-      if (!may_begin(queued_[lane], lane)) return down_->lanes().apart() ? verdict::stays : verdict::stop;
+      if (!may_begin(queued_[lane], lane)) {
+        if (!down_->lanes().apart()) return verdict::stop;
+        return ++passed_over < most_passed_over ? verdict::stays : verdict::next_lane;
+      }
       if (residency_->is_stale(e)) return verdict::leaves;
       if (e.holds != 0) return verdict::stays;
       chosen_.push_back(&e);
@@ -116,6 +120,9 @@ class writer
   }
 
  private:
+  static constexpr std::size_t most_passed_over =
+      64;  // who waits for lanes that are full: a call takes no longer for them
+
   [[nodiscard]] std::uint64_t token_bytes() const noexcept { return residency_->shape().token_bytes(); }
   [[nodiscard]] bool may_begin(std::uint64_t queued, lane_number lane)
   {
