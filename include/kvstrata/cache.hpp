@@ -53,7 +53,7 @@ class cache
   /// not the memory.
   cache(device_type& d, const config& c)
       : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_of(c)),
-        mover_(residency_, c.tiers, c.writes, c.stores, c.overwrite_erased),
+        mover_(residency_, c.tiers, c.writes, c.stores, c.copy_lanes, c.overwrite_erased),
         planner_(residency_, victims_, detail::split_of(c)),
         executor_(residency_, mover_, c.kept_stretches),
         epoch_(c.epoch)

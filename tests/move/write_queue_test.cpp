@@ -113,3 +113,31 @@ TEST_CASE("write queue: a walk leaves, keeps and stops as it is told", "[move]")
   queue.join(all[0]);  // again, at the end
   CHECK(waiting(queue) == users{1, 3, 4, 0});
 }
+
+TEST_CASE("write queue: each lane has the bound and a line to itself", "[move]")
+{
+  slow_device d;
+  const stream_id s = d.create_stream("offload");
+  std::deque<lone_entry<entry_type>> all;
+  for (std::uint64_t id = 0; id < 6; ++id) all.emplace_back(id);
+  queue_type queue(100);
+  queue.add(d.record(s), 100, 2);
+  CHECK_FALSE(queue.may_begin(d, 0, 2));
+  CHECK(queue.may_begin(d, 99, 1));
+  CHECK_FALSE((queue.waits(0) || queue.waits(2) || queue.waits(9)));
+  for (const std::size_t id : {0U, 1U, 2U}) queue.join(all[id], 2);
+  for (const std::size_t id : {3U, 4U}) queue.join(all[id], 0);
+  queue.join(all[0], 0);  // keeps its place
+  CHECK((queue.size() == 5 && !queue.empty()));
+  CHECK((queue.waits(0) && !queue.waits(1) && queue.waits(2)));
+  CHECK(waiting(queue) == users{3, 4, 0, 1, 2});
+  users met;
+  queue.walk([&](entry_type& e) {
+    met.push_back(to_number(e.user));
+    return e.user == user_id{3} ? verdict::next_lane : verdict::leaves;
+  });
+  CHECK(met == users{3, 0, 1, 2});
+  CHECK(waiting(queue) == users{3, 4});
+  d.done = 1;
+  CHECK(queue.may_begin(d, 99, 2));
+}

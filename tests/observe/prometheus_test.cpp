@@ -92,6 +92,7 @@ TEST_CASE("prometheus: every count of a snapshot is there, under its name")
     REQUIRE(of_level("served_tokens_total", i) == is(s.served_tokens[i]));
     REQUIRE(of_level("onload_bytes_total", i) == is(s.onload_bytes[i]));
     REQUIRE(of_level("offload_bytes_total", i) == is(s.offload_bytes[i]));
+    REQUIRE(of_level("waited_pages_total", i) == is(s.waited_pages[i]));
     REQUIRE(of_level("evicted_tokens_total", i) == is(s.evicted_tokens[i]));
     REQUIRE(of_level("dropped_tokens_total", i) == is(s.dropped_tokens[i]));
     REQUIRE(of_level("unread_tokens_total", i) == is(s.unread_tokens[i]));

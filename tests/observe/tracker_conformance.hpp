@@ -42,7 +42,7 @@ struct tally
   std::uint64_t offloads = 0, offload_copies = 0, offload_pieces = 0;
   by_level<std::uint64_t> onload_bytes{}, offload_bytes{}, offloaded_from{};
   std::uint64_t relocations = 0, relocated_bytes = 0, relocated_copies = 0, relocated_pieces = 0;
-  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{}, write_dropped{};
+  by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{}, write_dropped{}, waited{};
   std::uint64_t drops = 0;
   std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0;
   std::uint64_t refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
@@ -149,6 +149,7 @@ struct tally
     ++delays;
     delayed += e.tokens;
   }
+  void on(const kvstrata::frames_waited& e) noexcept { waited[e.level] += e.pages; }
   void on(const kvstrata::tokens_cleaned& e) noexcept
   {
     ++cleanings;

@@ -114,6 +114,7 @@ void compare(const counters& mine, const tally& seen)
           counts{seen.refused_held, seen.refused_full, seen.refused_apart, seen.refused_at_door});
   REQUIRE(s.delayed_tokens == seen.delayed);
   REQUIRE(s.write_dropped_tokens == seen.write_dropped);
+  REQUIRE(s.waited_pages == seen.waited);
   REQUIRE(s.cleaned_tokens == seen.cleaned);
   REQUIRE(counts{s.prefetched_tokens, s.displaced_tokens, s.undone_tokens, s.saved_tokens} ==
           counts{seen.prefetched, seen.displaced, seen.undone, seen.prefetched_read});
@@ -137,7 +138,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
     return out;
   };
   const auto call = static_cast<call_name>(random() % 6);
-  switch (random() % 18) {
+  switch (random() % 19) {
     case 0: one(batch_prepared{n(), each(), n(), n(), n()}); break;
     case 1: one(batch_committed{n()}); break;
     case 2: one(bytes_onloaded{n(), n(), n(), each()}); break;
@@ -156,6 +157,7 @@ void tell_all(std::mt19937& random, Trackers&... all)
     case 15: one(tokens_forgotten{n(), n(), n(), n(), n()}); break;
     case 16: one(epoch_advanced{epoch_id{n()}, n(), each()}); break;
     case 17: one(write_dropped{0, level, n()}); break;
+    case 18: one(frames_waited{level, n()}); break;
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/books/extent_list.hpp>
+#include <kvstrata/books/taken_pages.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,13 +32,6 @@ struct tier_on<Tier, Device>
 };
 
 }  // namespace detail
-
-/// Pages of a history that got frames, and what must come to pass before these are written.
-struct taken_pages
-{
-  page_interval pages;
-  fence last_use;
-};
 
 /// Extents of one user ascend without gaps. In the slab they are runs of pages and are cut anywhere, for all pages lie by
 /// one stride; below it an extent has strides of its own and goes as a whole. Moves nothing. Not synchronised.
@@ -64,6 +59,8 @@ class frames
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// Frames that users can have.
   [[nodiscard]] page_count capacity() const noexcept { return tier_.capacity() - unused_; }
+  /// Frames that were taken so far while others still used them, for want of any else.
+  [[nodiscard]] std::uint64_t waited_for() const noexcept { return waited_for_; }
 
   /// Where extents' first pages lie: a value, so that what all have in common is computed once for a loop over them.
   struct ends
@@ -94,12 +91,13 @@ class frames
   [[nodiscard]] copy_end end_of(const placed_extent& extent) { return all_ends()(extent); }
 
   /// Takes frames for the pages from `begin` to where the extents begin. There must be enough free. Appends to `taken`.
-  /// When it throws, nothing is taken.
-  void take_front(extent_list& mine, page_count begin, std::vector<taken_pages>& taken)
+  /// When it throws, nothing is taken. `others`: whose points are not to be waited for while there are other frames.
+  template <class Others = no_others>
+  void take_front(extent_list& mine, page_count begin, std::vector<taken_pages>& taken, const Others& others = {})
   {
     const page_count end = mine.covered().begin;
     const std::size_t before = taken.size();
-    const page_count reached = fill(begin, end, end, taken);
+    const page_count reached = fill(begin, end, end, taken, others);
     try {
       if (reached != end) {
         throw error("the " + std::string(Tiers::names[Level]) + " ran out of pages that the plan had counted on");
@@ -113,15 +111,17 @@ class frames
 
   /// Takes frames for the pages from where the extents end, or from wanted.begin where there is none, to wanted.end, as
   /// far as there are free ones. Returns how far that is; below the slab it may be further than asked for: room to grow.
-  /// Appends to `taken`. When it throws, nothing is taken.
-  [[nodiscard]] page_count take_rear(extent_list& mine, page_interval wanted, std::vector<taken_pages>& taken)
+  /// Appends to `taken`. When it throws, nothing is taken. `others` as above.
+  template <class Others = no_others>
+  [[nodiscard]] page_count take_rear(extent_list& mine, page_interval wanted, std::vector<taken_pages>& taken,
+                                     const Others& others = {})
   {
     page_count from = mine.empty() ? wanted.begin : mine.covered().end;
     if constexpr (is_slab) {
-      if (!mine.empty() && from < wanted.end) from = lengthen(mine, wanted.end, taken);
+      if (!mine.empty() && from < wanted.end) from = lengthen(mine, wanted.end, taken, others);
     }
     const std::size_t lengthened = taken.size();
-    const page_count reached = fill(from, wanted.end, no_limit, taken);
+    const page_count reached = fill(from, wanted.end, no_limit, taken, others);
     try {
       const std::size_t more = runs_of_fresh(mine);
       mine.reserve(mine.runs() + more, !is_slab && more != fresh_.size());
@@ -170,12 +170,14 @@ class frames
 
  private:
   /// Takes the frames that go on from the last run, where they are free, so that runs stay few. Returns how far.
-  page_count lengthen(extent_list& mine, page_count end, std::vector<taken_pages>& taken)
+  template <class Others>
+  page_count lengthen(extent_list& mine, page_count end, std::vector<taken_pages>& taken, const Others& others)
   {
     const placed_extent last = mine.back();
     const page_count from = last.end();
     taken.emplace_back();
-    auto run = tier_.try_take_at(last.frame + last.pages, end - from);
+    const page_count first = last.frame + last.pages;
+    auto run = others.any() ? tier_.try_take_at(first, end - from, others) : tier_.try_take_at(first, end - from);
     if (!run) {
       taken.pop_back();
       return from;
@@ -225,7 +227,9 @@ class frames
 
   /// Takes frames for the pages [from, to) into fresh_, no extent past `limit`. Returns how far it came. When it throws,
   /// nothing is taken.
-  page_count fill(page_count from, page_count to, page_count limit, std::vector<taken_pages>& taken)
+  template <class Others>
+  page_count fill(page_count from, page_count to, page_count limit, std::vector<taken_pages>& taken,
+                  const Others& others)
   {
     const std::size_t before = taken.size();
     fresh_.clear();
@@ -235,7 +239,7 @@ class frames
         if constexpr (!is_slab) most = (std::min)(layout_.extent_pages(from, most), limit - from);
         fresh_.push_back({.first_page = from});
         taken.emplace_back();
-        auto run = tier_.try_take(most);
+        auto run = detail::take_run(tier_, most, others, waited_for_);
         if (!run) {
           fresh_.pop_back();
           taken.pop_back();
@@ -286,6 +290,7 @@ class frames
   Layout layout_;
   tier_type tier_;
   page_count unused_;  // what no whole granule is left of
+  std::uint64_t waited_for_ = 0;
   std::vector<placed_extent> fresh_;
 };
 

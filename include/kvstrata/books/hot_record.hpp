@@ -25,12 +25,17 @@ struct prefetch_state
   token_interval had;           ///< what the slab had before: the rest was prefetched
   std::vector<event> arriving;  ///< by layer: when the newest of it has arrived; one stream
 
-  /// It is under way and has arrived by these points, layer by layer. An engine may say of a layer that it has already.
+  /// It is under way and has arrived by these points, layer by layer. An engine may say of a layer that it has already. Of
+  /// several points the last is of the newest prefetch, which has waited for the one before.
   void travel(std::span<const fence> layers)
   {
     arriving.reserve(layers.size());
     arriving.clear();
-    for (const fence& layer : layers) arriving.push_back(layer.empty() ? event{} : *layer.begin());
+    for (const fence& layer : layers) {
+      event last;
+      for (const event point : layer) last = point;
+      arriving.push_back(last);
+    }
   }
   /// There is none any more. Keeps the memory of its vector, unless that is much.
   void forget() noexcept

@@ -186,7 +186,8 @@ class level
             .in_flight_bytes = in_flight * frame,
             .resident_tokens = counts_.resident,
             .evicted_tokens = counts_.evicted,
-            .dropped_tokens = counts_.dropped};
+            .dropped_tokens = counts_.dropped,
+            .waited_pages = frames_.waited_for()};
   }
 
   /// Of the onload window behind the slab's pages.

@@ -22,6 +22,7 @@ struct tier_stats
   std::uint64_t resident_tokens = 0;  ///< committed tokens that the tier holds for the current epoch's users
   std::uint64_t evicted_tokens = 0;   ///< pushed out by pressure so far
   std::uint64_t dropped_tokens = 0;   ///< of these, how many were in no other tier and so are lost
+  std::uint64_t waited_pages = 0;     ///< taken so far while another compute stream's work still used them
 
   /// Adds another's figures.
   constexpr tier_stats& operator+=(const tier_stats& other) noexcept
@@ -35,6 +36,7 @@ struct tier_stats
     resident_tokens += other.resident_tokens;
     evicted_tokens += other.evicted_tokens;
     dropped_tokens += other.dropped_tokens;
+    waited_pages += other.waited_pages;
     return *this;
   }
 };

@@ -27,6 +27,9 @@ struct cache_config
   cost_model costs = {};
   store_limits stores = {};          ///< bounds on what goes to stores and comes from them
   std::uint32_t kept_stretches = 1;  ///< hashes kept of a user with stretch fingerprints, 8 bytes each
+  /// Compute streams whose copies are kept apart (move/copy_lanes.hpp); more than that share. Each takes streams of its own,
+  /// and what the copy engines own.
+  std::uint32_t copy_lanes = 16;
   /// Pages and extents of an erased user are overwritten with zeros before anybody else gets them (move/eraser.hpp): those
   /// that they have when they are erased, not what an eviction took from them earlier; nor what stores keep,
   /// which have options of their own (memory_store_config::overwrite_dropped).

@@ -52,6 +52,7 @@ class executor
     state& s = states_.take(residency_->shape().layers);
     s.compute = compute;
     try {
+      s.lane = mover_->lanes().open(compute);
       take_over(planned, s);
       if (s.whole) {
         hold_whole(planned, requests, s);
@@ -59,9 +60,9 @@ class executor
         hold(planned, requests, s);
         forgetter_.carry_out(s.plan, held(s), requests, kept_stretches_);
         if constexpr (Residency::stores != 0) mover_->stores().forget(s.plan, held(s));
-        mover_->make_room(planned.victims);
-        taker_.take(s.plan, held(s), compute, s.arrives);
-        mover_->fetch(s.plan, held(s), taker_.landing(), s.arrives, &s.pages);
+        mover_->make_room(planned.victims, s.lane);
+        taker_.take(s.plan, held(s), compute, mover_->lanes().others_than(s.lane), s.arrives);
+        mover_->fetch(s.plan, held(s), taker_.landing(), s.arrives, &s.pages, s.lane);
         if constexpr (Residency::stores != 0) wait_for_stores(planned, s);
       }
       wait_for(residency_->device(), compute, taker_.earlier());
@@ -95,15 +96,15 @@ class executor
   [[nodiscard]] prefetch_outcome prefetch(batch& planned, const request& r)
   {
     state& s = states_.take(residency_->shape().layers);
-    prefetch_outcome out;
     try {
+      s.lane = mover_->lanes().open_unattended();
       take_over(planned, s);
       hold(planned, {&r, 1}, s);
       entry_type& e = *s.entries[0];
       const token_interval had = e.hot().tokens;
-      mover_->make_room(planned.victims);
-      taker_.take(s.plan, held(s), no_stream, s.arrives);
-      mover_->fetch(s.plan, held(s), taker_.landing(), s.arrives, nullptr);
+      mover_->make_room(planned.victims, s.lane);
+      taker_.take(s.plan, held(s), no_stream, mover_->lanes().others_than(s.lane), s.arrives);
+      mover_->fetch(s.plan, held(s), taker_.landing(), s.arrives, nullptr, s.lane);
       notes_.note_arrival(e, s.plan.requests.front(), s.plan, r.hint, false);
       prefetch_state& ahead = e.hot().prefetch();
       ahead.travel(s.arrives);
@@ -113,13 +114,7 @@ class executor
       abandon(s);
       throw;
     }
-    out.tokens = s.plan.requests.front().fetched;
-    out.pages = s.plan.requests.front().pages_taken;
-    for (const victim_plan& v : s.plan.victims) {
-      if (v.stale) continue;
-      out.displaced_pages += v.pages;
-      out.displaced_tokens += v.tokens;
-    }
+    const prefetch_outcome out = queued_by(s.plan);
     let_go(s, {});
     tell(residency_->tracker(), prefetch_queued{out.tokens, out.displaced_tokens});
     return out;
@@ -140,9 +135,10 @@ class executor
   {
     std::exception_ptr failed;
     const auto last_use = last_point(residency_->device(), s.compute, failed);
+    const lane_number lane = s.lane;
     let_go(s, last_use.value_or(event{}));
     if (failed != nullptr) std::rethrow_exception(failed);
-    settle();
+    settle(lane);
   }
 
   /// What stores have of a batch, and no memory, comes into the last memory first, or, if `counts_on` it, is offered to
@@ -159,9 +155,9 @@ class executor
   }
 
   /// Begins writes that have waited, and books what stores have answered.
-  void settle()
+  void settle(lane_number lane = no_lane)
   {
-    mover_->settle();
+    mover_->settle(lane);
     if constexpr (Residency::stores != 0) static_cast<void>(decide());
   }
   /// Blocks until all is done that is queued, and that follows from what stores answer.
@@ -174,8 +170,6 @@ class executor
   }
 
  private:
-  static constexpr stream_id no_stream{~std::uint32_t{0}};  // nothing is computed for a prefetch
-
   [[nodiscard]] static std::span<entry_type* const> held(const state& s) noexcept
   {
     return std::span(s.entries).first(s.held);
@@ -194,7 +188,7 @@ class executor
       if (!s.late.waits(i)) end_hold(e, whole || rows[i].whole);
     }
     s.held = 0;
-    mover_->give_back(s.pages, last_use);
+    mover_->give_back(s.pages, s.lane, last_use);
     if (late_.release(s)) states_.take_back(s);
   }
 
@@ -281,7 +275,7 @@ class executor
   void keep_late(std::size_t request, state& s);
   void write_through(std::span<entry_type* const> committed, const state& s)
   {
-    mover_->write_through(committed, s.plan.compute.empty() ? std::span<const event>() : std::span(s.done));
+    mover_->write_through(committed, s.plan.compute.empty() ? std::span<const event>() : std::span(s.done), s.lane);
   }
 
   Residency* residency_;

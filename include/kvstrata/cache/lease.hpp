@@ -6,6 +6,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/page_table.hpp>
+#include <kvstrata/move/copy_lanes.hpp>
 #include <kvstrata/move/lease_pages.hpp>
 #include <kvstrata/plan/lease_tag.hpp>
 #include <kvstrata/plan/plan.hpp>
@@ -37,6 +38,7 @@ struct lease_state
   [[no_unique_address]] late_requests<Entry, Stores> late;
   stream_id compute{};
   lease_tag tag;
+  lane_number lane = no_lane;  ///< of its copies
   bool committed = false;
   bool whole = false;  ///< all of it lay in the slab, and nothing that the cache knows of the tokens changes
 
@@ -44,6 +46,7 @@ struct lease_state
   void begin(std::size_t layer_count)
   {
     held = 0;
+    lane = no_lane;
     prefetched = 0;
     committed = false;
     late.clear();

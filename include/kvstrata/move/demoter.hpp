@@ -3,12 +3,13 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/move/admits.hpp>
-#include <kvstrata/move/copy_job.hpp>
+#include <kvstrata/move/copy_lanes.hpp>
+#include <kvstrata/move/operation.hpp>
 #include <kvstrata/move/stores/store_lines.hpp>
+#include <kvstrata/move/waits_counted.hpp>
 #include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/plan/victims.hpp>
-#include <kvstrata/transfer/concepts.hpp>
-#include <kvstrata/transfer/demotion.hpp>
+#include <kvstrata/transfer/ticket.hpp>
 
 #include <algorithm>
 #include <array>
@@ -20,17 +21,20 @@
 namespace kvstrata {
 
 /// Not synchronised. Nothing here blocks, unless the transfer policy does. An operation writes from one level to any below
-/// it: start, write_down for each, queue. Room in level J is made in the midst of an operation from above J.
+/// it: start, write_down for each, queue. Room in level J is made in the midst of an operation from above J. Each copy has
+/// a lane, in which the operation queues it with the others of that lane.
 template <class Residency, class Transfer>
 class demoter
 {
  public:
   using entry_type = typename Residency::entry_type;
   using device_type = typename Residency::device_type;
-  using channel = typename Transfer::template on<device_type>;
   static constexpr level_index memories = Residency::memories;
+  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2)>;
 
-  demoter(Residency& r, channel& c) : residency_(&r), channel_(&c), between_(r.device()) {}
+  demoter(Residency& r, lanes_type& lanes) : residency_(&r), lanes_(&lanes) {}
+
+  [[nodiscard]] lanes_type& lanes() noexcept { return *lanes_; }
 
   /// Somebody who sheds tokens of a level; stale: of an old epoch, who goes from all of them.
   struct leaving
@@ -47,15 +51,15 @@ class demoter
     refusal why = refusal::held;
   };
 
-  /// Makes room in the slab by these victims.
-  void make_room(std::span<const victim<entry_type>> victims)
+  /// Makes room in the slab by these victims, for whoever has that lane.
+  void make_room(std::span<const victim<entry_type>> victims, lane_number lane)
   {
     auto& all = leaving_[0];
     all.clear();
     for (const victim<entry_type>& v : victims) {
       all.push_back({v.who, residency_->slab().cut(*v.who, v.pages, v.rear), residency_->is_stale(*v.who)});
     }
-    send_away<0>(all);
+    send_away<0>(all, lane);
   }
 
   /// What the write policy of level To makes of a copy in level From.
@@ -71,50 +75,46 @@ class demoter
   template <level_index From>
   void start()
   {
-    operation& op = operations_[From];
-    op.after.clear();
-    for (level_index to = From + 1; to < memories; ++to) op.jobs[to].start(*residency_);
+    operations_[From].start(*residency_, lanes_->size(), From);
   }
 
-  /// Its copies wait for whatever still uses the entry's bytes in these two levels.
+  /// The copies of the lane wait for whatever still uses the entry's bytes in these two levels.
   template <level_index From, level_index To>
-  void wait_for_uses(const entry_type& e)
+  void wait_for_uses(const entry_type& e, lane_number lane)
   {
-    add_last_uses<From, To>(operations_[From].after, e);
+    add_last_uses<From, To>(operations_[From].in(lane).after, e);
   }
 
   template <level_index From>
   [[nodiscard]] std::uint64_t bytes() const noexcept
   {
-    std::uint64_t sum = 0;
-    for (level_index to = From + 1; to < memories; ++to) sum += operations_[From].jobs[to].list().bytes();
-    return sum;
+    return operations_[From].bytes();
   }
 
   /// Adds what of `wanted`, which level From has, level To lacks and has room for, and counts it as there: whoever reads it
   /// waits for the copy. Returns how many tokens found no room, and why.
   template <level_index From, level_index To>
-  refused write_down(entry_type& e, token_interval wanted)
+  refused write_down(entry_type& e, token_interval wanted, lane_number lane)
   {
     refused out;
-    operation& op = operations_[From];
+    auto& op = operations_[From].in(lane);
     auto& mine = e.template at<To>();
     op.jobs[To].template concern_with<From, To>(e);
     interval_list& missing = missing_[From];
     missing.clear();
     append_uncovered(missing, wanted, mine.tokens, {});
-    for (const token_interval part : missing) {
-      const bool apart = !joinable(part, mine.tokens);
-      if (mine.extents.empty() && !admits<To>(*residency_, e, e.template at<From>().tokens, part)) {
-        out.tokens += part.size();
+    for (const token_interval lacking : missing) {
+      const bool apart = !joinable(lacking, mine.tokens);
+      if (mine.extents.empty() && !admits<To>(*residency_, e, e.template at<From>().tokens, lacking)) {
+        out.tokens += lacking.size();
         out.why = refusal::not_admitted;
         continue;
       }
-      const token_interval taken = apart ? token_interval{} : reserve<To>(e, part, op.after);
-      if (taken.size() != part.size()) {
-        out.tokens += part.size() - taken.size();
+      const token_interval taken = apart ? token_interval{} : reserve<To>(e, lacking, op.after, lane);
+      if (taken.size() != lacking.size()) {
+        out.tokens += lacking.size() - taken.size();
         const bool too_large =
-            residency_->pages_to_take(hull(part, mine.tokens)).size() > residency_->template level<To>().capacity();
+            residency_->pages_to_take(hull(lacking, mine.tokens)).size() > residency_->template level<To>().capacity();
         out.why = apart ? refusal::apart : too_large ? refusal::full : refusal::held;
       }
       if (taken.empty()) continue;
@@ -125,29 +125,31 @@ class demoter
     return out;
   }
 
-  /// Queues the operation's copies; layer l after ready[l], where that is not empty. `moved(ticket)` hears of each. Returns
-  /// the tokens whose copy the device refused: they are where they were before, and no further.
+  /// Queues the operation's copies; layer l after ready[l], where that is not empty. `moved(ticket, lane)` hears of each.
+  /// Returns the tokens whose copy the device refused: they are where they were before, and no further.
   template <level_index From, class Moved>
   std::uint64_t queue(std::span<const event> ready, Moved&& moved)
   {
-    operation& op = operations_[From];
     std::uint64_t dropped = 0;
-    each_level<From + 1, memories>([&](auto to) {
-      copy_job<Residency>& job = op.jobs[to()];
-      if (job.empty()) return;
-      ticket done;
-      try {
-        if constexpr (From == 0) done = channel_->offload(job.list(), ready, op.after);
-        else done = between_.demote(job.list(), op.after);
-      } catch (const copy_refused&) {
-        const std::uint64_t tokens = job.retract(op.after);
-        dropped += tokens;
-        return residency_->note_dropped(From, to(), tokens);
-      }
-      job.mark_used(done.last());
-      job.each_entry([&](entry_type& e) { residency_->template level<to()>().written(e); });
-      moved(done);
-      tell(residency_->tracker(), bytes_offloaded{done.bytes, done.copies, done.pieces, From, to()});
+    operations_[From].each([&](lane_number lane, auto& in_lane) {
+      each_level<From + 1, memories>([&](auto to) {
+        copy_job<Residency>& job = in_lane.jobs[to()];
+        if (job.empty()) return;
+        ticket done;
+        try {
+          if constexpr (From == 0) done = lanes_->copies(lane).offload(job.list(), ready, in_lane.after);
+          else done = lanes_->between(lane).demote(job.list(), in_lane.after);
+        } catch (const copy_refused&) {
+          const std::uint64_t tokens = job.retract(in_lane.after);
+          dropped += tokens;
+          return residency_->note_dropped(From, to(), tokens);
+        }
+        job.mark_used(done.last());
+        lanes_->queued(lane, done);
+        job.each_entry([&](entry_type& e) { residency_->template level<to()>().written(e); });
+        moved(done, lane);
+        tell(residency_->tracker(), bytes_offloaded{done.bytes, done.copies, done.pieces, From, to()});
+      });
     });
     return dropped;
   }
@@ -156,23 +158,16 @@ class demoter
   template <level_index From>
   void retract() noexcept
   {
-    operation& op = operations_[From];
-    for (level_index to = From + 1; to < memories; ++to) static_cast<void>(op.jobs[to].retract(op.after));
+    operations_[From].retract();
   }
 
  private:
   template <class, class>
   friend class mover;  // which has the stores, and fills the last memory from them
 
-  struct operation
-  {
-    fence after;                                                ///< what its copies wait for
-    std::array<copy_job<Residency>, Residency::memories> jobs;  ///< [level that they go to]
-  };
-
   /// Sends down what only that level has of what these shed, as the levels below want it, and drops it here.
   template <level_index Level>
-  void send_away(std::span<const leaving> all)
+  void send_away(std::span<const leaving> all, [[maybe_unused]] lane_number lane)
   {
     for (const leaving& l : all) ++l.who->holds;  // or a level below might make room at their expense
     std::size_t ended = 0;
@@ -180,8 +175,11 @@ class demoter
       for (const leaving& l : all) {
         if (l.stale) residency_->drop_copies(*l.who);
       }
-      if constexpr (Level + 1 < memories) write_back<Level>(all);
-      else if constexpr (Residency::stores != 0) stores_->put_away(all);
+      if constexpr (Level + 1 < memories) write_back<Level>(all, lane);
+      else if constexpr (Residency::stores != 0) {
+        stores_->put_away(all,
+                          [&](const entry_type& e) { return e.is_hot() ? lanes_->of(lane, e.hot().last_use) : lane; });
+      }
       for (; ended < all.size(); ++ended) {
         const leaving& l = all[ended];
         if (!l.stale) residency_->template shed<Level>(*l.who, l.cut);
@@ -198,14 +196,14 @@ class demoter
   }
 
   template <level_index Level>
-  void write_back(std::span<const leaving> all)
+  void write_back(std::span<const leaving> all, lane_number lane)
   {
     start<Level>();
     try {
       for (const leaving& l : all) {
-        if (!l.stale) write_back_one<Level>(*l.who, l.cut.lost);
+        if (!l.stale) write_back_one<Level>(*l.who, l.cut.lost, lane);
       }
-      static_cast<void>(queue<Level>({}, [](const ticket&) {}));
+      static_cast<void>(queue<Level>({}, [](const ticket&, lane_number) {}));
     } catch (...) {
       retract<Level>();
       throw;
@@ -213,44 +211,46 @@ class demoter
   }
 
   template <level_index Level>
-  void write_back_one(entry_type& e, token_interval lost)
+  void write_back_one(entry_type& e, token_interval lost, lane_number mine)
   {
     residency_->hot().heat(e);
     each_level<Level + 1, memories>([&](auto to) {
       if (e.template tokens_in<Level + 1, memories>(lost) == lost.size()) return;
       if (!Residency::template level_at<to()>::writes::writes_back(facts<Level>(e))) return;
-      wait_for_uses<Level, to()>(e);
+      const lane_number lane = lanes_->of(mine, e.hot().last_use);
+      wait_for_uses<Level, to()>(e, lane);
       const token_interval there = e.template at<to()>().tokens;
       // A level keeps one interval of a user: what lies between goes along.
       const bool apart = !joinable(lost, there);
       static_cast<void>(
-          write_down<Level, to()>(e, apart ? intersect(e.template at<Level>().tokens, hull(lost, there)) : lost));
+          write_down<Level, to()>(e, apart ? intersect(e.template at<Level>().tokens, hull(lost, there)) : lost, lane));
     });
   }
 
-  /// What of `part` level To takes; the entry has extents for that then, to be written after `after`.
+  /// What of `part` level To takes; the entry has extents for that then, to be written after `after` by whoever has that lane.
   template <level_index To>
-  [[nodiscard]] token_interval reserve(entry_type& e, token_interval part, fence& after)
+  [[nodiscard]] token_interval reserve(entry_type& e, token_interval part, fence& after, lane_number lane)
   {
     const page_interval wanted = residency_->pages_to_take(part);
     auto& frames = residency_->template level<To>().memory();
     auto& mine = e.template at<To>().extents;
     std::vector<taken_pages>& taken = taken_[To];
     taken.clear();
+    const waits_counted<To, Residency> counted(*residency_);
     page_interval got = wanted;
     const page_interval have = e.template at<To>().covered();
     if (!have.empty() && wanted.begin < have.begin) {
       const page_count missing = have.begin - wanted.begin;
-      make_room<To>(missing, true);
+      make_room<To>(missing, true, lane);
       if (residency_->template level<To>().free() < missing) {
         got = {have.begin, std::clamp(wanted.end, have.begin, have.end)};
         return intersect(part, residency_->tokens_in(got));
       }
-      frames.take_front(mine, wanted.begin, taken);
+      frames.take_front(mine, wanted.begin, taken, lanes_->others_than(lane));
     }
     if (have.empty() || wanted.end > have.end) {
-      make_room<To>(wanted.end - (have.empty() ? wanted.begin : have.end), false);
-      got.end = (std::min)(wanted.end, frames.take_rear(mine, wanted, taken));
+      make_room<To>(wanted.end - (have.empty() ? wanted.begin : have.end), false, lane);
+      got.end = (std::min)(wanted.end, frames.take_rear(mine, wanted, taken, lanes_->others_than(lane)));
     }
     for (const taken_pages& t : taken) remember(residency_->device(), after, t.last_use);
     return intersect(part, residency_->tokens_in(got));
@@ -258,7 +258,7 @@ class demoter
 
   /// Evicts below the slab until `pages` frames are free or nobody is left; `or_none`: nobody of this epoch goes when all would not do.
   template <level_index Level>
-  void make_room(page_count pages, bool or_none)
+  void make_room(page_count pages, bool or_none, lane_number lane)
   {
     auto& here = residency_->template level<Level>();
     if (here.free() >= pages) return;
@@ -284,17 +284,16 @@ class demoter
       wanted -= (std::min)(wanted, shedding::pages_to_shed(have, wanted));
       return wanted != 0;
     });
-    send_away<Level>(std::span<const leaving>(all).first(or_none && wanted != 0 ? stale : all.size()));
+    send_away<Level>(std::span<const leaving>(all).first(or_none && wanted != 0 ? stale : all.size()), lane);
   }
 
   Residency* residency_;
-  channel* channel_;
+  lanes_type* lanes_;
   [[no_unique_address]] std::conditional_t<(Residency::stores != 0), store_lines<Residency>*, no_store_lines> stores_{};
-  [[no_unique_address]] std::conditional_t<(memories > 2), demotion<device_type>, no_demotion> between_;
-  std::array<operation, memories> operations_;            // [level that they come from]
-  std::array<std::vector<leaving>, memories> leaving_;    // [level]
-  std::array<interval_list, memories> missing_;           // [level that it comes from], of the user at hand
-  std::array<std::vector<taken_pages>, memories> taken_;  // [level that gives them]
+  std::array<operation<Residency>, memories> operations_;  // [level that they come from]
+  std::array<std::vector<leaving>, memories> leaving_;     // [level]
+  std::array<interval_list, memories> missing_;            // [level that it comes from], of the user at hand
+  std::array<std::vector<taken_pages>, memories> taken_;   // [level that gives them]
 };
 
 }  // namespace kvstrata

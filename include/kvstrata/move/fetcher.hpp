@@ -2,10 +2,10 @@
 #pragma once
 
 #include <kvstrata/move/copy_job.hpp>
+#include <kvstrata/move/copy_lanes.hpp>
 #include <kvstrata/move/lease_pages.hpp>
 #include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/plan/plan.hpp>
-#include <kvstrata/transfer/concepts.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,18 +20,19 @@ class fetcher
 {
  public:
   using entry_type = typename Residency::entry_type;
-  using channel = typename Transfer::template on<typename Residency::device_type>;
   static constexpr level_index memories = Residency::memories;
+  using lanes_type = copy_lanes<Transfer, typename Residency::device_type, (memories > 2)>;
 
-  fetcher(Residency& r, channel& c) : residency_(&r), channel_(&c) {}
+  fetcher(Residency& r, lanes_type& lanes) : residency_(&r), lanes_(&lanes) {}
 
   /// Queues the copies that bring the plan's fetched pieces up, and adds to arrives[l] when layer l has arrived. `after`:
   /// the earlier uses of the pages. With `pages`, whole pages land in the window as long as it has room, and the
   /// relocation to their own pages is queued behind them; pages that a piece fills only in part never do, because others
-  /// are written there.
+  /// are written there. All of it in that lane; nothing lands where another lane's leases still read.
   void fetch(const batch_plan& plan, std::span<entry_type* const> users, const fence& after, std::span<fence> arrives,
-             [[maybe_unused]] lease_pages* pages)
+             [[maybe_unused]] lease_pages* pages, lane_number lane)
   {
+    lane_ = lane;
     direct_.start(*residency_);
     fence direct_after = after;
     if constexpr (Transfer::lands_in_window) {
@@ -77,8 +78,9 @@ class fetcher
   ticket queue(copy_job<Residency>& job, const fence& after, std::span<fence> arrives, fence* uses = nullptr)
   {
     if (job.empty()) return {};
-    ticket moved = channel_->onload(job.list(), after);
+    ticket moved = lanes_->copies(lane_).onload(job.list(), after);
     job.mark_used(moved.last());
+    lanes_->queued(lane_, moved);
     if (uses != nullptr) remember(residency_->device(), *uses, moved.last());
     for (std::size_t l = 0; l < arrives.size(); ++l) arrives[l].add(moved.layer(static_cast<layer_index>(l)));
     tell(residency_->tracker(), bytes_onloaded{moved.bytes, moved.copies, moved.pieces, job.bytes_from()});
@@ -120,8 +122,9 @@ class fetcher
     auto& device = residency_->device();
     const ticket landed = queue(landing_, landing_after, arrives, &pages.uses);
     if (landed.empty()) return;
-    const ticket moved = channel_->relocate(relocation_, landed, relocation_after);
+    const ticket moved = lanes_->copies(lane_).relocate(relocation_, landed, relocation_after);
     remember(device, pages.uses, moved.last());
+    lanes_->queued(lane_, moved);
     landing_.each_entry([&](entry_type& e) { remember(device, e.hot().last_use[0], moved.last()); });
     tell(residency_->tracker(), bytes_relocated{moved.bytes, moved.copies, moved.pieces});
   }
@@ -139,7 +142,9 @@ class fetcher
     while (next < last) {
       pages.runs.reserve(pages.runs.size() + 1);  // so that what is taken is on record
       landed_.reserve(landed_.size() + 1);
-      const auto taken = residency_->slab().tier().window().try_take(last - next);
+      auto& window = residency_->slab().tier().window();
+      const auto taken =
+          lanes_->apart() ? window.try_take_now(last - next, lanes_->others_than(lane_)) : window.try_take(last - next);
       if (!taken) break;
       pages.runs.push_back({.request = number, .page = next, .where = taken->run});
       landed_.push_back({next, taken->run.count, taken->run.first});
@@ -153,7 +158,8 @@ class fetcher
   }
 
   Residency* residency_;
-  channel* channel_;
+  lanes_type* lanes_;
+  lane_number lane_ = 0;  // of the fetch at hand
   copy_job<Residency> direct_, landing_;
   copy_list relocation_;
   std::vector<placed_extent> landed_;  // of the piece at hand

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/attempts.hpp>
+#include <kvstrata/move/copy_lanes.hpp>
 #include <kvstrata/move/demoter.hpp>
 #include <kvstrata/move/eraser.hpp>
 #include <kvstrata/move/fetcher.hpp>
@@ -20,14 +21,15 @@ class mover
   using entry_type = typename Residency::entry_type;
   using device_type = typename Residency::device_type;
   static constexpr level_index memories = Residency::memories;
+  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2)>;
 
   /// Throws config_error where the transfer cannot move such pages, or lands in a window that is not there.
   mover(Residency& r, const typename Residency::tiers_type::config& sizes, const write_limits& writes,
-        const store_limits& stores, bool overwrites_erased = false)
+        const store_limits& stores, std::uint32_t most_lanes, bool overwrites_erased = false)
       : residency_(&checked(r)),
-        channel_(r.device()),
-        up_(r, channel_),
-        down_(r, channel_),
+        lanes_(r.device(), most_lanes),
+        up_(r, lanes_),
+        down_(r, lanes_),
         writes_(r, down_, writes),
         stores_(r, sizes, stores),
         eraser_(r, overwrites_erased)
@@ -36,6 +38,9 @@ class mover
   }
   mover(const mover&) = delete;
   mover& operator=(const mover&) = delete;
+
+  /// Whose copies run behind whose: leases, and what else is queued here, say in which lane they are.
+  [[nodiscard]] lanes_type& lanes() noexcept { return lanes_; }
 
   /// Where a stack has any.
   [[nodiscard]] store_lines_of<Residency>& stores() noexcept { return stores_; }
@@ -74,18 +79,19 @@ class mover
 
   /// Makes room in the slab: the victims shed what they are to shed, after what only the slab has went down, if a write
   /// policy says so.
-  void make_room(std::span<const victim<entry_type>> victims) { down_.make_room(victims); }
+  void make_room(std::span<const victim<entry_type>> victims, lane_number lane) { down_.make_room(victims, lane); }
 
   /// As fetcher's.
   void fetch(const batch_plan& plan, std::span<entry_type* const> users, const fence& after, std::span<fence> arrives,
-             lease_pages* pages)
+             lease_pages* pages, lane_number lane)
   {
-    if constexpr (memories > 1) up_.fetch(plan, users, after, arrives, pages);
+    if constexpr (memories > 1) up_.fetch(plan, users, after, arrives, pages, lane);
   }
 
-  /// Gives back the pages of a lease; `last_use`: what has read them.
-  void give_back(lease_pages& pages, event last_use) noexcept
+  /// Gives back the pages of a lease, and its place in a lane; `last_use`: what has read them.
+  void give_back(lease_pages& pages, lane_number lane, event last_use) noexcept
   {
+    lanes_.close(lane, last_use);
     if (!pages.runs.empty()) remember(residency_->device(), pages.uses, last_use);
     for (const lease_pages::run& r : pages.runs) residency_->slab().tier().give_back_window(r.where, pages.uses);
     pages.runs.clear();
@@ -96,26 +102,28 @@ class mover
   static constexpr bool heeds_hits = memories > 1 || Residency::stores != 0 || Residency::template level_at<0>::hears;
 
   /// Queues the copies that the write policies want after a commit of these users; layer l after ready[l].
-  void write_through(std::span<entry_type* const> committed, std::span<const event> ready)
+  void write_through(std::span<entry_type* const> committed, std::span<const event> ready, lane_number lane)
   {
-    if constexpr (memories > 1) writes_.write_through(committed, ready);
-    if constexpr (Residency::stores != 0) stores_.write_through(committed);
+    if constexpr (memories > 1) writes_.write_through(committed, ready, lane);
+    if constexpr (Residency::stores != 0) stores_.write_through(committed, lane);
     if constexpr (Residency::template level_at<0>::hears) {
       for (entry_type* e : committed) residency_->slab().changed(*e);
     }
   }
 
-  /// Begins writes that have waited for their turn, and books what stores have answered.
-  void settle()
+  /// Begins writes that have waited for their turn, in this lane or in that of the stream that they wait for, and books what
+  /// stores have answered. no_lane: for nobody in particular.
+  void settle(lane_number lane)
   {
+    if (lane == no_lane) lane = lanes_.unattended();
     if constexpr (Residency::stores != 0) stores_.settle(reserve());
-    if constexpr (memories > 1) writes_.settle();
+    if constexpr (memories > 1) writes_.settle(lane);
   }
 
   /// Writes down up to about `budget` dirty tokens ahead of need, the coldest first. Returns how many.
   std::uint64_t clean(std::uint64_t budget)
   {
-    if constexpr (memories > 1) return writes_.clean(budget);
+    if constexpr (memories > 1) return writes_.clean(budget, lanes_.unattended());
     else return 0;
   }
 
@@ -154,7 +162,7 @@ class mover
   [[nodiscard]] auto reserve()
   {
     return [this](entry_type& e, token_interval part, fence& after) {
-      return down_.template reserve<memories - 1>(e, part, after);
+      return down_.template reserve<memories - 1>(e, part, after, lanes_.unattended());
     };
   }
 
@@ -183,7 +191,7 @@ class mover
   }
 
   Residency* residency_;
-  typename Transfer::template on<device_type> channel_;
+  lanes_type lanes_;
   fetcher<Residency, Transfer> up_;
   demoter<Residency, Transfer> down_;
   writer<Residency, Transfer> writes_;

@@ -1,10 +1,11 @@
 // Takes a batch's pages in the slab, and sorts what still uses them by who must wait for it.
 #pragma once
 
-#include <kvstrata/books/frames.hpp>
 #include <kvstrata/books/hot_record.hpp>
+#include <kvstrata/books/taken_pages.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/last_use.hpp>
+#include <kvstrata/move/waits_counted.hpp>
 #include <kvstrata/plan/plan.hpp>
 
 #include <cstddef>
@@ -36,9 +37,13 @@ class page_taker
   }
 
   /// Takes what each request wants beyond what its user has; there is room for it. Adds to `arrives` when the layers of
-  /// prefetches that are under way have arrived. The model works on `compute`. When it throws, what was taken stays with its users.
-  void take(const batch_plan& plan, std::span<entry_type* const> users, stream_id compute, std::span<fence> arrives)
+  /// prefetches that are under way have arrived. The model works on `compute`, beside `others` (tiers/run_pool.hpp). When it
+  /// throws, what was taken stays with its users.
+  template <class Others>
+  void take(const batch_plan& plan, std::span<entry_type* const> users, stream_id compute, const Others& others,
+            std::span<fence> arrives)
   {
+    const waits_counted<0, Residency> counted(*residency_);
     for (std::size_t i = 0; i < users.size(); ++i) {
       entry_type& e = *users[i];
       const request_plan& r = plan.requests[i];
@@ -53,9 +58,9 @@ class page_taker
       auto& slab = residency_->slab().memory();
       const std::size_t before = taken_.size();
       if (!mine.extents.empty() && wanted.begin < mine.covered().begin) {
-        slab.take_front(mine.extents, wanted.begin, taken_);
+        slab.take_front(mine.extents, wanted.begin, taken_, others);
       }
-      if (slab.take_rear(mine.extents, wanted, taken_) < wanted.end) {
+      if (slab.take_rear(mine.extents, wanted, taken_, others) < wanted.end) {
         throw error("the slab ran out of pages that the plan had counted on");
       }
       for (std::size_t t = before; t < taken_.size(); ++t) sort(taken_[t], e, plan.pieces_of(r));

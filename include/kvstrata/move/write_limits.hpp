@@ -12,7 +12,7 @@ namespace kvstrata {
 
 struct write_limits
 {
-  /// Bytes of commits and of the cleaner that may be on their way down at once. A write that would begin beyond that
+  /// Bytes of commits and of the cleaner that may be on their way down at once, for each compute stream. A write that would begin beyond that
   /// waits for its turn and keeps its place; what an eviction needs is written all the same.
   std::uint64_t in_flight_bytes = (std::numeric_limits<std::uint64_t>::max)();
   /// When more than this share of the device's tokens is dirty after a commit, the coldest are written down ...

@@ -4,6 +4,8 @@
 #include <kvstrata/books/entry.hpp>
 #include <kvstrata/device/concepts.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -11,7 +13,8 @@
 namespace kvstrata {
 
 /// Users keep their place until their write begins; those who go leave by themselves. Without a bound it keeps nothing and
-/// asks nothing. Not synchronised.
+/// asks nothing. Each lane of copies has the bound to itself, and who joined in a lane holds up that lane alone: what waits for
+/// one compute stream's kernels keeps nobody else's writes. Not synchronised.
 template <class Entry>
 class write_queue
 {
@@ -19,48 +22,71 @@ class write_queue
   explicit write_queue(std::uint64_t most_bytes) : most_(most_bytes) {}
   write_queue(const write_queue&) = delete;
   write_queue& operator=(const write_queue&) = delete;
-  ~write_queue() { waiting_.clear(); }
+  ~write_queue() = default;
 
-  [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
+  [[nodiscard]] bool empty() const noexcept
+  {
+    return std::all_of(lines_.begin(), lines_.end(), [](const line& one) { return one.waiting.empty(); });
+  }
+  /// Does somebody wait who joined in that lane?
+  [[nodiscard]] bool waits(std::size_t lane) const noexcept
+  {
+    return lane < lines_.size() && !lines_[lane].waiting.empty();
+  }
   /// O(those who wait).
-  [[nodiscard]] std::uint64_t size() const noexcept { return waiting_.size(); }
+  [[nodiscard]] std::uint64_t size() const noexcept
+  {
+    std::uint64_t all = 0;
+    for (const line& one : lines_) all += one.waiting.size();
+    return all;
+  }
 
   /// May a write begin that comes after `queued` bytes that are not under way yet? Never blocks.
   template <device Device>
-  [[nodiscard]] bool may_begin(Device& d, std::uint64_t queued)
+  [[nodiscard]] bool may_begin(Device& d, std::uint64_t queued, std::size_t lane = 0)
   {
     if (!is_bounded()) return true;
-    while (!under_way_.empty() && d.query(under_way_.front().last)) {
-      bytes_ -= under_way_.front().bytes;
-      under_way_.pop_front();
+    line& mine = line_of_lane(lane);
+    while (!mine.under_way.empty() && d.query(mine.under_way.front().last)) {
+      mine.bytes -= mine.under_way.front().bytes;
+      mine.under_way.pop_front();
     }
-    return bytes_ + queued < most_;
+    return mine.bytes + queued < most_;
   }
 
   /// `bytes` bytes are under way until `last`.
-  void add(event last, std::uint64_t bytes)
+  void add(event last, std::uint64_t bytes, std::size_t lane = 0)
   {
     if (!is_bounded()) return;
-    under_way_.push_back({last, bytes});
-    bytes_ += bytes;
+    line& mine = line_of_lane(lane);
+    mine.under_way.push_back({last, bytes});
+    mine.bytes += bytes;
   }
 
   /// The user, who is hot, waits, behind those who do already; who waits already keeps their place.
-  void join(Entry& e) noexcept
+  void join(Entry& e, std::size_t lane = 0)
   {
-    if (!e.hot().write_place.is_linked()) waiting_.push_back(e.hot());
+    if (!e.hot().write_place.is_linked()) line_of_lane(lane).waiting.push_back(e.hot());
   }
 
-  /// Calls visit(entry) -> verdict for those who wait, the first first, until it says stop.
-  enum class verdict : std::uint8_t { stays, leaves, stop };
+  /// Calls visit(entry) -> verdict for those who wait, lane by lane, the first first, until it says stop.
+  enum class verdict : std::uint8_t {
+    stays,
+    leaves,
+    next_lane,  ///< stays, as do those behind it in the lane
+    stop,
+  };
   template <class Visit>
   void walk(Visit&& visit)
   {
-    for (auto it = waiting_.begin(); it != waiting_.end();) {
-      switch (visit(*it->who)) {
-        case verdict::stays: ++it; break;
-        case verdict::leaves: it = waiting_.erase(it); break;
-        case verdict::stop: return;
+    for (line& one : lines_) {
+      for (auto it = one.waiting.begin(); it != one.waiting.end();) {
+        switch (visit(*it->who)) {
+          case verdict::stays: ++it; break;
+          case verdict::leaves: it = one.waiting.erase(it); break;
+          case verdict::next_lane: it = one.waiting.end(); break;
+          case verdict::stop: return;
+        }
       }
     }
   }
@@ -73,13 +99,29 @@ class write_queue
     event last;
     std::uint64_t bytes = 0;
   };
+  /// Of a lane.
+  struct line
+  {
+    line() = default;
+    line(const line&) = delete;
+    line& operator=(const line&) = delete;
+    ~line() { waiting.clear(); }
+
+    line_of<hot_record, &hot_record::write_place> waiting;
+    std::deque<transfer> under_way;
+    std::uint64_t bytes = 0;  // of it
+  };
+
+  [[nodiscard]] line& line_of_lane(std::size_t lane)
+  {
+    while (lines_.size() <= lane) lines_.emplace_back();
+    return lines_[lane];
+  }
 
   [[nodiscard]] bool is_bounded() const noexcept { return most_ != (std::numeric_limits<std::uint64_t>::max)(); }
 
   std::uint64_t most_;
-  std::uint64_t bytes_ = 0;
-  std::deque<transfer> under_way_;
-  line_of<hot_record, &hot_record::write_place> waiting_;
+  std::deque<line> lines_;  // [lane]; they stay where they are
 };
 
 }  // namespace kvstrata

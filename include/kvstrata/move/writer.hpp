@@ -32,16 +32,17 @@ class writer
   /// Users whose write waits for its turn. O(them).
   [[nodiscard]] std::uint64_t waiting() const noexcept { return queue_.size(); }
 
-  /// Writes down what the levels' write policies want after a commit of these users; layer l after ready[l]. What may not
-  /// begin waits, behind those that wait already. Then cleans, when too much is dirty.
-  void write_through(std::span<entry_type* const> committed, std::span<const event> ready)
+  /// Writes down what the levels' write policies want after a commit of these users; layer l after ready[l], which lies on
+  /// the compute stream of that lane. What may not begin waits, behind those that wait already. Then cleans, when too much
+  /// is dirty.
+  void write_through(std::span<entry_type* const> committed, std::span<const event> ready, lane_number lane)
   {
-    settle();
+    settle(lane);
     down_->template start<0>();
     try {
       for (entry_type* e : committed) {
         residency_->dirty().warm(*e);
-        each_level<1, memories>([&](auto to) { write_committed<to()>(*e, ready.empty()); });
+        each_level<1, memories>([&](auto to) { write_committed<to()>(*e, ready.empty(), lane); });
       }
       static_cast<void>(queue_copies(ready));
     } catch (...) {
@@ -54,21 +55,23 @@ class writer
     if (limits_.clean_above < 1 && dirty / capacity > limits_.clean_above) {
       const double surplus = dirty - limits_.clean_below * capacity;
       static_cast<void>(
-          clean(static_cast<std::uint64_t>(surplus) + 1, 16));  // a commit takes no longer for refused ones
+          clean(static_cast<std::uint64_t>(surplus) + 1, lane, 16));  // a commit takes no longer for refused ones
     }
   }
 
   /// Writes down dirty tokens of users whom nobody holds, partial last pages too, the coldest first: at most about
   /// `budget` tokens, in whole users, and no more than may begin. Returns how many. Passes over those whom the levels
-  /// below have refused since their last request, at most `most_refused` of them; the next call goes on there.
-  std::uint64_t clean(std::uint64_t budget, std::size_t most_refused = (std::numeric_limits<std::size_t>::max)())
+  /// below have refused since their last request, at most `most_refused` of them; the next call goes on there. In that
+  /// lane, but for what waits for another lane's stream.
+  std::uint64_t clean(std::uint64_t budget, lane_number lane,
+                      std::size_t most_refused = (std::numeric_limits<std::size_t>::max)())
   {
     chosen_.clear();
     std::uint64_t tokens = 0;
     std::size_t passed = 0;
     auto& dirty = residency_->dirty();
     dirty.start_walk();
-    while (tokens < budget && may_begin(tokens * token_bytes())) {
+    while (tokens < budget && may_begin(tokens * token_bytes(), lane)) {
       entry_type* const e = dirty.next();
       if (e == nullptr) break;
       if (residency_->is_stale(*e)) dirty.note(*e, false);
@@ -81,33 +84,37 @@ class writer
     }
     tokens =
         write_chosen([](auto, const entry_type& e) { return e.hot().dirty == 0 ? token_interval{} : e.hot().tokens; },
-                     false)
+                     lane, false)
             .tokens;
     if (tokens != 0) tell(residency_->tracker(), tokens_cleaned{tokens});
     return tokens;
   }
 
-  /// Begins the writes whose turn has come, in the order of waiting. Held users keep their place. When something throws, or
-  /// the device refuses a copy, all keep theirs.
-  void settle()
+  /// Begins the writes whose turn has come, in the order of waiting: each in the lane of the compute stream that it waits for,
+  /// or in this one. Held users keep their place. When something throws, or the device refuses a copy, all keep theirs.
+  void settle(lane_number mine)
   {
-    if (queue_.empty() || !may_begin(0)) return;
+    if (queue_.empty()) return;
     chosen_.clear();
-    std::uint64_t bytes = 0;
+    queued_.assign(down_->lanes().size(), 0);
+    std::size_t passed_over = 0;
     using verdict = typename write_queue<entry_type>::verdict;
     queue_.walk([&](entry_type& e) {
-      if (!may_begin(bytes)) return verdict::stop;
+      const lane_number lane = lane_of(e, mine);
+      if (!may_begin(queued_[lane], lane)) {
+        if (!down_->lanes().apart()) return verdict::stop;
+        return ++passed_over < most_passed_over ? verdict::stays : verdict::next_lane;
+      }
       if (residency_->is_stale(e)) return verdict::leaves;
       if (e.holds != 0) return verdict::stays;
       chosen_.push_back(&e);
       each_level<1, memories>([&](auto to) {
-        bytes += std::uint64_t{uncovered_tokens(wanted<to()>(e), e.template at<to()>().tokens)} * token_bytes();
+        queued_[lane] += std::uint64_t{uncovered_tokens(wanted<to()>(e), e.template at<to()>().tokens)} * token_bytes();
       });
       return verdict::stays;
     });
-    if (write_chosen([this](auto to, const entry_type& e) { return this->template wanted<to()>(e); }, true).dropped !=
-        0)
-      return;
+    const auto what = [this](auto to, const entry_type& e) { return this->template wanted<to()>(e); };
+    if (write_chosen(what, mine, true).dropped != 0) return;
     for (entry_type* e : chosen_) {
       e->hot().write_place.unlink();
       residency_->hot().cool(*e);
@@ -115,8 +122,14 @@ class writer
   }
 
  private:
+  static constexpr std::size_t most_passed_over =
+      64;  // who waits for lanes that are full: a call takes no longer for them
+
   [[nodiscard]] std::uint64_t token_bytes() const noexcept { return residency_->shape().token_bytes(); }
-  [[nodiscard]] bool may_begin(std::uint64_t queued) { return queue_.may_begin(residency_->device(), queued); }
+  [[nodiscard]] bool may_begin(std::uint64_t queued, lane_number lane)
+  {
+    return queue_.may_begin(residency_->device(), queued, lane);
+  }
 
   [[nodiscard]] static bool refused_everywhere(const entry_type& e) noexcept
   {
@@ -138,22 +151,29 @@ class writer
     return e.template tokens_in<1, memories>(tokens) != intersect(tokens, e.template at<To>().tokens).size();
   }
 
+  /// In which lane a hot entry's bytes go down; in `mine` where nobody else's work is in the way.
+  [[nodiscard]] lane_number lane_of(const entry_type& e, lane_number mine) const noexcept
+  {
+    if (!down_->lanes().apart()) return 0;
+    return down_->lanes().of(mine, std::span<const fence>(e.hot().last_use));
+  }
+
   template <level_index To>
-  void write_committed(entry_type& e, bool waits_for_uses)
+  void write_committed(entry_type& e, bool waits_for_uses, lane_number lane)
   {
     const token_interval all = wanted<To>(e);
     const token_interval there = e.template at<To>().tokens;
     if (there.contains(all)) return;
-    if (!queue_.empty() || !may_begin(down_->template bytes<0>())) {
-      queue_.join(e);
+    if (queue_.waits(lane) || !may_begin(down_->template bytes<0>(), lane)) {
+      queue_.join(e, lane);
       tell(residency_->tracker(), write_delayed{uncovered_tokens(all, there), To});
       return;
     }
     // Else the model has waited, and `ready` follows it; but not for what is on its way from the window to its pages.
     if (waits_for_uses || (Transfer::lands_in_window && was_elsewhere<To>(e, all))) {
-      down_->template wait_for_uses<0, To>(e);
+      down_->template wait_for_uses<0, To>(e, lane);
     }
-    tell_refused<To>(down_->template write_down<0, To>(e, all));
+    tell_refused<To>(down_->template write_down<0, To>(e, all, lane));
   }
 
   struct written
@@ -164,7 +184,7 @@ class writer
 
   /// Writes wanted(level, entry) of the users in chosen_ down. `told`: the tracker hears of those that found no room.
   template <class Wanted>
-  written write_chosen(Wanted&& wanted, bool told)
+  written write_chosen(Wanted&& wanted, lane_number mine, bool told)
   {
     if (chosen_.empty()) return {};
     for (entry_type* e : chosen_) ++e->holds;  // or a level below might make room at their expense
@@ -182,8 +202,9 @@ class writer
           const token_interval all = wanted(to, *e);
           if (all.empty()) return;
           const token_count before = e->template at<to()>().tokens.size();
-          down_->template wait_for_uses<0, to()>(*e);
-          const auto no_room = down_->template write_down<0, to()>(*e, all);
+          const lane_number lane = lane_of(*e, mine);
+          down_->template wait_for_uses<0, to()>(*e, lane);
+          const auto no_room = down_->template write_down<0, to()>(*e, all, lane);
           if (told) tell_refused<to()>(no_room);
           out.tokens += e->template at<to()>().tokens.size() - before;
         });
@@ -202,7 +223,8 @@ class writer
   /// Returns the tokens whose copy the device refused.
   [[nodiscard]] std::uint64_t queue_copies(std::span<const event> ready)
   {
-    return down_->template queue<0>(ready, [this](const ticket& t) { queue_.add(t.last(), t.bytes); });
+    return down_->template queue<0>(ready,
+                                    [this](const ticket& t, lane_number lane) { queue_.add(t.last(), t.bytes, lane); });
   }
 
   template <level_index To, class Refused>
@@ -216,6 +238,7 @@ class writer
   write_limits limits_;
   write_queue<entry_type> queue_;
   std::vector<entry_type*> chosen_;
+  std::vector<std::uint64_t> queued_;  // [lane] bytes of those
 };
 
 }  // namespace kvstrata

@@ -61,6 +61,7 @@ class counters
     std::array<std::uint64_t, refusals> refused_for{};  ///< of all these, [number of the refusal]
     by_level<std::uint64_t> write_dropped_tokens{};     ///< [level that they were to go to] the device refused the copy
     std::uint64_t delayed_tokens = 0;                   ///< the queue of writes was full
+    by_level<std::uint64_t> waited_pages{};             ///< [level] taken while another stream still used them
     std::uint64_t cleaned_tokens = 0;                   ///< written ahead of need
 
     std::uint64_t prefetched_tokens = 0;  ///< queued ahead of their request
@@ -137,6 +138,7 @@ class counters
   }
   void on(const write_dropped& e) noexcept { add<&snapshot::write_dropped_tokens>(e.tokens, e.to); }
   void on(const write_delayed& e) noexcept { add<&snapshot::delayed_tokens>(e.tokens); }
+  void on(const frames_waited& e) noexcept { add<&snapshot::waited_pages>(e.pages, e.level); }
   void on(const tokens_cleaned& e) noexcept { add<&snapshot::cleaned_tokens>(e.tokens); }
 
   void on(const prefetch_queued& e) noexcept

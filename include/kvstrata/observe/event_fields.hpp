@@ -199,6 +199,13 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add("level", e.level);
   return out;
 }
+[[nodiscard]] constexpr event_record record_of(const frames_waited& e) noexcept
+{
+  event_record out{.name = "frames_waited"};
+  out.add("pages", e.pages);
+  out.add("level", e.level);
+  return out;
+}
 [[nodiscard]] constexpr event_record record_of(const tokens_cleaned& e) noexcept
 {
   event_record out{.name = "tokens_cleaned"};

@@ -192,6 +192,13 @@ struct write_delayed
   level_index level = 1;
 };
 
+/// Frames were taken that another compute stream's work still uses, for want of any else: what is written there waits for it.
+struct frames_waited
+{
+  level_index level = 0;
+  std::uint64_t pages = 0;
+};
+
 /// Dirty tokens were written ahead of need, by the cleaner.
 struct tokens_cleaned
 {
@@ -232,7 +239,7 @@ struct event_list
 /// All that a tracker is told. A new event is entered here, too.
 using tracker_events = event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed,
                                   bytes_onloaded, bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten,
-                                  write_refused, write_dropped, record_lost, write_delayed, tokens_cleaned,
-                                  prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
+                                  write_refused, write_dropped, record_lost, write_delayed, frames_waited,
+                                  tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata

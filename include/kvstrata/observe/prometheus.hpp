@@ -95,6 +95,8 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
           by(&s::write_dropped_tokens));
   counter("delayed_tokens", "Tokens whose write was put off, because the queue of writes was full.",
           {{{}, &s::delayed_tokens}});
+  counter("waited_pages", "Pages that were taken while another compute stream's work still used them.",
+          by(&s::waited_pages));
   counter("cleaned_tokens", "Tokens that were written ahead of need.", {{{}, &s::cleaned_tokens}});
 
   counter("prefetched_tokens", "Tokens that were queued ahead of their request.", {{{}, &s::prefetched_tokens}});

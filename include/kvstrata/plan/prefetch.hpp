@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
+#include <kvstrata/plan/plan.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -23,5 +24,19 @@ struct prefetch_outcome
   page_count displaced_pages = 0;      ///< of others of this epoch, that were pushed off
   std::uint64_t displaced_tokens = 0;  ///< in these pages
 };
+
+/// What carrying a prefetch's plan out queues.
+[[nodiscard]] inline prefetch_outcome queued_by(const batch_plan& plan)
+{
+  prefetch_outcome out;
+  out.tokens = plan.requests.front().fetched;
+  out.pages = plan.requests.front().pages_taken;
+  for (const victim_plan& v : plan.victims) {
+    if (v.stale) continue;
+    out.displaced_pages += v.pages;
+    out.displaced_tokens += v.tokens;
+  }
+  return out;
+}
 
 }  // namespace kvstrata

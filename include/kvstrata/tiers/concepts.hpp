@@ -29,6 +29,9 @@
 // typename T::writes                     page_write_through. A write policy: what comes down to the tier, and when
 // T::name -> std::string_view            "memory". What texts call the tier
 //
+// t.try_take(most, theirs)               try_take(most). As that, but frames that others still use, theirs(event) says of
+//                                        whose points that holds, come last, and taken_run::waits tells of them
+//
 // A tier is destroyed after drain_sync(), and after its taken frames' users are done. tiers/frame_store.hpp is all of
 // this but the memory. Not synchronised: the cache holds a lock. Minimum model: tiers/pinned_arena.hpp. Models:
 // pinned_arena; examples/04_write_a_tier.cpp shows one over a mapped file.

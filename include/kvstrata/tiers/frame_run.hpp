@@ -22,6 +22,7 @@ struct taken_run
 {
   frame_run run;
   fence last_use;
+  bool waits = false;  ///< others still use it, and there was nothing else: who asked for such frames last is told
 };
 
 }  // namespace kvstrata

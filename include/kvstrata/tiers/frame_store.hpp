@@ -47,6 +47,17 @@ class frame_store
   {
     return pool_.try_take_at(first, most);
   }
+  /// As frame_pool's, which say what `theirs` is.
+  template <class Theirs>
+  [[nodiscard]] std::optional<taken_run> try_take(page_count most, const Theirs& theirs) noexcept
+  {
+    return pool_.try_take(most, theirs);
+  }
+  template <class Theirs>
+  [[nodiscard]] std::optional<taken_run> try_take_at(page_count first, page_count most, const Theirs& theirs) noexcept
+  {
+    return pool_.try_take_at(first, most, theirs);
+  }
   void give_back(frame_run run, const fence& last_use) noexcept { pool_.give_back(run, last_use, *device_); }
   [[nodiscard]] page_count in_flight()
   {

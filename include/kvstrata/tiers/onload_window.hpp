@@ -24,6 +24,14 @@ class onload_window
     if (taken) taken->run.first += first_;
     return taken;
   }
+  /// Nothing that others still use; as frame_pool's.
+  template <class Theirs>
+  [[nodiscard]] std::optional<taken_run> try_take_now(page_count most, const Theirs& theirs) noexcept
+  {
+    auto taken = pool_.try_take_now(most, theirs);
+    if (taken) taken->run.first += first_;
+    return taken;
+  }
   template <class Device>
   void give_back(frame_run run, const fence& last_use, Device& d) noexcept
   {

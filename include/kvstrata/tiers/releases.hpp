@@ -48,6 +48,27 @@ class releases
     return runs_.size() == 0 ? run.count : take_known(run, uses);
   }
 
+  /// Of the frames of a free run the first ones that a point is among the uses of for which `theirs(event)` holds, as they
+  /// were given back: they may end behind the run. Empty where there are none.
+  template <class Theirs>
+  [[nodiscard]] frame_run first_used(frame_run run, Theirs&& theirs) const noexcept
+  {
+    frame_run first;
+    if (runs_.size() == 0) return first;
+    std::uint32_t known = none;
+    bool used = false;
+    runs_.each_in(run, [&](std::uint32_t which) {
+      const released_runs::entry& e = runs_[which];
+      if (first.count != 0 && first.first < e.run.first) return;
+      if (e.release != known) {
+        known = e.release;
+        used = std::any_of(kept_[known].uses.begin(), kept_[known].uses.end(), theirs);
+      }
+      if (used) first = e.run;
+    });
+    return first;
+  }
+
   /// Frames that queued work still uses. Forgets the releases for which `complete(event)` holds. O(releases).
   template <class Complete>
   [[nodiscard]] page_count in_flight(Complete&& complete)

@@ -2,7 +2,7 @@
 //
 // Two parts: which frames are free (run_pool: free_runs, best fit, for the slab; bit_pool: free_bits, little more than a
 // bit a frame, for memories), and what still uses them (releases). Whoever takes a run waits for its last uses on a stream, so
-// giving back never waits.
+// giving back never waits. Whoever must not wait for others says who they are: then frames that these still use come last.
 #pragma once
 
 #include <kvstrata/device/last_use.hpp>
@@ -13,10 +13,14 @@
 
 #include <cstddef>
 #include <optional>
+#include <vector>
 
 namespace kvstrata {
 
 /// Not synchronised. Free: free_runs or free_bits. Allocates after construction only to remember what still uses frames.
+///
+/// `theirs(event) -> bool`, noexcept: is this point one that has not passed, of others that the caller had better not wait for?
+/// Frames that are found in such use are set aside until it has passed, or until nothing else is left.
 template <class Free>
 class frame_pool
 {
@@ -29,7 +33,38 @@ class frame_pool
 
   /// One run of at most `most` frames: exactly `most` when some free run is that long, else the longest there is. Shorter
   /// where there is no memory for the fence of several uses. Empty when nothing is free.
-  [[nodiscard]] std::optional<taken_run> try_take(page_count most) noexcept { return take(frames_.find(most)); }
+  [[nodiscard]] std::optional<taken_run> try_take(page_count most) noexcept
+  {
+    if (!aside_.empty()) bring_back([](event) { return false; });
+    return take(frames_.find(most));
+  }
+
+  /// The same, frames that others still use last, those that have been so for longest first: `waits` says so. A run ends in
+  /// front of such frames. O(frames' releases that are in the way) on top.
+  template <class Theirs>
+  [[nodiscard]] std::optional<taken_run> try_take(page_count most, Theirs&& theirs) noexcept
+  {
+    auto taken = try_take_now(most, theirs);
+    if (taken || most == 0) return taken;
+    bring_back(theirs);
+    taken = take(frames_.find(most));
+    return taken ? taken : take_aside(most);
+  }
+
+  /// The same, and nothing that others still use.
+  template <class Theirs>
+  [[nodiscard]] std::optional<taken_run> try_take_now(page_count most, Theirs&& theirs) noexcept
+  {
+    while (!aside_.empty() && is_free_of(theirs, aside_.front())) bring_back_first();
+    for (;;) {
+      const auto found = frames_.find(most);
+      if (!found) return std::nullopt;
+      const frame_run used = releases_.first_used(found->run, theirs);
+      if (used.count == 0) return take(found);
+      if (used.first != found->run.first) return take_front(*found, used.first);
+      if (!set_aside(*found, used)) return std::nullopt;
+    }
+  }
 
   /// A run of at most `most` frames that begins at `first`: what goes on from a run that somebody has. Empty unless a free
   /// run begins there.
@@ -37,6 +72,18 @@ class frame_pool
     requires requires(const Free& f) { f.find_at(first, most); }
   {
     return take(frames_.find_at(first, most));
+  }
+  /// The same, and nothing that others still use.
+  template <class Theirs>
+  [[nodiscard]] std::optional<taken_run> try_take_at(page_count first, page_count most, Theirs&& theirs) noexcept
+    requires requires(const Free& f) { f.find_at(first, most); }
+  {
+    const auto found = frames_.find_at(first, most);
+    if (!found) return std::nullopt;
+    const frame_run used = releases_.first_used(found->run, theirs);
+    if (used.count == 0) return take(found);
+    if (used.first == first) return std::nullopt;
+    return take_front(*found, used.first);
   }
 
   /// Takes frames back. `last_use` is everything that still reads or writes them. Asks the device (query, wait_sync) what
@@ -69,7 +116,7 @@ class frame_pool
   [[nodiscard]] std::size_t runs() const noexcept
     requires requires(const Free& f) { f.runs(); }
   {
-    return frames_.runs();
+    return frames_.runs() + aside_.size();
   }
 
   /// What it allocated at construction.
@@ -88,9 +135,63 @@ class frame_pool
     return taken;
   }
 
+  /// Of what was found, the frames in front of `end`.
+  [[nodiscard]] std::optional<taken_run> take_front(typename Free::place found, page_count end) noexcept
+  {
+    found.run.count = end - found.run.first;
+    return take(found);
+  }
+
+  /// What was found begins with frames that others use: they are not found any more. False where there is no memory for that.
+  [[nodiscard]] bool set_aside(const typename Free::place& found, frame_run used) noexcept
+  {
+    try {
+      aside_.push_back(used);
+    } catch (...) {
+      return false;
+    }
+    frames_.take(found, used.count);  // all of them, or what is known of the rest would begin in front of it
+    return true;
+  }
+  template <class Theirs>
+  [[nodiscard]] bool is_free_of(Theirs&& theirs, frame_run run) const noexcept
+  {
+    return releases_.first_used(run, theirs).count == 0;
+  }
+  void bring_back_first() noexcept
+  {
+    frames_.put(aside_.front());
+    aside_.erase(aside_.begin());
+  }
+  /// All of them that others do not use any more.
+  template <class Theirs>
+  void bring_back(Theirs&& theirs) noexcept
+  {
+    std::erase_if(aside_, [&](frame_run run) {
+      const bool back = is_free_of(theirs, run);
+      if (back) frames_.put(run);
+      return back;
+    });
+  }
+  /// Of those that were set aside first.
+  [[nodiscard]] std::optional<taken_run> take_aside(page_count most) noexcept
+  {
+    std::optional<taken_run> taken;
+    if (aside_.empty()) return taken;
+    frame_run& first = aside_.front();
+    taken.emplace().waits = true;
+    taken->run = {first.first, most < first.count ? most : first.count};
+    taken->run.count = releases_.take(taken->run, taken->last_use);
+    free_ -= taken->run.count;
+    first = {first.first + taken->run.count, first.count - taken->run.count};
+    if (first.count == 0) aside_.erase(aside_.begin());
+    return taken;
+  }
+
   Free frames_;
   releases releases_;
   page_count free_;
+  std::vector<frame_run> aside_;  // free, but frames_ does not have them: others still use them
 };
 
 using run_pool = frame_pool<free_runs>;

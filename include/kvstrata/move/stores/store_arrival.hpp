@@ -155,7 +155,7 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
     if (came != 0) note_windows(*e, mine);
     if (came != 0) {
       after.add(*in_use);
-      copied = copies_.demote(list, after).last();
+      copied = arrivals_.demote(list, after).last();
       remember(residency_->device(), *in_use, copied);
       residency_->template level<last>().written(*e);
       residency_->changed(*e);

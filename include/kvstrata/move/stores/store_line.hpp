@@ -46,7 +46,7 @@ class store_line
         limits_(limits),
         down_(r, limits.room_bytes / 2),
         up_(r, limits.room_bytes / 2),
-        copies_(r.device())
+        arrivals_(r.device())
   {
   }
   store_line(const store_line&) = delete;
@@ -66,8 +66,8 @@ class store_line
   // --- down ---
 
   /// The last memory has `wanted` of a live entry, and is about to lose it or was told to write it through: what of it the
-  /// store lacks goes there, if there is room for it. Never waits, and cannot fail: what finds no room is counted.
-  void put(entry_type& e, token_interval wanted) noexcept;
+  /// store lacks goes there in that lane, if there is room. Never waits, and cannot fail: what finds no room is counted.
+  void put(entry_type& e, token_interval wanted, std::size_t lane) noexcept;
 
   /// Nothing that the store has of the user is served any more.
   void erase(user_id user) noexcept
@@ -235,7 +235,7 @@ class store_line
   /// has; whole pages as far as they are there.
   [[nodiscard]] token_interval to_put(token_interval wanted, token_interval has, token_interval stored) const noexcept;
 
-  [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation);
+  [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation, std::size_t lane);
 
   [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const
   {
@@ -279,8 +279,9 @@ class store_line
   store_type* store_;
   store_limits limits_;
   store_room<Residency> down_, up_;
-  demotion<device_type> copies_;
-  std::vector<std::unique_ptr<late_copies>> late_;  // [lane]
+  demotion<device_type> arrivals_;
+  std::vector<std::unique_ptr<demotion<device_type>>> departures_;  // [lane of the cache's copies]
+  std::vector<std::unique_ptr<late_copies>> late_;                  // [lane]
   std::vector<ended_read> ended_;
   std::vector<io> open_;  // in the order of beginning
   store_figures figures_;
