@@ -315,6 +315,8 @@ TEST_CASE("KV of an epoch that is over is never served, and its memory goes firs
   CHECK(is(s.serve(4, 12), 0, 0, 12));
   CHECK(is(s.serve(3, 12), 12, 0, 0));
   CHECK(s.cache.stats().levels[0].dropped_tokens == 0);
+  CHECK(s.cache.stats().levels[0].stale_bytes == 2 * tiny_page_bytes);  // of user 2: there was room for the others
+  CHECK(is(s.serve(5, 8), 0, 0, 8));
   CHECK(s.cache.stats().levels[0].stale_bytes == 0);
   CHECK(s.cache.stats().levels[1].stale_bytes == 0);  // who goes, goes from all levels
 }

@@ -46,6 +46,27 @@ struct late_scene : scene_of_late
 
 }  // namespace
 
+TEST_CASE("any copy of a provisional lease is refused: the call is turned away, and its user is served all the same")
+{
+  bool turned_away = false;
+  bool taken = false;
+  for (std::uint64_t copies = 0; copies < 48; copies += 5) {
+    CAPTURE(copies);
+    late_scene s;
+    s.device.refuse_next_copy(copies);
+    const auto one = serve_late(s, {{1, 34}}, s.late);
+    if (!one) CHECK(one.why.why == pressure::reason::copy_refused);
+    (one ? taken : turned_away) = true;
+    s.device.refuse_next_copy(0, 0);
+    s.settle();
+    CHECK(s.cache->stats().leases == 0);
+    s.serve(1, 36);
+    const auto again = serve_late(s, {{1, 38}}, s.late);
+    CHECK((again && again.sources[0].from[0] == 36));
+  }
+  CHECK((turned_away && taken));
+}
+
 TEST_CASE("a lease begins before the store has answered: it is kept when it has, and nobody is served of it before")
 {
   late_scene s;

@@ -35,9 +35,9 @@ struct story : scene<watched>
   story() : scene(8, 64) {}
   void serve(unsigned user, token_count history, std::uint64_t label)
   {
-    auto lease = cache.prepare(batch({{user, history}}), compute, {.label = label}).value();
-    run_model(lease);
-    lease.finish();
+    auto mine = cache.prepare(batch({{user, history}}), compute, {.label = label}).value();
+    run_model(mine);
+    mine.finish();
   }
   [[nodiscard]] std::vector<std::string> lines(std::string_view name)
   {

@@ -23,7 +23,7 @@ struct cache_health
   std::uint64_t refused_fetches = 0;  ///< calls turned away because it did not take one up
   std::uint64_t lost_records = 0;     ///< that went to a store or were to come from one
   std::uint64_t store_errors = 0;     ///< calls that stores threw at
-  std::string sentence{};               ///< of a failure: what happened, and what to do
+  std::string sentence{};             ///< of a failure: what happened, and what to do
 
   [[nodiscard]] std::uint64_t got_over() const noexcept
   {
