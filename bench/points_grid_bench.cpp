@@ -13,10 +13,10 @@
 //
 // points_grid_bench [--quick]     one seed, 3,000 requests: a look, without targets
 #include "support/grid/contestants.hpp"
-#include "support/interval.hpp"
 #include "support/lone_hit.hpp"
 #include "support/target.hpp"
 
+#include <kvstrata/simulate/mean_interval.hpp>
 #include <kvstrata/simulate/synthetic.hpp>
 
 #include <algorithm>
@@ -35,7 +35,9 @@ namespace {
 
 using namespace bench;
 using kvstrata::arrival;
+using kvstrata::interval_of;
 using kvstrata::machine_description;
+using kvstrata::mean_interval;
 using kvstrata::token_count;
 
 struct grid_machine
@@ -139,6 +141,8 @@ void print_row(const row& r)
   std::printf(")\n");
 }
 
+double low(const mean_interval& of) { return of.mean - of.half; }
+double high(const mean_interval& of) { return of.mean + of.half; }
 /// Sums of doubles leave a last digit.
 double rounded(double share) { return std::round(share * 1e9) / 1e9; }
 
@@ -153,7 +157,7 @@ void judge(const std::vector<row>& rows)
     for (const row& r : rows) {
       throughput = (std::max)(throughput, r.throughput_ratio(who).mean);
       if (r.saturated(0) || r.saturated(who)) continue;
-      p99 = (std::max)(p99, rounded(r.p99_lead(who).low() / r.mine(&outcome::p99).mean));
+      p99 = (std::max)(p99, rounded(low(r.p99_lead(who)) / r.mine(&outcome::p99).mean));
     }
     targets.push_back({.name = name + "_throughput_over_default_worst_cell", .value = throughput, .wanted = 1.01});
     targets.push_back({.name = name + "_p99_lead_beyond_the_interval_worst_cell", .value = p99, .wanted = 0});
@@ -174,7 +178,7 @@ void judge(const std::vector<row>& rows)
   double latency = 0;  // of lru's lead in the mean beyond the interval, as a share of lru's
   for (const row& r : rows) {
     if (r.saturated(0) || r.saturated(locality)) continue;
-    latency = (std::max)(latency, rounded(-r.mean_lead(locality).high() / r.mine(&outcome::mean).mean));
+    latency = (std::max)(latency, rounded(-high(r.mean_lead(locality)) / r.mine(&outcome::mean).mean));
   }
   targets.push_back(
       {.name = "lru_latency_lead_over_locality_beyond_the_interval_worst_cell", .value = latency, .wanted = 0});

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -45,12 +46,13 @@ struct server
   {
   }
 
-  serving_report run(std::vector<arrival> all, const serving_options& options)
+  template <class Observe = no_serving_observer>
+  serving_report run(std::vector<arrival> all, const serving_options& options, Observe&& observe = {})
   {
     std::size_t at = 0;
     return sim.run(
-        [&]() -> std::optional<arrival> { return at == all.size() ? std::nullopt : std::optional(all[at++]); },
-        options);
+        [&]() -> std::optional<arrival> { return at == all.size() ? std::nullopt : std::optional(all[at++]); }, options,
+        observe);
   }
 };
 
@@ -114,7 +116,7 @@ TEST_CASE("a closed loop is busy all the time", "[simulate][serving]")
   CHECK(r.seconds == Approx(first + second));
   CHECK(r.busy_seconds == Approx(r.seconds));
   CHECK(r.stalled_seconds == Approx(0).margin(1e-12));
-  check_latencies(r, {second, first, first, first});
+  check_latencies(r, {first, first, first, second});
   CHECK(r.percentile(0.25) == Approx(second));
   CHECK(r.percentile(0.26) == Approx(first));
   CHECK(r.percentile(0) == Approx(second));
@@ -153,7 +155,9 @@ TEST_CASE("in an open loop requests wait for their turn", "[simulate][serving]")
                                  {.load = serving_load::open_loop, .batch_size = 3});
   CHECK(r.batches == 4);
   CHECK(r.merged == 1);
-  check_latencies(r, {0.006, 0.017, 0.026, 0.033, 0.038, 0.047, 0.048});
+  check_latencies(r, {0.026, 0.048, 0.038, 0.033, 0.047, 0.017, 0.006});  // as they came
+  CHECK(r.percentile(0.5) == Approx(0.033));
+  CHECK(r.percentile(1) == Approx(0.048));
   CHECK(r.seconds == Approx(1.006));
   CHECK(r.busy_seconds == Approx(0.026 + 0.032 + 0.016 + 0.006));
   CHECK(r.served_tokens[0] == 10);
@@ -220,6 +224,95 @@ TEST_CASE("who does not fit is computed beside the cache, a batch that does not 
   CHECK(r.computed_tokens == 12 + 12 + 17);
   CHECK(r.seconds == Approx(2 * (15 + 15 + 20) * 1e-3));
   CHECK_THROWS_AS(s.run({comes(0, 1, 1)}, {.batch_size = 0}), config_error);
+}
+
+TEST_CASE("an observer is told of every batch: who came when, who shared, where tokens came from",
+          "[simulate][serving]")
+{
+  server s(4);  // pages
+  std::vector<std::vector<served_request>> asked;
+  std::vector<std::vector<answer_sums>> answers;
+  std::vector<double> latencies;
+  const serving_report r =
+      s.run({comes(0, 1, 8), comes(0, 1, 10), comes(0, 2, 12), comes(0, 3, 17), comes(1, 2, 13)},
+            {.load = serving_load::open_loop, .batch_size = 4, .warm_up = 1}, [&](const served_batch& b) {
+              CHECK(b.warm_up == asked.empty());
+              CHECK(b.began < b.ended);
+              asked.emplace_back(b.requests.begin(), b.requests.end());
+              answers.emplace_back(b.answers.begin(), b.answers.end());
+              for (const served_request& one : b.requests) latencies.push_back(b.ended - one.arrived);
+            });
+  REQUIRE(asked.size() == 2);
+  REQUIRE(asked[0].size() == 4);
+  CHECK(asked[0][0].asked.history_tokens == 8);
+  CHECK(asked[0][0].answer == 0);
+  CHECK(asked[0][1].answer == 0);  // shares the answer of the longer one
+  CHECK(asked[0][2].answer == 1);
+  CHECK(asked[0][3].answer == 2);
+  REQUIRE(answers[0].size() == 3);  // of a batch that was halved, in the order of its users
+  CHECK(answers[0][0].computed == 10);
+  CHECK_FALSE(answers[0][0].unserved);
+  CHECK(answers[0][1].computed == 12);
+  CHECK(answers[0][2].computed == 17);
+  CHECK(answers[0][2].unserved);
+  REQUIRE(asked[1].size() == 1);
+  CHECK(asked[1][0].arrived == Approx(1));
+  CHECK(answers[1][0].served[0] + answers[1][0].served[1] == 12);
+  CHECK(answers[1][0].computed == 1);
+  REQUIRE(r.latencies.size() == 1);
+  CHECK(r.latencies[0] == Approx(latencies.back()));
+}
+
+TEST_CASE("who waits in the queue of an open loop is prefetched", "[simulate][serving]")
+{
+  // Eight users of 3 pages take turns, and 20 pages hold six: without a prefetch everybody waits for their pages.
+  std::vector<arrival> all;
+  for (std::uint64_t i = 0; i < 200; ++i) all.push_back(comes(0, i % 8, 12));
+  for (const serving_load load : {serving_load::closed_loop, serving_load::open_loop}) {
+    double stalled = 0;
+    for (const std::uint32_t prefetch : {0U, 1U}) {
+      CAPTURE(prefetch);
+      server s(20);
+      const serving_report r = s.run(all, {.load = load, .batch_size = 1, .warm_up = 8, .prefetch = prefetch});
+      CHECK(r.requests == 192);
+      CHECK(r.computed_tokens == 0);
+      if (prefetch == 0) stalled = r.stalled_seconds;
+      else CHECK(r.stalled_seconds < stalled * 2 / 3);
+    }
+    CHECK(stalled > 0);
+  }
+  // Nobody waits when requests come one by one: there is nobody to prefetch.
+  for (std::size_t i = 0; i < all.size(); ++i) all[i].seconds = static_cast<double>(i);
+  server none(20), some(20);
+  CHECK(some.run(all, {.load = serving_load::open_loop, .batch_size = 1, .prefetch = 4}).onload_bytes ==
+        none.run(all, {.load = serving_load::open_loop, .batch_size = 1}).onload_bytes);
+}
+
+TEST_CASE("a load is saturated when its queue grows, not when its end is a burst", "[simulate][serving]")
+{
+  const auto every = [](double seconds, std::uint64_t count) {
+    std::vector<arrival> all;
+    for (std::uint64_t i = 0; i < count; ++i) all.push_back(comes(static_cast<double>(i) * seconds, i, 10));
+    return all;
+  };
+  const serving_options open{.load = serving_load::open_loop, .batch_size = 1};
+  const auto run = [](std::vector<arrival> all, const serving_options& options) {
+    server s(1000);
+    return s.run(std::move(all), options);
+  };
+  // Each takes 26 ms.
+  const serving_report over = run(every(0.025, 200), open);
+  CHECK(over.saturated());
+  CHECK(over.arriving_seconds == Approx(199 * 0.025));
+  CHECK(over.drain_seconds == Approx(200 * 0.026 - 199 * 0.025));
+  CHECK(over.longest_seconds == Approx(0.026));
+  CHECK_FALSE(run(every(0.027, 200), open).saturated());
+  std::vector<arrival> burst = every(0.027, 50);
+  for (std::uint64_t user : {101U, 102U, 103U}) burst.push_back(comes(burst.back().seconds, user, 10));
+  const serving_report ends = run(burst, open);
+  CHECK(ends.drain_seconds > 0.01 * ends.arriving_seconds);
+  CHECK_FALSE(ends.saturated());
+  CHECK_FALSE(run(every(0.001, 200), {.batch_size = 1}).saturated());  // a closed loop has no queue
 }
 
 TEST_CASE("time must be virtual", "[simulate][serving]")

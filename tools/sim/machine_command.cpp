@@ -1,9 +1,13 @@
-// kvstrata-sim machine: serves a trace of users on described machines, in virtual time, and tells latencies.
+// kvstrata-sim machine: serves a trace of users on described machines, in virtual time, and tells latencies; or searches for
+// the boxes and the memory that keep a target.
 #include "sim/commands.hpp"
-#include "sim/machine_run.hpp"
+#include "sim/machine_grid.hpp"
+#include "sim/machine_output.hpp"
+#include "sim/machine_search.hpp"
 #include "sim/traces.hpp"
 
 #include "command_line/output_paths.hpp"
+#include "command_line/run_command.hpp"
 #include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -13,10 +17,9 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdio>
-#include <numeric>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -29,36 +32,87 @@ namespace {
 
 constexpr std::string_view about =
     "Predicts what a described machine would do with a trace of users: the cache as it is in production, on links and "
-    "a "
-    "model that take their time in virtual time. No GPU is needed, nothing is computed.";
+    "a model that take their time in virtual time. No GPU is needed, nothing is computed. With --target-p99 it "
+    "searches "
+    "for the boxes of GPUs and the memory that keep a target.";
 
 constexpr std::string_view examples = R"(
+Saturated: an open loop whose queue grows. When the last request had come, those that waited took more than 1 % of the
+time over which all came, and longer than four of the longest batches. Its latencies say how long the run was, no more.
+
 Examples:
   kvstrata-sim machine --machine tools/sim/machines/h200_pcie5.machine
   kvstrata-sim machine --machine h200_pcie5.machine --machine l20_pcie4.machine --caches default,mtserve
-  kvstrata-sim machine --machine h200_pcie5.machine --rate 200        requests come 200 a second, on average
+  kvstrata-sim machine --machine h200_pcie5.machine --host-gib 64,128,256 --batch 1,8 --rate 0,100 --seeds 5 --csv g.csv
+  kvstrata-sim machine --machine h200_pcie5.machine --caches default --slab-policies lru,locality --arena-policies lru,gdsf
+  kvstrata-sim machine --machine h200_pcie5.machine --target-p99 50ms --rate 2000 --users 5000000 --device-gib 100
 )";
 
 struct machine_options
 {
   trace_arguments traces;
   std::vector<std::string> machines;
-  std::vector<std::string> caches{"device_only", "mtserve", "default"};
+  machine_lists lists;
   machine_load load;
+  search_options search;
+  std::uint32_t threads = 0;
+  std::string csv;
+  std::string requests_csv;
   std::string json;
 };
+
+struct adder
+{
+  CLI::App& app;
+
+  template <class T>
+  CLI::Option* number(const char* group, const char* name, T& value, const std::string& meaning) const
+  {
+    return app.add_option(name, value, meaning)
+        ->group(group)
+        ->check(&replay::number_fault<T>, "")
+        ->type_name("N")
+        ->capture_default_str();
+  }
+  template <class T>
+  CLI::Option* numbers(const char* group, const char* name, std::vector<T>& value, const char* usual,
+                       const std::string& meaning) const
+  {
+    return app.add_option(name, value, meaning)
+        ->group(group)
+        ->delimiter(',')
+        ->check(&replay::number_fault<T>, "")
+        ->type_name("LIST")
+        ->allow_extra_args(false)
+        ->default_str(usual);
+  }
+  void names(const char* name, std::vector<std::string>& value, const char* usual, const std::string& meaning) const
+  {
+    app.add_option(name, value, meaning)
+        ->group("machine")
+        ->delimiter(',')
+        ->type_name("LIST")
+        ->allow_extra_args(false)
+        ->default_str(usual);
+  }
+  void path(const char* name, std::string& value, const std::string& meaning) const
+  {
+    app.add_option(name, value, meaning)->group("results")->type_name("PATH")->check(&replay::text_fault, "");
+  }
+};
+
+std::string policy_names()
+{
+  std::string out;
+  for (const std::string_view name : machine_policies()) out += (out.empty() ? "" : ", ") + std::string(name);
+  return out;
+}
 
 void add_options(CLI::App& app, machine_options& o)
 {
   add_trace_options(app, o.traces);
-  const auto number = [&app](const char* group, const char* name, auto& value, const char* meaning) {
-    using value_type = std::remove_reference_t<decltype(value)>;
-    app.add_option(name, value, meaning)
-        ->group(group)
-        ->check(&replay::number_fault<value_type>, "")
-        ->type_name("N")
-        ->capture_default_str();
-  };
+  const adder add{app};
+  add.number("trace", "--seed", o.traces.seed, "of the synthetic workload, and of the sample of a search");
   app.add_option("--machine", o.machines,
                  "a machine file, such as those in tools/sim/machines; may be given several times")
       ->group("machine")
@@ -66,134 +120,172 @@ void add_options(CLI::App& app, machine_options& o)
       ->check(&replay::text_fault, "")
       ->required()
       ->allow_extra_args(false);
-  app.add_option("--caches", o.caches, "device_only, mtserve, default")
-      ->group("machine")
-      ->delimiter(',')
-      ->type_name("LIST")
-      ->allow_extra_args(false)
-      ->default_str("device_only,mtserve,default");
-  number("machine", "--device-gib", o.load.device_gib, "device memory for the slab; 0: as the machine file says");
-  number("machine", "--host-gib", o.load.host_gib, "pinned memory for the arena; 0: as the machine file says");
-  number(
-      "load", "--rate", o.load.rate,
-      "requests a second, on average: they come as in the trace, faster or slower. 0: the next batch is always there");
-  number("load", "--batch", o.load.batch, "requests a batch; those of one user become one");
-  number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
-  number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
-  number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
-  number("load", "--warmup", o.load.warm_up, "so many of them are served, but not reported");
-  app.add_option("--json", o.json, "write the results to a file")
-      ->group("results")
-      ->type_name("PATH")
+  add.names("--caches", o.lists.caches, "device_only,mtserve,default", "device_only, mtserve, default");
+  add.names("--slab-policies", o.lists.slab_policies, "lru",
+            "who leaves the slab first, for device_only and default: " + policy_names());
+  add.names("--arena-policies", o.lists.arena_policies, "lru",
+            "who leaves the arena first, for default; the same names");
+  add.numbers("machine", "--device-gib", o.lists.device_gib, "0",
+              "device memory for the slab; 0: as the machine file says");
+  add.numbers(
+      "machine", "--host-gib", o.lists.host_gib, "0",
+      "pinned memory for the arena; 0: as the machine file says. Of a box, in a search: 256,512,1024,2048,4096");
+  add.numbers("load", "--rate", o.lists.rate, "0",
+              "requests a second, on average: they come as in the trace, faster or slower. 0: the next batch is always "
+              "there");
+  add.numbers("load", "--batch", o.lists.batch, "8",
+              "requests a batch; those of one user become one. In a search, where nothing is gained by it: 1");
+  add.number("load", "--prefetch", o.load.prefetch,
+             "what the arena has of so many that wait behind a batch is brought up meanwhile");
+  add.number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
+  add.number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
+  add.number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
+  add.number("load", "--warmup", o.load.warm_up, "so many of them are served, but not reported");
+  app.add_flag("--warm-start", o.load.warm_start,
+               "of the warm-up, serve only each user's last request, as many as fill the cache: what LRU is left with")
+      ->group("load");
+  add.number(
+      "load", "--requests-a-day", o.load.requests_a_day,
+      "of a user, on average: --users who come in sessions, by the hour, instead of a trace. In a search they follow "
+      "from --rate and --users");
+  add.number("load", "--session-requests", o.load.session_requests, "of a session, on average");
+  add.number("load", "--session-gap", o.load.gap_seconds, "seconds between requests of a session, on average");
+  add.number("load", "--seeds", o.lists.seeds,
+             "run so many synthetic workloads, and say the 95 % interval of their mean. In a search: 3");
+  app.add_option("--target-p99", o.search.target,
+                 "a time such as 50ms: searches for the fewest boxes that keep it in the worst hour of a day, for each "
+                 "--host-gib. Wants --rate, of all boxes together, and --users")
+      ->group("search")
+      ->type_name("TIME")
       ->check(&replay::text_fault, "");
+  add.number("search", "--gpus", o.search.gpus, "of a box, which share its host memory");
+  add.number("search", "--gpus-a-link", o.search.gpus_a_link, "of a box, which share a link");
+  add.number("search", "--most-boxes", o.search.most_boxes, "that are tried");
+  app.add_option("--routing", o.search.routing,
+                 "hash: each user has a GPU; affinity: the GPU or the box that has them, while it is not busier")
+      ->group("search")
+      ->type_name("NAME")
+      ->capture_default_str();
+  add.number("results", "--threads", o.threads, "0: one for each core");
+  add.path("--csv", o.csv, "a row for each combination");
+  add.path("--requests-csv", o.requests_csv, "a row for each request of each run");
+  add.path("--json", o.json, "everything, with all settings");
 }
 
-void check(const machine_options& o)
+[[nodiscard]] bool searches(const machine_options& o) { return !o.search.target.empty(); }
+
+/// Takes over what both ways share. Throws kvstrata::config_error naming the option.
+void settle_search(machine_options& o, const CLI::App& app)
 {
+  const auto refuse = [](const char* option, const char* why) { throw kvstrata::config_error(option, "given", why); };
+  for (const char* option : {"--trace", "--caches", "--slab-policies", "--arena-policies", "--warmup", "--warm-start",
+                             "--requests", "--requests-a-day", "--days", "--prefetch", "--requests-csv"}) {
+    if (app.count(option) != 0) refuse(option, "a search (--target-p99) makes its own traffic and takes none of it");
+  }
+  for (const char* option : {"--rate", "--users"}) {
+    if (app.count(option) == 0) throw kvstrata::config_error(option, "absent", "--target-p99 wants it");
+  }
+  if (o.lists.rate.size() != 1) refuse("--rate", "a search takes one");
+  if (o.lists.batch.size() != 1) refuse("--batch", "a search takes one");
+  if (o.lists.device_gib.size() != 1) refuse("--device-gib", "a search takes one");
+  if (o.machines.size() != 1) refuse("--machine", "a search takes one");
+  o.search.rate = o.lists.rate[0];
+  o.search.users = o.traces.users;
+  o.search.history_scale = o.traces.history_scale;
+  o.search.event_tokens = o.load.event_tokens;
+  o.search.longest = o.load.longest;
+  o.search.session_requests = o.load.session_requests;
+  o.search.gap_seconds = o.load.gap_seconds;
+  o.search.seed = o.traces.seed;
+  o.search.threads = o.threads;
+  if (app.count("--host-gib") != 0) o.search.host_gib = o.lists.host_gib;
+  if (app.count("--batch") != 0) o.search.batch = o.lists.batch[0];
+  if (app.count("--seeds") != 0) o.search.seeds = o.lists.seeds;
+  check(o.load);
+  check(machine_point{.device_gib = o.lists.device_gib[0]});
+  check(o.search);
+}
+
+void settle_grid(machine_options& o, const CLI::App& app)
+{
+  for (const char* option : {"--gpus", "--gpus-a-link", "--most-boxes", "--routing"}) {
+    if (app.count(option) != 0) throw kvstrata::config_error(option, "given", "it goes with --target-p99");
+  }
+  const bool sessions = o.load.requests_a_day > 0;
+  for (const char* option : {"--session-requests", "--session-gap"}) {
+    if (!sessions && app.count(option) != 0) {
+      throw kvstrata::config_error(option, "given", "it goes with --requests-a-day or --target-p99");
+    }
+  }
+  for (const char* option : {"--trace", "--days"}) {
+    if (sessions && app.count(option) != 0) {
+      throw kvstrata::config_error(option, "given", "--requests-a-day makes traffic of its own");
+    }
+  }
   check(o.traces);
   check(o.load);
-  for (const std::string& name : o.caches) {
-    if (!std::any_of(machine_caches().begin(), machine_caches().end(),
-                     [&](const machine_cache& c) { return c.name == name; })) {
-      throw kvstrata::config_error("--caches", "'" + name + "'", "it must be device_only, mtserve or default");
-    }
+  if (o.lists.seeds == 0) throw kvstrata::config_error("--seeds", 0, "it must be at least 1");
+  if (o.lists.seeds > 1000) throw kvstrata::config_error("--seeds", o.lists.seeds, "it may be at most 1000");
+  if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
+    throw kvstrata::config_error("--seeds", o.lists.seeds,
+                                 "a trace is what it is: seeds are of the synthetic workload");
   }
 }
 
-std::string text(const char* format, auto... values)
+std::string rates_text(const std::vector<double>& rates)
 {
-  std::string out(static_cast<std::size_t>(std::snprintf(nullptr, 0, format, values...)), '\0');
-  std::snprintf(out.data(), out.size() + 1, format, values...);
+  std::string out;
+  for (const double rate : rates) {
+    std::array<char, 64> one{};
+    if (rate > 0) std::snprintf(one.data(), one.size(), "open loop, %g a second", rate);
+    else std::snprintf(one.data(), one.size(), "closed loop");
+    out += (out.empty() ? "" : "; ") + std::string(one.data());
+  }
   return out;
 }
 
-void print_head(std::ostream& out)
+void run(const machine_options& o, const std::vector<kvstrata::machine_description>& machines, std::ostream& out)
 {
-  out << text("%-16s %-12s %9s %9s %9s %9s %9s %9s %8s %8s %8s %10s %8s\n", "machine", "cache", "requests", "merged",
-              "req/s", "p50 ms", "p90 ms", "p99 ms", "stalled", "slab", "arena", "dropped", "GB up");
-}
-
-void print_row(std::ostream& out, const std::string& machine, std::string_view cache, const kvstrata::serving_report& r)
-{
-  const kvstrata::by_level<std::uint64_t>& served = r.served_tokens;
-  const auto share = [](double part, double whole) { return whole > 0 ? 100 * part / whole : 0; };
-  const auto tokens = static_cast<double>(std::accumulate(served.begin(), served.end(), r.computed_tokens));
-  out << text("%-16s %-12s %9llu %9llu %9.1f %9.2f %9.2f %9.2f %6.1f %% %6.1f %% %6.1f %% %10llu %8.1f\n",
-              machine.c_str(), std::string(cache).c_str(), static_cast<unsigned long long>(r.requests),
-              static_cast<unsigned long long>(r.merged), r.requests_per_second(), 1e3 * r.percentile(0.5),
-              1e3 * r.percentile(0.9), 1e3 * r.percentile(0.99), share(r.stalled_seconds, r.seconds),
-              share(static_cast<double>(served[0]), tokens), share(static_cast<double>(served[1]), tokens),
-              static_cast<unsigned long long>(r.dropped_tokens), static_cast<double>(r.onload_bytes) / 1e9);
-}
-
-nlohmann::ordered_json as_json(const std::string& machine, std::string_view cache, const std::string& trace,
-                               const machine_result& result)
-{
-  const kvstrata::serving_report& r = result.report;
-  auto levels = nlohmann::ordered_json::array();
-  auto served = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < result.levels.size(); ++i) {
-    levels.push_back({{"name", result.levels[i]}});
-    served.push_back(r.served_tokens[i]);
-  }
-  return {{"trace", trace},
-          {"machine", machine},
-          {"cache", std::string(cache)},
-          {"requests", r.requests},
-          {"batches", r.batches},
-          {"merged", r.merged},
-          {"unserved", r.unserved},
-          {"seconds", r.seconds},
-          {"busy_seconds", r.busy_seconds},
-          {"stalled_seconds", r.stalled_seconds},
-          {"requests_per_second", r.requests_per_second()},
-          {"latency_seconds",
-           {{"mean", r.mean_latency()},
-            {"p50", r.percentile(0.5)},
-            {"p90", r.percentile(0.9)},
-            {"p99", r.percentile(0.99)},
-            {"max", r.percentile(1)}}},
-          {"levels", std::move(levels)},
-          {"tokens",
-           {{"levels", std::move(served)},
-            {"computed", r.computed_tokens},
-            {"recomputed", r.recomputed_tokens},
-            {"dropped", r.dropped_tokens}}},
-          {"bytes", {{"onloaded", r.onload_bytes}, {"offloaded", r.offload_bytes}}}};
-}
-
-void run(const machine_options& o, std::ostream& out)
-{
-  const std::vector<tools::named_path> outputs{{"--json", o.json}};
-  std::vector<tools::named_path> inputs;
-  for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
-  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-  tools::require_outputs(outputs, inputs);
-  std::vector<kvstrata::machine_description> machines;
-  for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
+  const machine_grid grid{.machines = machines,
+                          .points = points_of(o.lists),
+                          .seeds = o.lists.seeds,
+                          .threads = o.threads,
+                          .rows = !o.requests_csv.empty()};
+  const machine_table table(o.lists);
   auto results = nlohmann::ordered_json::array();
+  std::string csv = machine_csv_head();
+  std::string rows = "cell,seed," + std::string(request_columns);
   for (const named_trace& one : list_traces(o.traces)) {
-    kvstrata::any_source source = open(one, o.traces);
-    const std::vector<kvstrata::arrival> requests = read_arrivals(source, o.load);
-    out << one.name << ": " << requests.size() << " requests"
-        << (o.load.rate > 0 ? ", open loop, " + text("%g", o.load.rate) + " a second" : ", closed loop")
-        << "; virtual time\n";
-    print_head(out);
-    for (const auto& m : machines) {
-      for (const std::string& name : o.caches) {
-        for (const machine_cache& cache : machine_caches()) {
-          if (cache.name != name) continue;
-          const machine_result r = cache.serve(m, requests, o.load);
-          print_row(out, m.name, name, r.report);
-          for (const std::string& each : r.warnings) out << "  warning: " << each << '\n';
+    run_grid(
+        grid, one, o.traces, o.load,
+        [&](std::size_t requests) {
+          out << (o.load.requests_a_day > 0 ? "sessions" : one.name) << ": " << requests << " requests";
+          if (grid.seeds > 1) out << " of each of " << grid.seeds << " seeds";
+          out << ", " << rates_text(o.lists.rate) << "; virtual time\n";
+          table.head(out);
+        },
+        [&](machine_cell& cell) {
+          table.row(out, cell);
+          for (const std::string& each : cell.runs.front().warnings) out << "  warning: " << each << '\n';
           out.flush();
-          results.push_back(as_json(m.name, name, one.name, r));
-        }
-      }
-    }
+          if (!o.csv.empty()) csv += machine_csv_row(cell);
+          if (!o.json.empty()) results.push_back(machine_json(cell, o.load, o.traces));
+          for (const machine_result& each : cell.runs) rows += each.rows;
+        });
     out << '\n';
   }
+  if (!o.csv.empty()) kvstrata::write_file(o.csv, csv);
+  if (!o.requests_csv.empty()) kvstrata::write_file(o.requests_csv, rows);
   if (!o.json.empty()) kvstrata::write_file(o.json, results.dump(2) + "\n");
+}
+
+void run_search(const machine_options& o, kvstrata::machine_description m, std::ostream& out)
+{
+  m.device_bytes = bytes_of({.device_gib = o.lists.device_gib[0]}, m).device;
+  const search_result found = search(m, o.search);
+  print(out, m, o.search, found);
+  if (!o.csv.empty()) kvstrata::write_file(o.csv, search_csv(m, found));
+  if (!o.json.empty()) kvstrata::write_file(o.json, search_json(m, o.search, found).dump(2) + "\n");
 }
 
 }  // namespace
@@ -215,21 +307,27 @@ int machine_command(int count, const char* const* arguments, std::ostream& out, 
       err << "error: " << e.what() << "\nkvstrata-sim machine --help lists the options.\n";
       return 2;
     }
-    check(o);
+    if (o.threads > 1024) throw kvstrata::config_error("--threads", o.threads, "it may be at most 1024");
+    if (searches(o)) settle_search(o, app);
+    else settle_grid(o, app);
+    if (!searches(o)) static_cast<void>(points_of(o.lists));
   } catch (const kvstrata::config_error& e) {
     err << "error: " << e.what() << ".\n";
     return 2;
   }
-  try {
-    run(o, out);
+  return tools::run_command(err, "these runs; ask for fewer requests, users or threads", [&] {
+    const std::vector<tools::named_path> outputs{
+        {"--csv", o.csv}, {"--requests-csv", o.requests_csv}, {"--json", o.json}};
+    std::vector<tools::named_path> inputs;
+    for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
+    for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
+    tools::require_outputs(outputs, inputs);
+    std::vector<kvstrata::machine_description> machines;
+    for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
+    if (searches(o)) run_search(o, machines.front(), out);
+    else run(o, machines, out);
     return 0;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  } catch (const kvstrata::error& e) {
-    err << "error: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }
 
 }  // namespace sim

@@ -1,16 +1,13 @@
 #include "sim/machine_run.hpp"
 
-#include <kvstrata/cache.hpp>
-#include <kvstrata/cache/warnings.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/session_traffic.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <optional>
 #include <string>
-#include <tuple>
 
 namespace sim {
 namespace {
@@ -24,76 +21,84 @@ std::string shown(double value)
   return text.data();
 }
 
-template <class Cache>
-machine_result serve_with(const machine_description& m, std::span<const arrival> requests, const machine_load& load)
+constexpr std::array<std::string_view, 3> caches{"device_only", "mtserve", "default"};
+
+void at_least_zero(const char* option, double value)
 {
-  const auto bytes = [](double gib, std::uint64_t otherwise) {
-    return gib > 0 ? static_cast<std::uint64_t>(gib * 0x1p30) : otherwise;
-  };
-  const cost_model cost = cost_of(m);
-  emulated_device device(device_of(m));
-  typename Cache::config c{.shape = m.model.kv};
-  std::get<0>(c.tiers).bytes = bytes(load.device_gib, m.device_bytes);
-  if constexpr (std::tuple_size_v<decltype(c.tiers)> > 1) {
-    std::get<1>(c.tiers).bytes = bytes(load.host_gib, m.host_bytes);
-  }
-  if constexpr (requires { c.split.cost; }) c.split = {.cost = cost, .candidates = m.model.candidates};
-  c.costs = cost;
-  Cache cache(device, c);
-  serving_simulator sim(device, cache, cost, m.model.candidates);
-  std::size_t at = 0;
-  const auto next = [&]() -> std::optional<arrival> {
-    return at == requests.size() ? std::nullopt : std::optional(requests[at++]);
-  };
-  machine_result out;
-  out.warnings = warnings_of<Cache>(c);
-  out.report = sim.run(next, {.load = load.rate > 0 ? serving_load::open_loop : serving_load::closed_loop,
-                              .batch_size = load.batch,
-                              .warm_up = load.warm_up});
-  const cache_stats s = cache.stats();
-  for (level_index i = 0; i < s.depth; ++i) out.levels.push_back(s.levels[i].name);
-  return out;
+  if (value >= 0 && std::isfinite(value)) return;
+  throw config_error(option, shown(value), "it must be a finite number, at least 0");
 }
 
-constexpr std::array<machine_cache, 3> caches{{
-    {"device_only", &serve_with<device_only_cache<emulated_device>>},
-    {"mtserve", &serve_with<mtserve_cache<emulated_device>>},
-    {"default", &serve_with<default_cache<emulated_device>>},
-}};
+void at_least_one(const char* option, std::uint64_t value)
+{
+  if (value == 0) throw config_error(option, value, "it must be at least 1");
+}
+
+void one_of(const char* option, const std::string& value, std::span<const std::string_view> names)
+{
+  if (std::find(names.begin(), names.end(), value) != names.end()) return;
+  std::string all;
+  for (const std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+  throw config_error(option, "'" + value + "'", "it must be one of " + all);
+}
 
 }  // namespace
 
-std::span<const machine_cache> machine_caches() { return caches; }
+std::span<const std::string_view> machine_caches() { return caches; }
 
 void check(const machine_load& load)
 {
-  const auto at_least_zero = [](const char* option, double value) {
-    if (value >= 0 && std::isfinite(value)) return;
-    throw config_error(option, shown(value), "it must be a finite number, at least 0");
-  };
-  const auto at_least_one = [](const char* option, std::uint64_t value) {
-    if (value == 0) throw config_error(option, value, "it must be at least 1");
-  };
-  at_least_zero("--rate", load.rate);
-  at_least_zero("--device-gib", load.device_gib);
-  at_least_zero("--host-gib", load.host_gib);
+  at_least_one("--event-tokens", load.event_tokens);
+  at_least_one("--longest", load.longest);
+  if (load.event_tokens > 1024) throw config_error("--event-tokens", load.event_tokens, "it may be at most 1024");
+  if (load.prefetch > 4096) throw config_error("--prefetch", load.prefetch, "it may be at most 4096");
+  at_least_zero("--requests-a-day", load.requests_a_day);
+  if (load.requests_a_day > 0 && load.requests == 0) {
+    throw config_error("--requests", 0, "sessions (--requests-a-day) have no end: say how many");
+  }
+  if (load.warm_start && load.warm_up == 0) {
+    throw config_error("--warm-start", "given", "it wants --warmup, which says how many requests are the past");
+  }
+}
+
+void check(const machine_point& point)
+{
+  one_of("--caches", point.cache, caches);
+  one_of("--slab-policies", point.slab_policy, machine_policies());
+  one_of("--arena-policies", point.arena_policy, machine_policies());
+  at_least_zero("--rate", point.rate);
+  at_least_zero("--device-gib", point.device_gib);
+  at_least_zero("--host-gib", point.host_gib);
   const auto at_most = [](const char* option, double gib, double most) {
     if (gib > most) {
       throw config_error(option, std::to_string(gib), "it may be at most " + std::to_string(std::llround(most)));
     }
   };
-  at_most("--device-gib", load.device_gib, 1e6);
-  at_most("--host-gib", load.host_gib, 1e9);
-  at_least_one("--batch", load.batch);
-  at_least_one("--event-tokens", load.event_tokens);
-  at_least_one("--longest", load.longest);
-  if (load.event_tokens > 1024) throw config_error("--event-tokens", load.event_tokens, "it may be at most 1024");
+  at_most("--device-gib", point.device_gib, 1e6);
+  at_most("--host-gib", point.host_gib, 1e9);
+  at_least_one("--batch", point.batch);
+}
+
+tier_bytes bytes_of(const machine_point& point, const machine_description& m)
+{
+  const auto bytes = [](double gib, std::uint64_t otherwise) {
+    return gib > 0 ? static_cast<std::uint64_t>(gib * 0x1p30) : otherwise;
+  };
+  return {bytes(point.device_gib, m.device_bytes),
+          point.cache == "device_only" ? 0 : bytes(point.host_gib, m.host_bytes)};
+}
+
+machine_result serve(const machine_description& m, std::span<const arrival> requests, const machine_load& load,
+                     const machine_point& point, const std::string* row_start)
+{
+  const bool plain = point.slab_policy == "lru" && point.arena_policy == "lru";
+  return plain ? parts::serve_plain(m, requests, load, point, row_start)
+               : parts::serve_chosen(m, requests, load, point, row_start);
 }
 
 std::vector<arrival> read_arrivals(any_source& source, const machine_load& load)
 {
   std::vector<arrival> out;
-  std::vector<std::int64_t> times;
   std::vector<trace_access> chunk(4096);
   bool tells = false;
   const auto is_full = [&] { return load.requests != 0 && out.size() == load.requests; };
@@ -108,26 +113,49 @@ std::vector<arrival> read_arrivals(any_source& source, const machine_load& load)
           {.seconds = 0,
            .asked = {
                .user = user_id{a.key}, .history_tokens = static_cast<token_count>(tokens), .time_ms = a.time_ms}});
-      times.push_back(a.time_ms);
+      out.back().seconds = static_cast<double>(a.time_ms - out.front().asked.time_ms) / 1e3;
     }
   }
   if (!tells) {
     throw error(std::string(source.name()) +
                 ": no access tells how long a history is; a machine serves users: a trace of KuaiRand, or none");
   }
-  const auto span = static_cast<double>(times.back() - times.front());
-  if (load.rate > 0 && !(span > 0)) {
-    throw error(std::string(source.name()) + ": all requests come at one time; --rate needs a trace with times");
-  }
-  const double seconds = load.rate > 0 ? static_cast<double>(out.size()) / load.rate : 0;
-  if (seconds > emulated::longest_seconds) {
-    throw config_error("--rate", shown(load.rate),
-                       "at that rate " + std::to_string(out.size()) + " requests come over more than 30 years");
-  }
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    if (seconds > 0) out[i].seconds = static_cast<double>(times[i] - times.front()) / span * seconds;
-  }
   return out;
+}
+
+std::vector<arrival> draw_sessions(const machine_load& load, std::uint32_t users, double history_scale,
+                                   std::uint64_t seed)
+{
+  session_traffic traffic({.users = users,
+                           .requests_a_day = load.requests_a_day,
+                           .session_requests = load.session_requests,
+                           .gap_seconds = load.gap_seconds,
+                           .history_scale = history_scale,
+                           .event_tokens = load.event_tokens,
+                           .longest = load.longest,
+                           .seed = seed});
+  std::vector<arrival> out;
+  out.reserve(load.requests);
+  while (out.size() < load.requests) out.push_back(traffic.next());
+  const double first = out.front().seconds;
+  for (arrival& one : out) one.seconds -= first;
+  return out;
+}
+
+std::vector<arrival> at_rate(std::vector<arrival> requests, double rate, std::string_view trace)
+{
+  if (!(rate > 0) || requests.empty()) return requests;
+  const double span = requests.back().seconds;
+  if (!(span > 0)) {
+    throw error(std::string(trace) + ": all requests come at one time; --rate needs a trace with times");
+  }
+  const double seconds = static_cast<double>(requests.size()) / rate;
+  if (seconds > emulated::longest_seconds) {
+    throw config_error("--rate", shown(rate),
+                       "at that rate " + std::to_string(requests.size()) + " requests come over more than 30 years");
+  }
+  for (arrival& one : requests) one.seconds = one.seconds / span * seconds;
+  return requests;
 }
 
 }  // namespace sim

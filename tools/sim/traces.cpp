@@ -81,7 +81,7 @@ kvstrata::trace_options options_of(const trace_arguments& t)
 
 kvstrata::synthetic_config synthetic_of(const trace_arguments& t)
 {
-  return {.users = t.users, .days = t.days, .seed = t.seed};
+  return {.users = t.users, .days = t.days, .history_scale = t.history_scale, .seed = t.seed};
 }
 
 }  // namespace
@@ -121,6 +121,11 @@ void add_trace_options(CLI::App& app, trace_arguments& t)
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--days", t.days, "of the synthetic workload")->group("trace")->type_name("N")->capture_default_str();
+  app.add_option("--history-scale", t.history_scale, "of the synthetic workload: all histories so many times as long")
+      ->group("trace")
+      ->check(&replay::number_fault<double>, "")
+      ->type_name("N")
+      ->capture_default_str();
 }
 
 void check(const trace_arguments& t)

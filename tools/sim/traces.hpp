@@ -23,6 +23,7 @@ struct trace_arguments
   std::string token_bytes = "16384";  ///< of a user's token
   std::uint32_t users = 20'000;       ///< of the synthetic workload
   double days = 14;                   ///< of the synthetic workload
+  double history_scale = 1;           ///< of the synthetic workload
   std::uint64_t seed = 1;             ///< of the synthetic workload
 };
 

@@ -104,6 +104,12 @@ class object_cache
     return access_outcome::admitted;
   }
 
+  /// What an object takes of the cache's bytes; 0 when it is not there. O(1); no use of the object.
+  [[nodiscard]] std::uint64_t held_bytes(user_id key) const noexcept
+  {
+    const node* const found = index_.find(to_number(key));
+    return found == nullptr ? 0 : bytes_of(*found);
+  }
   [[nodiscard]] std::size_t objects() const noexcept { return index_.size(); }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_; }
   [[nodiscard]] const tier_size& size() const noexcept { return size_; }

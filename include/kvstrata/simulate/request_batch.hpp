@@ -19,15 +19,17 @@ class request_batch
  public:
   explicit request_batch(std::uint32_t most) : most_(most) {}
 
-  /// It must not be full.
-  void add(const request& asked)
+  /// It must not be full. Returns whose answer it gets: an index into requests().
+  std::size_t add(const request& asked)
   {
-    if (const auto [at, fresh] = place_.try_emplace(asked.user, distinct_.size()); fresh) {
+    const auto [at, fresh] = place_.try_emplace(asked.user, distinct_.size());
+    if (fresh) {
       distinct_.push_back(asked);
     } else if (asked.history_tokens >= distinct_[at->second].history_tokens) {
       distinct_[at->second] = asked;
     }
     ++answers_;
+    return at->second;
   }
 
   /// One a user.

@@ -15,41 +15,23 @@
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/request.hpp>
 #include <kvstrata/simulate/machine.hpp>
+#include <kvstrata/simulate/queue_model.hpp>
 #include <kvstrata/simulate/request_batch.hpp>
+#include <kvstrata/simulate/serving_observer.hpp>
 #include <kvstrata/simulate/serving_report.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace kvstrata {
-
-/// Queues the model's work for a lease on its compute stream, layer by layer: the front that needs nothing of what is on
-/// its way, the wait, the rest with the candidates. Kernels that take their time and do nothing.
-template <class Lease>
-void queue_model(emulated_device& device, stream_id compute, Lease& lease, const cost_model& cost,
-                 token_count candidates)
-{
-  const batch_plan& plan = lease.plan();
-  double front = 0;
-  double all = 0;
-  for (std::size_t r = 0; r < plan.requests.size(); ++r) {
-    const request_plan& asked = plan.requests[r];
-    front += cost.compute_seconds(lease.front(r), asked.first_token);
-    all += layer_seconds(cost, candidates, plan.compute_of(r), asked.history, asked.first_token);
-  }
-  for (layer_index l = 0; l < cost.layers; ++l) {
-    if (front > 0) device.launch(compute, {.label = "front", .seconds = front}, [] {});
-    lease.wait(l);
-    device.launch(compute, {.label = "layer", .seconds = all - front}, [] {});
-    lease.layer_done(l);
-  }
-}
 
 /// The cache lives on the device, whose time is virtual; `cost` speaks of a model with the cache's shape. Both must
 /// outlive the simulator. For one thread.
@@ -87,8 +69,8 @@ class serving_simulator
 
   /// Serves what `next` -> std::optional<arrival> gives, until it gives nothing. Throws usage_error when an open loop's
   /// arrivals go back in time, or come at no time.
-  template <class Next>
-  [[nodiscard]] serving_report run(Next&& next, const serving_options& options)
+  template <class Next, serving_observer Observe = no_serving_observer>
+  [[nodiscard]] serving_report run(Next&& next, const serving_options& options, Observe&& observe = {})
   {
     check(options);
     const bool open = options.load == serving_load::open_loop;
@@ -99,44 +81,61 @@ class serving_simulator
     serving_report out;
     request_batch batch(options.batch_size);
     double latest = 0;
+    std::deque<arrival> line;  // read, and not yet in a batch
     const auto come = [&] {
       std::optional<arrival> one = next();
-      if (open && one) latest = checked_time(one->seconds, latest);
-      return one;
+      if (!one) return false;
+      if (open) latest = checked_time(one->seconds, latest);
+      line.push_back(*one);
+      return true;
     };
-    std::optional<arrival> coming = come();
-    while (coming) {
+    std::vector<request> ahead;
+    while (!line.empty() || come()) {
       double now = device_->now();
-      if (open && start + coming->seconds > now) {
-        device_->advance_host(start + coming->seconds - now);
-        now = start + coming->seconds;  // the clock may have rounded it
+      if (open && start + line.front().seconds > now) {
+        const double until = start + line.front().seconds;
+        device_->advance_host(until - now);
+        now = until;  // the clock may have rounded it
       }
       if (!counts && seen >= options.warm_up) {
         counts = true;
         from = here();
       }
       batch.clear();
-      arrived_.clear();
-      while (coming && (!open || start + coming->seconds <= now) && !batch.full()) {
-        batch.add(coming->asked);
-        arrived_.push_back(open ? start + coming->seconds : now);
-        coming = come();
+      asked_.clear();
+      const auto has_come = [&](const arrival& one) { return !open || start + one.seconds <= now; };
+      while (!batch.full() && (!line.empty() || come()) && has_come(line.front())) {
+        const arrival& one = line.front();
+        asked_.push_back({one.asked, open ? start + one.seconds : now, batch.add(one.asked)});
+        line.pop_front();
       }
-      const double took = serve(batch.requests());
-      ++at_.batches;
-      seen += arrived_.size();
+      ahead.clear();
+      while (ahead.size() < options.prefetch && (ahead.size() < line.size() || come()) &&
+             has_come(line[ahead.size()])) {
+        ahead.push_back(line[ahead.size()].asked);
+      }
+      const double took = serve_observed(batch.requests(), ahead, !counts, observe);
+      seen += asked_.size();
       if (!counts) continue;
       out.merged += batch.merged();
-      out.busy_seconds += took;
-      for (const double since : arrived_) out.latencies.push_back((std::max)(device_->now() - since, 0.0));
+      count_batch(out, took);
+      for (const served_request& one : asked_) {
+        out.latencies.push_back((std::max)(device_->now() - one.arrived, 0.0));
+      }
     }
-    std::sort(out.latencies.begin(), out.latencies.end());
-    if (counts) report(out, from, here());
+    if (!counts) return out;
+    report(out, from, here());
+    if (open) {
+      out.arriving_seconds = (std::max)(start + latest - from.seconds, 0.0);
+      out.drain_seconds = out.seconds - out.arriving_seconds;
+    }
     return out;
   }
 
   /// Serves these batches one after the other, each while the next `queued` ones wait behind it and are prefetched.
-  [[nodiscard]] serving_report run_batches(std::span<const std::vector<request>> batches, std::size_t queued = 0)
+  template <serving_observer Observe = no_serving_observer>
+  [[nodiscard]] serving_report run_batches(std::span<const std::vector<request>> batches, std::size_t queued = 0,
+                                           Observe&& observe = {})
   {
     const mark from = here();
     serving_report out;
@@ -146,12 +145,12 @@ class serving_simulator
       for (std::size_t next = b + 1; next <= b + queued && next < batches.size(); ++next) {
         ahead.insert(ahead.end(), batches[next].begin(), batches[next].end());
       }
-      const double took = serve(batches[b], ahead);
-      ++at_.batches;
-      out.busy_seconds += took;
+      asked_.clear();
+      for (const request& one : batches[b]) asked_.push_back({one, device_->now(), asked_.size()});
+      const double took = serve_observed(batches[b], ahead, false, observe);
+      count_batch(out, took);
       out.latencies.insert(out.latencies.end(), batches[b].size(), took);
     }
-    std::sort(out.latencies.begin(), out.latencies.end());
     report(out, from, here());
     return out;
   }
@@ -211,6 +210,30 @@ class serving_simulator
     out.offload_bytes = to.down - from.down;
   }
 
+  /// A batch that answers asked_.
+  template <class Observe>
+  double serve_observed(std::span<const request> batch, std::span<const request> ahead, bool warm_up, Observe& observe)
+  {
+    constexpr bool told = observes_serving<std::remove_cvref_t<Observe>>;
+    looked_on_ = told;
+    sums_.clear();
+    const double began = device_->now();
+    const double took = serve(batch, ahead);
+    ++at_.batches;
+    looked_on_ = false;
+    if constexpr (told) {
+      observe(served_batch{
+          .began = began, .ended = device_->now(), .warm_up = warm_up, .requests = asked_, .answers = sums_});
+    }
+    return took;
+  }
+
+  static void count_batch(serving_report& out, double took)
+  {
+    out.busy_seconds += took;
+    out.longest_seconds = (std::max)(out.longest_seconds, took);
+  }
+
   void carry_out(std::span<const request> batch, std::span<const request> ahead)
   {
     if (batch.empty()) return;
@@ -233,17 +256,21 @@ class serving_simulator
     ++at_.unserved;
     const token_interval all[] = {window_of(batch.front())};
     at_.computed += all[0].size();
+    if (looked_on_) sums_.push_back({.computed = all[0].size(), .unserved = true});
     const double seconds = cost_.layers * layer_seconds(cost_, candidates_, all, all[0].end, all[0].begin);
     device_->launch(compute_, {.label = "unserved", .seconds = seconds}, [] {});
   }
 
-  void count(const batch_plan& plan) noexcept
+  void count(const batch_plan& plan)
   {
     for (const request_plan& r : plan.requests) {
       const token_sources came = sources_of(plan.pieces_of(r));
       for (level_index i = 0; i < most_levels; ++i) at_.served[i] += came.from[i];
       at_.computed += came.computed;
       at_.recomputed += r.recomputed.size();
+      if (looked_on_) {
+        sums_.push_back({.served = came.from, .computed = came.computed, .recomputed = r.recomputed.size()});
+      }
     }
   }
 
@@ -253,7 +280,9 @@ class serving_simulator
   token_count candidates_;
   stream_id compute_;
   mark at_;
-  std::vector<double> arrived_;  // by a batch's request
+  std::vector<served_request> asked_;  // that the batch answers
+  bool looked_on_ = false;
+  std::vector<answer_sums> sums_;  // by the batch's users, where somebody looks on
 };
 
 }  // namespace kvstrata
