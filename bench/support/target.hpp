@@ -14,7 +14,7 @@ struct target
   double value = 0;
   better way = better::less;
   double wanted = 0;
-  std::string stream;  ///< that it was measured on, where there are several
+  std::string stream{};  ///< that it was measured on, where there are several
 
   [[nodiscard]] bool met() const noexcept { return way == better::less ? value <= wanted : value >= wanted; }
 };
