@@ -52,9 +52,9 @@ class cache
   /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
   /// not the memory.
   cache(device_type& d, const config& c)
-      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_of(c)),
+      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_from(c)),
         mover_(residency_, c.tiers, c.writes, c.stores, c.copy_lanes, c.overwrite_erased),
-        planner_(residency_, victims_, detail::split_of(c)),
+        planner_(residency_, victims_, detail::split_from(c)),
         executor_(residency_, mover_, c.kept_stretches),
         epoch_(c.epoch)
   {

@@ -80,9 +80,9 @@ TEST_CASE("level: its policy knows who has frames, from a use or a write on unti
 
   // Part of the frames goes: they stay known. All go: they are not.
   auto& slab = bed.books.slab();
-  slab.trim(one, {1, 2});
+  slab.trim(one, {1, 2}, false);
   CHECK((order_of<0>(bed) == users{1, 2} && one.at<0>().covered().size() == 1));
-  slab.trim(one, {});
+  slab.trim(one, {}, false);
   CHECK((order_of<0>(bed) == users{2} && !one.at<0>().listed && one.at<0>().extents.empty()));
   CHECK(slab.free() == 20 - 2);
 }

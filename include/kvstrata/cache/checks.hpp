@@ -1,7 +1,7 @@
 // What a cache refuses by itself, in sentences.
 #pragma once
 
-#include <kvstrata/cache/costs_of.hpp>
+#include <kvstrata/cache/said_costs.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/layout/concepts.hpp>

@@ -27,7 +27,7 @@
 #pragma once
 
 #include <kvstrata/cache/config_values.hpp>
-#include <kvstrata/cache/costs_of.hpp>
+#include <kvstrata/cache/said_costs.hpp>
 #include <kvstrata/core/levels.hpp>
 
 #include <concepts>

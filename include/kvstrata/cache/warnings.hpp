@@ -5,7 +5,7 @@
 #pragma once
 
 #include <kvstrata/cache.hpp>
-#include <kvstrata/cache/costs_of.hpp>
+#include <kvstrata/cache/said_costs.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/core/numa.hpp>
 #include <kvstrata/core/options.hpp>
@@ -88,15 +88,15 @@ template <class Cache>
       out.push_back("the " + std::string(name) + " does not come from the NUMA node that it is told, because " + why);
     }
   });
-  if constexpr (split_with_cost<decltype(detail::split_of(c))>) {
-    if (is_free(detail::split_of(c).cost)) {
+  if constexpr (split_with_cost<decltype(detail::split_from(c))>) {
+    if (is_free(detail::split_from(c).cost)) {
       out.emplace_back(
           "neither split.cost nor costs is given: the split policy finds everything free and never computes what a "
           "level has; transfer/calibrate.hpp measures a cost model");
     }
   }
   if constexpr (detail::some_policy_weighs(static_cast<const Cache*>(nullptr))) {
-    if (is_free(detail::costs_of(c))) {
+    if (is_free(detail::costs_from(c))) {
       out.emplace_back(
           "costs is not given: the replacement policy weighs what users cost to bring back, and takes all to cost the "
           "same; transfer/calibrate.hpp measures a cost model");

@@ -44,7 +44,7 @@ class copy_lanes
   using channel = typename Transfer::template on<Device>;
   using demotions = std::conditional_t<Demotes, demotion<Device>, no_demotion>;
 
-  copy_lanes(Device& d, std::uint32_t most) : device_(&d), most_(checked(most))
+  copy_lanes(Device& d, std::uint32_t most_lanes) : device_(&d), most_(checked(most_lanes))
   {
     lanes_.reserve(most_);
     lanes_.push_back(std::make_unique<lane>(d));

@@ -25,7 +25,7 @@ namespace detail {
 
 /// The split policy of a configuration: where its cost is not given, `costs` is it.
 template <class Config>
-[[nodiscard]] auto split_of(const Config& c)
+[[nodiscard]] auto split_from(const Config& c)
 {
   auto split = c.split;
   if constexpr (split_with_cost<decltype(split)>) {
@@ -36,7 +36,7 @@ template <class Config>
 
 /// What replacement policies are told: where `costs` is not given, the cost of the split policy.
 template <class Config>
-[[nodiscard]] cost_model costs_of(const Config& c)
+[[nodiscard]] cost_model costs_from(const Config& c)
 {
   if constexpr (split_with_cost<std::remove_cvref_t<decltype(c.split)>>) {
     if (is_free(c.costs)) return c.split.cost;
