@@ -18,11 +18,11 @@
 #include <kvstrata/replacement/lru.hpp>
 #include <kvstrata/simulate/fleet_report.hpp>
 #include <kvstrata/simulate/fleet_routes.hpp>
+#include <kvstrata/simulate/fleet_work.hpp>
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/object_cache.hpp>
 #include <kvstrata/simulate/request_batch.hpp>
 #include <kvstrata/tiers/device_slab.hpp>
-#include <kvstrata/transfer/split_policy.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -45,7 +45,7 @@ class fleet_simulator
   explicit fleet_simulator(const fleet_config& config, Route route = Route())
       : config_((check(config), config)),
         cost_(cost_of(config.machine)),
-        split_{.cost = cost_, .candidates = config.machine.model.candidates},
+        work_({.cost = cost_, .candidates = config.machine.model.candidates}),
         route_(std::move(route)),
         batch_(config.batch_size)
   {
@@ -133,15 +133,6 @@ class fleet_simulator
     std::deque<arrival> queue;
   };
 
-  /// What a request asks of model and link, per layer.
-  struct work
-  {
-    double front = 0;  // computed while the fetch is on its way
-    double rest = 0;
-    token_count fetched = 0;
-    token_count written = 0;
-  };
-
   /// By token: the rest of a page, 16 tokens of a history of thousands, is left out.
   [[nodiscard]] std::uint64_t bytes_for(const request& asked) const noexcept
   {
@@ -203,21 +194,19 @@ class fleet_simulator
     }
     waiting_ -= answered_.size();
     fleet_stretch& stretch = stretch_at(answered_.front().seconds);
-    work sum;
-    for (const request& asked : batch_.requests()) {
-      const work its = plan(one, asked, stretch);
-      sum.front += its.front;
-      sum.rest += its.rest;
-      sum.fetched += its.fetched;
-      sum.written += its.written;
-    }
-    const double ended = begin + took(one, begin, sum);
-    report_.written_seconds += written(sum.written);
+    looks_.clear();
+    for (const request& asked : batch_.requests()) looks_.push_back(look_and_hold(one, asked, stretch));
+    work_.settle(looks_, page_tokens);
+    stretch.arena_tokens += work_.fetched;
+    stretch.computed_tokens += work_.computed;
+    stretch.recomputed_tokens += work_.recomputed;
+    const double ended = begin + took(one, begin);
+    report_.written_seconds += written(work_.written);
     one.free = ended;
     one.under_way = answered_.size();
     report_.longest_seconds = (std::max)(report_.longest_seconds, ended - begin);
     stretch.busy_seconds += ended - begin;
-    stretch.stalled_seconds += ended - begin - cost_.layers * (sum.front + sum.rest);
+    stretch.stalled_seconds += ended - begin - cost_.layers * (work_.front + work_.rest);
     for (const arrival& each : answered_) {
       stretch_at(each.seconds).latency.add(ended - each.seconds);
       observe(fleet_answer{each.asked, static_cast<std::size_t>(&one - gpus_.data()), each.seconds, begin, ended});
@@ -225,53 +214,39 @@ class fleet_simulator
   }
 
   /// Layer by layer: the front, the wait for what travels, the rest.
-  double took(const gpu_state& one, double begin, const work& sum)
+  double took(const gpu_state& one, double begin)
   {
-    if (sum.fetched == 0) return cost_.layers * (sum.front + sum.rest);
+    if (work_.fetched == 0) return cost_.layers * (work_.front + work_.rest);
     const double sent = (std::max)(begin, link_free_[one.link]);
-    const double each = cost_.fetch_seconds(sum.fetched);
+    const double each = cost_.fetch_seconds(work_.fetched);
     double done = begin;
     for (std::uint32_t layer = 0; layer < cost_.layers; ++layer) {
-      done = (std::max)(done + sum.front, sent + (layer + 1.0) * each) + sum.rest;
+      done = (std::max)(done + work_.front, sent + (layer + 1.0) * each) + work_.rest;
     }
     link_free_[one.link] = sent + cost_.layers * each;
     return done - begin;
   }
 
-  [[nodiscard]] double written(token_count tokens) const noexcept
+  [[nodiscard]] double written(std::uint64_t tokens) const noexcept
   {
     const double speed = config_.machine.from_device.bytes_per_second;
     return speed > 0 ? static_cast<double>(tokens * config_.machine.model.kv.token_bytes()) / speed : 0;
   }
 
-  work plan(gpu_state& one, const request& asked, fleet_stretch& stretch)
+  /// Who has what of a request, who then has all of it.
+  [[nodiscard]] fleet_look look_and_hold(gpu_state& one, const request& asked, fleet_stretch& stretch)
   {
     const std::uint64_t bytes = bytes_for(asked);
-    const token_count history = asked.history_tokens;
-    const token_count in_slab = tokens_in(one.slab->held_bytes(asked.user), asked);
     const arena_type* const arena = arena_of(one);
     const bool fits = bytes <= one.slab->size().bytes;
-    const token_count below = arena == nullptr || !fits ? 0 : tokens_in(arena->held_bytes(asked.user), asked);
-    if (!fits) ++report_.unserved;
-    token_count computed_front = 0;
-    if (in_slab == 0 && below != 0) {
-      const token_interval fresh[] = {{below, history}};
-      computed_front = split_.recompute_until(
-          {.history = history, .front = {0, below}, .compute = fresh, .page_tokens = page_tokens});
-    }
-    const token_count have = (std::max)(in_slab, below);
-    work out;
-    out.front = cost_.compute_seconds(token_interval{0, computed_front});
-    const token_interval fresh[] = {{have, history}};
-    out.rest = layer_seconds(cost_, split_.candidates, fresh, history);
-    out.fetched = have - in_slab - computed_front;
-    out.written = arena == nullptr ? 0 : history - have;
-    if (have != 0) ++stretch.hits;
-    stretch.slab_tokens += in_slab;
-    stretch.arena_tokens += out.fetched;
-    stretch.computed_tokens += history - have + computed_front;
-    stretch.recomputed_tokens += computed_front;
+    fleet_look out{.history = asked.history_tokens,
+                   .in_slab = tokens_in(one.slab->held_bytes(asked.user), asked),
+                   .is_stored = arena != nullptr};
+    if (arena != nullptr && fits) out.below = tokens_in(arena->held_bytes(asked.user), asked);
+    if (out.in_slab != 0 || out.below != 0) ++stretch.hits;
+    stretch.slab_tokens += out.in_slab;
     if (fits) hold(one, asked, bytes);
+    else ++report_.unserved;
     return out;
   }
 
@@ -284,7 +259,8 @@ class fleet_simulator
 
   fleet_config config_;
   cost_model cost_;
-  split_by_cost split_;
+  fleet_work work_;
+  std::vector<fleet_look> looks_;  // of the batch at hand
   Route route_;
   std::vector<gpu_state> gpus_;                      // box by box
   std::vector<std::unique_ptr<arena_type>> arenas_;  // [boxes]; none without host memory
