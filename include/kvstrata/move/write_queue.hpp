@@ -82,12 +82,13 @@ class write_queue
   template <class Visit>
   void walk(Visit&& visit)
   {
-    for (const auto& one : lines_) {
-      for (auto it = one->waiting.begin(); it != one->waiting.end();) {
+    for (std::size_t i = 0; i < lines_.size(); ++i) {  // a visit may ask of a further lane, so that there are more
+      auto& waiting = lines_[i]->waiting;
+      for (auto it = waiting.begin(); it != waiting.end();) {
         switch (visit(*it->who)) {
           case verdict::stays: ++it; break;
-          case verdict::leaves: it = one->waiting.erase(it); break;
-          case verdict::next_lane: it = one->waiting.end(); break;
+          case verdict::leaves: it = waiting.erase(it); break;
+          case verdict::next_lane: it = waiting.end(); break;
           case verdict::stop: return;
         }
       }
