@@ -136,15 +136,15 @@ using deep = told_cache<kvstrata::layerwise_transfer<told_engine>, told_arena, t
 template <class Cache>
 struct server
 {
-  server(const typename Cache::config& c, std::size_t streams) : device(busy_links()), cache(device, c)
+  server(const typename Cache::config& c, std::size_t count) : device(busy_links()), cache(device, c)
   {
-    make_streams(streams);
+    make_streams(count);
   }
   /// Sharded.
-  server(const typename Cache::config& c, std::size_t streams, std::uint32_t shards)
+  server(const typename Cache::config& c, std::size_t count, std::uint32_t shards)
       : device(busy_links()), cache(device, c, shards)
   {
-    make_streams(streams);
+    make_streams(count);
   }
   ~server() { CHECK(device.violations().empty() != forgets); }
 

@@ -18,7 +18,7 @@ using range = emulated_device::memory_range;
 
 struct rules : server<straight>
 {
-  explicit rules(std::size_t streams = 1, page_count slab = 100) : server<straight>(of_pages(slab), streams)
+  explicit rules(std::size_t count = 1, page_count slab = 100) : server<straight>(of_pages(slab), count)
   {
     way_now = way::batched;
     policy_now = policy::token;
