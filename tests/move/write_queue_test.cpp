@@ -141,3 +141,21 @@ TEST_CASE("write queue: each lane has the bound and a line to itself", "[move]")
   d.done = 1;
   CHECK(queue.may_begin(d, 99, 2));
 }
+
+TEST_CASE("write queue: a walk may ask of lanes that nobody has joined yet", "[move]")
+{
+  slow_device d;
+  std::deque<lone_entry<entry_type>> all;
+  for (std::uint64_t id = 0; id < 4; ++id) all.emplace_back(id);
+  queue_type queue(100);
+  for (entry_type& e : all) queue.join(e, to_number(e.user));
+  users met;
+  std::size_t lane = 4;
+  queue.walk([&](entry_type& e) {
+    met.push_back(to_number(e.user));
+    for (int i = 0; i < 20; ++i) CHECK(queue.may_begin(d, 0, lane++));
+    return verdict::leaves;
+  });
+  CHECK(met == users{0, 1, 2, 3});
+  CHECK(queue.empty());
+}

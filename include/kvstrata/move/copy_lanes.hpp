@@ -122,8 +122,8 @@ class copy_lanes
   class others
   {
    public:
-    others(const copy_lanes& all, lane_number n) noexcept : all_(&all), mine_(n) {}
-    [[nodiscard]] bool any() const noexcept { return all_->apart(); }
+    others(const copy_lanes& all, lane_number n) noexcept : all_(&all), mine_(n), any_(all.apart()) {}
+    [[nodiscard]] bool any() const noexcept { return any_; }
     /// Work of theirs that has not passed?
     [[nodiscard]] bool operator()(event point) const noexcept
     {
@@ -134,6 +134,7 @@ class copy_lanes
    private:
     const copy_lanes* all_;
     lane_number mine_;
+    bool any_;
   };
   [[nodiscard]] others others_than(lane_number n) const noexcept { return others(*this, n); }
 

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <memory>
+#include <vector>
 
 namespace kvstrata {
 
@@ -26,18 +28,19 @@ class write_queue
 
   [[nodiscard]] bool empty() const noexcept
   {
-    return std::all_of(lines_.begin(), lines_.end(), [](const line& one) { return one.waiting.empty(); });
+    return std::all_of(lines_.begin(), lines_.end(), [](const auto& one) { return one->waiting.empty(); });
   }
+  [[nodiscard]] bool is_bounded() const noexcept { return most_ != (std::numeric_limits<std::uint64_t>::max)(); }
   /// Does somebody wait who joined in that lane?
   [[nodiscard]] bool waits(std::size_t lane) const noexcept
   {
-    return lane < lines_.size() && !lines_[lane].waiting.empty();
+    return lane < lines_.size() && !lines_[lane]->waiting.empty();
   }
   /// O(those who wait).
   [[nodiscard]] std::uint64_t size() const noexcept
   {
     std::uint64_t all = 0;
-    for (const line& one : lines_) all += one.waiting.size();
+    for (const auto& one : lines_) all += one->waiting.size();
     return all;
   }
 
@@ -79,12 +82,13 @@ class write_queue
   template <class Visit>
   void walk(Visit&& visit)
   {
-    for (line& one : lines_) {
-      for (auto it = one.waiting.begin(); it != one.waiting.end();) {
+    for (std::size_t i = 0; i < lines_.size(); ++i) {  // a visit may ask of a further lane, so that there are more
+      auto& waiting = lines_[i]->waiting;
+      for (auto it = waiting.begin(); it != waiting.end();) {
         switch (visit(*it->who)) {
           case verdict::stays: ++it; break;
-          case verdict::leaves: it = one.waiting.erase(it); break;
-          case verdict::next_lane: it = one.waiting.end(); break;
+          case verdict::leaves: it = waiting.erase(it); break;
+          case verdict::next_lane: it = waiting.end(); break;
           case verdict::stop: return;
         }
       }
@@ -114,14 +118,12 @@ class write_queue
 
   [[nodiscard]] line& line_of_lane(std::size_t lane)
   {
-    while (lines_.size() <= lane) lines_.emplace_back();
-    return lines_[lane];
+    while (lines_.size() <= lane) lines_.push_back(std::make_unique<line>());
+    return *lines_[lane];
   }
 
-  [[nodiscard]] bool is_bounded() const noexcept { return most_ != (std::numeric_limits<std::uint64_t>::max)(); }
-
   std::uint64_t most_;
-  std::deque<line> lines_;  // [lane]; they stay where they are
+  std::vector<std::unique_ptr<line>> lines_;  // [lane]; they stay where they are
 };
 
 }  // namespace kvstrata

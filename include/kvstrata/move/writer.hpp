@@ -164,7 +164,7 @@ class writer
     const token_interval all = wanted<To>(e);
     const token_interval there = e.template at<To>().tokens;
     if (there.contains(all)) return;
-    if (queue_.waits(lane) || !may_begin(down_->template bytes<0>(), lane)) {
+    if (queue_.is_bounded() && (queue_.waits(lane) || !may_begin(down_->template bytes<0>(), lane))) {
       queue_.join(e, lane);
       tell(residency_->tracker(), write_delayed{uncovered_tokens(all, there), To});
       return;
