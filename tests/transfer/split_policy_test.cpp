@@ -397,8 +397,8 @@ TEST_CASE("fetch_or_recompute takes the best of each length from the cheapest on
     std::size_t asked = 0;
     for (std::size_t u = 0; u < until.size(); ++u) {
       REQUIRE((until[u] == 0 || until[u] == batch.users[u].front.end));
-      computed += until[u] != 0 ? 1 : 0;
-      asked += batch.users[u].front.empty() ? 0 : 1;
+      computed += until[u] != 0 ? 1U : 0U;
+      asked += batch.users[u].front.empty() ? 0U : 1U;
     }
     mixed += computed != 0 && computed != asked ? 1 : 0;
     const double ours = seconds_of(split.cost, batch, until);

@@ -160,21 +160,21 @@ class session_traffic
   void fill_alias(std::vector<double>& weights)
   {
     alias_.resize(weights.size());
-    std::vector<std::uint32_t> small, large;
-    for (std::uint32_t u = 0; u < weights.size(); ++u) (weights[u] < 1 ? small : large).push_back(u);
-    while (!small.empty() && !large.empty()) {
-      const std::uint32_t poor = small.back();
-      const std::uint32_t rich = large.back();
-      small.pop_back();
+    std::vector<std::uint32_t> light, heavy;
+    for (std::uint32_t u = 0; u < weights.size(); ++u) (weights[u] < 1 ? light : heavy).push_back(u);
+    while (!light.empty() && !heavy.empty()) {
+      const std::uint32_t poor = light.back();
+      const std::uint32_t rich = heavy.back();
+      light.pop_back();
       alias_[poor] = {weights[poor], rich};
       weights[rich] -= 1 - weights[poor];
       if (weights[rich] < 1) {
-        large.pop_back();
-        small.push_back(rich);
+        heavy.pop_back();
+        light.push_back(rich);
       }
     }
-    for (const std::uint32_t left : small) alias_[left] = {1, left};
-    for (const std::uint32_t left : large) alias_[left] = {1, left};
+    for (const std::uint32_t left : light) alias_[left] = {1, left};
+    for (const std::uint32_t left : heavy) alias_[left] = {1, left};
   }
 
   [[nodiscard]] std::uint32_t draw_user() noexcept
