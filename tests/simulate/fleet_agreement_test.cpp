@@ -152,3 +152,38 @@ TEST_CASE("a warm start serves what a simulated past serves, and a fleet of one 
   CHECK(fleet.p50 == Approx(warm.p50).epsilon(0.01));
   CHECK(fleet.p99 == Approx(warm.p99).epsilon(0.01));
 }
+
+TEST_CASE("one GPU with its share of users and memory stands for a box of four, routed by hash", "[simulate][fleet]")
+{
+  const auto run = [](std::uint32_t gpus) {
+    machine_description m = h200();
+    m.host_bytes *= gpus;
+    fleet_simulator<> fleet({.machine = m, .gpus = gpus});
+    session_traffic traffic({.users = 2000 * gpus,
+                             .requests_a_day = 1500,
+                             .session_requests = 6,
+                             .gap_seconds = 6,
+                             .from_hour = 12,
+                             .seed = gpus});
+    last_requests last;
+    arrival one = traffic.next();
+    for (; one.seconds < 150; one = traffic.next()) last.add(one.asked);
+    const std::uint64_t bytes = m.host_bytes + gpus * m.device_bytes;
+    for (const request& r : last.youngest(bytes / m.model.kv.token_bytes() / 4 * 5)) fleet.take_in(r);
+    for (; one.seconds < 750; one = traffic.next()) {
+      one.seconds -= 150;
+      fleet.add(one);
+    }
+    return fleet.finish().total();
+  };
+  const fleet_stretch sample = run(1);
+  const fleet_stretch box = run(4);
+  INFO("sample: hits " << sample.hit_share() << ", mean " << sample.latency.mean() << " s, p99 "
+                       << sample.latency.percentile(0.99) << " s; box: hits " << box.hit_share() << ", mean "
+                       << box.latency.mean() << " s, p99 " << box.latency.percentile(0.99) << " s");
+  CHECK(static_cast<double>(box.latency.count()) ==
+        Approx(4 * static_cast<double>(sample.latency.count())).epsilon(0.05));
+  CHECK(std::abs(box.hit_share() - sample.hit_share()) < 0.02);
+  CHECK(box.latency.mean() == Approx(sample.latency.mean()).epsilon(0.15));
+  CHECK(box.latency.percentile(0.99) == Approx(sample.latency.percentile(0.99)).epsilon(0.15));
+}
