@@ -76,14 +76,15 @@ struct shop
   shop s;
   for (std::uint64_t user = 1; user <= 12; ++user) s.serve(s.b, user, quick);
   s.cache.drain_sync();
-  for (const std::uint64_t user : {101U, 102U}) s.serve(s.a, user, busy ? slow : 0, false);
+  s.serve(s.a, 101, busy ? slow : 0, false);  // of a second user, what was evicted for them lies behind these kernels
   if (busy) s.device.advance_host(1);
   else s.cache.drain_sync();
   s.cache.poll();
   s.staged = 0;
   std::vector<double> out;
-  for (const std::uint64_t user : {1U, 2U, 21U, 3U, 1U}) out.push_back(s.serve(s.b, user, quick));
-  CHECK(s.staged >= 60);  // 1, 2 and 3 came from the store
+  // One more, and the arena would have to give up what the other stream has yet to write.
+  for (const std::uint64_t user : {1U, 2U, 21U, 1U}) out.push_back(s.serve(s.b, user, quick));
+  CHECK(s.staged == 40);  // 1 and 2 came from the store
   s.cache.drain_sync();
   return out;
 }

@@ -35,8 +35,8 @@ inline constexpr stream_id no_stream{~std::uint32_t{0}};
 
 /// There is one from the beginning, and one more for every further compute stream that has a lease while all others are in
 /// use; a lane whose leases are over and whose work is done goes to the next stream that comes. Streams beyond `most` share
-/// lanes, as do those for which the device has not the memory of another one. Not synchronised. Demotes: there are memories
-/// below the last one that the device copies to.
+/// lanes, as do those for which the device has not the memory of another one. Not synchronised. Demotes: memories give what
+/// they have to memories or stores below them.
 template <class Transfer, device Device, bool Demotes>
 class copy_lanes
 {
@@ -96,6 +96,17 @@ class copy_lanes
       lane_of_.insert_or_assign(to_number(stream), n);
     } catch (...) {  // it passes for nobody's
     }
+  }
+
+  /// How copies from the last memory are queued in a lane: a call with the copies and what they wait for, that returns when
+  /// they are over.
+  [[nodiscard]] auto way_down(lane_number n)
+  {
+    return [this, n](const copy_list& list, const fence& after) {
+      const ticket t = lanes_[n]->between.demote(list, after);
+      queued(n, t);
+      return t.last();
+    };
   }
 
   /// The lane in which work goes that waits for these uses, for a caller of lane `mine`: where one stream's work alone has not

@@ -30,7 +30,7 @@ class demoter
   using entry_type = typename Residency::entry_type;
   using device_type = typename Residency::device_type;
   static constexpr level_index memories = Residency::memories;
-  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2)>;
+  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2 || Residency::stores != 0)>;
 
   demoter(Residency& r, lanes_type& lanes) : residency_(&r), lanes_(&lanes) {}
 
@@ -177,8 +177,9 @@ class demoter
       }
       if constexpr (Level + 1 < memories) write_back<Level>(all, lane);
       else if constexpr (Residency::stores != 0) {
-        stores_->put_away(all,
-                          [&](const entry_type& e) { return e.is_hot() ? lanes_->of(lane, e.hot().last_use) : lane; });
+        stores_->put_away(all, [&](const entry_type& e) {
+          return lanes_->way_down(e.is_hot() ? lanes_->of(lane, e.hot().last_use) : lane);
+        });
       }
       for (; ended < all.size(); ++ended) {
         const leaving& l = all[ended];

@@ -21,7 +21,7 @@ class fetcher
  public:
   using entry_type = typename Residency::entry_type;
   static constexpr level_index memories = Residency::memories;
-  using lanes_type = copy_lanes<Transfer, typename Residency::device_type, (memories > 2)>;
+  using lanes_type = copy_lanes<Transfer, typename Residency::device_type, (memories > 2 || Residency::stores != 0)>;
 
   fetcher(Residency& r, lanes_type& lanes) : residency_(&r), lanes_(&lanes) {}
 

@@ -21,7 +21,7 @@ class mover
   using entry_type = typename Residency::entry_type;
   using device_type = typename Residency::device_type;
   static constexpr level_index memories = Residency::memories;
-  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2)>;
+  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2 || Residency::stores != 0)>;
 
   /// Throws config_error where the transfer cannot move such pages, or lands in a window that is not there.
   mover(Residency& r, const typename Residency::tiers_type::config& sizes, const write_limits& writes,
@@ -105,7 +105,7 @@ class mover
   void write_through(std::span<entry_type* const> committed, std::span<const event> ready, lane_number lane)
   {
     if constexpr (memories > 1) writes_.write_through(committed, ready, lane);
-    if constexpr (Residency::stores != 0) stores_.write_through(committed, lane);
+    if constexpr (Residency::stores != 0) stores_.write_through(committed, lanes_.way_down(lane));
     if constexpr (Residency::template level_at<0>::hears) {
       for (entry_type* e : committed) residency_->slab().changed(*e);
     }

@@ -6,7 +6,8 @@
 namespace kvstrata {
 
 template <class Residency, level_index Level>
-void store_line<Residency, Level>::put(entry_type& e, token_interval wanted, std::size_t lane) noexcept
+template <class Demote>
+void store_line<Residency, Level>::put(entry_type& e, token_interval wanted, Demote&& demote) noexcept
 {
   auto* const life = residency_->stored().find(e.user);
   if (life == nullptr) return;
@@ -17,7 +18,7 @@ void store_line<Residency, Level>::put(entry_type& e, token_interval wanted, std
     look_again(e.user, life->incarnation, stored);
     part = to_put(wanted, e.template at<last>().tokens, stored);
     if (part.empty()) return;
-    begun = begin_put(e, part, life->incarnation, lane);
+    begun = begin_put(e, part, life->incarnation, demote);
   } catch (...) {  // nothing has begun
   }
   if (!begun) {
@@ -60,14 +61,12 @@ token_interval store_line<Residency, Level>::to_put(token_interval wanted, token
 }
 
 template <class Residency, level_index Level>
+template <class Demote>
 bool store_line<Residency, Level>::begin_put(entry_type& e, token_interval part, incarnation_id incarnation,
-                                             std::size_t lane)
+                                             Demote&& demote)
 {
   const page_interval pages = residency_->pages(part);
   if (down_.free() < pages.size()) return false;
-  while (departures_.size() <= lane) {
-    departures_.push_back(std::make_unique<demotion<device_type>>(residency_->device()));
-  }
   auto& mine = e.template at<last>();
   io one{.what = kind::put, .user = e.user, .header = header_of(e, part, incarnation), .tokens = part};
   open_.reserve(open_.size() + 1);
@@ -82,7 +81,7 @@ bool store_line<Residency, Level>::begin_put(entry_type& e, token_interval part,
     append_copy_runs(
         list.runs, mine.extents, [&memory](const placed_extent& x) { return memory.end_of(x); }, one.place,
         [this](const placed_extent& x) { return down_.end_of(x); }, pages);
-    const event copied = departures_[lane]->demote(list, after).last();
+    const event copied = demote(list, after);
     remember(residency_->device(), mine_in_use, copied);
     remember(residency_->device(), uses, copied);
     const auto promise = store_->put(key_of(e.user), one.header, down_.pieces(one.place), copied);

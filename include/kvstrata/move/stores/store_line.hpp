@@ -66,8 +66,10 @@ class store_line
   // --- down ---
 
   /// The last memory has `wanted` of a live entry, and is about to lose it or was told to write it through: what of it the
-  /// store lacks goes there in that lane, if there is room. Never waits, and cannot fail: what finds no room is counted.
-  void put(entry_type& e, token_interval wanted, std::size_t lane) noexcept;
+  /// store lacks goes there, if there is room. demote(copies, after) -> event queues it. Never waits, and cannot fail: what
+  /// finds no room is counted.
+  template <class Demote>
+  void put(entry_type& e, token_interval wanted, Demote&& demote) noexcept;
 
   /// Nothing that the store has of the user is served any more.
   void erase(user_id user) noexcept
@@ -235,7 +237,8 @@ class store_line
   /// has; whole pages as far as they are there.
   [[nodiscard]] token_interval to_put(token_interval wanted, token_interval has, token_interval stored) const noexcept;
 
-  [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation, std::size_t lane);
+  template <class Demote>
+  [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation, Demote&& demote);
 
   [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const
   {
@@ -280,8 +283,7 @@ class store_line
   store_limits limits_;
   store_room<Residency> down_, up_;
   demotion<device_type> arrivals_;
-  std::vector<std::unique_ptr<demotion<device_type>>> departures_;  // [lane of the cache's copies]
-  std::vector<std::unique_ptr<late_copies>> late_;                  // [lane]
+  std::vector<std::unique_ptr<late_copies>> late_;  // [lane]
   std::vector<ended_read> ended_;
   std::vector<io> open_;  // in the order of beginning
   store_figures figures_;

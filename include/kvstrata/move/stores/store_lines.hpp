@@ -91,29 +91,30 @@ class store_lines
 
   // --- down ---
 
-  /// The last memory is about to lose what these shed (demoter::leaving). lane_of(entry): in which lane its bytes leave
-  /// (move/copy_lanes.hpp).
-  template <class Leaving, class LaneOf>
-  void put_away(std::span<const Leaving> all, LaneOf&& lane_of) noexcept
+  /// The last memory is about to lose what these shed (demoter::leaving). way_of(entry): how its bytes leave, as
+  /// store_line::put wants it.
+  template <class Leaving, class WayOf>
+  void put_away(std::span<const Leaving> all, WayOf&& way_of) noexcept
   {
     for (const Leaving& one : all) {
       if (one.stale || !residency_->is_live(*one.who)) continue;
       each([&](auto& line) {
         if (std::decay_t<decltype(line)>::writes::writes_back(facts(*one.who)))
-          line.put(*one.who, one.cut.lost, lane_of(*one.who));
+          line.put(*one.who, one.cut.lost, way_of(*one.who));
       });
     }
   }
 
-  /// These users were committed in a lane: what the stores' write policies want of what the last memory has.
-  void write_through(std::span<entry_type* const> committed, std::size_t lane) noexcept
+  /// These users were committed: what the stores' write policies want of what the last memory has goes there that way.
+  template <class Demote>
+  void write_through(std::span<entry_type* const> committed, Demote&& demote) noexcept
   {
     for (entry_type* e : committed) {
       const token_interval there = std::as_const(*e).template at<memories - 1>().tokens;
       if (there.empty()) continue;
       each([&](auto& line) {
         const token_count end = std::decay_t<decltype(line)>::writes::flushed_end(facts(*e));
-        if (end != 0) line.put(*e, intersect(there, {0, end}), lane);
+        if (end != 0) line.put(*e, intersect(there, {0, end}), demote);
       });
     }
   }
