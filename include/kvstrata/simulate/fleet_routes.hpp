@@ -48,8 +48,8 @@ class affinity_route
       const std::size_t box = fleet.box_of(chosen);
       chosen = least;
       if (fleet.box_holds(box, asked.user)) {
-        const std::size_t near = least_loaded(fleet, box * fleet.box_gpus(), (box + 1) * fleet.box_gpus());
-        if (fits(near)) chosen = near;
+        const std::size_t nearest = least_loaded(fleet, box * fleet.box_gpus(), (box + 1) * fleet.box_gpus());
+        if (fits(nearest)) chosen = nearest;
       }
     }
     at->second = static_cast<std::uint32_t>(chosen);
