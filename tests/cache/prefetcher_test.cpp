@@ -78,7 +78,7 @@ struct queue_scene
     const request r = asks(user, history);
     return cache.plan({&r, 1}).value().requests.front().in_slab;
   }
-  [[nodiscard]] const prefetch_figures& figures() const { return ahead.figures(); }
+  [[nodiscard]] prefetch_figures figures() const { return ahead.figures(); }
 
   page_count pages;
   double start = 0;
@@ -468,15 +468,15 @@ TEST_CASE("wait_sync blocks until everything has arrived", "[prefetcher]")
   CHECK(s.ahead.wait_sync(user_id{77}));
 }
 
-TEST_CASE("launching again keeps the place and takes the newer request", "[prefetcher]")
+TEST_CASE("a request that is renewed keeps its place and what has come", "[prefetcher]")
 {
   queue_scene s(32, bounds(32, 8, 8));
   s.below({{1, 24}, {2, 16}});
-  CHECK(s.ahead.launch(s.asks(1, 8), stop_rule::wait()));
-  CHECK(s.ahead.launch(s.asks(2, 16), stop_rule::wait()));
+  const prefetch_ticket one = s.ahead.launch(s.asks(1, 8));
+  s.ahead.launch(s.asks(2, 16));
   s.poll();
   CHECK(s.here(1, 24) == token_interval{0, 8});
-  CHECK_FALSE(s.ahead.launch(s.asks(1, 24), stop_rule::wait()));
+  CHECK(s.ahead.renew(one, s.asks(1, 24), stop_rule::wait()));
   s.go_to(6);
   CHECK_FALSE(s.ready(1));
   s.poll();
@@ -484,7 +484,190 @@ TEST_CASE("launching again keeps the place and takes the newer request", "[prefe
   CHECK(s.figures().launched == 2);
   CHECK(s.ahead.waiting() == 2);
   s.go_to(10);
-  CHECK(s.ahead.take(user_id{1}) == 24);
+  CHECK_THROWS_WITH(s.ahead.renew(one, s.asks(2, 24), stop_rule::wait()),
+                    "renew: the request is of user 2, its ticket of user 1");
+  CHECK(s.ahead.take(one) == 24);
+  CHECK_FALSE(s.ahead.renew(one, s.asks(1, 24), stop_rule::wait()));
+}
+
+TEST_CASE("several requests of a user have a turn each, in the order of launching", "[prefetcher]")
+{
+  queue_scene s(32, bounds(32, 8, 8));
+  s.below({{1, 24}, {2, 16}});
+  const prefetch_ticket first = s.ahead.launch(s.asks(1, 8));
+  const prefetch_ticket other = s.ahead.launch(s.asks(2, 16));
+  const prefetch_ticket second = s.ahead.launch(s.asks(1, 24), stop_rule::by(7));
+  CHECK(s.ahead.waiting() == 3);
+  s.poll();
+  CHECK(s.here(1, 24) == token_interval{0, 24});
+  CHECK(s.figures().steps == 3);
+  s.go_to(2);
+  CHECK_FALSE(s.ahead.try_wait(first, 2));  // what has come of a user is known when all of it has
+  CHECK_FALSE(s.ahead.try_wait(second, 2));
+  CHECK(s.ahead.try_wait(second, 7));  // each by its own rule
+  CHECK_FALSE(s.ahead.try_wait(first, 7));
+  CHECK(s.ahead.try_wait(user_id{1}, 7));  // the newest one's
+  s.go_to(10);
+  CHECK(s.ahead.try_wait(first, 10));
+  CHECK(s.ahead.take(first) == 8);
+  CHECK(s.ahead.held_pages() == 8);
+  CHECK(s.ahead.take(first) == 0);
+  CHECK(s.ahead.try_wait(first, 10));
+  CHECK(s.ahead.wait_sync(second));
+  CHECK(s.ahead.take(user_id{1}) == 16);
+  CHECK(s.ahead.take(other) == 16);
+  CHECK(s.figures().taken == 3);
+  CHECK(s.ahead.held_pages() == 0);
+}
+
+TEST_CASE("a newer request waits for what an older one of its user has under way", "[prefetcher]")
+{
+  queue_scene s(32, bounds(32, 8, 8));
+  s.below({{1, 16}});
+  s.ahead.launch(s.asks(1, 16));
+  const prefetch_ticket second = s.ahead.launch(s.asks(1, 16));
+  s.poll();
+  CHECK(s.figures().steps == 1);
+  s.go_to(3.99);
+  CHECK_FALSE(s.ahead.try_wait(second, s.now()));
+  s.go_to(4);
+  CHECK(s.ahead.try_wait(second, s.now()));
+}
+
+TEST_CASE("what a cancelled request brought up is another one's while its user has another", "[prefetcher]")
+{
+  queue_scene s(32, bounds(32, 2, 3));
+  s.below({{1, 32}, {2, 8}});
+  const prefetch_ticket gone = s.ahead.launch(s.asks(1, 32));
+  s.ahead.launch(s.asks(2, 8));
+  const prefetch_ticket stays = s.ahead.launch(s.asks(1, 32));
+  s.poll();
+  CHECK(s.here(1, 32) == token_interval{8, 32});
+  CHECK(s.ahead.cancel(gone) == 0);
+  CHECK(s.ahead.cancel(gone) == 0);
+  CHECK(s.figures().cancelled == 1);
+  CHECK(s.figures().dropped_tokens == 8);  // it is not its turn that brings these up
+  CHECK(s.ahead.held_pages() == 6);
+  CHECK(s.here(1, 32) == token_interval{8, 32});
+  s.go_to(6);
+  s.poll();
+  CHECK(s.here(2, 8) == token_interval{0, 8});  // who stays does not have the place of who went
+  CHECK(s.here(1, 32) == token_interval{0, 32});
+  s.go_to(20);
+  SECTION("taken, it has saved all of it")
+  {
+    CHECK(s.ahead.take(stays) == 32);
+    CHECK(s.ahead.held_pages() == 2);
+  }
+  SECTION("cancelled, too, all of it is taken back")
+  {
+    CHECK(s.ahead.cancel(stays) == 32);
+    CHECK(s.ahead.held_pages() == 2);
+    CHECK(s.here(1, 32).empty());
+  }
+}
+
+TEST_CASE("cancelling takes nothing back that another request has read", "[prefetcher]")
+{
+  queue_scene s(32, bounds(32, 8, 8));
+  s.below({{1, 24}});
+  const prefetch_ticket first = s.ahead.launch(s.asks(1, 16));
+  const prefetch_ticket second = s.ahead.launch(s.asks(1, 16));
+  s.poll();
+  s.ahead.take(first);
+  s.serve(1, 16);
+  CHECK(s.ahead.cancel(second) == 0);
+  CHECK(s.here(1, 24) == token_interval{0, 16});
+  const prefetch_ticket third = s.ahead.launch(s.asks(1, 24));
+  s.poll();
+  CHECK(s.here(1, 24) == token_interval{0, 24});
+  CHECK(s.ahead.cancel(third) == 8);
+  CHECK(s.here(1, 24) == token_interval{0, 16});
+  CHECK(s.figures().rolled_back_tokens == 8);
+}
+
+TEST_CASE("a request that meets pressure keeps its place and its budget", "[prefetcher]")
+{
+  queue_scene s(16, bounds(6, 4, 4));
+  s.below({{1, 16}, {2, 16}, {3, 16}});
+  const prefetch_ticket one = s.ahead.launch(s.asks(1, 16));
+  const prefetch_ticket two = s.ahead.launch(s.asks(2, 16));
+  s.poll();
+  s.go_to(6);
+  s.poll();
+  REQUIRE(s.ahead.held_pages() == 6);
+  const request r = s.asks(1, 16);
+  const auto prepare = [&] { return s.cache.prepare({&r, 1}, s.compute); };
+  {
+    const auto in_the_way = s.hold(1, 0);
+    const auto none = s.ahead.take_if({&one, 1}, prepare);
+    REQUIRE_FALSE(none.has_value());
+    CHECK(none.why().why == pressure::reason::user_held);
+  }
+  CHECK_THROWS_AS(s.ahead.take_if({&one, 1}, [&]() -> result<int> { throw capacity_error("too large"); }),
+                  capacity_error);
+  CHECK(s.figures().kept == 2);
+  CHECK(s.figures().taken == 0);
+  CHECK(s.ahead.held_pages() == 6);
+  s.poll();
+  CHECK(s.here(2, 16).size() == 8);  // who comes next does not get the budget
+  CHECK(s.ready(1));
+  CHECK_FALSE(s.ahead.try_wait(two, s.now()));
+  {
+    const auto lease = s.ahead.take_if({&one, 1}, prepare);
+    REQUIRE(lease.has_value());
+    CHECK(is(lease->sources(0), 16, 0, 0));
+  }
+  CHECK(s.figures().taken == 1);
+  CHECK(s.figures().saved_tokens == 16);
+  CHECK(s.ahead.held_pages() == 2);
+  s.poll();
+  CHECK(s.here(2, 16).size() == 16);
+}
+
+TEST_CASE("nobody overtakes a request that is being prepared, and what it takes over is late", "[prefetcher]")
+{
+  queue_scene s(32, bounds(32, 2, 8));
+  s.below({{1, 24}, {2, 16}});
+  const prefetch_ticket one = s.ahead.launch(s.asks(1, 24), stop_rule::best_effort());
+  const prefetch_ticket unknown{user_id{7}, 99};
+  s.ahead.launch(s.asks(2, 16));
+  const request r = s.asks(1, 24);
+  const prefetch_ticket batch[] = {one, unknown};
+  s.poll();
+  REQUIRE(s.figures().steps == 5);
+  s.ahead.renew(one, s.asks(1, 24), stop_rule::best_effort());  // open again
+  s.ahead.cancel(user_id{2});
+  s.ahead.launch(s.asks(2, 16));
+  const auto lease = s.ahead.take_if(batch, [&] {
+    auto l = s.cache.prepare({&r, 1}, s.compute);
+    s.poll();  // as another thread may
+    CHECK(s.here(2, 16).empty());
+    return l;
+  });
+  REQUIRE(lease.has_value());
+  CHECK(s.figures().late_tokens == 24);
+  s.poll();
+  CHECK_FALSE(s.here(2, 16).empty());
+}
+
+TEST_CASE("who is cancelled while they are prepared keeps what their lease has", "[prefetcher]")
+{
+  queue_scene s(32, bounds(32, 8, 8));
+  s.below({{1, 24}});
+  const prefetch_ticket one = s.ahead.launch(s.asks(1, 24));
+  s.poll();
+  const request r = s.asks(1, 24);
+  const auto lease = s.ahead.take_if({&one, 1}, [&] {
+    auto l = s.cache.prepare({&r, 1}, s.compute);
+    CHECK(s.ahead.cancel(one) == 0);
+    return l;
+  });
+  REQUIRE(lease.has_value());
+  CHECK(is(lease->sources(0), 24, 0, 0));
+  CHECK(s.figures().cancelled == 1);
+  CHECK(s.figures().taken == 0);
+  CHECK(s.ahead.held_pages() == 0);
 }
 
 TEST_CASE("a fingerprint is left to prepare", "[prefetcher]")
@@ -662,7 +845,7 @@ TEST_CASE("budget, order and rules hold at every step of a random sequence", "[p
         u.stop = below(3) == 0   ? stop_rule::best_effort()
                  : below(2) == 0 ? stop_rule::wait()
                                  : stop_rule::by(now + below(20));
-        REQUIRE(ahead.launch({.user = user_id{id}, .history_tokens = 100}, u.stop));
+        ahead.launch({.user = user_id{id}, .history_tokens = 100}, u.stop);
         break;
       case 1:
         if (!u.launched || !complete) break;
@@ -742,10 +925,12 @@ TEST_CASE("a random queue over a real cache: nothing leaks, and the tracker coun
   const auto below = [&random](std::uint64_t bound) { return static_cast<unsigned>(random() % bound); };
   queue_scene s(24, bounds(10, 1 + below(4), 1 + below(3), below(2) == 0 ? 4 : 1000), 150);
   std::map<unsigned, token_count> lengths;
+  std::vector<prefetch_ticket> given;
+  const auto one_given = [&] { return given.empty() ? prefetch_ticket{} : given[below(given.size())]; };
   for (int i = 0; i < 800; ++i) {
     const unsigned user = below(12);
     token_count& length = lengths[user];
-    switch (below(9)) {
+    switch (below(12)) {
       case 0:
       case 1:
         length = (std::min)(length + below(12), 64U);
@@ -753,7 +938,11 @@ TEST_CASE("a random queue over a real cache: nothing leaks, and the tracker coun
         s.serve(user, length, below(2));
         break;
       case 2:
-      case 3: s.launch(user, length, below(2) == 0 ? stop_rule::wait() : stop_rule::by(s.now() + below(9))); break;
+      case 3: {
+        const stop_rule stop = below(2) == 0 ? stop_rule::wait() : stop_rule::by(s.now() + below(9));
+        given.push_back(s.ahead.launch(s.asks(user, length), stop));
+        break;
+      }
       case 4: s.ahead.cancel(user_id{user}); break;
       case 5:
         if (below(8) == 0) s.cache.erase(user_id{user});
@@ -762,9 +951,20 @@ TEST_CASE("a random queue over a real cache: nothing leaks, and the tracker coun
       case 7:
         if (below(6) == 0) static_cast<void>(s.ahead.wait_sync(user_id{user}));
         break;
+      case 8: s.ahead.cancel(one_given()); break;
+      case 9: {
+        const prefetch_ticket ticket = one_given();
+        const request r = s.asks(static_cast<unsigned>(to_number(ticket.user)), 16);
+        const auto nobody = below(2) == 0 ? s.hold(500, 88) : s.hold(500, 0);
+        const auto lease = s.ahead.take_if({&ticket, 1}, [&] { return s.cache.prepare({&r, 1}, s.compute); });
+        REQUIRE(s.cache.stats().leases == (lease ? 2 : 1));
+        break;
+      }
       default: s.poll();
     }
     REQUIRE(s.ahead.held_pages() <= 10);
+    const prefetcher_stats queue = s.ahead.stats();
+    REQUIRE(queue.launched == queue.taken + queue.cancelled + queue.waiting);
     const cache_stats now = s.cache.stats();
     REQUIRE(now.leases == 0);
     REQUIRE(now.levels[0].free_bytes + now.levels[0].resident_bytes + now.levels[0].in_flight_bytes ==
@@ -778,7 +978,7 @@ TEST_CASE("a random queue over a real cache: nothing leaks, and the tracker coun
   CHECK(f.queued_tokens == counted.prefetched_tokens);
   CHECK(f.displaced_tokens == counted.displaced_tokens);
   CHECK(f.rolled_back_tokens == counted.undone_tokens);
-  CHECK(f.saved_tokens + f.late_tokens >= counted.saved_tokens);  // some were evicted before they were read
+  CHECK(f.queued_tokens >= counted.saved_tokens + counted.undone_tokens);  // some were evicted before they were read
   CHECK(counted.saved_tokens > 0);
   CHECK(f.turned_down == 0);
 }

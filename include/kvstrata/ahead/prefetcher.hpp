@@ -1,12 +1,12 @@
 // Brings up what waiting requests will read, while others compute: prefetch from a request queue.
 //
 //   prefetcher<Cache> ahead(cache, {.budget_pages = 512});
-//   ahead.launch(request);                 // when it joins the server's queue
-//   ahead.poll(now);                       // whenever the server's loop comes by
-//   if (ahead.try_wait(user, now)) {       // may it go?
-//     ahead.take(user);                    // its turn: cache.prepare follows
-//   }
-//   ahead.cancel(user);                    // it left the queue: what came for it is taken back
+//   const auto turn = ahead.launch(request);  // when it joins the server's queue
+//   ahead.poll(now);                          // whenever the server's loop comes by
+//   if (ahead.try_wait(turn, now)) {          // may it go?
+//     auto lease = ahead.take_if({&turn, 1}, [&] { return cache.prepare({&request, 1}, stream); });
+//   }                                         // under pressure it keeps its place, and what came for it
+//   ahead.cancel(turn);                       // it left the queue: what came for nobody else is taken back
 //
 // The words and the stop rules are those of SGLang's HiCache, which prefetches from storage to host memory. Here it is
 // from the levels below to the slab, and what is not in time costs no recomputation: prepare brings up the rest.
@@ -14,14 +14,14 @@
 // A history comes in steps, the rear first, so that cancelling and running out of time drop what is not queued yet.
 #pragma once
 
-#include <kvstrata/ahead/prefetch_line.hpp>
+#include <kvstrata/ahead/prefetch_queue.hpp>
 #include <kvstrata/ahead/prefetcher_config.hpp>
 #include <kvstrata/core/error.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <mutex>
+#include <span>
 #include <string>
 
 namespace kvstrata {
@@ -29,49 +29,45 @@ namespace kvstrata {
 /// Works a queue of requests in the order of launching. A request waits for its turn to be prefetched: the next one is
 /// begun when all of it is queued, or another lease holds its user. The pages that come are not held: the cache may
 /// evict them, or be told to erase or forget the user, and all that is lost is time; figures and budget still count
-/// them until the request is taken or cancelled, and every request must be one of the two. Makes no threads and is not
-/// synchronised: one thread at a time uses it, others may use the cache. Only wait_sync blocks, or an immediate
-/// transfer does. The cache must outlive it; destroying it takes nothing back.
+/// them until the request is taken or cancelled, and every request must be one of the two. Makes no threads; all members
+/// may be called from several, one lock serialises them, and the cache's is taken within it (so no tracker may call here).
+/// Only wait_sync blocks, or an immediate transfer does. Several requests of one user have a turn each; a call that names
+/// a user means all of theirs. The cache must outlive it; destroying it takes nothing back.
 template <prefetches_users Cache>
 class prefetcher
 {
-  using turn = prefetch_turn;
-
  public:
   using config = prefetcher_config;
 
   /// Throws config_error when a size is zero, or smaller than what the layout hands out at once.
-  prefetcher(Cache& c, const config& sizes) : cache_(&c), config_(sizes)
-  {
-    require_at_least("prefetcher.budget_pages", sizes.budget_pages);
-    require_at_least("prefetcher.step_pages", sizes.step_pages);
-    if (sizes.in_flight_steps == 0) {
-      throw config_error("prefetcher.in_flight_steps", 0, "nothing would ever be queued; it must be at least 1");
-    }
-    require_time(sizes.stop);
-  }
+  prefetcher(Cache& c, const config& sizes) : cache_(&c), queue_(c, checked(c, sizes)) {}
   prefetcher(const prefetcher&) = delete;
   prefetcher& operator=(const prefetcher&) = delete;
 
-  /// The request joins the queue; nothing is queued on the device yet. A user who waits already keeps their place and
-  /// what has come; the newer request and rule count from now on, and false is returned. The fingerprint is left to
-  /// prepare; what the hint shows is copied. Throws usage_error for a deadline that is no number. O(1), and O(visits) of
-  /// the hint.
-  bool launch(const request& r, stop_rule stop)
+  /// The request joins the queue, at its end; nothing is queued on the device yet. The fingerprint is left to prepare;
+  /// what the hint shows is copied. Throws usage_error for a deadline that is no number. O(visits of the hint).
+  prefetch_ticket launch(const request& r, stop_rule stop)
   {
     require_time(stop);
-    if (turn* const there = line_.find(r.user)) {
-      there->ask(r);
-      there->stop = stop;
-      there->open = true;
-      there->left = 0;
-      return false;
-    }
-    line_.join(turn(r, stop));
-    ++figures_.launched;
-    return true;
+    const std::lock_guard lock(mutex_);
+    return queue_.launch(r, stop);
   }
-  bool launch(const request& r) { return launch(r, config_.stop); }
+  prefetch_ticket launch(const request& r) { return launch(r, queue_.sizes().stop); }
+
+  /// A waiting request has become another of the same user (has grown, say): it keeps its place and what has come for it. False
+  /// when it waits no more. Throws as launch does, and usage_error for another user. As launch otherwise.
+  bool renew(const prefetch_ticket& ticket, const request& r, stop_rule stop)
+  {
+    require_time(stop);
+    if (r.user != ticket.user) {
+      throw usage_error("renew: the request is of user " + std::to_string(to_number(r.user)) + ", its ticket of user " +
+                        std::to_string(to_number(ticket.user)));
+    }
+    const std::lock_guard lock(mutex_);
+    prefetch_turn* const t = queue_.line().find(ticket);
+    if (t != nullptr) t->ask(r, stop);
+    return t != nullptr;
+  }
 
   /// Queues the next steps, as far as budget and limits allow. `now`: seconds on any clock. A step that meets pressure
   /// is tried again at the next poll, as one that is too early for a store is; while leases hold too much of the device,
@@ -80,90 +76,97 @@ class prefetcher
   void poll(double now)
   {
     require_time(now);
-    now_ = now;
-    for (turn& t : line_) note_arrival(t);
-    page_count ahead = 0;  // held by requests that go first
-    bool may_queue = true;
-    for (turn& t : line_) {
-      if (t.stop.is_over(now)) close(t);
-      while (may_queue && t.open && under_way_ < config_.in_flight_steps) {
-        const verdict came = step(t, ahead);
-        if (came == verdict::next_user) break;
-        may_queue = came != verdict::stop_here;
-      }
-      ahead += t.pages;
-    }
+    const std::lock_guard lock(mutex_);
+    queue_.queue_steps(now);
   }
 
-  /// May the user's request go at `now`? True for users who do not wait here. Never blocks. Throws usage_error for a time
-  /// that is no number. O(1).
+  /// May the request go at `now`? True for those that do not wait here. Never blocks. Throws usage_error for a time that is
+  /// no number. O(requests of the user).
+  [[nodiscard]] bool try_wait(const prefetch_ticket& ticket, double now)
+  {
+    require_time(now);
+    const std::lock_guard lock(mutex_);
+    return queue_.lets_go(queue_.line().find(ticket), now);
+  }
+  /// The same of a user's newest request.
   [[nodiscard]] bool try_wait(user_id user, double now)
   {
     require_time(now);
-    turn* const t = line_.find(user);
-    if (t == nullptr) return true;
-    note_arrival(*t);
-    return t->stop.lets_go(is_complete(*t), now);
+    const std::lock_guard lock(mutex_);
+    return queue_.lets_go(queue_.line().newest(user), now);
   }
 
-  /// Blocks the host until everything has arrived that is not dropped, whatever the user's rule is; meanwhile the queue
-  /// goes on, as if polled at the time of the last poll whenever a step has arrived. False when it cannot come to pass
-  /// by waiting: there is pressure, or others hold the budget. Users who do not wait here: true.
+  /// Blocks the host until everything has arrived that is not dropped, whatever the request's rule is; meanwhile the queue
+  /// goes on, as if polled at the latest time of a poll whenever a step has arrived, and so do other threads' calls. False
+  /// when it cannot come to pass by waiting: there is pressure, others hold the budget, or a prepare of theirs (take_if) is
+  /// not decided. Requests that do not wait here, or are taken or cancelled meanwhile: true.
+  [[nodiscard]] bool wait_sync(const prefetch_ticket& ticket)
+  {
+    return wait_for_sync(ticket.user, [&] { return queue_.line().find(ticket); });
+  }
+  /// The same of a user's newest request.
   [[nodiscard]] bool wait_sync(user_id user)
   {
-    for (;;) {
-      poll(now_);
-      const turn* const t = line_.find(user);
-      if (t == nullptr || is_complete(*t)) return true;
-      if (under_way_ == 0) {
-        if (cache_->arrived(user)) return false;
-        cache_->wait_arrived_sync(user);  // a store has them: they come to the last memory first
-        continue;
-      }
-      const auto moving = std::find_if(line_.begin(), line_.end(), [](const turn& x) { return x.under_way != 0; });
-      cache_->wait_arrived_sync(moving->what.user);
-    }
+    return wait_for_sync(user, [&] { return queue_.line().newest(user); });
   }
 
-  /// The user's request goes to prepare now: forgets it, drops what is not queued yet and gives its budget back. To be
-  /// called before prepare, which takes what is still on its way as it comes. Returns the tokens that have arrived: 0
-  /// for users who do not wait here. O(1).
+  /// Calls prepare(), which returns a result, and takes the batch when that has a value. Where it has none, because of
+  /// pressure, or throws, all is as if it had not been called: the requests keep their places, what came for them, and its
+  /// part of the budget; they are to be tried again, or cancelled. While prepare() runs nobody behind them overtakes; other
+  /// threads' calls here go on, and who cancels one of them meanwhile takes nothing back that its lease has. Tickets of
+  /// requests that do not wait here are passed over. Returns what prepare() returns. O(batch) here.
+  template <class Prepare>
+  [[nodiscard]] auto take_if(std::span<const prefetch_ticket> batch, Prepare&& prepare)
+  {
+    departure going(*this, batch);
+    auto came = prepare();
+    going.goes = static_cast<bool>(came);
+    return came;
+  }
+
+  /// The request goes to prepare now, whatever becomes of it: forgets it, drops what is not queued yet and gives its budget
+  /// back. To be called before prepare, which takes what is still on its way as it comes. Returns the tokens that have
+  /// arrived: 0 for requests that do not wait here. O(requests of the user).
+  std::uint64_t take(const prefetch_ticket& ticket)
+  {
+    const std::lock_guard lock(mutex_);
+    return queue_.take(ticket);
+  }
+  /// The same of all that the user has here.
   std::uint64_t take(user_id user)
   {
-    turn* const t = line_.find(user);
-    if (t == nullptr) return 0;
-    note_arrival(*t);
-    const std::uint64_t saved = t->arrived;
-    figures_.saved_tokens += saved;
-    figures_.late_tokens += t->queued - saved;
-    ++figures_.taken;
-    forget(*t);
-    return saved;
+    const std::lock_guard lock(mutex_);
+    return queue_.take(user);
   }
 
-  /// The user's request will not come: forgets it, drops what is not queued yet, gives its budget back, and has the
-  /// cache take back what came (cache::undo_prefetch says when it cannot). Returns the tokens that left the device.
-  /// O(1) here.
+  /// The request will not come: forgets it and drops what is not queued yet. Where another request of the user waits, that
+  /// has what came; else the cache takes it back, as far as nobody has read it (cache::undo_prefetch says when it cannot), and
+  /// its budget is given back. Returns the tokens that left the device. O(requests of the user) here.
+  std::uint64_t cancel(const prefetch_ticket& ticket)
+  {
+    const std::lock_guard lock(mutex_);
+    return queue_.cancel(ticket);
+  }
+  /// The same of all that the user has here.
   std::uint64_t cancel(user_id user)
   {
-    turn* const t = line_.find(user);
-    if (t == nullptr) return 0;
-    const std::uint64_t gone = t->queued == 0 ? 0 : cache_->undo_prefetch(user);
-    figures_.rolled_back_tokens += gone;
-    ++figures_.cancelled;
-    forget(*t);
-    return gone;
+    const std::lock_guard lock(mutex_);
+    return queue_.cancel(user);
   }
 
-  [[nodiscard]] const prefetch_figures& figures() const noexcept { return figures_; }
+  /// What it has done, and what waits at this moment, as one.
+  [[nodiscard]] prefetcher_stats stats() const
+  {
+    const std::lock_guard lock(mutex_);
+    return queue_.stats();
+  }
+  [[nodiscard]] prefetch_figures figures() const { return stats(); }
   /// Requests that wait.
-  [[nodiscard]] std::size_t waiting() const noexcept { return line_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return static_cast<std::size_t>(stats().waiting); }
   /// Pages brought up for them: at most the budget.
-  [[nodiscard]] page_count held_pages() const noexcept { return held_; }
+  [[nodiscard]] page_count held_pages() const { return static_cast<page_count>(stats().held_pages); }
 
  private:
-  enum class verdict : std::uint8_t { go_on, next_user, stop_here };
-
   static void require_time(stop_rule stop)
   {
     if (stop.deadline() != stop.deadline()) throw usage_error("the deadline of a prefetch is not a number");
@@ -174,97 +177,72 @@ class prefetcher
     if (now != now) throw usage_error("the time that a prefetcher is told is not a number");
   }
 
-  void require_at_least(const char* field, page_count pages) const
+  static const prefetcher_config& checked(Cache& c, const config& sizes)
   {
     page_count least = 1;
-    if constexpr (requires { cache_->layout().granule_pages(); }) least = cache_->layout().granule_pages();
+    if constexpr (requires { c.layout().granule_pages(); }) least = c.layout().granule_pages();
+    require_at_least("prefetcher.budget_pages", sizes.budget_pages, least);
+    require_at_least("prefetcher.step_pages", sizes.step_pages, least);
+    if (sizes.in_flight_steps == 0) {
+      throw config_error("prefetcher.in_flight_steps", 0, "nothing would ever be queued; it must be at least 1");
+    }
+    require_time(sizes.stop);
+    return sizes;
+  }
+
+  static void require_at_least(const char* field, page_count pages, page_count least)
+  {
     if (pages >= least) return;
     throw config_error(field, pages, "the layout hands out " + std::to_string(least) + " pages at a time");
   }
 
-  [[nodiscard]] static bool is_complete(const turn& t) noexcept { return !t.open && t.under_way == 0; }
-
-  void note_arrival(turn& t)
+  /// `find()`: the turn that is waited for, or null.
+  template <class Find>
+  bool wait_for_sync(user_id user, Find&& find)
   {
-    if (t.under_way == 0 || !cache_->arrived(t.what.user)) return;
-    under_way_ -= t.under_way;
-    t.under_way = 0;
-    t.arrived = t.queued;
-  }
-
-  /// Nothing more is queued for the request.
-  void close(turn& t) noexcept
-  {
-    if (t.open) figures_.dropped_tokens += t.left;
-    t.open = false;
-  }
-
-  /// Queues one step. `ahead`: what those who go first have of the budget; it comes back when they are taken.
-  verdict step(turn& t, page_count ahead)
-  {
-    const page_count room = config_.budget_pages - (std::min)(held_, config_.budget_pages);
-    const prefetch_limit limit{(std::min)(room, config_.step_pages), config_.displaced_pages - t.displaced};
-    const bool waits_for_budget = room < config_.step_pages && ahead != 0;
-    if (room == 0) {
-      if (!waits_for_budget) close(t);
-      return waits_for_budget ? verdict::stop_here : verdict::go_on;
-    }
-    try {
-      const auto out = cache_->prefetch(t.what, limit);
-      if (out) return note_step(t, *out, waits_for_budget);
-      if (out.why().why == pressure::reason::stale_epoch) return turn_down(t);
-      ++figures_.refused;
-      return out.why().why == pressure::reason::held ? verdict::stop_here : verdict::next_user;
-    } catch (const device_error&) {
-      throw;
-    } catch (const error&) {
-      return turn_down(t);
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      queue_.queue_steps();
+      const prefetch_turn* const t = find();
+      if (t == nullptr || queue_.is_complete(*t)) return true;
+      user_id whom = user;
+      if (const prefetch_turn* const moving = queue_.moving()) {
+        whom = moving->what.user;
+      } else if (cache_->arrived(user)) {
+        return false;
+      }  // else a store has them: they come to the last memory first
+      lock.unlock();
+      cache_->wait_arrived_sync(whom);
+      lock.lock();
     }
   }
 
-  verdict turn_down(turn& t) noexcept
+  /// From before a batch's prepare until it is known what became of it.
+  class departure
   {
-    ++figures_.turned_down;
-    close(t);
-    return verdict::go_on;
-  }
-
-  verdict note_step(turn& t, const prefetch_outcome& out, bool waits_for_budget)
-  {
-    t.left = out.left;
-    if (out.tokens == 0) {
-      if (out.left != 0 && waits_for_budget) return verdict::stop_here;
-      close(t);  // all is there, or there is no room within the limits
-      return verdict::go_on;
+   public:
+    departure(prefetcher& p, std::span<const prefetch_ticket> batch) : of_(&p), batch_(batch)
+    {
+      const std::lock_guard lock(of_->mutex_);
+      of_->queue_.depart(batch_);
     }
-    t.queued += out.tokens;
-    t.pages += out.pages;
-    held_ += out.pages;
-    t.displaced += (std::min)(out.displaced_pages, config_.displaced_pages - t.displaced);  // more when whole users go
-    ++t.under_way;
-    ++under_way_;
-    ++figures_.steps;
-    figures_.queued_tokens += out.tokens;
-    figures_.displaced_tokens += out.displaced_tokens;
-    if (out.left == 0) close(t);
-    return verdict::go_on;
-  }
+    departure(const departure&) = delete;
+    departure& operator=(const departure&) = delete;
+    ~departure()
+    {
+      const std::lock_guard lock(of_->mutex_);
+      of_->queue_.end_departure(batch_, goes);
+    }
+    bool goes = false;
 
-  void forget(turn& t) noexcept
-  {
-    close(t);
-    held_ -= t.pages;
-    under_way_ -= t.under_way;
-    line_.leave(t);
-  }
+   private:
+    prefetcher* of_;
+    std::span<const prefetch_ticket> batch_;
+  };
 
   Cache* cache_;
-  config config_;
-  prefetch_line line_;
-  page_count held_ = 0;          // by all turns
-  std::uint32_t under_way_ = 0;  // steps of all turns
-  double now_ = -std::numeric_limits<double>::infinity();
-  prefetch_figures figures_;
+  mutable std::mutex mutex_;
+  prefetch_queue<Cache> queue_;
 };
 
 }  // namespace kvstrata

@@ -33,19 +33,28 @@ struct prefetcher_config
 /// Since the prefetcher began. launched = taken + cancelled + those that wait.
 struct prefetch_figures
 {
-  std::uint64_t launched = 0;   ///< requests
-  std::uint64_t taken = 0;      ///< requests
-  std::uint64_t cancelled = 0;  ///< requests
-  std::uint64_t steps = 0;      ///< queued
-  std::uint64_t refused = 0;    ///< steps, by pressure; each was tried again
-  std::uint64_t turned_down =
-      0;  ///< requests of an older epoch, or that the cache threw at: larger than the device, ...
+  std::uint64_t launched = 0;     ///< requests
+  std::uint64_t taken = 0;        ///< requests
+  std::uint64_t cancelled = 0;    ///< requests
+  std::uint64_t steps = 0;        ///< queued
+  std::uint64_t refused = 0;      ///< steps, by pressure; each was tried again
+  std::uint64_t kept = 0;         ///< times that a request's prepare gave no lease, and the request kept its place
+  std::uint64_t turned_down = 0;  ///< requests of an older epoch, or that the cache threw at: too large, ...
   std::uint64_t queued_tokens = 0;
   std::uint64_t displaced_tokens = 0;    ///< of others, that left the device for these
   std::uint64_t saved_tokens = 0;        ///< had arrived when their request was taken
   std::uint64_t late_tokens = 0;         ///< were still on their way then
   std::uint64_t dropped_tokens = 0;      ///< were never queued: request gone, time over or no room; if known by then
   std::uint64_t rolled_back_tokens = 0;  ///< left the device again, as their request was cancelled
+};
+
+/// The same, and what waits at this moment.
+struct prefetcher_stats : prefetch_figures
+{
+  std::uint64_t waiting = 0;          ///< requests
+  std::uint64_t held_pages = 0;       ///< brought up for them
+  std::uint64_t budget_pages = 0;     ///< that these may be, at most
+  std::uint64_t under_way_steps = 0;  ///< queued for them, and not known to have arrived
 };
 
 }  // namespace kvstrata
