@@ -2,13 +2,16 @@
 #pragma once
 
 #include <kvstrata/ahead/prefetcher.hpp>
+#include <kvstrata/ahead/prometheus.hpp>
 #include <kvstrata/cache.hpp>
+#include <kvstrata/cache/device_prometheus.hpp>
 #include <kvstrata/cache/prometheus.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/observe/counters.hpp>
 #include <kvstrata/observe/event_log.hpp>
 #include <kvstrata/observe/event_ring.hpp>
+#include <kvstrata/observe/latencies.hpp>
 #include <kvstrata/observe/prometheus.hpp>
 #include <kvstrata/observe/timeline.hpp>
 #include <kvstrata/observe/trackers.hpp>

@@ -13,6 +13,7 @@
 //
 //   no_tracker   watches nothing, costs nothing
 //   counters     counts, and can be read at any time (observe/counters.hpp); as text for Prometheus: observe/prometheus.hpp
+//   latencies    how long calls and stalls take, as histograms (observe/latencies.hpp)
 //   timeline     a picture of one run for Perfetto or Chrome (observe/timeline.hpp)
 //   nvtx         ranges and marks in NVIDIA's profilers, where CUDA is (observe/nvtx.hpp)
 //   trackers     several of them at once (observe/trackers.hpp)

@@ -19,6 +19,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <ostream>
@@ -53,6 +54,15 @@ class prometheus_writer
     const std::string family = full_name(name);
     begin(family, metric_type::counter, help, labels);
     sample(family + "_total", labels, "", std::to_string(value));
+  }
+
+  /// The same, of what is no whole number: seconds, say.
+  template <std::floating_point Value>
+  void counter(std::string_view name, std::string_view help, Value value, const prometheus_labels& labels = {})
+  {
+    const std::string family = full_name(name);
+    begin(family, metric_type::counter, help, labels);
+    sample(family + "_total", labels, "", number(value));
   }
 
   /// Something that goes up and down.
