@@ -98,7 +98,7 @@ class server
     j.number = ++submitted_;
     j.model = newest_;
     j.what.epoch = newest_->epoch;
-    if (fits_slab(history)) ahead_.launch(j.what, stop_rule::best_effort());
+    if (fits_slab(history)) j.turn = ahead_.launch(j.what, stop_rule::best_effort());
     queue_.push_back(std::move(j));
     somebody_waits_.notify_one();
     ahead_.poll(seconds());
@@ -162,6 +162,7 @@ class server
     request what;
     steady::time_point deadline;
     std::uint64_t number = 0;
+    prefetch_ticket turn;  // of the prefetcher; nobody's for those that do not fit
     model_pointer model;
     std::promise<answer> answered;
   };
@@ -195,8 +196,8 @@ class server
       job j = std::move(queue_.front());
       queue_.pop_front();
       try {
-        if (time_left(j) > 0ns) ahead_.take(j.what.user);
-        else ahead_.cancel(j.what.user);
+        if (time_left(j) > 0ns) ahead_.take(j.turn);
+        else ahead_.cancel(j.turn);
         ahead_.poll(seconds());
         lock.unlock();
         const answer a = fits_slab(j.what.history_tokens) ? serve(j, compute) : serve_beside(j, compute);
