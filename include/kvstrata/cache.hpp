@@ -20,11 +20,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvstrata {
@@ -49,10 +51,14 @@ class cache
   using lease = basic_lease<cache>;
   using config = cache_config<Tiers, Layout, typename Transfer::split>;
 
-  /// Reserves all tiers. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has
-  /// not the memory.
-  cache(device_type& d, const config& c)
-      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_from(c)),
+  /// Reserves all tiers. Further arguments are those of the tracker, which is constructed in its place: a tracker_ref, to one
+  /// that caches share. Throws config_error for sizes that are zero or do not fit, capacity_error when a medium has not the
+  /// memory.
+  template <class... TrackerArguments>
+    requires std::constructible_from<Tracker, TrackerArguments...>
+  cache(device_type& d, const config& c, TrackerArguments&&... of_tracker)
+      : residency_(d, detail::checked(c).shape, c.layout, c.tiers, c.epoch, detail::costs_from(c),
+                   std::forward<TrackerArguments>(of_tracker)...),
         mover_(residency_, c.tiers, c.writes, c.stores, c.copy_lanes, c.overwrite_erased),
         planner_(residency_, victims_, detail::split_from(c)),
         executor_(residency_, mover_, c.kept_stretches),

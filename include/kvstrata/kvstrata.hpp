@@ -14,6 +14,7 @@
 #include <kvstrata/observe/latencies.hpp>
 #include <kvstrata/observe/prometheus.hpp>
 #include <kvstrata/observe/timeline.hpp>
+#include <kvstrata/observe/tracker_ref.hpp>
 #include <kvstrata/observe/trackers.hpp>
 #include <kvstrata/sharded/sharded.hpp>
 #include <kvstrata/transfer/calibrate.hpp>

@@ -31,15 +31,17 @@ class residency
   using layout_type = Layout;
   using tracker_type = Tracker;
 
+  template <class... TrackerArguments>
   residency(device_type& d, const geometry& shape, const Layout& layout, const typename Tiers::config& sizes,
-            epoch_id epoch, const cost_model& costs)
+            epoch_id epoch, const cost_model& costs, TrackerArguments&&... of_tracker)
       : device_(&d),
         shape_(shape),
         layout_(layout),
         users_(epoch),
         hot_(d),
         describe_{.costs = costs, .token_bytes = shape.token_bytes()},
-        levels_(d, sizes, shape, layout, describe_)
+        levels_(d, sizes, shape, layout, describe_),
+        tracker_(std::forward<TrackerArguments>(of_tracker)...)
   {
   }
   residency(const residency&) = delete;

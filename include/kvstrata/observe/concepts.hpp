@@ -17,6 +17,7 @@
 //   timeline     a picture of one run for Perfetto or Chrome (observe/timeline.hpp)
 //   nvtx         ranges and marks in NVIDIA's profilers, where CUDA is (observe/nvtx.hpp)
 //   trackers     several of them at once (observe/trackers.hpp)
+//   tracker_ref  one that is elsewhere, and may be shared by caches (observe/tracker_ref.hpp)
 #pragma once
 
 #include <kvstrata/observe/events.hpp>

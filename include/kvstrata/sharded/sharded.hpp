@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -41,14 +42,17 @@ class sharded
 
   /// Reserves the slab once and divides all tiers, and the bound on writes under way, among `shards` caches
   /// (sharded/shard_sizes.hpp). Throws config_error for sizes that are zero, do not fit, or do not give every shard a
-  /// page; capacity_error when a medium has not the memory.
-  sharded(device_type& d, const config& whole, std::uint32_t shards)
+  /// page; capacity_error when a medium has not the memory. Further arguments are those of each shard's tracker; one that they
+  /// share (tracker_ref) is told by several threads at once.
+  template <class... TrackerArguments>
+    requires std::constructible_from<Cache, device_type&, const config&, const TrackerArguments&...>
+  sharded(device_type& d, const config& whole, std::uint32_t shards, const TrackerArguments&... of_tracker)
       : sizes_(whole, shards),
         memory_(
             d.allocate_device(std::size_t{sizes_.total()} * page_bytes(whole.shape, whole.layout.page_tokens), "slab"))
   {
     for (std::uint32_t i = 0; i < shards; ++i) {
-      shards_.push_back(std::make_unique<Cache>(d, sizes_.of(i, memory_.data())));
+      shards_.push_back(std::make_unique<Cache>(d, sizes_.of(i, memory_.data()), of_tracker...));
     }
   }
   sharded(const sharded&) = delete;
