@@ -549,7 +549,10 @@ class walker
       const token_count rest = now->requests[0].fetched + now->requests[0].recomputed.size();
       if (about_.levels == 2) REQUIRE((rest == moved->left || (lost_below && rest < moved->left)));
       else REQUIRE((rest >= moved->left || lost_below));
-      if (said) REQUIRE(now->requests[0].in_slab.size() == said->requests[0].in_slab.size() + moved->tokens);
+      // A request that cannot be compared is served what is there, and costs its user all of it where a row is missing.
+      if (said && !(lost_below && said->requests[0].kept.unproven)) {
+        REQUIRE(now->requests[0].in_slab.size() == said->requests[0].in_slab.size() + moved->tokens);
+      }
     }
     if (below(4) != 0) return;
     // An earlier one may not have been read either; the levels below may have lost what that one brought.
