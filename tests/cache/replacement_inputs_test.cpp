@@ -304,8 +304,8 @@ TEST_CASE("a prefetcher tells what the hint showed when the request joined the q
   const request r{
       .user = user_id{1}, .history_tokens = 16, .time_ms = 2000, .hint = {.visits_ms = visits, .events = 10}};
   prefetcher<told_cache> ahead(s.cache, {.budget_pages = 8, .step_pages = 2});
-  ahead.launch(request{.user = user_id{1}, .history_tokens = 12});
-  ahead.launch(r);  // counts from now on
+  const prefetch_ticket turn = ahead.launch(request{.user = user_id{1}, .history_tokens = 12});
+  CHECK(ahead.renew(turn, r, stop_rule::best_effort()));  // counts from now on
   visits = {-1, -1};
   ahead.launch(request{.user = user_id{3}, .history_tokens = 4});
   log_of(0).clear();

@@ -28,7 +28,7 @@ void tell_each(Tracker& who, event_list<Events...>)
 }
 
 /// Events and spans that a timeline was told, each at a time of its own.
-constexpr std::size_t told_to_timeline = 5 * (10 + 2);
+constexpr std::size_t told_to_timeline = 5 * (12 + 2);
 void tell_timeline(timeline& line)
 {
   double now = 0;
