@@ -92,6 +92,13 @@ TEST_CASE("random operations on a slab, an arena, a file and a store, against th
   walk_many<three_memories>(3, 1000);
 }
 
+TEST_CASE("a user who comes back from a store by a record that is older than what the store has", "[cache][random]")
+{
+  // Rows behind it were taken for the store's no more: those of another window met new ones, and a volatile tail came back.
+  static_cast<void>(walk_once<two_memories>(bad, {.seed = 1, .steps = 720}));
+  static_cast<void>(walk_once<three_memories>(bad, {.seed = 1023, .steps = 720}));
+}
+
 TEST_CASE("every call of the store fails in turn, or is lost, in the midst of a walk", "[cache][random]")
 {
   for (const bool throws : {false, true}) {

@@ -3,6 +3,9 @@
 
 #include <kvstrata/move/stores/store_line.hpp>
 
+#include <algorithm>
+#include <limits>
+
 namespace kvstrata {
 
 namespace detail {
@@ -48,13 +51,29 @@ bool store_line<Residency, Level>::get(user_id user, const record_header& header
 }
 
 template <class Residency, level_index Level>
+token_count store_line<Residency, Level>::reach(user_id user, const record_header& header)
+{
+  constexpr token_count anywhere = (std::numeric_limits<token_count>::max)();
+  if constexpr (Residency::stores > 1) return anywhere;  // another may have more
+  found_record now{.is = found_record::knowledge::unknown};
+  static_cast<void>(store_answers([&] { now = store_->find(key_of(user)); }));
+  if (now.is == found_record::knowledge::unknown) return anywhere;
+  token_count end = header.tokens.end;
+  if (now.is == found_record::knowledge::present) end = (std::max)(end, now.header.tokens.end);
+  for (const io& one : open_) {
+    if (one.what == kind::put && one.user == user) end = (std::max)(end, one.tokens.end);
+  }
+  return end;
+}
+
+template <class Residency, level_index Level>
 void store_line<Residency, Level>::adopt(entry_type& e, const record_header& header)
 {
   auto& users = residency_->users();
   auto& fresh = residency_->stored().adopt(e.user, header.incarnation,
                                            [&users](user_id user) { return users.find(user) != nullptr; });
   fresh.tokens[number] = header.tokens;
-  fresh.reach = header.tokens.end;
+  fresh.reach = reach(e.user, header);
   fresh.first_token = header.first_token;
   fresh.earlier_until = header.earlier_until;
   if (header.first_token == 0 && header.earlier_until == 0 && header.vouched_tokens == 0 && header.stretch_stride == 0)

@@ -149,6 +149,9 @@ class store_line
   /// A new entry, of which no memory has anything, goes on in the life that a record is of.
   void adopt(entry_type& e, const record_header& header);
 
+  /// Of the life that a record is of no token from here on is in the store, or on its way there, now.
+  [[nodiscard]] token_count reach(user_id user, const record_header& header);
+
   void note_foreign() noexcept { ++figures_.foreign; }
   void note_contradicted() noexcept { ++figures_.contradicted; }
   /// The store threw at a call for a user who comes up, or the device refused the copy of what had come: a miss.

@@ -57,7 +57,10 @@ bool store_lines<Residency>::offer(const request& r, std::size_t number, store_o
     if (!coming || best.level != 0 || line.reads() + offers.from(mine) >= limits_.late_reads) return;
     if (e != nullptr && (life == nullptr || life->incarnation != coming->first.incarnation)) return;
     if (life != nullptr && (life->first_token != r.first_token || life->earlier_until > r.first_token)) return;
-    if (life != nullptr && r.volatile_tail != 0 && life->reach > lasting_tokens(r).end) return;
+    if (r.volatile_tail != 0) {
+      const token_count reach = life != nullptr ? life->reach : line.reach(r.user, coming->first);
+      if (reach > lasting_tokens(r).end) return;
+    }
     if (coming->first.epoch != residency_->users().epoch() || r.epoch != residency_->users().epoch()) return;
     const token_interval tokens = rules::countable(r, coming->first, coming->second, e);
     if (!tokens.empty()) best = {mine, tokens};
