@@ -31,7 +31,8 @@ namespace kvstrata::nvme {
       ++core.books.regions.at(place.region).readers;
     }
     const int error = move_sync(*core.engine, block_io::kind::read, core.offset_of(newest.block), buffer.all());
-    auto head = error != 0 ? std::nullopt : decode_record_head(buffer.block(0), core.id, {place.generation, place.block});
+    auto head =
+        error != 0 ? std::nullopt : decode_record_head(buffer.block(0), core.id, {place.generation, place.block});
     const std::lock_guard lock(core.mutex);
     --core.books.regions.at(place.region).readers;
     core.reader_gone.notify_all();

@@ -69,7 +69,8 @@ inline void read_records_sync(store_core& core, const sequence_key& key, const r
   for (const record_read& r : reads) {
     const page_interval pages = pages_of(r.from.tokens, header.page_tokens);
     const page_interval inside{r.wanted.begin - pages.begin, r.wanted.end - pages.begin};
-    record_memory& memory = memories.emplace_back(pages.size(), inside, into, r.first, layers, core.engine->alignment());
+    record_memory& memory =
+        memories.emplace_back(pages.size(), inside, into, r.first, layers, core.engine->alignment());
     const auto page_bytes = static_cast<std::uint32_t>(into.page_bytes());
     const std::uint64_t head = core.offset_of(r.from.block);
     std::vector<memory_piece>& first = with_head.emplace_back();

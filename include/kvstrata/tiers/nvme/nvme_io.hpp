@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace kvstrata::nvme {
@@ -24,7 +25,8 @@ struct nvme_io : promised_io
   enum class kind : std::uint8_t { ask, put, get, flush };
 
   kind what = kind::ask;
-  bool erased = false;  ///< its sequence was, meanwhile
+  bool erased = false;    ///< its sequence was, before it was over
+  bool outdated = false;  ///< its sequence was erased before its outcome was told
   sequence_key key;
   record_header header;
   token_interval wanted;       ///< of a get
@@ -34,8 +36,16 @@ struct nvme_io : promised_io
   std::uint64_t order = 0;    ///< of a put
   std::vector<chunk> chunks;  ///< of a put
 
+  /// Who carries it out, or gives its places back where nobody did.
   void (*carry_out)(void* whom, nvme_io& io) noexcept = nullptr;
+  void (*abandon)(void* whom, nvme_io& io) noexcept = nullptr;
   void* whom = nullptr;
+
+  nvme_io() = default;
+  ~nvme_io()
+  {
+    if (whom != nullptr) abandon(whom, *this);
+  }
 
   void use(std::span<const io_piece> which, const fence& after)
   {
@@ -64,7 +74,7 @@ struct nvme_io : promised_io
 
   void run() noexcept
   {
-    carry_out(whom, *this);
+    carry_out(std::exchange(whom, nullptr), *this);
     end();
   }
 };

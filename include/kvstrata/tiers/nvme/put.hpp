@@ -138,7 +138,8 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
       const block_number head = core.books.regions.block_of(io.chunks.back().place);
       std::vector<chain_link> links;
       core.books.links_of(io.key, links);
-      if (!links.empty() && links.front().block == head) core.books.known.set(io.key, {.head = head, .header = io.header});
+      if (!links.empty() && links.front().block == head)
+        core.books.known.set(io.key, {.head = head, .header = io.header});
     } catch (const std::exception&) {  // it must be asked
     }
     ++core.books.counts.puts;

@@ -3,6 +3,8 @@
 
 #include <kvstrata/tiers/nvme/ask.hpp>
 #include <kvstrata/tiers/nvme/commit.hpp>
+#include <kvstrata/tiers/nvme/format/region_head.hpp>
+#include <kvstrata/tiers/nvme/format/table.hpp>
 #include <kvstrata/tiers/nvme/get.hpp>
 #include <kvstrata/tiers/nvme/put.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
@@ -158,7 +160,8 @@ struct reinserted
       if (row.what != table_row::kind::record) continue;
       const block_number block = core.books.regions.block_of({.region = number, .block = row.block});
       const std::uint32_t hits = core.config.reinserted_hits;
-      if (hits != 0 && core.books.index.hits(row.key, block) >= hits) {
+      const index_entry* const found = core.books.index.find(row.key, block);
+      if (hits != 0 && found != nullptr && found->hits >= hits) {
         hot.push_back(row.key);
       } else if (core.books.index.remove(row.key, block)) {
         ++core.books.counts.evicted_records;
@@ -185,7 +188,7 @@ struct reinserted
   for (const reinserted& r : again) {
     for (const chain_link& old : r.before) core.books.index.remove(r.key, old.block);
   }
-  const auto is_here = [&](const index_entry& e) { return core.books.regions.region_of(e.block) == number; };
+  const auto is_here = [&](const index_entry& e) noexcept { return core.books.regions.region_of(e.block) == number; };
   if (rows) {
     for (const table_row& row : *rows) {
       const block_number block = core.books.regions.block_of({.region = number, .block = row.block});

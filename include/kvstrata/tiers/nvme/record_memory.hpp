@@ -50,7 +50,8 @@ class record_memory
     if (is_direct_) return;
     staged_ = block_buffer(static_cast<std::size_t>(body_blocks(record, page_bytes, layers)) * block_bytes);
     const std::size_t part = staged_.size() / layers;
-    for (std::uint32_t layer = 0; layer < layers; ++layer) staged_layers_.push_back({staged_.data() + layer * part, part});
+    for (std::uint32_t layer = 0; layer < layers; ++layer)
+      staged_layers_.push_back({staged_.data() + layer * part, part});
   }
 
   [[nodiscard]] block_span head() noexcept { return head_.block(0); }
@@ -80,7 +81,8 @@ class record_memory
   /// From what an engine has read to the pages.
   void scatter() noexcept
   {
-    each_staged([](const std::byte* staged, const memory_piece& piece) { std::memcpy(piece.data, staged, piece.bytes); });
+    each_staged(
+        [](const std::byte* staged, const memory_piece& piece) { std::memcpy(piece.data, staged, piece.bytes); });
   }
 
  private:

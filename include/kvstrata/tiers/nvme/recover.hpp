@@ -59,7 +59,7 @@ class row_reader
     const bool durable = row.order <= durable_order_;
     const bool room = core_->books.index.insert(
         row.key,
-        {.block = block, .life = static_cast<std::uint32_t>(row.life), .tokens = row.tokens, .durable = durable},
+        {.life = static_cast<std::uint32_t>(row.life), .block = block, .tokens = row.tokens, .durable = durable},
         [this](block_number a, block_number b) { return core_->books.regions.newer(a, b); });
     if (!room) {
       ++core_->recovery.left_out;
@@ -76,10 +76,10 @@ class row_reader
     return generation * 0x100000000U + block;
   }
 
-  [[nodiscard]] bool is_replaced(const table_row& row) const
+  [[nodiscard]] bool is_replaced(const table_row& row) const noexcept
   {
     bool out = false;
-    core_->books.index.visit(row.key, [&](const index_entry& newer) {
+    core_->books.index.for_each_of(row.key, [&](const index_entry& newer) noexcept {
       const bool covers = newer.life != static_cast<std::uint32_t>(row.life) || newer.tokens.contains(row.tokens);
       out = newer.durable && covers;
       return !out;

@@ -81,7 +81,8 @@ namespace kvstrata::nvme {
   for (const undurable_record& r : all) {
     {
       const std::lock_guard lock(core.mutex);
-      if (core.books.regions.place_of(r.block).generation != r.generation || !core.books.index.has(r.key, r.block)) {
+      if (core.books.regions.place_of(r.block).generation != r.generation ||
+          core.books.index.find(r.key, r.block) == nullptr) {
         continue;  // it went meanwhile
       }
     }

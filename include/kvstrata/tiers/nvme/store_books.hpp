@@ -58,7 +58,10 @@ class store_books
   void links_of(const sequence_key& key, std::vector<chain_link>& out) const
   {
     out.clear();
-    index.visit(key, [&out](const index_entry& e) {
+    std::size_t count = 0;
+    index.for_each_of(key, [&count](const index_entry&) noexcept { ++count; });
+    out.reserve(count);
+    index.for_each_of(key, [&out](const index_entry& e) noexcept {
       if (!out.empty() && e.life != out.front().life) return false;
       out.push_back({e.block, e.life, e.tokens});
       return true;
@@ -105,9 +108,8 @@ class store_books
   {
     const block_number block = regions.block_of(c.place);
     undurable_.push_back({put.key, block, c.place.generation, put.order});
-    const bool room = index.insert(
-        put.key, {.block = block, .life = short_life(put.header), .tokens = c.tokens},
-        [this](block_number a, block_number b) { return regions.newer(a, b); });
+    const bool room = index.insert(put.key, {.life = short_life(put.header), .block = block, .tokens = c.tokens},
+                                   [this](block_number a, block_number b) { return regions.newer(a, b); });
     if (!room) undurable_.pop_back();
     return room;
   }
@@ -175,17 +177,27 @@ class store_books
   void is_durable(const undurable_record& r) noexcept
   {
     if (regions.place_of(r.block).generation != r.generation) return;
+    const index_entry* const found = index.find(r.key, r.block);
+    if (found == nullptr) return;
+    const index_entry mine = *found;
+    index.mark_durable(r.key, r.block);
     bool is_older = false;
-    index_entry mine;
-    index.remove_if(r.key, [&](index_entry& e) {
-      if (e.block == r.block) {
-        e.durable = true;
-        mine = e;
-        is_older = true;
-        return false;
-      }
-      return is_older && (e.life != mine.life || mine.tokens.contains(e.tokens));
+    index.remove_if(r.key, [&](const index_entry& e) noexcept {
+      if (e.block != r.block) return is_older && (e.life != mine.life || mine.tokens.contains(e.tokens));
+      is_older = true;
+      return false;
     });
+  }
+
+  /// Where the durable tokens of a sequence's newest life end; 0: there are none.
+  [[nodiscard]] token_count durable_tokens(const sequence_key& key)
+  {
+    links_of(key, links_);
+    std::erase_if(links_, [&](const chain_link& link) {
+      const index_entry* const e = index.find(key, link.block);
+      return e == nullptr || !e->durable;
+    });
+    return chain_of(links_, 1).tokens.end;
   }
 
   [[nodiscard]] static std::uint32_t short_life(const record_header& header) noexcept

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace kvstrata::nvme {
@@ -23,6 +24,11 @@ struct flush_waiter
 /// No I/O is done under the lock.
 struct store_core
 {
+  store_core(const nvme_file_config& c, std::unique_ptr<block_engine> e, store_books b)
+      : config(c), engine(std::move(e)), books(std::move(b))
+  {
+  }
+
   nvme_file_config config;
   std::unique_ptr<block_engine> engine;
   store_id id{};
@@ -34,7 +40,10 @@ struct store_core
   std::vector<flush_waiter*> waiters;  // for the next flush
   std::condition_variable flush_over, reader_gone;
 
-  [[nodiscard]] std::uint64_t offset_of(block_number block) const noexcept { return std::uint64_t{block} * block_bytes; }
+  [[nodiscard]] std::uint64_t offset_of(block_number block) const noexcept
+  {
+    return std::uint64_t{block} * block_bytes;
+  }
   [[nodiscard]] std::uint64_t offset_of(const record_place& place) const noexcept
   {
     return offset_of(books.regions.block_of(place));

@@ -73,8 +73,8 @@ inline void open_superblocks_sync(store_core& core)
                               {blocks.block(0).data(), block_bytes});
         if (error == 0) error = core.engine->flush_sync();
         if (error != 0) {
-          throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] + " cannot be written: " +
-                                std::strerror(error));
+          throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] +
+                                " cannot be written: " + std::strerror(error));
         }
       }
     }
@@ -88,10 +88,11 @@ inline void open_superblocks_sync(store_core& core)
     }
     const auto refuse = [&](const std::string& why) { detail::refuse_store(c.paths[i], why); };
     if (!found.is) {
-      refuse("it begins with " + std::string(name_of(found.fault)) +
-             (found.fault == superblock_fault::other_version ? " (" + std::to_string(found.version) + ", this program knows " +
-                                                                   std::to_string(format_version) + ")"
-                                                             : ""));
+      refuse(
+          "it begins with " + std::string(name_of(found.fault)) +
+          (found.fault == superblock_fault::other_version
+               ? " (" + std::to_string(found.version) + ", this program knows " + std::to_string(format_version) + ")"
+               : ""));
     }
     const superblock& is = *found.is;
     const auto differs = [&](const char* what, std::uint64_t has, std::uint64_t asked) {
