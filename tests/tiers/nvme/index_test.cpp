@@ -2,7 +2,7 @@
 #include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 
-#include <kvstrata/tiers/nvme/index.hpp>
+#include <kvstrata/tiers/nvme/books/index.hpp>
 
 #include <algorithm>
 #include <cstdint>

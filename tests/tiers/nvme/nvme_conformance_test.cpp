@@ -1,4 +1,5 @@
 // An nvme_file is a store as any other: the suite of stores, on real files, in virtual and in real time.
+#include "support/plain_device.hpp"
 #include "tiers/nvme/temp_store.hpp"
 #include "tiers/store_conformance.hpp"
 
@@ -20,8 +21,8 @@ struct owned_store
   template <class Device>
   explicit owned_store(Device& d)
       : store(d, {.paths = {folder.path("store")},
-                  .bytes = 64 << 20,
-                  .region_bytes = 4 << 20,
+                  .bytes = 128 << 20,  // so that nobody waits for a region to be made clean
+                  .region_bytes = 16 << 20,
                   .chunk_bytes = 4096,
                   .layers = 2,
                   .known_headers = 3})
@@ -42,4 +43,8 @@ struct on_files
 
 }  // namespace
 
-TEST_CASE("a store on a file does what stores do") { kvstrata_test::store_conformance<on_files>(); }
+TEST_CASE("nvme_file in virtual time: conformance") { kvstrata_test::store_conformance<on_files>(); }
+TEST_CASE("nvme_file in real time: conformance")
+{
+  kvstrata_test::store_conformance<on_files, kvstrata_test::plain_device>();
+}

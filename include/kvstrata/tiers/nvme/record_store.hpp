@@ -2,13 +2,13 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
-#include <kvstrata/tiers/nvme/ask.hpp>
-#include <kvstrata/tiers/nvme/get.hpp>
+#include <kvstrata/tiers/nvme/calls/ask.hpp>
+#include <kvstrata/tiers/nvme/calls/get.hpp>
+#include <kvstrata/tiers/nvme/calls/put.hpp>
 #include <kvstrata/tiers/nvme/io/thread_engine.hpp>
-#include <kvstrata/tiers/nvme/put.hpp>
-#include <kvstrata/tiers/nvme/reclaim.hpp>
-#include <kvstrata/tiers/nvme/recover.hpp>
-#include <kvstrata/tiers/nvme/seal.hpp>
+#include <kvstrata/tiers/nvme/upkeep/reclaim.hpp>
+#include <kvstrata/tiers/nvme/upkeep/recover.hpp>
+#include <kvstrata/tiers/nvme/upkeep/seal.hpp>
 
 #include <algorithm>
 #include <condition_variable>

@@ -1,9 +1,9 @@
 // What those who work on an nvme_file share: its engine, its books, and the lock on them.
 #pragma once
 
+#include <kvstrata/tiers/nvme/books/store_books.hpp>
 #include <kvstrata/tiers/nvme/config.hpp>
 #include <kvstrata/tiers/nvme/format/block.hpp>
-#include <kvstrata/tiers/nvme/store_books.hpp>
 
 #include <condition_variable>
 #include <cstdint>

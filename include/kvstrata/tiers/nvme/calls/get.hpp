@@ -1,8 +1,8 @@
 // A get: the records that hold what is wanted are read and checked, their heads, and each layer.
 #pragma once
 
+#include <kvstrata/tiers/nvme/calls/record_memory.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
-#include <kvstrata/tiers/nvme/record_memory.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Group commit: what was written becomes durable, and so does what was erased; those who want that at a time share a flush.
 #pragma once
 
-#include <kvstrata/tiers/nvme/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 
 #include <algorithm>

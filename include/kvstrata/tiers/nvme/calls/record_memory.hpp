@@ -2,10 +2,10 @@
 // buffer beside them.
 #pragma once
 
-#include <kvstrata/tiers/nvme/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/calls/page_memory.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
 #include <kvstrata/tiers/nvme/format/crc32c.hpp>
-#include <kvstrata/tiers/nvme/page_memory.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
-#include <kvstrata/tiers/nvme/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
 #include <kvstrata/tiers/nvme/format/superblock.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 

@@ -1,7 +1,7 @@
 // One I/O of an nvme_file, from the call that asks for it until its outcome is told.
 #pragma once
 
-#include <kvstrata/tiers/nvme/region_book.hpp>
+#include <kvstrata/tiers/nvme/books/region_book.hpp>
 #include <kvstrata/tiers/stores/promised_io.hpp>
 
 #include <cstddef>

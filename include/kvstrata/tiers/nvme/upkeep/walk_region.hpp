@@ -1,7 +1,7 @@
 // What lies in a region that has no table: found by walking from head to head.
 #pragma once
 
-#include <kvstrata/tiers/nvme/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
 #include <kvstrata/tiers/nvme/format/life.hpp>
 #include <kvstrata/tiers/nvme/format/table.hpp>
 #include <kvstrata/tiers/nvme/format/walk.hpp>

@@ -1,7 +1,7 @@
 // What a store has been told of sequences: the newest header of so many, in memory.
 #pragma once
 
-#include <kvstrata/tiers/nvme/region_book.hpp>
+#include <kvstrata/tiers/nvme/books/region_book.hpp>
 #include <kvstrata/tiers/stores/record.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>

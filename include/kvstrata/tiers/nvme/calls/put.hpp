@@ -1,10 +1,10 @@
 // A put: places for its records when it is asked for, and writing them when its bytes are there.
 #pragma once
 
-#include <kvstrata/tiers/nvme/commit.hpp>
+#include <kvstrata/tiers/nvme/calls/record_memory.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
-#include <kvstrata/tiers/nvme/record_memory.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
+#include <kvstrata/tiers/nvme/upkeep/commit.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -1,14 +1,14 @@
 // What an nvme_file knows: which records there are, what is under way, what is durable. No I/O, and no lock of its own.
 #pragma once
 
-#include <kvstrata/tiers/nvme/chain.hpp>
-#include <kvstrata/tiers/nvme/figures.hpp>
+#include <kvstrata/tiers/nvme/books/chain.hpp>
+#include <kvstrata/tiers/nvme/books/figures.hpp>
+#include <kvstrata/tiers/nvme/books/index.hpp>
+#include <kvstrata/tiers/nvme/books/known_headers.hpp>
+#include <kvstrata/tiers/nvme/books/region_book.hpp>
+#include <kvstrata/tiers/nvme/calls/nvme_io.hpp>
 #include <kvstrata/tiers/nvme/format/erasures.hpp>
 #include <kvstrata/tiers/nvme/format/life.hpp>
-#include <kvstrata/tiers/nvme/index.hpp>
-#include <kvstrata/tiers/nvme/known_headers.hpp>
-#include <kvstrata/tiers/nvme/nvme_io.hpp>
-#include <kvstrata/tiers/nvme/region_book.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -1,7 +1,7 @@
 // The records of one sequence, put one after the other, as what they are together.
 #pragma once
 
-#include <kvstrata/tiers/nvme/region_book.hpp>
+#include <kvstrata/tiers/nvme/books/region_book.hpp>
 #include <kvstrata/tiers/stores/record.hpp>
 
 #include <algorithm>

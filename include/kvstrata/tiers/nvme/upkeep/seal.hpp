@@ -1,9 +1,9 @@
 // What is done with regions that are full, and with records that a crash may have torn.
 #pragma once
 
-#include <kvstrata/tiers/nvme/commit.hpp>
-#include <kvstrata/tiers/nvme/get.hpp>
+#include <kvstrata/tiers/nvme/calls/get.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
+#include <kvstrata/tiers/nvme/upkeep/commit.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/format/region_head.hpp>
-#include <kvstrata/tiers/nvme/superblocks.hpp>
-#include <kvstrata/tiers/nvme/walk_region.hpp>
+#include <kvstrata/tiers/nvme/upkeep/superblocks.hpp>
+#include <kvstrata/tiers/nvme/upkeep/walk_region.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>

@@ -1,7 +1,7 @@
 // An ask: the head of a sequence's newest record is read, and its header known from then on.
 #pragma once
 
-#include <kvstrata/tiers/nvme/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 

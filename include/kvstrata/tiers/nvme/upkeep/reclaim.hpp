@@ -1,13 +1,13 @@
 // The oldest region makes room: what of it is in use is written again, the rest is evicted.
 #pragma once
 
-#include <kvstrata/tiers/nvme/ask.hpp>
-#include <kvstrata/tiers/nvme/commit.hpp>
+#include <kvstrata/tiers/nvme/calls/ask.hpp>
+#include <kvstrata/tiers/nvme/calls/get.hpp>
+#include <kvstrata/tiers/nvme/calls/put.hpp>
 #include <kvstrata/tiers/nvme/format/region_head.hpp>
 #include <kvstrata/tiers/nvme/format/table.hpp>
-#include <kvstrata/tiers/nvme/get.hpp>
-#include <kvstrata/tiers/nvme/put.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
+#include <kvstrata/tiers/nvme/upkeep/commit.hpp>
 
 #include <algorithm>
 #include <cstddef>
