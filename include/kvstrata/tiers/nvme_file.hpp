@@ -125,8 +125,7 @@ class nvme_file_on
     const std::lock_guard lock(mutex_);
     if (closed_.exchange(true)) return;
     ios_.end_all_sync();
-    store_.stop();
-    static_cast<void>(store_.flush_sync());
+    store_.close_sync();
   }
 
   /// How far a sequence survives whatever happens to the machine: tokens before this, from where its record begins. 0: none.

@@ -76,6 +76,29 @@ namespace kvstrata::nvme {
   return true;
 }
 
+/// Writes down how far all is durable, so that whoever opens the store need not look at what was written last. False: not.
+inline bool write_mark_sync(store_core& core)
+{
+  block_buffer block(block_bytes);
+  std::vector<record_place> places;
+  const wanted_place one{.blocks = 1, .rows = 0};
+  {
+    const std::lock_guard lock(core.mutex);
+    if (!core.books.regions.reserve({&one, 1}, 0, places)) return false;
+    encode(erasure_block{.store = core.id,
+                         .place = {places[0].generation, places[0].block},
+                         .order = core.books.last_order(),
+                         .durable_order = core.books.durable_order},
+           {}, block.block(0));
+  }
+  const int error = move_sync(*core.engine, block_io::kind::write, core.offset_of(places[0]), block.all());
+  {
+    const std::lock_guard lock(core.mutex);
+    core.books.regions.written(places[0]);
+  }
+  return error == 0 && core.engine->flush_sync() == 0;
+}
+
 /// Blocks until all that was written and erased before the call is durable, or is known not to be: false. Then what was
 /// written since the last flush is found no more.
 [[nodiscard]] inline bool commit_sync(store_core& core)

@@ -213,11 +213,16 @@ struct reinserted
   {
     const std::lock_guard lock(core.mutex);
     region_book& regions = core.books.regions;
-    if (regions.clean() >= clean_regions) return false;
-    numbers = regions.unused(clean_regions - regions.clean());
+    const bool enough = regions.clean() >= clean_regions;
+    if (enough && !core.books.wants_records) return false;
+    if (!enough) numbers = regions.unused(clean_regions - regions.clean());
     if (numbers.empty()) {
       const auto victim = regions.victim();
-      if (!victim) return false;
+      if (!victim) {
+        if (core.books.wants_records) regions.close_open();  // all that there is lies in it, or before it
+        return core.books.wants_records && regions.to_seal().has_value();
+      }
+      core.books.wants_records = false;
       numbers.push_back(*victim);
       regions.at(*victim).is = region::state::leaving;
       used = true;
