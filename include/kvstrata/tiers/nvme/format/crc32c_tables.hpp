@@ -60,10 +60,10 @@ inline constexpr std::array<byte_table, 8> slice_tables = slices();
 
 /// Three runs of so many bytes are worked off side by side: the processor begins a step each cycle, and needs three for it.
 inline constexpr std::size_t short_run = 256;
-inline constexpr std::size_t long_run = 4096;
+inline constexpr std::size_t long_run = 1024;
 
 inline constexpr std::array<byte_table, 4> short_zeros = twice(twice(twice(zeros(short_run / 8))));
-inline constexpr std::array<byte_table, 4> long_zeros = twice(twice(twice(twice(short_zeros))));
+inline constexpr std::array<byte_table, 4> long_zeros = twice(twice(short_zeros));
 
 [[nodiscard]] constexpr std::uint32_t shifted(const std::array<byte_table, 4>& by, std::uint32_t state) noexcept
 {
