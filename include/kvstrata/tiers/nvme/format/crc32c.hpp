@@ -10,10 +10,6 @@
 #include <cstring>
 #include <span>
 
-#if defined(__ARM_FEATURE_CRC32)
-#include <arm_acle.h>
-#endif
-
 namespace kvstrata::nvme {
 
 /// What the store's checksums start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts with
@@ -50,7 +46,7 @@ namespace crc_detail {
   return state;
 }
 
-#if defined(__x86_64__) || defined(__ARM_FEATURE_CRC32)
+#if defined(__x86_64__) || (defined(__aarch64__) && defined(__ARM_FEATURE_CRC32))
 
 #if defined(__x86_64__)
 [[nodiscard]] inline bool processor_can() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
@@ -68,11 +64,19 @@ namespace crc_detail {
 
 [[nodiscard]] inline std::uint64_t step(std::uint64_t state, std::uint64_t word) noexcept
 {
-  return __crc32cd(static_cast<std::uint32_t>(state), word);
+#ifdef __clang__  // <arm_acle.h> would name both alike, but where all foreign headers are included, it is refused
+  return __builtin_arm_crc32cd(static_cast<std::uint32_t>(state), word);
+#else
+  return __builtin_aarch64_crc32cx(static_cast<std::uint32_t>(state), word);
+#endif
 }
 [[nodiscard]] inline std::uint64_t step_byte(std::uint64_t state, std::byte byte) noexcept
 {
-  return __crc32cb(static_cast<std::uint32_t>(state), std::to_integer<std::uint8_t>(byte));
+#ifdef __clang__
+  return __builtin_arm_crc32cb(static_cast<std::uint32_t>(state), std::to_integer<std::uint8_t>(byte));
+#else
+  return __builtin_aarch64_crc32cb(static_cast<std::uint32_t>(state), std::to_integer<std::uint8_t>(byte));
+#endif
 }
 #endif
 
@@ -87,7 +91,7 @@ by_three(std::uint64_t state, const std::byte*& at, std::size_t& bytes, std::siz
   for (; bytes >= 3 * run; bytes -= 3 * run) {
     std::uint64_t second = 0;
     std::uint64_t third = 0;
-    // Those after the next three, or memory would be slower than this: a processor sees one row of reads ahead, not three in pages apart.
+    // What comes next but one: a processor by itself reads ahead where one row of bytes is read, less so where three are.
     const std::size_t ahead = bytes >= 9 * run ? 6 * run : 0;
     for (const std::byte* const end = at + run; at != end;) {
       __builtin_prefetch(at + ahead);
