@@ -25,7 +25,7 @@ struct index_entry
 {
   std::uint32_t life = 0;   ///< the low half of life_of its header
   std::uint32_t block = 0;  ///< of its head, in the medium: what it is told by
-  token_interval tokens;
+  token_interval tokens{};
   std::uint8_t hits = 0;  ///< up to 255
   bool durable = false;
 
@@ -66,8 +66,8 @@ class basic_record_index
     }
   }
 
-  /// Keeps a record. newer(a, b) of two blocks: was what lies at `a` put after what lies at `b`? A block is in the index at
-  /// most once. False: it is full, and nothing has changed.
+  /// Keeps a record. newer(a, b) of two blocks: was what lies at `a` put after what lies at `b`? Its answer stays the same
+  /// as long as both are here, and a block is here at most once. False: the index is full, and nothing has changed.
   template <class Newer>
   [[nodiscard]] bool insert(const sequence_key& key, const index_entry& entry, Newer newer) noexcept
   {

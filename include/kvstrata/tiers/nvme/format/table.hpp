@@ -24,11 +24,11 @@ struct table_row
   };
 
   std::uint64_t order = 0;
-  sequence_key key;
+  sequence_key key{};
   std::uint64_t life = 0;   ///< life_of the header; of an erased record its generation
   std::uint32_t block = 0;  ///< of the head within the region; of an erased record, of its head within its region
   std::uint32_t body_blocks = 0;
-  token_interval tokens;
+  token_interval tokens{};
   kind what = kind::record;
 
   friend constexpr bool operator==(const table_row&, const table_row&) = default;
@@ -36,7 +36,7 @@ struct table_row
 
 struct table_foot
 {
-  store_id store;
+  store_id store{};
   std::uint64_t generation = 0;
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
   std::uint32_t rows = 0;
