@@ -1,4 +1,5 @@
-// A store that was written once and lies here as text: whoever changes what lies on disk, changes this test, and the version.
+// A store that was written once and lies here as text: whoever changes what lies on disk, changes this test, and the
+// version.
 #include "command_line/source_dir.hpp"
 #include "support/catch.hpp"
 #include "tiers/nvme/format_bed.hpp"

@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), by which the store knows its bytes again: with the processor's own instruction where it has one, at
-// the speed of memory, else with tables.
+// CRC-32C (Castagnoli), by which the store knows its bytes again: with the processor's own instruction where it has
+// one, at the speed of memory, else with tables.
 #pragma once
 
 #include <kvstrata/tiers/nvme/format/crc32c_tables.hpp>
@@ -12,8 +12,8 @@
 
 namespace kvstrata::nvme {
 
-/// What the store's checksums start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts with
-/// 0 in these terms: its register begins with ones and is inverted at the end, as ours.)
+/// What the store's checksums start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts
+/// with 0 in these terms: its register begins with ones and is inverted at the end, as ours.)
 inline constexpr std::uint32_t crc_start = 0x6b767374U;
 
 namespace crc_detail {
@@ -91,7 +91,7 @@ by_three(std::uint64_t state, const std::byte*& at, std::size_t& bytes, std::siz
   for (; bytes >= 3 * run; bytes -= 3 * run) {
     std::uint64_t second = 0;
     std::uint64_t third = 0;
-    // What comes next but one: a processor by itself reads ahead where one row of bytes is read, less so where three are.
+    // What comes next but one: by itself a processor reads ahead of one row of bytes, less so of three.
     const std::size_t ahead = bytes >= 9 * run ? 6 * run : 0;
     for (const std::byte* const end = at + run; at != end;) {
       __builtin_prefetch(at + ahead);

@@ -1,6 +1,6 @@
-// The table at the end of a sealed region: a row for each record and erasure in it, so that opening a store reads tables and
-// not regions. The rows lie one after the other from the begin of the table's first block; the foot is the end of its last,
-// which is the region's.
+// The table at the end of a sealed region: a row for each record and erasure in it, so that opening a store reads
+// tables and not regions. The rows lie one after the other from the begin of the table's first block; the foot is the
+// end of its last, which is the region's.
 #pragma once
 
 #include <kvstrata/core/interval.hpp>
@@ -135,8 +135,9 @@ inline void encode_table(std::span<const table_row> rows, const table_foot& foot
           .what = static_cast<table_row::kind>(load(from, at_row::kind))};
 }
 
-/// Reads a whole table, whatever bytes these are. Empty: it is none of this store and generation, or not as it was written;
-/// then the region is walked. Records in its rows lie between head and table of a region of `region_blocks`. O(bytes).
+/// Reads a whole table, whatever bytes these are. Empty: it is none of this store and generation, or not as it was
+/// written; then the region is walked. Records in its rows lie between head and table of a region of `region_blocks`.
+/// O(bytes).
 [[nodiscard]] inline std::optional<table_foot> decode_table(std::span<const std::byte> table, const store_id& id,
                                                             std::uint64_t generation,
                                                             std::uint32_t region_blocks) noexcept
