@@ -46,7 +46,8 @@ class format_bed
     kvstrata::record_header out{.incarnation = kvstrata::incarnation_id{any64()},
                                 .epoch = kvstrata::epoch_id{any64()},
                                 .format = kvstrata::kv_format{any64()},
-                                .page_tokens = 1 + below(256)};
+                                .page_tokens = 1 + below(256),
+                                .tokens = {}};
     out.tokens.begin = any32() / 2;
     out.tokens.end = out.tokens.begin + 1 + below(most_pages * out.page_tokens);
     out.first_token = any32();

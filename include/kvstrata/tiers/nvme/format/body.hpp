@@ -1,5 +1,5 @@
-// How the bytes of a record's pages lie behind its head: layer by layer, each layer's part padded to whole blocks, so that a
-// layer can be read, and checked, without the others.
+// How the bytes of a record's pages lie behind its head: layer by layer, each layer's part padded to whole blocks, so
+// that a layer can be read, and checked, without the others.
 #pragma once
 
 #include <kvstrata/core/ids.hpp>

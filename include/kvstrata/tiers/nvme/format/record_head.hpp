@@ -14,12 +14,12 @@ namespace kvstrata::nvme {
 
 struct record_head
 {
-  store_id store;
-  block_place place;                ///< of this head
+  store_id store{};
+  block_place place{};              ///< of this head
   std::uint64_t order = 0;          ///< grows with every put and erase
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
-  sequence_key key;
-  record_header header;  ///< of at least one token
+  sequence_key key{};
+  record_header header{};  ///< of at least one token
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
 
