@@ -80,9 +80,9 @@ class uring_engine final : public block_engine
   /// A request that has begun.
   struct slot
   {
-    io_request request;
-    medium_place place;
-    io_progress progress;
+    io_request request{};
+    medium_place place{};
+    io_progress progress{};
     bool begun = false;
     bool unregistered = false;  // a part of it was
   };
