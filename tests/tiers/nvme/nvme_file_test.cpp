@@ -2,7 +2,7 @@
 // wrong.
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
-#include "tiers/nvme/temp_store.hpp"
+#include "tiers/nvme/scratch_files.hpp"
 #include "tiers/store_conformance.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
@@ -26,7 +26,7 @@ namespace {
 /// A store that can be closed and opened again.
 struct bed
 {
-  kvstrata_test::temp_folder folder;
+  kvstrata_test::scratch_files folder;
   nvme_file_config config{
       .paths = {folder.path("store")}, .bytes = 8 << 15, .region_bytes = 1 << 15, .chunk_bytes = 4096, .layers = 2};
   D device{{.time = time_mode::virtual_time}};
