@@ -53,7 +53,7 @@ inline constexpr std::size_t clean_regions = 3;
 struct reinserted
 {
   sequence_key key;
-  std::vector<chain_link> before;  ///< its records until then
+  std::vector<chain_link> before{};  ///< its records until then
 };
 
 /// Writes all of a sequence again, as one, where it takes at most `blocks`, which become fewer. Empty: it was not done.
