@@ -65,6 +65,7 @@ class format_bed
     kvstrata::nvme::record_head out{.store = store(), .place = place(), .order = any64(), .durable_order = any64()};
     out.key = key();
     out.header = header();
+    out.put = {out.header.tokens.begin / 2, out.header.tokens.end + (out.header.tokens.end < 1U << 31U ? 5 : 0)};
     out.layers = 1 + below(below(2) == 0 ? 8U : kvstrata::nvme::most_layers);
     out.page_bytes = out.layers * (1 + below(4096));
     return out;

@@ -42,6 +42,7 @@ constexpr record_head record{.store = store_of_sample,
                                         .stretch_stride = 8,
                                         .stretch_end = 24,
                                         .stretch_hash = 0xe1e2e3e4e5e6e7e8U},
+                             .put = {16, 72},
                              .page_bytes = 32,
                              .layers = 2};
 constexpr std::uint32_t erasures_at = 4;

@@ -92,7 +92,10 @@ TEST_CASE("a put is as durable as was asked for")
 {
   bed b;
   b.config.done_when = GENERATE(put_done::written, put_done::durable);
+  b.config.region_bytes = 1 << 17;
+  b.config.bytes = 1 << 20;
   b.open();
+  REQUIRE(b.records->keep(0, 9, 10, {0, 12}));  // opens a region, so that another is made clean, which takes a flush
   REQUIRE(b.records->keep(0, 1, 10, {0, 12}));
   const bool at_once = b.config.done_when == put_done::durable;
   REQUIRE(b.store->durable_tokens({.id = 1}) == (at_once ? 12U : 0U));

@@ -137,7 +137,7 @@ class record_store
   {
     stop();
     try {
-      if (commit_sync(*core_)) static_cast<void>(write_mark_sync(*core_));
+      if (commit_sync(*core_)) write_mark_sync(*core_);
     } catch (const std::exception&) {  // what was durable is
     }
   }

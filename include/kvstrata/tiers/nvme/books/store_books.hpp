@@ -32,7 +32,8 @@ struct undurable_record
 /// What one flush makes durable.
 struct flush_cover
 {
-  std::vector<undurable_record> records;
+  std::vector<undurable_record> records{};
+  std::vector<erasure> erasures{};
   std::uint64_t order = 0;  ///< all up to it
 };
 
@@ -51,6 +52,7 @@ class store_books
   known_headers known;
   store_counts counts;
   std::vector<erasure> erasures;             ///< that stand in no block yet
+  std::vector<erasure> written_erasures;     ///< that stand in blocks, since the last flush
   std::vector<undurable_record> unverified;  ///< that a crash may have torn: not durable before somebody has looked
   std::uint64_t durable_order = 0;
   bool wants_records = false;  ///< the index is full: records must go, though there are regions
@@ -154,8 +156,8 @@ class store_books
   /// What a flush that begins now makes durable, once the erasures have been written.
   [[nodiscard]] flush_cover take_undurable() noexcept
   {
-    flush_cover out{std::move(undurable_), (std::min)(order_, most_durable_)};
-    undurable_.clear();
+    flush_cover out{std::exchange(undurable_, {}), std::exchange(written_erasures, {}),
+                    (std::min)(order_, most_durable_)};
     const auto not_yet = [&out](std::uint64_t order) { out.order = (std::min)(out.order, order - 1); };
     for (const nvme_io* io : active_) {
       if (io->what == nvme_io::kind::put) not_yet(io->order);
@@ -176,6 +178,7 @@ class store_books
   void not_flushed(const flush_cover& cover) noexcept
   {
     for (const undurable_record& r : cover.records) drop(r.key, r.block, r.generation);
+    for (const erasure& row : cover.erasures) remember(row);
   }
 
   /// Older records of the sequence that it replaces are found no more, whatever becomes of it.

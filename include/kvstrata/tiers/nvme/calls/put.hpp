@@ -80,6 +80,7 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
                      .durable_order = durable_order,
                      .key = io.key,
                      .header = io.header,
+                     .put = io.header.tokens,
                      .page_bytes = static_cast<std::uint32_t>(io.page_bytes),
                      .layers = core.config.layers};
     head.header.tokens = c.tokens;

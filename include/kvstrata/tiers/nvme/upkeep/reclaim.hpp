@@ -143,7 +143,7 @@ struct reinserted
   }
   core.engine->run_sync(ios);
   const bool well = std::all_of(ios.begin(), ios.end(), [](const block_io& io) { return io.error == 0; });
-  if (!well || core.engine->flush_sync() != 0) return false;
+  if (!well || !flush_through_sync(core).flushed) return false;
   const std::lock_guard lock(core.mutex);
   for (std::size_t i = 0; i < numbers.size(); ++i) core.books.regions.add_clean(numbers[i], generations[i]);
   return true;
@@ -178,7 +178,7 @@ struct reinserted
   for (const sequence_key& key : hot) {
     if (auto done = reinsert_sync(core, key, blocks)) again.push_back(std::move(*done));
   }
-  const bool well = commit_sync(core);
+  const bool well = flush_through_sync(core).flushed;  // copies first, for what they are copies of goes now
   std::unique_lock lock(core.mutex);
   if (!well) {
     core.books.regions.set_sealed(number);
