@@ -239,7 +239,7 @@ class record_store
   bool tidy_once() noexcept
   {
     try {
-      return seal_one_sync(*core_) || verify_all_sync(*core_) || reclaim_one_sync(*core_) || write_many_sync();
+      return seal_one_sync(*core_) || reclaim_one_sync(*core_) || verify_all_sync(*core_) || write_many_sync();
     } catch (const std::exception&) {  // no memory: later
       return false;
     }

@@ -197,15 +197,17 @@ class store_books
     });
   }
 
-  /// Where the durable tokens of a sequence's newest life end; 0: there are none.
+  /// Where the durable tokens of a sequence's newest life end, from where all of its tokens begin; 0: there are none.
   [[nodiscard]] token_count durable_tokens(const sequence_key& key)
   {
     links_of(key, links_);
+    const token_interval all = chain_of(links_, 1).tokens;
     std::erase_if(links_, [&](const chain_link& link) {
       const index_entry* const e = index.find(key, link.block);
       return e == nullptr || !e->durable;
     });
-    return chain_of(links_, 1).tokens.end;
+    const token_interval durable = chain_of(links_, 1).tokens;
+    return durable.empty() || durable.begin != all.begin ? 0 : durable.end;
   }
 
   [[nodiscard]] static std::uint32_t short_life(const record_header& header) noexcept

@@ -186,7 +186,10 @@ struct reinserted
     return false;
   }
   for (const reinserted& r : again) {
-    for (const chain_link& old : r.before) core.books.index.remove(r.key, old.block);
+    for (const chain_link& old : r.before) {  // those in younger regions would be found when the store is opened again
+      const record_place where = core.books.regions.place_of(old.block);
+      if (core.books.index.remove(r.key, old.block) && where.region != number) core.books.disown(r.key, where);
+    }
   }
   const auto is_here = [&](const index_entry& e) noexcept { return core.books.regions.region_of(e.block) == number; };
   if (rows) {
