@@ -9,8 +9,9 @@
 
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
-#include <kvstrata/tiers/stores/memory_ios.hpp>
+#include <kvstrata/tiers/stores/memory_io.hpp>
 #include <kvstrata/tiers/stores/shelf.hpp>
+#include <kvstrata/tiers/stores/store_ios.hpp>
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
@@ -32,7 +33,7 @@ class memory_store_on
         config_(checked(c)),
         draws_(c.seed),
         shelf_(shelf != nullptr ? std::move(shelf) : std::make_shared<record_shelf>()),
-        ios_(d, "memory_store", c)
+        ios_(d, "memory_store", c.lanes, c.in_flight, c.seed)
   {
   }
   memory_store_on(const memory_store_on&) = delete;
@@ -246,7 +247,7 @@ class memory_store_on
   boost::unordered_flat_set<std::uint64_t> known_;  // asked for
   std::uint64_t forgot_ = 0;
   bool closed_ = false;
-  detail::memory_ios<Device> ios_;
+  detail::store_ios<Device, memory_io> ios_;
 };
 
 template <option... Options>

@@ -1,4 +1,4 @@
-// Who carries out the I/Os of a memory_store and completes their points: virtual time itself, or a thread.
+// Who carries out the I/Os of a store and completes their points: virtual time itself, or threads.
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
@@ -20,21 +20,26 @@ template <host_stream_device Device, class Work>
 class answering
 {
  public:
-  answering(Device& d, std::uint64_t seed) : device_(&d), draws_(seed | 1U)
+  answering(Device& d, std::uint64_t seed, std::uint32_t threads = 1) : device_(&d), draws_(seed | 1U)
   {
-    if (!is_virtual()) thread_ = std::thread([this] { work(); });
+    if (in_virtual_time()) return;
+    try {
+      threads_.reserve(threads);
+      for (std::uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop_sync();
+      throw;
+    }
   }
   answering(const answering&) = delete;
   answering& operator=(const answering&) = delete;
   /// What has begun is over when this returns, in real time.
-  ~answering()
+  ~answering() { stop_sync(); }
+
+  [[nodiscard]] bool in_virtual_time() const noexcept
   {
-    {
-      const std::lock_guard lock(mutex_);
-      stops_ = true;
-    }
-    more_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    if constexpr (answers_late) return device_->config().time == time_mode::virtual_time;
+    else return false;
   }
 
   /// Runs `what` after `ready`, so much later in virtual time, and completes the point behind it. When this throws it does
@@ -42,7 +47,7 @@ class answering
   void begin(event point, const fence& ready, double seconds, Work& what)
   {
     if constexpr (answers_late) {
-      if (is_virtual()) return device_->complete_later(point, seconds, [&what] { what.run(); });
+      if (in_virtual_time()) return device_->complete_later(point, seconds, [&what] { what.run(); });
     }
     {
       const std::lock_guard lock(mutex_);
@@ -54,7 +59,7 @@ class answering
   /// Blocks until `what`, which has begun, has been carried out.
   void wait_sync(event point, const Work& what) noexcept
   {
-    if (is_virtual()) {
+    if (in_virtual_time()) {
       try {
         device_->wait_sync(point);  // lets all happen that can, also where an earlier point of the lane stays open
       } catch (...) {               // which is an error
@@ -77,10 +82,15 @@ class answering
     Work* what = nullptr;
   };
 
-  [[nodiscard]] bool is_virtual() const noexcept
+  void stop_sync() noexcept
   {
-    if constexpr (answers_late) return device_->config().time == time_mode::virtual_time;
-    else return false;
+    {
+      const std::lock_guard lock(mutex_);
+      stops_ = true;
+    }
+    more_.notify_all();
+    for (std::thread& t : threads_) t.join();
+    threads_.clear();
   }
 
   [[nodiscard]] bool passed(const fence& points) noexcept
@@ -136,7 +146,7 @@ class answering
   std::condition_variable more_, done_;
   std::vector<item> queue_;
   bool stops_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace kvstrata::detail

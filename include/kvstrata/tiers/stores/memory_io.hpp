@@ -3,7 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/host_io.hpp>
-#include <kvstrata/tiers/stores/concepts.hpp>
+#include <kvstrata/tiers/stores/promised_io.hpp>
 #include <kvstrata/tiers/stores/shelf.hpp>
 
 #include <algorithm>
@@ -41,25 +41,18 @@ struct memory_store_config
   }
 };
 
-struct memory_io
+struct memory_io : promised_io
 {
   enum class kind : std::uint8_t { ask, put, get, flush };
 
   kind what = kind::ask;
-  bool erased = false;   ///< its record was, meanwhile
-  bool missing = false;  ///< there is no such record to get
-  bool silent = false;   ///< nobody answers
-  bool by_hand = false;  ///< nobody carries it out: whoever ends it completes its point
-  bool touches = true;   ///< the bytes: not where a device moves no data
-  store_outcome outcome;
-  std::uint32_t lane = 0;
-  std::uint64_t id = 0;
+  bool erased = false;       ///< its record was, meanwhile
+  bool missing = false;      ///< there is no such record to get
+  bool touches = true;       ///< the bytes: not where a device moves no data
   std::uint64_t number = 0;  ///< the shelf's, of a put
-  event point;
   sequence_key key;
   record_header header;
   token_interval wanted;
-  fence ready;
   std::vector<io_piece> pieces;
   std::vector<byte_range> ranges;
   record_shelf::page_list pages;
@@ -98,9 +91,6 @@ struct memory_io
     return out;
   }
 
-  [[nodiscard]] bool is_over() const noexcept { return over_.load(std::memory_order_acquire); }
-  void end() noexcept { over_.store(true, std::memory_order_release); }
-
   /// Carries it out. What a lost get brings is not what was put.
   void run() noexcept
   {
@@ -136,8 +126,6 @@ struct memory_io
       }
     }
   }
-
-  std::atomic<bool> over_{false};
 };
 
 /// What the seed says.

@@ -1,10 +1,11 @@
-// What a memory_store has under way: promised, carried out by somebody or by nobody, over, and told once.
+// What a store has under way: promised, carried out by somebody or by nobody, over, and told once.
 #pragma once
 
 #include <kvstrata/tiers/stores/answering.hpp>
 #include <kvstrata/tiers/stores/lanes.hpp>
-#include <kvstrata/tiers/stores/memory_io.hpp>
+#include <kvstrata/tiers/stores/promised_io.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,24 +17,28 @@
 namespace kvstrata::detail {
 
 /// Not synchronised: the store holds a lock. Calls into the device are made under it, and the device makes none back.
-template <host_stream_device Device>
-class memory_ios
+template <host_stream_device Device, std::derived_from<promised_io> Io>
+class store_ios
 {
  public:
-  memory_ios(Device& d, std::string_view name, const memory_store_config& c)
-      : device_(&d), lanes_(d, name, c.lanes, c.in_flight), answers_(d, c.seed)
+  /// `lanes` streams called after `name`, in each at most `in_flight` I/Os; `threads` carry them out in real time, in an
+  /// order by the seed. Throws as store_lanes does.
+  store_ios(Device& d, std::string_view name, std::uint32_t lanes, std::uint32_t in_flight, std::uint64_t seed,
+            std::uint32_t threads = 1)
+      : device_(&d), lanes_(d, name, lanes, in_flight), answers_(d, seed, threads)
   {
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+  [[nodiscard]] bool in_virtual_time() const noexcept { return answers_.in_virtual_time(); }
   /// The lane of the next one; empty when there is room in none.
   [[nodiscard]] std::optional<std::uint32_t> next_lane() noexcept { return lanes_.next(); }
 
   /// Promises an I/O, which takes so many seconds; a silent one is carried out by nobody. When this throws there is none.
-  store_promise begin(std::unique_ptr<memory_io> made, std::uint32_t lane, bool silent, double seconds)
+  store_promise begin(std::unique_ptr<Io> made, std::uint32_t lane, bool silent, double seconds)
   {
     all_.push_back(std::move(made));
-    memory_io& io = *all_.back();
+    Io& io = *all_.back();
     try {
       io.point = device_->promise(lanes_.stream(lane), io.described());
     } catch (...) {
@@ -57,7 +62,7 @@ class memory_ios
   /// Is it there, and over, and may be told?
   [[nodiscard]] bool may_tell(const store_promise& promise) noexcept
   {
-    memory_io* const io = find(promise);
+    Io* const io = find(promise);
     if (io == nullptr) return false;
     if (io->by_hand && !io->silent && passed(io->ready)) end_by_hand(*io);
     return io->is_over() && passed(io->point);
@@ -65,11 +70,11 @@ class memory_ios
   [[nodiscard]] bool has(const store_promise& promise) noexcept { return find(promise) != nullptr; }
 
   /// Of one that is there and over.
-  [[nodiscard]] std::unique_ptr<memory_io> take(const store_promise& promise) noexcept
+  [[nodiscard]] std::unique_ptr<Io> take(const store_promise& promise) noexcept
   {
     std::size_t at = 0;
     while (all_[at]->id != promise.number) ++at;
-    std::unique_ptr<memory_io> out = std::move(all_[at]);
+    std::unique_ptr<Io> out = std::move(all_[at]);
     all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(at));
     lanes_.ended(out->lane);
     return out;
@@ -78,7 +83,7 @@ class memory_ios
   /// Ends it: blocks until it is carried out, where anybody does.
   void end_sync(const store_promise& promise) noexcept
   {
-    if (memory_io* const io = find(promise)) end_one_sync(*io);
+    if (Io* const io = find(promise)) end_one_sync(*io);
   }
   void end_all_sync() noexcept
   {
@@ -92,7 +97,7 @@ class memory_ios
   }
 
  private:
-  [[nodiscard]] memory_io* find(const store_promise& promise) noexcept
+  [[nodiscard]] Io* find(const store_promise& promise) noexcept
   {
     for (const auto& io : all_) {
       if (io->id == promise.number) return io.get();
@@ -111,7 +116,7 @@ class memory_ios
     return true;
   }
 
-  void end_by_hand(memory_io& io) noexcept
+  void end_by_hand(Io& io) noexcept
   {
     io.by_hand = false;
     io.end();
@@ -121,7 +126,7 @@ class memory_ios
     }
   }
 
-  void end_one_sync(memory_io& io) noexcept
+  void end_one_sync(Io& io) noexcept
   {
     if (!io.by_hand) {
       if (!io.is_over()) answers_.wait_sync(io.point, io);
@@ -139,8 +144,8 @@ class memory_ios
   Device* device_;
   store_lanes<Device> lanes_;
   std::uint64_t promised_ = 0;
-  std::vector<std::unique_ptr<memory_io>> all_;  // in the order of promising
-  answering<Device, memory_io> answers_;
+  std::vector<std::unique_ptr<Io>> all_;  // in the order of promising
+  answering<Device, Io> answers_;
 };
 
 }  // namespace kvstrata::detail

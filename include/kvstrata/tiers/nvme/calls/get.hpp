@@ -1,0 +1,145 @@
+// A get: the records that hold what is wanted are read and checked, their heads, and each layer.
+#pragma once
+
+#include <kvstrata/tiers/nvme/calls/record_memory.hpp>
+#include <kvstrata/tiers/nvme/format/record_head.hpp>
+#include <kvstrata/tiers/nvme/store_core.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+namespace kvstrata::nvme {
+
+/// A record to be read: its pages `wanted` go to a reader's page `first` and those behind it.
+struct record_read
+{
+  chain_link from;
+  record_place place;
+  page_interval wanted;
+  page_count first = 0;
+  int error = 0;      ///< an errno
+  bool good = false;  ///< its bytes are those that were put
+};
+
+/// Which records a reader needs; the lock is held. Their regions stay until end_reading. Empty: they are not all there.
+[[nodiscard]] inline std::vector<record_read> begin_reading(store_core& core, const sequence_key& key,
+                                                            const record_header& header, token_interval wanted)
+{
+  std::vector<chain_link> links;
+  core.books.links_of(key, links);
+  if (links.empty() || links.front().life != store_books::short_life(header)) return {};
+  const chain all = chain_of(links, header.page_tokens);
+  if (!all.tokens.contains(wanted)) return {};
+  const page_interval pages = pages_of(wanted, header.page_tokens);
+  std::vector<record_read> out;
+  for (const chain_part& part : all.parts) {
+    const page_interval mine{(std::max)(part.pages.begin, pages.begin), (std::min)(part.pages.end, pages.end)};
+    if (mine.empty()) continue;
+    out.push_back({.from = part.from,
+                   .place = core.books.regions.place_of(part.from.block),
+                   .wanted = mine,
+                   .first = mine.begin - pages.begin});
+  }
+  for (const record_read& r : out) {
+    ++core.books.regions.at(r.place.region).readers;
+    core.books.index.hit(key, r.from.block);
+  }
+  return out;
+}
+
+/// The lock is held.
+inline void end_reading(store_core& core, const std::vector<record_read>& reads) noexcept
+{
+  for (const record_read& r : reads) --core.books.regions.at(r.place.region).readers;
+  if (!reads.empty()) core.reader_gone.notify_all();
+}
+
+/// Reads them into the pages, and says of each what became of it. `header`: of their life.
+inline void read_records_sync(store_core& core, const sequence_key& key, const record_header& header,
+                              const page_memory& into, std::vector<record_read>& reads)
+{
+  const std::uint32_t layers = core.config.layers;
+  std::deque<record_memory> memories;
+  std::deque<std::vector<memory_piece>> with_head;
+  std::vector<block_io> ios;
+  for (const record_read& r : reads) {
+    const page_interval pages = pages_of(r.from.tokens, header.page_tokens);
+    const page_interval inside{r.wanted.begin - pages.begin, r.wanted.end - pages.begin};
+    record_memory& memory =
+        memories.emplace_back(pages.size(), inside, into, r.first, layers, core.engine->alignment());
+    const auto page_bytes = static_cast<std::uint32_t>(into.page_bytes());
+    const std::uint64_t head = core.offset_of(r.from.block);
+    std::vector<memory_piece>& first = with_head.emplace_back();
+    first.push_back(memory.head_piece());
+    for (const memory_piece& piece : memory.layer(0)) first.push_back(piece);
+    ios.push_back({.what = block_io::kind::read, .offset = head, .pieces = first});
+    for (std::uint32_t layer = 1; layer < layers; ++layer) {
+      ios.push_back({.what = block_io::kind::read,
+                     .offset = head + block_bytes + layer_offset(layer, pages.size(), page_bytes, layers),
+                     .pieces = memory.layer(layer)});
+    }
+  }
+  core.engine->run_sync(ios);
+
+  for (std::size_t i = 0; i < reads.size(); ++i) {
+    record_read& r = reads[i];
+    record_memory& memory = memories[i];
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      if (r.error == 0) r.error = ios[i * layers + layer].error;
+    }
+    if (r.error != 0) continue;
+    const auto head = decode_record_head(memory.head(), core.id, {r.place.generation, r.place.block});
+    r.good = head && head->key == key && same_life(head->header, header) && head->header.tokens == r.from.tokens &&
+             head->page_bytes == into.page_bytes() && head->layers == layers;
+    for (std::uint32_t layer = 0; r.good && layer < layers; ++layer) {
+      r.good = memory.crc_of(layer) == layer_crc(memory.head(), layer);
+    }
+    if (r.good) memory.scatter();
+  }
+}
+
+/// What becomes of records that could not be read: they are found no more. The lock is held. Why the first was lost.
+inline loss drop_unread(store_core& core, const sequence_key& key, const std::vector<record_read>& reads) noexcept
+{
+  loss why = loss::none;
+  for (const record_read& r : reads) {
+    if (r.good) continue;
+    const loss mine = r.error != 0 ? loss::io_error : loss::checksum;
+    if (why == loss::none) why = mine;
+    ++(mine == loss::checksum ? core.books.counts.lost_checksum : core.books.counts.lost_io);
+    core.books.drop(key, r.from.block, r.place.generation);
+  }
+  return why;
+}
+
+[[nodiscard]] inline loss get_sync(store_core& core, nvme_io& io)
+{
+  std::vector<record_read> reads;
+  {
+    const std::lock_guard lock(core.mutex);
+    if (io.erased) return loss::gone;
+    reads = begin_reading(core, io.key, io.header, io.wanted);
+  }
+  if (reads.empty()) return loss::gone;
+  try {
+    read_records_sync(core, io.key, io.header, page_memory(io.pieces, io.page_bytes, core.config.layers), reads);
+  } catch (...) {
+    const std::lock_guard lock(core.mutex);
+    end_reading(core, reads);
+    throw;
+  }
+  const std::lock_guard lock(core.mutex);
+  end_reading(core, reads);
+  const loss why = drop_unread(core, io.key, reads);
+  if (why != loss::none) return why;
+  if (io.erased) return loss::gone;
+  ++core.books.counts.gets;
+  core.books.counts.got_bytes += io.page_bytes * pages_of(io.wanted, io.header.page_tokens).size();
+  return loss::none;
+}
+
+}  // namespace kvstrata::nvme

@@ -1,0 +1,132 @@
+// The head of a record: one block in front of its body, which says all of it.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+#include <kvstrata/tiers/nvme/format/body.hpp>
+#include <kvstrata/tiers/nvme/format/log_head.hpp>
+#include <kvstrata/tiers/stores/record.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace kvstrata::nvme {
+
+struct record_head
+{
+  store_id store;
+  block_place place;                ///< of this head
+  std::uint64_t order = 0;          ///< grows with every put and erase
+  std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
+  sequence_key key;
+  record_header header;  ///< of at least one token
+  std::uint32_t page_bytes = 0;
+  std::uint32_t layers = 1;
+
+  /// Blocks behind the head.
+  [[nodiscard]] constexpr std::uint64_t body_blocks() const noexcept
+  {
+    return nvme::body_blocks(header.pages().size(), page_bytes, layers);
+  }
+  friend constexpr bool operator==(const record_head&, const record_head&) = default;
+};
+
+namespace at_record {
+inline constexpr field64 key_id{at_log::end};
+inline constexpr field32 key_space{72};
+inline constexpr field32 page_tokens{76};
+inline constexpr field64 incarnation{80};
+inline constexpr field64 epoch{88};
+inline constexpr field64 format{96};
+inline constexpr field32 tokens_begin{104};
+inline constexpr field32 tokens_end{108};
+inline constexpr field32 first_token{112};
+inline constexpr field32 earlier_until{116};
+inline constexpr field32 vouched_tokens{120};
+inline constexpr field32 stretch_stride{124};
+inline constexpr field64 vouched_hash{128};
+inline constexpr field64 stretch_hash{136};
+inline constexpr field32 stretch_end{144};
+inline constexpr field32 page_bytes{148};
+inline constexpr field32 layers{152};
+inline constexpr std::size_t layer_crcs = 160;  // 4 bytes each
+static_assert(apart(at_log::end, layer_crcs, key_id, key_space, page_tokens, incarnation, epoch, format, tokens_begin,
+                    tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, vouched_hash, stretch_hash,
+                    stretch_end, page_bytes, layers));
+static_assert(layer_crcs + 4 * std::size_t{most_layers} <= block_crc.at);
+static_assert(layer_crcs + 4 * (std::size_t{most_layers} + 1) > block_crc.at, "most_layers: as many as fit");
+
+[[nodiscard]] constexpr field32 crc_of(std::uint32_t layer) noexcept { return {layer_crcs + 4 * std::size_t{layer}}; }
+}  // namespace at_record
+
+/// `layer_crcs`: crc32c of each layer's part of the body, with its padding; from.layers of them.
+inline void encode(const record_head& from, std::span<const std::uint32_t> layer_crcs, block_span out) noexcept
+{
+  format_detail::begin_log_block(out, block_kind::record, from.store, from.place, from.order, from.durable_order);
+  std::byte* const to = out.data();
+  const record_header& header = from.header;
+  store(to, at_log::body_blocks, static_cast<std::uint32_t>(from.body_blocks()));
+  store(to, at_record::key_id, from.key.id);
+  store(to, at_record::key_space, from.key.space);
+  store(to, at_record::page_tokens, header.page_tokens);
+  store(to, at_record::incarnation, to_number(header.incarnation));
+  store(to, at_record::epoch, to_number(header.epoch));
+  store(to, at_record::format, static_cast<std::uint64_t>(header.format));
+  store(to, at_record::tokens_begin, header.tokens.begin);
+  store(to, at_record::tokens_end, header.tokens.end);
+  store(to, at_record::first_token, header.first_token);
+  store(to, at_record::earlier_until, header.earlier_until);
+  store(to, at_record::vouched_tokens, header.vouched_tokens);
+  store(to, at_record::vouched_hash, header.vouched_hash);
+  store(to, at_record::stretch_stride, header.stretch_stride);
+  store(to, at_record::stretch_end, header.stretch_end);
+  store(to, at_record::stretch_hash, header.stretch_hash);
+  store(to, at_record::page_bytes, from.page_bytes);
+  store(to, at_record::layers, from.layers);
+  for (std::uint32_t layer = 0; layer != from.layers; ++layer) {
+    store(to, at_record::crc_of(layer), layer_crcs[layer]);
+  }
+  format_detail::end_block(out);
+}
+
+/// Empty: no head of a record of this store that belongs to this place. Of what is returned, the body's geometry holds
+/// together, whatever it says.
+[[nodiscard]] inline std::optional<record_head> decode_record_head(const_block_span block, const store_id& id,
+                                                                   const block_place& place) noexcept
+{
+  if (!format_detail::is_log_block(block, block_kind::record, id, place)) return std::nullopt;
+  const std::byte* const from = block.data();
+  const record_head head{.store = id,
+                         .place = place,
+                         .order = load(from, at_log::order),
+                         .durable_order = load(from, at_log::durable_order),
+                         .key = {.space = load(from, at_record::key_space), .id = load(from, at_record::key_id)},
+                         .header = {.incarnation = static_cast<incarnation_id>(load(from, at_record::incarnation)),
+                                    .epoch = static_cast<epoch_id>(load(from, at_record::epoch)),
+                                    .format = static_cast<kv_format>(load(from, at_record::format)),
+                                    .page_tokens = load(from, at_record::page_tokens),
+                                    .tokens = {load(from, at_record::tokens_begin), load(from, at_record::tokens_end)},
+                                    .first_token = load(from, at_record::first_token),
+                                    .earlier_until = load(from, at_record::earlier_until),
+                                    .vouched_tokens = load(from, at_record::vouched_tokens),
+                                    .vouched_hash = load(from, at_record::vouched_hash),
+                                    .stretch_stride = load(from, at_record::stretch_stride),
+                                    .stretch_end = load(from, at_record::stretch_end),
+                                    .stretch_hash = load(from, at_record::stretch_hash)},
+                         .page_bytes = load(from, at_record::page_bytes),
+                         .layers = load(from, at_record::layers)};
+  if (head.header.page_tokens == 0 || head.header.tokens.empty() || head.page_bytes == 0 || head.layers == 0 ||
+      head.layers > most_layers || head.page_bytes % head.layers != 0 ||
+      head.body_blocks() != load(from, at_log::body_blocks)) {
+    return std::nullopt;
+  }
+  return head;
+}
+
+/// The checksum of a layer's part, of a block that decode_record_head took.
+[[nodiscard]] inline std::uint32_t layer_crc(const_block_span block, std::uint32_t layer) noexcept
+{
+  return load(block.data(), at_record::crc_of(layer));
+}
+
+}  // namespace kvstrata::nvme

@@ -1,0 +1,299 @@
+// An nvme_file without a device: what it does with an I/O, from whatever thread.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/tiers/nvme/calls/ask.hpp>
+#include <kvstrata/tiers/nvme/calls/get.hpp>
+#include <kvstrata/tiers/nvme/calls/put.hpp>
+#include <kvstrata/tiers/nvme/io/thread_engine.hpp>
+#include <kvstrata/tiers/nvme/upkeep/reclaim.hpp>
+#include <kvstrata/tiers/nvme/upkeep/recover.hpp>
+#include <kvstrata/tiers/nvme/upkeep/seal.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace kvstrata::nvme {
+
+/// All calls may come from several threads. Calls into it are made by whoever carries I/Os out, and it calls nobody back.
+class record_store
+{
+ public:
+  /// Opens or makes the file. `tidies_itself`: a thread of its own seals and reclaims regions; else carry_out does, at its
+  /// end. Throws config_error for nonsense, error where the medium or what is on it refuses.
+  record_store(const nvme_file_config& config, bool tidies_itself) : core_(open(checked(config)))
+  {
+    if (!tidies_itself) {
+      tidy();
+      return;
+    }
+    while (tidy_once()) {  // so that there is room for the first put
+      if (is_ready()) break;
+    }
+    tidier_ = std::thread([this] { work(); });
+  }
+  record_store(const record_store&) = delete;
+  record_store& operator=(const record_store&) = delete;
+  ~record_store() { stop(); }
+
+  [[nodiscard]] found_record find(const sequence_key& key)
+  {
+    const std::lock_guard lock(core_->mutex);
+    return core_->books.find(key);
+  }
+
+  /// An I/O is asked for. False: there is no room for it, and nothing has changed.
+  [[nodiscard]] bool begin(nvme_io& io)
+  {
+    bool begun = false;
+    {
+      const std::lock_guard lock(core_->mutex);
+      begun = io.what != nvme_io::kind::put || place(*core_, io, spared_regions);
+      if (begun) core_->books.begun(io);
+      else ++core_->books.counts.refused;
+    }
+    if (begun) {
+      io.whom = this;
+      io.carry_out = [](void* whom, nvme_io& what) noexcept { static_cast<record_store*>(whom)->carry_out(what); };
+      io.abandon = [](void* whom, nvme_io& what) noexcept { static_cast<record_store*>(whom)->abandon(what); };
+    } else {
+      wake();
+    }
+    return begun;
+  }
+
+  /// Blocks until it is done, or lost.
+  void carry_out(nvme_io& io) noexcept
+  {
+    try {
+      io.outcome.why = outcome_of_sync(io);
+    } catch (const std::exception&) {  // no memory
+      io.outcome.why = loss::io_error;
+    }
+    {
+      const std::lock_guard lock(core_->mutex);
+      core_->books.ended(io);
+    }
+    if (tidier_.joinable()) wake();
+    else tidy();
+  }
+
+  /// May block where very many erasures wait to be written.
+  void erase(const sequence_key& key) noexcept
+  {
+    for (;;) {
+      {
+        const std::lock_guard lock(core_->mutex);
+        store_books& books = core_->books;
+        books.erase(key);
+        try {
+          books.erasures.push_back({.what = erasure::kind::sequence, .key = key, .order = books.next_order()});
+          ++books.counts.erasures;
+          return;
+        } catch (const std::bad_alloc&) {  // room is made by writing what waits
+        }
+      }
+      try {
+        if (!commit_sync(*core_)) return;
+      } catch (const std::exception&) {
+        return;  // it is forgotten here; nothing can be written down
+      }
+    }
+  }
+
+  /// Tokens of a sequence, from the begin of its newest record's stretch, that a crash does not lose: where they end. 0: none.
+  [[nodiscard]] token_count durable_tokens(const sequence_key& key)
+  {
+    const std::lock_guard lock(core_->mutex);
+    return core_->books.durable_tokens(key);
+  }
+
+  /// Blocks until what was put and erased is durable; false where that failed.
+  bool flush_sync() noexcept
+  {
+    try {
+      return commit_sync(*core_);
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
+  [[nodiscard]] store_figures_now figures() const
+  {
+    const std::lock_guard lock(core_->mutex);
+    const store_books& books = core_->books;
+    return {.counts = books.counts,
+            .recovery = core_->recovery,
+            .engine = core_->engine->figures(),
+            .records = books.index.size(),
+            .index_bytes = books.index.bytes(),
+            .regions = books.regions.size() - books.regions.first(),
+            .clean_regions = books.regions.clean(),
+            .durable_order = books.durable_order};
+  }
+  [[nodiscard]] block_engine& engine() noexcept { return *core_->engine; }
+  [[nodiscard]] const nvme_file_config& config() const noexcept { return core_->config; }
+
+  /// No tidying any more.
+  void stop() noexcept
+  {
+    {
+      const std::lock_guard lock(tidy_mutex_);
+      stops_ = true;
+    }
+    more_.notify_all();
+    if (tidier_.joinable()) tidier_.join();
+  }
+
+ private:
+  [[nodiscard]] static const nvme_file_config& checked(const nvme_file_config& c)
+  {
+    const auto refuse = [](const char* field, std::uint64_t value, const std::string& why) {
+      throw config_error(std::string("nvme_file.") + field, value, why);
+    };
+    if (c.paths.empty()) refuse("paths", 0, "it must name at least one file or block device");
+    if (c.region_bytes % block_bytes != 0 || c.region_bytes < 8 * block_bytes ||
+        c.region_bytes > (std::uint64_t{1} << 40U)) {
+      refuse("region_bytes", c.region_bytes, "it must be a multiple of 4096, at least 32768 and at most 2^40");
+    }
+    if (c.layers == 0 || c.layers > most_layers) {
+      refuse("layers", c.layers, "it must be at least 1 and at most " + std::to_string(most_layers));
+    }
+    if (c.chunk_bytes == 0 || c.chunk_bytes > c.region_bytes / 4) {
+      refuse("chunk_bytes", c.chunk_bytes,
+             "it must be at least 1 and at most a quarter of region_bytes, which is " + std::to_string(c.region_bytes));
+    }
+    if (c.workers == 0 || c.workers > 1024) refuse("workers", c.workers, "it must be at least 1 and at most 1024");
+    if (c.known_headers == 0) refuse("known_headers", 0, "it must be at least 1");
+    if (c.depth == 0) refuse("depth", 0, "it must be at least 1");
+    return c;
+  }
+
+  [[nodiscard]] static std::unique_ptr<store_core> open(const nvme_file_config& c)
+  {
+    const medium_config medium{
+        .paths = c.paths, .bytes = c.bytes, .stripe_bytes = c.region_bytes, .direct = c.direct, .depth = c.depth};
+    std::unique_ptr<block_engine> engine = c.engine ? c.engine(medium) : make_thread_engine(medium);
+    const std::uint64_t regions = engine->bytes() / c.region_bytes;
+    const std::uint64_t least = c.paths.size() + least_regions;
+    const std::uint64_t blocks = engine->bytes() / block_bytes;
+    if (regions < least || blocks > (std::numeric_limits<block_number>::max)()) {
+      throw config_error("nvme_file.bytes", engine->bytes(),
+                         "all paths together must be at least " + std::to_string(least) + " regions of " +
+                             std::to_string(c.region_bytes) + " bytes, and at most 16 TiB");
+    }
+    constexpr std::uint64_t bytes_a_record = 16384;
+    const std::uint64_t records = c.most_records != 0 ? c.most_records : engine->bytes() / bytes_a_record;
+    store_books books(record_index(static_cast<std::uint32_t>((std::min)(records, std::uint64_t{0xfffffffeU}))),
+                      region_book(static_cast<std::uint32_t>(regions), static_cast<std::uint32_t>(c.paths.size()),
+                                  static_cast<std::uint32_t>(c.region_bytes / block_bytes)),
+                      c.known_headers, std::size_t{c.lanes} * c.in_flight);
+    auto core = std::make_unique<store_core>(c, std::move(engine), std::move(books));
+    open_superblocks_sync(*core);
+    recover_sync(*core);
+    return core;
+  }
+
+  [[nodiscard]] loss outcome_of_sync(nvme_io& io)
+  {
+    switch (io.what) {
+      case nvme_io::kind::ask: return ask_sync(*core_, io);
+      case nvme_io::kind::get: return get_sync(*core_, io);
+      case nvme_io::kind::flush: return commit_sync(*core_) ? loss::none : loss::io_error;
+      case nvme_io::kind::put: break;
+    }
+    if (!put_sync(*core_, io)) return loss::io_error;
+    if (core_->config.done_when == put_done::durable) {
+      // It is over as far as the books are concerned: else no flush could say that all up to it is durable.
+      {
+        const std::lock_guard lock(core_->mutex);
+        core_->books.ended(io);
+      }
+      if (!commit_sync(*core_)) return loss::io_error;
+    }
+    return loss::none;
+  }
+
+  /// Nobody carries it out.
+  void abandon(nvme_io& io) noexcept
+  {
+    const std::lock_guard lock(core_->mutex);
+    for (const chunk& c : io.chunks) core_->books.regions.written(c.place);
+    core_->books.ended(io);
+  }
+
+  /// Is there room for puts?
+  [[nodiscard]] bool is_ready() const
+  {
+    const std::lock_guard lock(core_->mutex);
+    return core_->books.regions.clean() >= clean_regions;
+  }
+
+  /// One thing of those that are to be done. False: there is none.
+  bool tidy_once() noexcept
+  {
+    try {
+      return seal_one_sync(*core_) || verify_all_sync(*core_) || reclaim_one_sync(*core_) || write_many_sync();
+    } catch (const std::exception&) {  // no memory: later
+      return false;
+    }
+  }
+  /// Writes erasures down where many wait for a flush.
+  bool write_many_sync()
+  {
+    constexpr std::size_t many = 4096;
+    {
+      const std::lock_guard lock(core_->mutex);
+      if (core_->books.erasures.size() < many) return false;
+    }
+    return commit_sync(*core_);
+  }
+  void tidy() noexcept
+  {
+    const std::lock_guard lock(tidying_);
+    while (tidy_once()) {
+    }
+  }
+
+  void wake() noexcept
+  {
+    {
+      const std::lock_guard lock(tidy_mutex_);
+      wanted_ = true;
+    }
+    more_.notify_one();
+  }
+  void work() noexcept
+  {
+    std::unique_lock lock(tidy_mutex_);
+    for (;;) {
+      more_.wait(lock, [this] { return stops_ || wanted_; });
+      if (stops_) return;
+      wanted_ = false;
+      lock.unlock();
+      tidy();
+      lock.lock();
+    }
+  }
+
+  static constexpr std::uint64_t least_regions = 6;
+
+  std::unique_ptr<store_core> core_;
+  std::mutex tidying_;
+  std::mutex tidy_mutex_;  // the rest
+  std::condition_variable more_;
+  bool stops_ = false;
+  bool wanted_ = true;
+  std::thread tidier_;
+};
+
+}  // namespace kvstrata::nvme

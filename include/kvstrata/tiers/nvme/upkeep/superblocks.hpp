@@ -1,0 +1,111 @@
+// Opening a medium as a store: it is one, or nothing, or somebody else's.
+#pragma once
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/format/superblock.hpp>
+#include <kvstrata/tiers/nvme/store_core.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+
+namespace kvstrata::nvme {
+
+namespace detail {
+
+[[nodiscard]] inline bool all_zeros(const std::byte* from, std::size_t bytes) noexcept
+{
+  return std::all_of(from, from + bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+/// Never written, or by a making of a store that did not come to its end: sectors of a superblock and zeros.
+[[nodiscard]] inline bool is_blank(const_block_span first, const_block_span copy) noexcept
+{
+  constexpr std::size_t sector = 512;
+  if (!all_zeros(copy.data(), copy.size())) return false;
+  const bool begins = all_zeros(first.data(), sector) || load(first.data(), at_head::magic) == block_magic;
+  return begins && all_zeros(first.data() + sector, block_bytes - sector - 4);
+}
+
+[[noreturn]] inline void refuse_store(const std::string& path, const std::string& why)
+{
+  throw error("nvme_file: " + path + " is not taken as a store: " + why + ". It was left as it is");
+}
+
+}  // namespace detail
+
+/// Reads the superblocks of all paths, writes them where there are none, and knows the store's id then. Throws error with a
+/// sentence for a medium that is somebody else's, or a store of another version, geometry or set of paths; then nothing has
+/// been written.
+inline void open_superblocks_sync(store_core& core)
+{
+  const nvme_file_config& c = core.config;
+  const auto paths = static_cast<std::uint32_t>(c.paths.size());
+  const superblock wanted{.region_bytes = c.region_bytes,
+                          .regions = core.engine->bytes() / c.region_bytes,
+                          .layers = c.layers,
+                          .paths = paths};
+  block_buffer blocks(std::size_t{2} * block_bytes * paths);
+  const auto offset_of = [&c](std::uint32_t path) { return path * c.region_bytes; };
+  std::uint32_t blank = 0;
+  for (std::uint32_t i = 0; i < paths; ++i) {
+    const memory_piece both{blocks.block(2 * i).data(), 2 * block_bytes};
+    if (const int error = move_sync(*core.engine, block_io::kind::read, offset_of(i), both)) {
+      throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] + " cannot be read: " + std::strerror(error));
+    }
+    if (detail::is_blank(blocks.block(2 * i), blocks.block(2 * i + 1))) ++blank;
+  }
+  if (blank == paths) {
+    std::random_device draw;
+    const auto draw64 = [&draw] { return std::uint64_t{draw()} << 32U | draw(); };
+    core.id = {draw64(), draw64()};
+    for (std::uint32_t i = paths; i-- > 0;) {
+      superblock mine = wanted;
+      mine.store = core.id;
+      mine.path = i;
+      for (std::uint32_t copy = 0; copy < 2; ++copy) {
+        encode(mine, blocks.block(0));
+        int error = move_sync(*core.engine, block_io::kind::write, offset_of(i) + copy * block_bytes,
+                              {blocks.block(0).data(), block_bytes});
+        if (error == 0) error = core.engine->flush_sync();
+        if (error != 0) {
+          throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] +
+                                " cannot be written: " + std::strerror(error));
+        }
+      }
+    }
+    return;
+  }
+  for (std::uint32_t i = 0; i < paths; ++i) {
+    superblock_reading found = decode_superblock(blocks.block(2 * i));
+    if (!found.is) {
+      const superblock_reading copy = decode_superblock(blocks.block(2 * i + 1));
+      if (copy.is) found = copy;
+    }
+    const auto refuse = [&](const std::string& why) { detail::refuse_store(c.paths[i], why); };
+    if (!found.is) {
+      refuse(
+          "it begins with " + std::string(name_of(found.fault)) +
+          (found.fault == superblock_fault::other_version
+               ? " (" + std::to_string(found.version) + ", this program knows " + std::to_string(format_version) + ")"
+               : ""));
+    }
+    const superblock& is = *found.is;
+    const auto differs = [&](const char* what, std::uint64_t has, std::uint64_t asked) {
+      if (has != asked) refuse(std::string(what) + " " + std::to_string(has) + ", not " + std::to_string(asked));
+    };
+    differs("its regions have bytes:", is.region_bytes, wanted.region_bytes);
+    differs("it was made with layers:", is.layers, wanted.layers);
+    differs("its store has paths:", is.paths, wanted.paths);
+    differs("it is the store's path number", is.path, i);
+    differs("its store has regions:", is.regions, wanted.regions);
+    if (i == 0) core.id = is.store;
+    else if (is.store != core.id) refuse("it belongs to another store than " + c.paths[0]);
+  }
+}
+
+}  // namespace kvstrata::nvme

@@ -1,0 +1,157 @@
+// What an nvme_file does beyond what every store does: it is there again, makes room, keeps what is in use, and says what is
+// wrong.
+#include "support/catch.hpp"
+#include "support/sentence_of.hpp"
+#include "tiers/nvme/temp_store.hpp"
+#include "tiers/store_conformance.hpp"
+
+#include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/tiers/nvme_file.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace kvstrata;
+using kvstrata_test::record_of;
+using D = emulated_device;
+using drive = nvme_file<>::on<D>;
+
+namespace {
+
+/// A store that can be closed and opened again.
+struct bed
+{
+  kvstrata_test::temp_folder folder;
+  nvme_file_config config{.paths = {folder.path("store")},
+                          .bytes = 8 << 15,
+                          .region_bytes = 1 << 15,
+                          .chunk_bytes = 4096,
+                          .layers = 2};
+  D device{{.time = time_mode::virtual_time}};
+  std::optional<drive> store;
+  std::optional<kvstrata_test::store_bed<drive, D>> records;
+
+  void open()
+  {
+    records.reset();
+    store.reset();
+    store.emplace(device, config);
+    records.emplace(device, *store);
+  }
+  [[nodiscard]] bool has(std::uint64_t id, std::uint64_t life, token_interval tokens)
+  {
+    const auto found = records->find(id);
+    if (!found || !found->tokens.contains(tokens)) return false;
+    const auto got = records->get(100, id, *found, tokens);
+    REQUIRE(got);
+    if (!records->wait(*got).done()) return false;
+    REQUIRE(records->shows(100, id, life, tokens));
+    return true;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a store that is opened again has what it had, whether it was closed or not")
+{
+  bed b;
+  const bool closed = GENERATE(true, false);
+  b.config.done_when = closed ? put_done::written : put_done::durable;
+  b.config.bytes = 64 << 15;
+  if (GENERATE(true, false)) b.config.paths = {b.folder.path("one"), b.folder.path("two"), b.folder.path("three")};
+  b.open();
+  for (std::uint64_t id = 1; id <= 40; ++id) {
+    REQUIRE(b.records->keep(0, id, 10, {0, 6}));
+    REQUIRE(b.records->keep(0, id, 10, {4, 12}));
+    if (id % 4 == 0) b.store->erase({.id = id});
+    if (id % 5 == 0) REQUIRE(b.records->keep(0, id, 11, {0, 7}));
+  }
+  const auto flushed = b.store->flush();
+  REQUIRE(flushed);
+  REQUIRE(b.records->wait(*flushed).done());
+  const auto before = b.store->figures();
+  for (int again = 0; again < 3; ++again) {
+    b.open();
+    const auto after = b.store->figures();
+    REQUIRE(after.recovery.torn == 0);
+    REQUIRE(after.records == before.records);
+    for (std::uint64_t id = 1; id <= 40; ++id) {
+      CAPTURE(id, again);
+      const bool rewritten = id % 5 == 0;
+      const bool there = rewritten || id % 4 != 0;
+      REQUIRE(b.has(id, rewritten ? 11 : 10, {0, rewritten ? 7U : 12U}) == there);
+      REQUIRE(b.store->durable_tokens({.id = id}) == (there ? (rewritten ? 7U : 12U) : 0U));
+    }
+  }
+}
+
+TEST_CASE("a put is as durable as was asked for")
+{
+  bed b;
+  b.config.done_when = GENERATE(put_done::written, put_done::durable);
+  b.open();
+  REQUIRE(b.records->keep(0, 1, 10, {0, 12}));
+  const bool at_once = b.config.done_when == put_done::durable;
+  REQUIRE(b.store->durable_tokens({.id = 1}) == (at_once ? 12U : 0U));
+  const auto flushed = b.store->flush();
+  REQUIRE(b.records->wait(*flushed).done());
+  REQUIRE(b.store->durable_tokens({.id = 1}) == 12);
+}
+
+TEST_CASE("the oldest make room, what is in use stays, and nothing is found that went")
+{
+  bed b;
+  b.config.reinserted_hits = GENERATE(0U, 1U);
+  const bool reinserts = b.config.reinserted_hits != 0;
+  b.open();
+  std::uint64_t refused = 0;
+  for (std::uint64_t id = 1; id <= 200; ++id) {
+    b.records->write(0, id, 10, {0, 8});
+    for (;;) {
+      const auto put = b.records->put(0, id, 10, {0, 8});
+      if (put) {
+        REQUIRE(b.records->wait(*put).done());
+        break;
+      }
+      REQUIRE(++refused < 1000);
+    }
+    REQUIRE(b.records->find(id));
+    if (reinserts) REQUIRE(b.has(1, 10, {0, 8}));  // it is in use
+  }
+  REQUIRE(refused == 0);  // in virtual time there is always a region ahead
+  for (int again = 0; again < 2; ++again) {
+    std::uint64_t found = 0;
+    for (std::uint64_t id = 1; id <= 200; ++id) found += b.has(id, 10, {0, 8}) ? 1U : 0U;
+    const auto figures = b.store->figures();
+    CAPTURE(again, found);
+    REQUIRE(found == figures.records);
+    REQUIRE(found >= 8);
+    REQUIRE(b.has(1, 10, {0, 8}) == reinserts);
+    if (again == 0) {
+      REQUIRE(figures.counts.evicted_records + found == 200);
+      REQUIRE((figures.counts.reinserted_bytes != 0) == reinserts);
+    }
+    b.open();
+  }
+}
+
+TEST_CASE("what is erased stays so, however often its regions are used again and the store is opened")
+{
+  bed b;
+  b.config.reinserted_hits = GENERATE(0U, 1U);
+  b.open();
+  for (std::uint64_t round = 0; round < 60; ++round) {
+    const std::uint64_t id = 1 + round % 7;
+    CAPTURE(round);
+    REQUIRE(b.records->keep(0, id, 100 + round, {0, 16}));
+    REQUIRE(b.has(id, 100 + round, {0, 16}));
+    if (round % 3 == 0) b.store->erase({.id = id});
+    if (round % 5 == 0) b.open();
+    REQUIRE(b.has(id, 100 + round, {0, 16}) == (round % 3 != 0));
+    if (round % 3 == 0) REQUIRE_FALSE(b.records->find(id));
+  }
+}
