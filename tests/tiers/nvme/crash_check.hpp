@@ -172,7 +172,8 @@ class store_prober
     try {
       for (int attempt = 0; attempt < 64; ++attempt) {
         const auto found = find(key);
-        const std::string wanted = "sequence " + text_of(key) + ", of which there must be " + text_of(states);
+        const std::string wanted = "sequence " + text_of(key) + ", of which there must be " + text_of(states) + " (" +
+                                   oracle.history(key) + ")";
         if (!found) {
           if (!states.may_be_absent() && !may_evict) report.say(report.lost, wanted + ", is not found");
           return;

@@ -144,13 +144,14 @@ class crash_oracle
   }
   call_id erase_begins(const kvstrata::sequence_key& key, log_mark mark)
   {
-    histories_[key].push_back({.what = call::kind::erase, .id = ++calls_, .began = mark, .done = ++ticks_});
+    histories_[key].push_back({.what = call::kind::erase, .id = ++calls_, .began = mark});
     return calls_;
   }
-  void erase_is_durable(const kvstrata::sequence_key& key, call_id id, log_mark mark)
+  /// The call has returned.
+  void erase_is_over(const kvstrata::sequence_key& key, call_id id)
   {
     for (call& one : histories_[key]) {
-      if (one.id == id) one.durable = (std::min)(one.durable, mark);
+      if (one.id == id) one.done = ++ticks_;
     }
   }
   /// A get of a record failed: the store may have dropped all that it had of this life.
@@ -216,9 +217,31 @@ class crash_oracle
     const auto at = histories_.find(key);
     return at != histories_.end() && std::any_of(at->second.begin(), at->second.end(), [&](const call& one) {
              if (one.what != call::kind::put) return false;
-             found.tokens = one.header.tokens;
-             return found == one.header;
+             const auto says = [&found](const kvstrata::record_header& header) {
+               found.tokens = header.tokens;
+               return found == header;
+             };
+             return says(one.header) || std::any_of(one.earlier.begin(), one.earlier.end(), says);
            });
+  }
+
+  /// All that is known of a sequence, for sentences.
+  [[nodiscard]] std::string history(const kvstrata::sequence_key& key) const
+  {
+    const auto mark_text = [](log_mark mark) { return mark == not_yet ? std::string("-") : std::to_string(mark); };
+    std::string out;
+    const auto at = histories_.find(key);
+    if (at == histories_.end()) return out;
+    for (const call& one : at->second) {
+      out += one.what == call::kind::put ? " put " : one.what == call::kind::erase ? " erase" : " lost";
+      if (one.what == call::kind::put) {
+        out += std::to_string(to_number(one.header.incarnation)) + "/" + std::to_string(to_number(one.header.epoch)) +
+               "[" + std::to_string(one.header.tokens.begin) + "," + std::to_string(one.header.tokens.end) + ")";
+      }
+      out +=
+          "@" + mark_text(one.began) + (one.done != never ? " done" : "") + " durable " + mark_text(one.durable) + ";";
+    }
+    return out;
   }
 
   [[nodiscard]] std::vector<kvstrata::sequence_key> keys() const
@@ -265,7 +288,8 @@ class crash_oracle
     std::uint64_t done = never;  ///< well: which of the oracle's ticks it was
     log_mark durable = not_yet;
     bool under_way = false;
-    bool beside = false;  ///< another put of the sequence was under way when it began
+    std::vector<kvstrata::record_header> earlier{};  ///< of puts that this one stands for as well
+    bool beside = false;                             ///< another put of the sequence was under way when it began
   };
 
   /// What is sure and of another life, or an erasure, ends all before it. Sure puts of one life that stand side by side in
@@ -287,6 +311,8 @@ class crash_oracle
     }
     const kvstrata::token_interval tokens = one.beside ? one.header.tokens : join(last.header, one.header).tokens;
     const kvstrata::token_interval most = hull(last.most, one.most);
+    if (last.earlier.size() >= 64) last.earlier.erase(last.earlier.begin());
+    last.earlier.push_back(last.header);
     last.header = one.header;
     last.header.tokens = tokens;
     last.most = most;

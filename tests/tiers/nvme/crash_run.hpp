@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -29,7 +30,9 @@ struct crash_run_config
   std::uint32_t used_further_in = 6;  ///< one crash state in so many is used further and cut again; 0: none
   std::uint32_t crashes = 3;          ///< one after the other, at most
   walk_config walk{};
-  io_fault_plan faults{};  ///< of the first walk
+  io_fault_plan faults{};             ///< of the first walk
+  std::optional<disk_image> start{};  ///< the disk at first; else it is blank
+  bool making_may_fail = false;       ///< a crash while it is made may leave what is refused
 };
 
 /// Stops at the first crash state that is not as it must be.
@@ -44,7 +47,8 @@ class crash_run
 
   [[nodiscard]] check_report run()
   {
-    const auto disk = std::make_shared<memory_disk>(config_.disk_bytes);
+    const disk_image start = config_.start ? *config_.start : disk_image(config_.disk_bytes);
+    const auto disk = std::make_shared<memory_disk>(start);
     crash_oracle oracle(config_.walk.pages_of_a_record);
     {
       disk->plan_faults(config_.faults);
@@ -54,8 +58,7 @@ class crash_run
         use(disk, oracle, walk, config_.steps / (config_.reopenings + 1), i != config_.reopenings, "walking");
       }
     }
-    // From an empty disk on: also its making is cut.
-    if (report_.faults() == 0) cut(disk_image(config_.disk_bytes), disk->log(), oracle, 1, "");
+    if (report_.faults() == 0) cut(start, disk->log(), oracle, 1, "");  // with its making, where the disk was blank
     return report_;
   }
 
@@ -66,7 +69,9 @@ class crash_run
   {
     try {
       device d({.time = kvstrata::time_mode::virtual_time, .seed = walk.seed});
-      const auto opened = (*subject_)(d, disk);
+      const auto opened = open_with_faults(d, disk);
+      if (opened == nullptr) return;
+      if (made_ == 0) made_ = static_cast<log_mark>(disk->mark());
       crash_walk<store> walker(d, *opened, *disk, oracle, walk);
       walker.steps(steps);
       if (walker.report().faults() == 0) {
@@ -76,6 +81,17 @@ class crash_run
       note(walker.report(), where);
     } catch (const std::exception& thrown) {
       report_.say(report_.misbehaved, where + ": " + thrown.what());
+    }
+  }
+
+  /// Null: a fault that it was told to have has kept it from being opened.
+  std::unique_ptr<store> open_with_faults(device& d, const std::shared_ptr<memory_disk>& disk)
+  {
+    try {
+      return (*subject_)(d, disk);
+    } catch (const kvstrata::error&) {
+      if (!config_.faults) throw;
+      return nullptr;
     }
   }
 
@@ -97,9 +113,23 @@ class crash_run
     cut_replay(std::move(before), log, plan).each([&](std::size_t at, disk_image image, const std::string& how) {
       if (report_.faults() != 0) return;
       const std::string here = where + "crash " + std::to_string(crash) + " at " + std::to_string(at) + " of " +
-                               std::to_string(log.size()) + " (" + how + ") ";
+                               std::to_string(log.size()) + " (" + how + ", behind" + last_of(log, at) + ") ";
       after_crash(static_cast<log_mark>(at), std::move(image), oracle, crash, here);
     });
+  }
+
+  /// What happened last before a place of the log.
+  [[nodiscard]] static std::string last_of(const disk_log& log, std::size_t at)
+  {
+    std::string out;
+    for (std::size_t i = at - (std::min)(at, std::size_t{6}); i < at; ++i) {
+      const disk_event& e = log[i];
+      if (e.what == disk_event::kind::flush_begin) out += " flush";
+      else if (e.what == disk_event::kind::flush_end) out += e.error == 0 ? "ed" : " failed";
+      else
+        out += " " + std::to_string(e.bytes->size()) + "@" + std::to_string(e.offset) + (e.error == 0 ? "" : " failed");
+    }
+    return out;
   }
 
   void after_crash(log_mark at, disk_image image, const crash_oracle& oracle, std::uint32_t crash,
@@ -118,7 +148,7 @@ class crash_run
       check_report part;
       store_prober<store, device> prober(d, *opened, config_.walk.shape);
       for (const auto& key : known.keys()) {
-        prober.check(key, known, oracle.after_cut(key, at), part, config_.walk.may_evict);
+        prober.check(key, oracle, oracle.after_cut(key, at), part, config_.walk.may_evict);
       }
       note(part, where);
       if (goes_on && report_.faults() == 0) {
@@ -130,6 +160,7 @@ class crash_run
         note(walker.report(), where + "and on");
       }
     } catch (const std::exception& thrown) {
+      if (config_.making_may_fail && crash == 1 && at < made_) return;
       report_.say(report_.misbehaved, where + ": " + thrown.what());
       return;
     }
@@ -139,6 +170,7 @@ class crash_run
   const Subject* subject_;
   crash_run_config config_;
   check_report report_;
+  log_mark made_ = 0;  // when the store was open for the first time
   std::uint64_t states_ = 0;
 };
 

@@ -214,8 +214,9 @@ class crash_walk
 
   void erase(const kvstrata::sequence_key& key)
   {
-    oracle_->erase_begins(key, mark());
+    const auto call = oracle_->erase_begins(key, mark());
     store_->erase(key);
+    oracle_->erase_is_over(key, call);
     sequences_[key] = {};
   }
 
@@ -269,6 +270,8 @@ class crash_walk
         }
       } else if (out->done()) {
         oracle_->flushed(one.begun, mark());
+      } else {
+        oracle_->doubt_the_rest();  // whoever was told so knows that what was done is not sure
       }
     }
   }
