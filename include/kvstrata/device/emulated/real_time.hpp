@@ -121,6 +121,8 @@ class real_time final : public scheduler
     return now() - begin;
   }
 
+  std::optional<std::size_t> wait_any(std::span<const event>, double) override { return std::nullopt; }
+
   [[nodiscard]] double now() const override
   {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
