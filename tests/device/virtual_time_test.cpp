@@ -71,6 +71,8 @@ TEST_CASE("a copy costs latency and bytes over bandwidth")
   REQUIRE(span.label == "copy to device");
   REQUIRE(span.kind == operation_kind::copy_to_device);
   REQUIRE(span.bytes == 1024);
+  REQUIRE(span.point == 1);
+  REQUIRE(t.d.record(t.a).sequence == 1);
   t.d.clear_trace();
   REQUIRE(t.d.trace().empty());
 }

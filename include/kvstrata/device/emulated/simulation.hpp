@@ -208,7 +208,7 @@ class simulation
     busy_.store(std::thread::id(), std::memory_order_relaxed);
     s.busy += clock_ - s.began;
     spans_.keep([&]() -> op_span {
-      return {stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces};
+      return {stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces, front.sequence};
     });
     finish_front(stream, clock_);
     start_next(stream);
