@@ -12,6 +12,7 @@
 #include <kvstrata/cache/executor.hpp>
 #include <kvstrata/cache/health.hpp>
 #include <kvstrata/cache/lease_info.hpp>
+#include <kvstrata/cache/told_lock.hpp>
 #include <kvstrata/cache/waiting_room.hpp>
 #include <kvstrata/plan/batch_note.hpp>
 #include <kvstrata/plan/planner.hpp>
@@ -102,7 +103,7 @@ class cache
   /// slab: none when a lease holds the user or when the levels below have lost them meanwhile.
   token_count undo_prefetch(user_id user)
   {
-    const std::lock_guard lock(mutex_);
+    const auto lock = locked(call_name::prefetch);
     require_open("undo_prefetch");
     const call_scope call(residency_.tracker(), call_name::prefetch);
     entry_type* const found = residency_.users().find(user);
@@ -160,7 +161,7 @@ class cache
   /// Returns the tokens that are on their way. Does not block, unless the transfer policy does.
   std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
   {
-    const std::lock_guard lock(mutex_);
+    const auto lock = locked(call_name::clean);
     require_open("clean");
     const call_scope call(residency_.tracker(), call_name::clean);
     residency_.acting().begin({call_name::clean});
@@ -256,7 +257,7 @@ class cache
   // What a lease asks of its cache:
   [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept { return executor_.view_of(s); }
 
-  [[nodiscard]] std::lock_guard<std::mutex> locked() { return std::lock_guard(mutex_); }
+  [[nodiscard]] auto locked(call_name call) { return detail::told_lock(mutex_, residency_.tracker(), call); }
 
   void commit(lease_state_type& s)  // locked
   {

@@ -11,7 +11,7 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
 auto cache<Tiers, Layout, Transfer, Replacement, Tracker>::prepare(std::span<const request> requests, stream_id compute,
                                                                    const batch_note& note) -> result<lease>
 {
-  const std::lock_guard lock(mutex_);
+  const auto lock = locked(call_name::prepare);
   require_open("prepare");
   const call_scope call(residency_.tracker(), call_name::prepare);
   residency_.acting().begin({call_name::prepare, 0, note.label});
@@ -44,7 +44,7 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
 result<prefetch_outcome> cache<Tiers, Layout, Transfer, Replacement, Tracker>::prefetch(const request& r,
                                                                                         const prefetch_limit& limit)
 {
-  const std::lock_guard lock(mutex_);
+  const auto lock = locked(call_name::prefetch);
   require_open("prefetch");
   const call_scope call(residency_.tracker(), call_name::prefetch);
   batch_.tag = {};
@@ -110,7 +110,7 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
   requires transfer_policy<Transfer, typename Tiers::device_type>
 bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::erase(user_id user)
 {
-  const std::lock_guard lock(mutex_);
+  const auto lock = locked(call_name::erase);
   require_open("erase");
   const call_scope call(residency_.tracker(), call_name::erase);
   const wake_at_end others(room_);

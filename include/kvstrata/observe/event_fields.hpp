@@ -95,6 +95,13 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add("call", name_of(e.call));
   return out;
 }
+[[nodiscard]] constexpr event_record record_of(const lock_waited& e) noexcept
+{
+  event_record out{.name = "lock_waited"};
+  out.add("call", name_of(e.call));
+  out.add("nanoseconds", e.nanoseconds);
+  return out;
+}
 [[nodiscard]] constexpr event_record record_of(const batch_prepared& e) noexcept
 {
   event_record out{.name = "batch_prepared"};

@@ -43,6 +43,13 @@ struct call_ended
   call_name call{};
 };
 
+/// A call found the cache's lock taken, and has got it now. Calls that find it free are not told of.
+struct lock_waited
+{
+  call_name call{};               ///< lease.finish, which has it once, goes by commit
+  std::uint64_t nanoseconds = 0;  ///< of the steady clock
+};
+
 /// In which call something happened, and for whom.
 struct on_behalf_of
 {
@@ -258,9 +265,9 @@ struct event_list
 };
 /// All that a tracker is told. A new event is entered here, too.
 using tracker_events =
-    event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed, bytes_onloaded,
-               bytes_offloaded, bytes_relocated, copies_queued, lease_released, tokens_evicted, tokens_forgotten,
-               write_refused, write_dropped, record_lost, write_delayed, frames_waited, tokens_cleaned, prefetch_queued,
-               prefetch_undone, pressure_met, epoch_advanced>;
+    event_list<cache_built, call_began, call_ended, lock_waited, batch_prepared, user_hit, batch_committed,
+               bytes_onloaded, bytes_offloaded, bytes_relocated, copies_queued, lease_released, tokens_evicted,
+               tokens_forgotten, write_refused, write_dropped, record_lost, write_delayed, frames_waited,
+               tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata
