@@ -19,6 +19,7 @@
 #include <kvstrata/plan/prefetch_planner.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <concepts>
@@ -112,10 +113,11 @@ class cache
 
   /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
   /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
-  /// the epoch has begun; copy_refused: at once. Asked about and not waited for: arriving (wait for arrival_of(why)), and
-  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error after
-  /// close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that waits for pages
-  /// costs it O(requests under leases).
+  /// the epoch has begun; copy_refused: at once; arriving: arrival_of(why) has come to pass, which is looked after
+  /// every tenth of a millisecond (in virtual time nothing comes meanwhile). Asked about and not waited for:
+  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error
+  /// after close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that
+  /// waits for pages costs it O(requests under leases).
   bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
@@ -250,6 +252,7 @@ class cache
 
   pressure turn_away(const pressure& why, [[maybe_unused]] std::uint64_t label)
   {
+    ++turned_away_[static_cast<std::size_t>(why.why)];
     tell(residency_.tracker(), pressure_met{why, label});
     return why;
   }
@@ -285,6 +288,7 @@ class cache
   bool closed_ = false;
   std::uint64_t leases_ = 0;  // so far
   std::uint64_t refused_fetches_ = 0;
+  std::array<std::uint64_t, pressure_reasons> turned_away_{};
   waiting_room room_;
   std::atomic<epoch_id> epoch_;  // the directory's, for whoever has no lock
 };

@@ -81,6 +81,7 @@ cache_stats cache<Tiers, Layout, Transfer, Replacement, Tracker>::figures()
   s.leases = executor_.open();
   s.forgotten = executor_.forgotten();
   s.refused_fetches = refused_fetches_;
+  s.pressure_for = turned_away_;
   mover_.describe_stores(s);
   return s;
 }
@@ -145,9 +146,10 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::wait_sync(const press
     }
     return true;
   };
-  const bool asks_only = why.why == pressure::reason::arriving || why.why == pressure::reason::stale_epoch;
-  if (asks_only) return passed();
-  const bool out = room_.wait(lock, at_most, [&] { return closed_ || passed(); });
+  if (why.why == pressure::reason::stale_epoch) return false;
+  const auto is_over = [&] { return closed_ || passed(); };
+  const bool arrives = why.why == pressure::reason::arriving;  // what stores answer wakes nobody
+  const bool out = arrives ? room_.watch(lock, at_most, is_over) : room_.wait(lock, at_most, is_over);
   require_open("wait_sync");
   return out;
 }
