@@ -330,6 +330,26 @@ TEST_CASE("a search finds the fewest boxes that keep a target, and what more mem
   CHECK(r["settings"]["requests_a_user_and_day"].get<double>() == Approx(8 * 86400 / 4000.0));
   CHECK(lines_of(text_of(csv.path)) == 5);
 
+  // Other policies, other hits.
+  const auto hits_by = [&](const char* slab, const char* arena) {
+    const said one = run({"--machine",        l20.c_str(), "--target-p99",    "300ms",
+                          "--rate",           "8",         "--users",         "4000",
+                          "--host-gib",       "64",        "--gpus",          "2",
+                          "--seeds",          "1",         "--slab-policies", slab,
+                          "--arena-policies", arena,       "--json",          json.path.c_str(),
+                          "--most-boxes",     "1"});
+    CAPTURE(one.err);
+    REQUIRE(one.code == 0);
+    CHECK(holds(one.out, "slab by") == (std::string(slab) != "lru" || std::string(arena) != "lru"));
+    const auto said_of = nlohmann::json::parse(text_of(json.path));
+    CHECK(said_of["settings"]["slab_policy"] == slab);
+    CHECK(said_of["settings"]["arena_policy"] == arena);
+    return said_of["least"][0]["hit_tokens_share"]["mean"].get<double>();
+  };
+  const double by_lru = hits_by("lru", "lru");
+  CHECK(hits_by("lru", "fifo") != by_lru);
+  CHECK(hits_by("lfu", "lru") != by_lru);
+
   // Nothing keeps it: a history alone takes longer.
   const said none = run({"--machine", file.c_str(), "--target-p99", "1ms", "--rate", "4", "--users", "2000",
                          "--host-gib", "16", "--gpus", "1", "--most-boxes", "2", "--seeds", "1"});
@@ -346,6 +366,8 @@ TEST_CASE("a search finds the fewest boxes that keep a target, and what more mem
   CHECK(holds(refused({"--rate", "10"}), "--users is absent"));
   CHECK(holds(refused({"--users", "10"}), "--rate is absent"));
   CHECK(holds(refused({"--users", "10", "--rate", "1,2"}), "a search takes one"));
+  CHECK(holds(refused({"--users", "10", "--rate", "1", "--slab-policies", "lru,lfu"}), "a search takes one"));
+  CHECK(holds(refused({"--users", "100000", "--rate", "1", "--arena-policies", "mru"}), "--arena-policies is 'mru'"));
   CHECK(holds(refused({"--users", "10", "--rate", "1", "--trace", "x.csv"}), "makes its own traffic"));
   CHECK(holds(refused({"--users", "10", "--rate", "1"}), "less than one user a GPU"));
   CHECK(holds(refused({"--users", "100000", "--rate", "1", "--routing", "best"}), "it must be hash or affinity"));

@@ -122,9 +122,9 @@ void add_options(CLI::App& app, machine_options& o)
       ->allow_extra_args(false);
   add.names("--caches", o.lists.caches, "device_only,mtserve,default", "device_only, mtserve, default");
   add.names("--slab-policies", o.lists.slab_policies, "lru",
-            "who leaves the slab first, for device_only and default: " + policy_names());
+            "who leaves the slab first, for device_only and default, and in a search: " + policy_names());
   add.names("--arena-policies", o.lists.arena_policies, "lru",
-            "who leaves the arena first, for default; the same names");
+            "who leaves the arena first, for default, and in a search; the same names");
   add.numbers("machine", "--device-gib", o.lists.device_gib, "0",
               "device memory for the slab; 0: as the machine file says");
   add.numbers(
@@ -181,8 +181,8 @@ void add_options(CLI::App& app, machine_options& o)
 void settle_search(machine_options& o, const CLI::App& app)
 {
   const auto refuse = [](const char* option, const char* why) { throw kvstrata::config_error(option, "given", why); };
-  for (const char* option : {"--trace", "--caches", "--slab-policies", "--arena-policies", "--warmup", "--warm-start",
-                             "--requests", "--requests-a-day", "--days", "--prefetch", "--streams", "--requests-csv"}) {
+  for (const char* option : {"--trace", "--caches", "--warmup", "--warm-start", "--requests", "--requests-a-day",
+                             "--days", "--prefetch", "--streams", "--requests-csv"}) {
     if (app.count(option) != 0) refuse(option, "a search (--target-p99) makes its own traffic and takes none of it");
   }
   for (const char* option : {"--rate", "--users"}) {
@@ -192,6 +192,10 @@ void settle_search(machine_options& o, const CLI::App& app)
   if (o.lists.batch.size() != 1) refuse("--batch", "a search takes one");
   if (o.lists.device_gib.size() != 1) refuse("--device-gib", "a search takes one");
   if (o.machines.size() != 1) refuse("--machine", "a search takes one");
+  if (o.lists.slab_policies.size() != 1) refuse("--slab-policies", "a search takes one");
+  if (o.lists.arena_policies.size() != 1) refuse("--arena-policies", "a search takes one");
+  o.search.slab_policy = o.lists.slab_policies[0];
+  o.search.arena_policy = o.lists.arena_policies[0];
   o.search.rate = o.lists.rate[0];
   o.search.users = o.traces.users;
   o.search.history_scale = o.traces.history_scale;
