@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <span>
 
 namespace store_tool {
@@ -15,6 +16,13 @@ namespace nvme = kvstrata::nvme;
 namespace {
 
 [[nodiscard]] std::string unreadable(int fault) { return std::string("cannot be read: ") + std::strerror(fault); }
+
+/// What one look at a record shows.
+struct look
+{
+  std::string fault;             ///< the sentence's end; empty: it is whole
+  kvstrata::token_interval put;  ///< that it is part of
+};
 
 /// The head that lies in a block, as its table's row says; else what is wrong.
 [[nodiscard]] read_head head_in(const store_file& in, const kept_record& r, nvme::const_block_span block)
@@ -32,6 +40,29 @@ namespace {
   return out;
 }
 
+[[nodiscard]] look look_at(store_file& in, const kept_record& r, bool with_body, check_counts& counts)
+{
+  const std::size_t blocks = 1 + (with_body ? std::size_t{r.row.body_blocks} : 0);
+  nvme::block_buffer all(blocks * nvme::block_bytes);
+  ++counts.heads;
+  if (const int fault =
+          move_sync(*in.core->engine, nvme::block_io::kind::read, in.core->offset_of(r.place), all.all())) {
+    return {unreadable(fault), {}};
+  }
+  const read_head read = head_in(in, r, all.block(0));
+  if (!read.head) return {read.fault, {}};
+  if (!with_body) return {{}, read.head->put};
+  ++counts.bodies;
+  counts.bytes += all.size() - nvme::block_bytes;
+  const std::size_t part = (all.size() - nvme::block_bytes) / read.head->layers;
+  for (std::uint32_t layer = 0; layer < read.head->layers; ++layer) {
+    const std::span<const std::byte> mine(all.data() + nvme::block_bytes + layer * part, part);
+    if (nvme::crc32c(mine) == nvme::layer_crc(all.block(0), layer)) continue;
+    return {"has other bytes in layer " + std::to_string(layer) + " than were put there", {}};
+  }
+  return {{}, read.head->put};
+}
+
 }  // namespace
 
 read_head read_head_of(store_file& in, const kept_record& r)
@@ -41,37 +72,29 @@ read_head read_head_of(store_file& in, const kept_record& r)
   return fault != 0 ? read_head{{}, unreadable(fault)} : head_in(in, r, block.block(0));
 }
 
-std::optional<std::string> fault_of(store_file& in, const kept_record& r, bool with_body, check_counts& counts)
-{
-  const std::size_t blocks = 1 + (with_body ? std::size_t{r.row.body_blocks} : 0);
-  nvme::block_buffer all(blocks * nvme::block_bytes);
-  ++counts.heads;
-  if (const int fault =
-          move_sync(*in.core->engine, nvme::block_io::kind::read, in.core->offset_of(r.place), all.all())) {
-    return unreadable(fault);
-  }
-  const read_head read = head_in(in, r, all.block(0));
-  if (!read.head) return read.fault;
-  if (!with_body) return std::nullopt;
-  ++counts.bodies;
-  counts.bytes += all.size() - nvme::block_bytes;
-  const std::size_t part = (all.size() - nvme::block_bytes) / read.head->layers;
-  for (std::uint32_t layer = 0; layer < read.head->layers; ++layer) {
-    const std::span<const std::byte> mine(all.data() + nvme::block_bytes + layer * part, part);
-    if (nvme::crc32c(mine) == nvme::layer_crc(all.block(0), layer)) continue;
-    return "has other bytes in layer " + std::to_string(layer) + " than were put there";
-  }
-  return std::nullopt;
-}
-
 check_counts check_records(store_file& in, bool with_bodies)
 {
+  struct put_parts
+  {
+    std::uint64_t there = 0;   ///< tokens of whole records
+    std::uint64_t wanted = 0;  ///< of the put
+  };
   check_counts counts;
+  std::map<std::uint64_t, put_parts> undurable;  // by order: opening the store keeps all of a put or nothing
   std::erase_if(in.records, [&](const kept_record& r) {
-    const std::optional<std::string> fault = fault_of(in, r, with_bodies, counts);
-    if (fault && !r.durable) ++counts.torn;
-    if (fault && r.durable) in.faults.add(in.where(r) + ", " + *fault);
-    return fault.has_value();
+    const look seen = look_at(in, r, with_bodies, counts);
+    if (!r.durable) {
+      put_parts& put = undurable[r.row.order];
+      if (seen.fault.empty()) put = {put.there + r.row.tokens.size(), seen.put.size()};
+      return false;
+    }
+    if (!seen.fault.empty()) in.faults.add(in.where(r) + ", " + seen.fault);
+    return !seen.fault.empty();
+  });
+  counts.torn = std::erase_if(in.records, [&undurable](const kept_record& r) {
+    if (r.durable) return false;
+    const put_parts& put = undurable[r.row.order];
+    return put.there != put.wanted || put.wanted == 0;
   });
   return counts;
 }

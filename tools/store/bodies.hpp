@@ -6,7 +6,6 @@
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,14 +24,10 @@ struct check_counts
   std::uint64_t heads = 0;   ///< read
   std::uint64_t bodies = 0;  ///< read, layer by layer
   std::uint64_t bytes = 0;   ///< of bodies
-  std::uint64_t torn = 0;    ///< records that are not durable and not whole: opening the store drops them
+  std::uint64_t torn = 0;    ///< records of puts that are not durable and not whole: opening the store drops them
 };
 
 [[nodiscard]] read_head read_head_of(store_file& in, const kept_record& r);
-
-/// Nothing: it is whole. Else the sentence's end that says what is not.
-[[nodiscard]] std::optional<std::string> fault_of(store_file& in, const kept_record& r, bool with_body,
-                                                  check_counts& counts);
 
 /// Reads all heads, and bodies if it is to; what is wrong with durable records is added to the store's faults. Records that
 /// are not whole leave store.records. O(bytes), and the memory of one record.

@@ -140,8 +140,10 @@ compacted compact(store_file& in, const std::string& to, std::uint64_t bytes)
       if (copy_record(in, r, store)) ++out.records;
       else in.faults.add(in.where(r) + ", was whole when it was checked, and is not any more");
     }
-    store.stop();
-    if (!store.flush_sync()) throw kvstrata::error("the new store could not be made durable: its disk refuses");
+    store.close_sync();
+    if (store.figures().durable_order < out.records) {  // it numbers them from 1
+      throw kvstrata::error("the new store could not be made durable: its disk refuses");
+    }
   }
   file.finish();
   return out;

@@ -15,10 +15,10 @@ namespace store_tool {
 /// What was done besides reading heads and tables.
 struct findings
 {
-  std::optional<check_counts> checked;
+  std::optional<check_counts> checked{};
   bool with_bodies = false;
-  std::string compacted_to;
-  std::optional<compacted> made;
+  std::string compacted_to{};
+  std::optional<compacted> made{};
 };
 
 void print(std::ostream& out, const store_file& in, const findings& what);

@@ -14,7 +14,7 @@ namespace store_tool {
 /// In the order of the store.
 struct read_paths
 {
-  std::vector<read_file> files;
+  std::vector<read_file> files{};
   kvstrata::nvme::superblock first;
 };
 

@@ -159,7 +159,7 @@ class row_reader
 }  // namespace detail
 
 /// Reads what is there. Nothing is written; what a crash left half done is done by whoever tidies up. O(records).
-/// visit(region, rows): each region that was ever opened, newest first, and what is in it, in the order of its places.
+/// visit(region, rows): each region that was ever opened, newest first, and what is in it, as its table has it.
 template <class Visit>
 void recover_sync(store_core& core, Visit&& visit)
 {
@@ -170,7 +170,12 @@ void recover_sync(store_core& core, Visit&& visit)
   for (detail::found_region& each : found) {
     std::vector<table_row> rows = detail::rows_of_found_sync(core, each);
     visit(std::as_const(each), std::as_const(rows));
-    for (std::size_t i = rows.size(); i-- > 0;) reader.take(each, rows[i]);
+    // Rows lie as writes ended. What an erasure kills lies before it, and its order says what that is.
+    const auto is_record = [](const table_row& row) { return row.what == table_row::kind::record; };
+    const auto records =
+        std::partition(rows.begin(), rows.end(), [&](const table_row& row) { return !is_record(row); });
+    std::sort(records, rows.end(), [](const table_row& a, const table_row& b) { return a.block > b.block; });
+    for (const table_row& row : rows) reader.take(each, row);
     region& r = core.books.regions.at(each.number);
     if (each.foot) {
       core.books.regions.set_sealed(each.number);
