@@ -342,6 +342,27 @@ TEST_CASE("what a crash tore is no fault: opening the store drops it", "[store]"
   CHECK(b.store->figures().records == after["records"].get<std::uint64_t>());
 }
 
+TEST_CASE("of a put that is not durable all is there or nothing", "[store]")
+{
+  bed b;
+  b.config.region_bytes = 8 * region;
+  b.fill(1);
+  REQUIRE(b.records->keep(0, 2, 10, {0, 600}));  // three records
+  const std::string copy = b.folder.path("copy");
+  std::filesystem::copy_file(b.path(), copy);
+  b.close();
+  const nlohmann::json before = json_of({"--verify", "--list", copy});
+  REQUIRE(before["records"] == 4);
+  CHECK(before["checked"]["torn"] == 0);
+  flip(copy, places_of(before)[2] + 4096);
+  const nlohmann::json after = json_of({"--verify", copy});
+  CHECK(after["checked"]["torn"] == 3);
+  CHECK(after["records"] == 1);
+  b.config.paths = {copy};
+  b.open(b.config);
+  CHECK(b.store->figures().records == 1);
+}
+
 TEST_CASE("a compacted store has the same records in a file of its own", "[store]")
 {
   bed b;
