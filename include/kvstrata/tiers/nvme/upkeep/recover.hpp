@@ -167,6 +167,8 @@ inline void recover_sync(store_core& core)
   detail::row_reader reader(core, durable_order);
   for (detail::found_region& each : found) {
     std::vector<table_row> rows = detail::rows_of_found_sync(core, each);
+    // A table has them as their writes ended: a put that was erased on its way may stand behind its erasure.
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
     for (std::size_t i = rows.size(); i-- > 0;) reader.take(each, rows[i]);
     region& r = core.books.regions.at(each.number);
     if (each.foot) {
