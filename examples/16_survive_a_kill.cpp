@@ -166,9 +166,8 @@ int main()
       (u == erased_user ? had_of_erased : had) += mine;
     }
     const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-    std::printf(
-        "killed: %llu tokens were durable; found %llu records, %llu of them not known to be durable, %llu torn\n",
-        number(durable), number(found.records), number(found.verified + found.torn), number(found.torn));
+    std::printf("killed: %llu tokens were durable; found %llu records, looked at %llu of them, %llu were torn\n",
+                number(durable), number(found.records), number(found.verified + found.torn), number(found.torn));
     std::printf("served from the drive: %llu tokens, %llu rows wrong; of the erased user: %llu\n", number(had),
                 number(s.wrong), number(had_of_erased));
     well = had >= durable && s.wrong == 0 && had_of_erased == 0;
