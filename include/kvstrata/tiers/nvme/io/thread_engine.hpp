@@ -10,6 +10,7 @@
 #include <kvstrata/tiers/nvme/io/medium.hpp>
 #include <kvstrata/tiers/nvme/io/medium_config.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstddef>
@@ -21,6 +22,7 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/uio.h>
@@ -32,20 +34,18 @@ namespace kvstrata::nvme {
 class thread_engine final : public block_engine
 {
  public:
-  static constexpr std::uint32_t most_depth = 1024;
-
-  /// Throws what medium throws, config_error for a depth that is nonsense, and error where not one thread can be had.
-  explicit thread_engine(const medium_config& config, io_filter* filter = nullptr)
-      : depth_(checked_depth(config.depth)), medium_(config, filter), explanation_(medium_.explanation())
+  /// Throws what medium throws, and error where not one thread can be had. `why` becomes the first of the explanation.
+  explicit thread_engine(const medium_config& config, io_filter* filter = nullptr, std::string why = {})
+      : medium_(config, filter), depth_(config.depth), explanation_(std::move(why))
   {
+    say(explanation_, medium_.explanation());
     threads_.reserve(depth_);
     try {
       while (threads_.size() < depth_) threads_.emplace_back([this] { work(); });
     } catch (const std::system_error& refused) {
       if (threads_.empty()) throw error(std::string("no thread can be had that reads and writes: ") + refused.what());
-      if (!explanation_.empty()) explanation_ += ' ';
-      explanation_ += "Only " + std::to_string(threads_.size()) + " threads could be had instead of " +
-                      std::to_string(depth_) + ": " + refused.what() + '.';
+      say(explanation_, "Only " + std::to_string(threads_.size()) + " threads could be had instead of " +
+                            std::to_string(depth_) + ": " + refused.what() + '.');
     }
   }
   ~thread_engine() override
@@ -58,7 +58,7 @@ class thread_engine final : public block_engine
     for (std::thread& thread : threads_) thread.join();
   }
 
-  /// One I/O that nothing waits before is carried out by the calling thread.
+  /// The calling thread carries out its own I/Os, too, while none that go first wait: one by itself wakes nobody.
   void run_sync(std::span<block_io> ios) noexcept override
   {
     if (ios.empty()) return;
@@ -84,28 +84,17 @@ class thread_engine final : public block_engine
   }
 
  private:
-  static std::uint32_t checked_depth(std::uint32_t depth)
-  {
-    if (depth == 0 || depth > most_depth)
-      throw config_error("depth", depth, "it is from 1 to " + std::to_string(most_depth));
-    return depth;
-  }
-
   void run(io_batch& batch) noexcept
   {
     std::unique_lock lock(mutex_);
-    const bool alone = batch.left == 1 && queue_.empty() && running_ < depth_;
-    const std::size_t count = batch.left;
+    const std::size_t helpers = (std::min)(batch.left - 1, threads_.size());
     queue_.add(batch);
-    if (alone) {
-      begin_one(lock);
-    } else {
-      for (std::size_t i = 0; i < count && i < threads_.size(); ++i) work_.notify_one();
-    }
-    if (medium_.filter() != nullptr && !alone) medium_.filter()->queued(count);
+    if (medium_.filter() != nullptr) medium_.filter()->queued(batch.left);
+    for (std::size_t i = 0; i < helpers; ++i) work_.notify_one();
+    while (!queue_.empty() && running_ < depth_ && &queue_.front() == &batch) begin_one(lock);
+    // This thread leaves a place that it had, or that nobody has been told of.
+    if (!queue_.empty() && running_ < depth_) work_.notify_one();
     batch.over.wait(lock, [&batch] { return batch.left == 0; });
-    // A thread that was told of work while this one had the last place finds it now.
-    if (alone && !queue_.empty()) work_.notify_one();
   }
   void work() noexcept
   {
@@ -172,8 +161,8 @@ class thread_engine final : public block_engine
     return fault;
   }
 
-  const std::uint32_t depth_;
   const medium medium_;
+  const std::uint32_t depth_;
   std::string explanation_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
