@@ -459,7 +459,7 @@ TEST_CASE("every key of a machine file is read", "[simulate][machine]")
       "to_device_us_per_piece = 0.25\nfrom_device_us_per_piece = 0\nkernel_us_per_launch = 6\n"
       "kernel_gb_per_second_per_sm = 7\nkernel_device_gb_per_second = 8\nkernel_device_gb_per_second_per_sm = 9\n"
       "layers = 10\nkv_heads = 11\nhead_dim = 12\nelement = fp8_e5m2\nhidden = 13\ncandidates = 14\n"
-      "device_gib = 0.5\nhost_gib = 15"));
+      "device_gib = 0.5\nhost_gib = 15\nstore_gb_per_second = 16\nstore_us_per_read = 17\n"));
   CHECK(m.name == "a b");
   CHECK(m.flops_per_second == Approx(1.5e12));
   CHECK(m.to_device.bytes_per_second == Approx(2e9));
@@ -477,6 +477,8 @@ TEST_CASE("every key of a machine file is read", "[simulate][machine]")
   CHECK(m.model.candidates == 14);
   CHECK(m.device_bytes == 1U << 29U);
   CHECK(m.host_bytes == std::uint64_t{15} << 30);
+  CHECK(m.store_bytes_per_second == Approx(16e9));
+  CHECK(m.store_latency_seconds == Approx(17e-6));
 }
 
 TEST_CASE("a machine whose links no clock could count is refused", "[simulate][machine]")

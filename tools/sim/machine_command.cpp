@@ -11,6 +11,7 @@
 #include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/fetch_worth.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
 #include <kvstrata/simulate/output_file.hpp>
 
@@ -266,6 +267,14 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
                           .threads = o.threads,
                           .rows = !o.requests_csv.empty()};
   const machine_table table(o.lists);
+  for (const kvstrata::machine_description& m : machines) {
+    out << m.name << ": ";
+    const char* before = "";
+    for (const kvstrata::fetch_worth& worth : kvstrata::worth_of_fetches(m)) {
+      out << std::exchange(before, "; ") << sentence_of(worth, o.load.longest);
+    }
+    out << ".\n";
+  }
   auto results = nlohmann::ordered_json::array();
   std::string csv = machine_csv_head();
   std::string rows = "cell,seed," + std::string(request_columns);
