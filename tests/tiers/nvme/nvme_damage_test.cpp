@@ -184,9 +184,15 @@ TEST_CASE("nvme_file, a bit flipped at any byte: a miss, or the right bytes")
   const disk_image whole = disk->image();
   damage_report all;
   std::uint64_t flips = 0;
-  constexpr std::uint64_t stride = effort == 6 ? 5 : 61;
-  for (std::uint64_t offset = 0; offset < whole.bytes();
-       offset += whole.at(offset) == std::byte{0} ? 4 * stride : stride) {
+  // Every byte of what heads, tables and superblocks fill; of bodies, which a checksum covers as a whole, and of what was
+  // never written, some.
+  constexpr std::uint64_t head_bytes = effort == 6 ? 256 : 1;
+  constexpr std::uint64_t stride = effort == 6 ? 7 : 61;
+  for (std::uint64_t offset = 0; offset < whole.bytes(); ++offset) {
+    const std::uint64_t in_block = offset % disk_image::block;
+    const bool is_zero = whole.at(offset) == std::byte{0};
+    const bool at_edge = in_block < head_bytes || in_block + 4 >= disk_image::block;
+    if (offset % (is_zero ? 8 * stride : at_edge ? 1 : stride) != 0) continue;
     disk_image damaged = whole;
     damaged.flip(offset, static_cast<unsigned>(offset % 8));
     c.engine = engine_on(std::make_shared<memory_disk>(std::move(damaged)));
@@ -198,7 +204,6 @@ TEST_CASE("nvme_file, a bit flipped at any byte: a miss, or the right bytes")
   CHECK(all.opened == flips);  // each superblock has a copy
   CHECK(all.lost != 0);
   CHECK(all.got > flips);
-  WARN(text_of(all));
 }
 
 TEST_CASE("nvme_file on a real file with bits flipped: a miss, or the right bytes")
@@ -375,7 +380,6 @@ TEST_CASE("nvme_file takes no region for its own that comes from another store, 
   INFO(text_of(all));
   CHECK(all.faults.faults() == 0);
   CHECK(all.refused == 0);
-  WARN(text_of(all));
 }
 
 TEST_CASE("nvme_file that cannot be made or is in use is refused with a sentence")
