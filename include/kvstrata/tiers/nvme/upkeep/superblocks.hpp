@@ -55,7 +55,7 @@ namespace detail {
 }
 
 /// Did a making of this very store come to its end before it had written the first path's superblock, which is last? Nothing
-/// was kept then: a region that was ever used has a head. `blocks`: the superblocks of all paths, and their copies.
+/// was kept then: a region that was ever used has a head. The store keeps the id of that making. `blocks`: the superblocks of all paths, and their copies.
 [[nodiscard]] inline bool was_being_made_sync(store_core& core, superblock wanted, const block_buffer& blocks)
 {
   if (!is_blank_sync(core, 0, blocks.block(0), blocks.block(1))) return false;
@@ -74,6 +74,7 @@ namespace detail {
     if (move_sync(*core.engine, block_io::kind::read, region * wanted.region_bytes, head.all()) != 0) return false;
     if (!all_zeros(head.data(), block_bytes)) return false;
   }
+  if (id) core.id = *id;  // so that what is written again is what is there, wherever that is cut short
   return true;
 }
 
@@ -108,7 +109,7 @@ inline void open_superblocks_sync(store_core& core)
   if (blank == paths || detail::was_being_made_sync(core, wanted, blocks)) {
     std::random_device draw;
     const auto draw64 = [&draw] { return std::uint64_t{draw()} << 32U | draw(); };
-    core.id = {draw64(), draw64()};
+    if (core.id == store_id{}) core.id = {draw64(), draw64()};
     for (std::uint32_t i = paths; i-- > 0;) {
       superblock mine = wanted;
       mine.store = core.id;
