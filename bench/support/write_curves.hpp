@@ -28,19 +28,19 @@ struct point
 };
 using curve = std::vector<point>;
 
-/// The hits of a curve, which ascends in writes, at so many writes a request; not a number below its least.
-inline double hits_at(const curve& ours, double writes, store_counts counted::* part)
+/// The hits of a curve, which ascends in writes, at so many writes a request: straight between two points, level above
+/// the last; nothing below the first.
+inline double hits_at(const curve& all, double writes, store_counts counted::* part)
 {
-  const auto at = [&](std::size_t i) -> const store_counts& { return ours[i].got.*part; };
-  for (std::size_t i = 1; i < ours.size(); ++i) {
+  const auto at = [&](std::size_t i) -> const store_counts& { return all[i].got.*part; };
+  for (std::size_t i = 1; i < all.size(); ++i) {
     const double from = at(i - 1).write_probability();
     const double to = at(i).write_probability();
     if (writes < from || writes > to || !(to > from)) continue;
     const double way = (writes - from) / (to - from);
     return at(i - 1).hit_ratio() * (1 - way) + at(i).hit_ratio() * way;
   }
-  if (writes >= at(ours.size() - 1).write_probability()) return at(ours.size() - 1).hit_ratio();
-  return std::numeric_limits<double>::quiet_NaN();
+  return writes >= at(all.size() - 1).write_probability() ? at(all.size() - 1).hit_ratio() : 0;
 }
 
 /// How far ours lies above others, in points: the least, and the mean.
@@ -50,12 +50,14 @@ struct lead
   double sum = 0;
   std::size_t points = 0;
 
-  void see(const curve& ours, const curve& rivals, store_counts counted::* part)
+  /// `ours`: curves of which the better counts.
+  void see(const std::vector<curve>& ours, const curve& rivals, store_counts counted::* part)
   {
     for (const point& rival : rivals) {
       const store_counts& theirs = rival.got.*part;
-      const double above = 100 * (hits_at(ours, theirs.write_probability(), part) - theirs.hit_ratio());
-      if (!(above == above)) continue;
+      double mine = 0;
+      for (const curve& one : ours) mine = (std::max)(mine, hits_at(one, theirs.write_probability(), part));
+      const double above = 100 * (mine - theirs.hit_ratio());
       least = (std::min)(least, above);
       sum += above;
       ++points;
@@ -68,7 +70,7 @@ struct leads
   lead whole;
   lead second_half;
 
-  void see(const curve& ours, const curve& rivals)
+  void see(const std::vector<curve>& ours, const curve& rivals)
   {
     whole.see(ours, rivals, &counted::whole);
     second_half.see(ours, rivals, &counted::second_half);
