@@ -1,12 +1,14 @@
 // A memory above a store, against plain lists; and what each door writes and saves on a trace that is always the same.
 #include "support/catch.hpp"
 
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/replacement/admission/lru_k_admission.hpp>
 #include <kvstrata/replacement/admission/second_use.hpp>
 #include <kvstrata/replacement/admission/worth_writing.hpp>
 #include <kvstrata/replacement/fifo.hpp>
 #include <kvstrata/replacement/lru.hpp>
 #include <kvstrata/replacement/lru_k.hpp>
+#include <kvstrata/simulate/shipped_admissions.hpp>
 #include <kvstrata/simulate/store_below_memory.hpp>
 
 #include <algorithm>
@@ -132,8 +134,8 @@ void agrees_with_lists()
   }
 }
 
-/// 40,000 requests in sessions of about two: half the sessions are of 400 regulars, the others of 20,000 who hardly come
-/// twice. Over a memory of 50 and a store of 300 users. Whole numbers only, so the same everywhere.
+/// 40,000 requests in sessions of about two: half the sessions are of 400 regulars, the others of 20,000 who hardly
+/// come twice. Over a memory of 50 and a store of 300 users. Whole numbers only, so the same everywhere.
 template <class Admission>
 [[nodiscard]] store_counts sessions(Admission door)
 {
@@ -196,4 +198,16 @@ TEST_CASE("on one trace of sessions: what each door writes, and what hits")
   // 1,947 and 6,655 where floating point rounds as usual.
   REQUIRE((worth.written > 1'800 && worth.written < 2'100));
   REQUIRE((worth.hits_below > 6'600 && worth.hits_below < 6'700));
+}
+
+TEST_CASE("doors by their names do what the types do")
+{
+  const auto named = [](const char* name) { return sessions(*make_admission_named(name, store)); };
+  REQUIRE(named("second_use") == sessions(second_use(store)));
+  REQUIRE(named("lru_k_admission") == sessions(lru_k_admission<2>(store)));
+  REQUIRE(named("worth_writing") == sessions(worth_writing(store)));
+  REQUIRE_FALSE(make_admission_named("always", store));
+  // 30 seconds a request, so a day is 2,880: the budget of one byte a second is never reached.
+  REQUIRE(sessions(*make_admission_named("worth_writing", store, 1)) == named("worth_writing"));
+  REQUIRE_THROWS_AS(make_admission_named("lru_k", store), config_error);
 }

@@ -1,6 +1,7 @@
 // A memory and a store below it, without data: what leaves the memory is offered to the store, whose door decides. It
 // finds who hits where and what is written for it, at little more than the policies' cost: curves of hits over writes
-// are made with it. Tiers, leases and writes under way are simulated by the cache itself (simulate/cache_simulator.hpp).
+// are made with it. Tiers, leases and writes under way are simulated by the cache itself
+// (simulate/cache_simulator.hpp).
 //
 //   request    hits above, or below, or nowhere. Whoever asked is above afterwards, whole; the copy below stays
 //   leaves     the memory makes room: who goes is offered. Of a user who has a copy below only what has grown since is
