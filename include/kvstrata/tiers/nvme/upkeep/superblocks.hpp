@@ -55,7 +55,8 @@ namespace detail {
 }
 
 /// Did a making of this very store come to its end before it had written the first path's superblock, which is last? Nothing
-/// was kept then: a region that was ever used has a head. The store keeps the id of that making. `blocks`: the superblocks of all paths, and their copies.
+/// was kept then: a region that was ever used has a head. The store keeps the id of that making. `blocks`: the superblocks
+/// of all paths, and their copies.
 [[nodiscard]] inline bool was_being_made_sync(store_core& core, superblock wanted, const block_buffer& blocks)
 {
   if (!is_blank_sync(core, 0, blocks.block(0), blocks.block(1))) return false;
