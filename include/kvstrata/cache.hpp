@@ -171,6 +171,12 @@ class cache
     return mover_.clean(tokens);
   }
 
+  /// For a server that ends: puts in the stores what only memories have, makes it durable, and returns how many tokens were
+  /// left out when `at_most` was over, or because a store would not have them. Blocks; others' calls go on meanwhile.
+  /// Throws usage_error after close, and what a device throws.
+  std::uint64_t save_sync(std::chrono::nanoseconds at_most)
+    requires(Tiers::stores != 0);
+
   /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once for
   /// everybody else, and their memory is given back at its release (overwritten before, where the config says so).
   bool erase(user_id user);
@@ -208,24 +214,10 @@ class cache
   [[nodiscard]] cache_health health(const cache_health& before = {});
 
   /// Blocks until all that is queued on the cache's memory is done. Other threads' calls wait meanwhile.
-  void drain_sync()
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("drain_sync");
-    executor_.drain_sync();
-  }
+  void drain_sync();
 
   /// Drains, and refuses every later call. Throws usage_error while leases are out. Closing twice is fine.
-  void close()
-  {
-    const std::lock_guard lock(mutex_);
-    if (executor_.open() != 0) {
-      throw usage_error("close: " + std::to_string(executor_.open()) + " leases are not released yet");
-    }
-    executor_.drain_sync();
-    closed_ = true;
-    room_.wake();
-  }
+  void close();
 
   [[nodiscard]] device_type& device() const noexcept { return residency_.device(); }
   [[nodiscard]] const geometry& shape() const noexcept { return residency_.shape(); }

@@ -3,6 +3,10 @@
 
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/arrival.hpp>
+#include <kvstrata/device/virtual_time.hpp>
+
+#include <algorithm>
+#include <chrono>
 
 namespace kvstrata {
 
@@ -161,6 +165,68 @@ std::vector<lease_info> cache<Tiers, Layout, Transfer, Replacement, Tracker>::le
   const std::lock_guard lock(mutex_);
   require_open("leases");
   return detail::infos_of(executor_.leases(), residency_.served());
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+std::uint64_t cache<Tiers, Layout, Transfer, Replacement, Tracker>::save_sync(std::chrono::nanoseconds at_most)
+  requires(Tiers::stores != 0)
+{
+  using clock = std::chrono::steady_clock;
+  const clock::time_point until = clock::now() + (std::min)(at_most, std::chrono::nanoseconds(std::chrono::hours(24)));
+  std::unique_lock lock(mutex_);
+  const auto passes = [&](event point) {
+    require_open("save_sync");
+    if (is_in_virtual_time(device())) {
+      device().wait_sync(point);
+      return true;
+    }
+    return room_.watch(lock, until - clock::now(), [&] { return closed_ || device().query(point); }) && !closed_;
+  };
+  require_open("save_sync");
+  residency_.acting().begin({call_name::clean});
+  const store_figures before = mover_.stores().figures();
+  const auto loses_most = [&] {
+    const store_figures now = mover_.stores().figures();
+    const std::uint64_t lost = now.lost_puts - before.lost_puts;
+    return lost > 8 && 2 * lost > now.puts - before.puts;
+  };
+  for (bool in_time = true; in_time;) {
+    executor_.settle();
+    if (loses_most()) break;
+    const bool begun = mover_.save();
+    const auto point = mover_.stores().first_under_way();
+    if (!point) {
+      if (!begun) break;
+      continue;
+    }
+    in_time = passes(*point);
+  }
+  const bool durable = mover_.stores().flush(passes);
+  executor_.settle();
+  return mover_.stores().unsaved_tokens(durable);
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+void cache<Tiers, Layout, Transfer, Replacement, Tracker>::drain_sync()
+{
+  const std::lock_guard lock(mutex_);
+  require_open("drain_sync");
+  executor_.drain_sync();
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+void cache<Tiers, Layout, Transfer, Replacement, Tracker>::close()
+{
+  const std::lock_guard lock(mutex_);
+  if (executor_.open() != 0) {
+    throw usage_error("close: " + std::to_string(executor_.open()) + " leases are not released yet");
+  }
+  executor_.drain_sync();
+  closed_ = true;
+  room_.wake();
 }
 
 }  // namespace kvstrata

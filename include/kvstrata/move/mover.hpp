@@ -9,6 +9,7 @@
 #include <kvstrata/move/writer.hpp>
 
 #include <array>
+#include <limits>
 #include <span>
 
 namespace kvstrata {
@@ -125,6 +126,14 @@ class mover
   {
     if constexpr (memories > 1) return writes_.clean(budget, lanes_.unattended());
     else return 0;
+  }
+
+  /// Begins to put in stores what only memories have, after what only the slab has went down. False: there is nothing, or no
+  /// room at all.
+  [[nodiscard]] bool save()
+  {
+    static_cast<void>(clean((std::numeric_limits<std::uint64_t>::max)()));
+    return stores_.save(lanes_.way_down(lanes_.unattended()));
   }
 
   /// Users whose write waits for its turn. O(them).

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <kvstrata/core/options.hpp>
+#include <kvstrata/device/virtual_time.hpp>
 #include <kvstrata/tiers/nvme/config.hpp>
 #include <kvstrata/tiers/nvme/record_store.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
@@ -42,7 +43,9 @@ class nvme_file_on
   /// nonsense, error where the medium refuses or what is on it is not this store's: another's, another version's, another
   /// geometry's; then nothing has been written.
   explicit nvme_file_on(Device& d, const nvme_file_config& c)
-      : config_(moves_bytes(d, c)), store_(c, !is_virtual(d)), ios_(d, "nvme_file", c.lanes, c.in_flight, 1, c.workers)
+      : config_(moves_bytes(d, c)),
+        store_(c, !is_in_virtual_time(d)),
+        ios_(d, "nvme_file", c.lanes, c.in_flight, 1, c.workers)
   {
   }
   nvme_file_on(const nvme_file_on&) = delete;
@@ -141,15 +144,6 @@ class nvme_file_on
   void register_memory(std::span<std::byte> memory) { store_.engine().register_memory(memory); }
 
  private:
-  [[nodiscard]] static bool is_virtual(Device& d) noexcept
-  {
-    if constexpr (requires { d.config().time == time_mode::virtual_time; }) {
-      return d.config().time == time_mode::virtual_time;
-    } else {
-      return false;
-    }
-  }
-
   static const nvme_file_config& moves_bytes(Device& d, const nvme_file_config& c)
   {
     if constexpr (requires { d.config().data; }) {

@@ -3,6 +3,9 @@
 
 #include <kvstrata/move/stores/store_line.hpp>
 
+#include <algorithm>
+#include <limits>
+
 namespace kvstrata {
 
 template <class Residency, level_index Level>
@@ -29,12 +32,48 @@ void store_line<Residency, Level>::put(entry_type& e, token_interval wanted, Dem
     figures_.refused_tokens += part.size();
     return;
   }
+  note_put(e, *life, part);
+}
+
+template <class Residency, level_index Level>
+template <class Life>
+void store_line<Residency, Level>::note_put(entry_type& e, Life& life, token_interval part) noexcept
+{
   ++figures_.puts;
   figures_.put_tokens += part.size();
+  token_interval& stored = life.tokens[number];
   stored = joinable(stored, part) ? hull(stored, part) : part;
-  life->reach = (std::max)(life->reach, part.end);
-  life->first_token = e.known().first_token;
-  life->earlier_until = e.known().earlier_until;
+  life.reach = (std::max)(life.reach, part.end);
+  life.first_token = e.known().first_token;
+  life.earlier_until = e.known().earlier_until;
+}
+
+template <class Residency, level_index Level>
+template <class Demote>
+auto store_line<Residency, Level>::save(entry_type& e, Demote&& demote) -> saving
+{
+  auto* const life = residency_->stored().find(e.user);
+  if (life == nullptr) return saving::nothing;
+  look_again(e.user, life->incarnation, life->tokens[number]);
+  const token_interval has = e.template at<last>().tokens;
+  token_interval part = to_put(has, has, life->tokens[number]);
+  if (part.empty()) return saving::nothing;
+  page_interval pages = residency_->pages(part);
+  pages.end = pages.begin + (std::min)(pages.size(), down_.free());
+  if (pages.empty()) return saving::no_room;
+  part = intersect(part, residency_->tokens_in(pages));
+  if (!begin_put(e, part, life->incarnation, demote)) return saving::no_room;
+  note_put(e, *life, part);
+  return saving::begun;
+}
+
+template <class Residency, level_index Level>
+token_count store_line<Residency, Level>::unsaved(const entry_type& e, bool counts)
+{
+  constexpr token_interval all{0, (std::numeric_limits<token_count>::max)()};
+  const token_count has = e.template tokens_in<0, Residency::memories>(all);
+  const auto* const life = residency_->stored().find(e.user);
+  return life == nullptr || !counts ? has : has - e.template tokens_in<0, Residency::memories>(life->tokens[number]);
 }
 
 template <class Residency, level_index Level>

@@ -76,6 +76,22 @@ class store_line
   template <class Demote>
   void put(entry_type& e, token_interval wanted, Demote&& demote) noexcept;
 
+  enum class saving : std::uint8_t { nothing, begun, no_room };
+  /// As put, of all that the last memory has of a live entry, whatever the policies say; as much as there is room for.
+  template <class Demote>
+  [[nodiscard]] saving save(entry_type& e, Demote&& demote);
+  /// Tokens of a live entry that a memory has and the store has not, as far as is known; or nothing `counts` that it has.
+  [[nodiscard]] token_count unsaved(const entry_type& e, bool counts);
+  /// What was put and erased becomes durable; empty: too much is under way.
+  [[nodiscard]] std::optional<store_promise> flush() { return store_->flush(); }
+  [[nodiscard]] std::optional<store_outcome> outcome_of(const store_promise& p) noexcept { return store_->poll(p); }
+  /// What has been under way longest.
+  [[nodiscard]] std::optional<event> first_under_way() const noexcept
+  {
+    if (open_.empty()) return std::nullopt;
+    return open_.front().promise.point;
+  }
+
   /// Nothing that the store has of the user is served any more.
   void erase(user_id user) noexcept
   {
@@ -165,22 +181,7 @@ class store_line
   /// Books what the store has answered. `reserve(entry, tokens, after)`: room in the last memory, as demoter's.
   /// `ended(user)`: nothing more comes for the user.
   template <class Reserve, class Ended>
-  void settle(Reserve&& reserve, Ended&& ended)
-  {
-    for (std::size_t i = 0; i < open_.size();) {
-      const auto out = open_[i].given_up ? store_outcome{loss::closed} : store_->poll(open_[i].promise);
-      if (!out) {
-        ++i;
-        continue;
-      }
-      io mine = std::move(open_[i]);
-      open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
-      if (mine.what == kind::put) end_put(mine, *out);
-      else if (mine.what == kind::read) end_read(mine, *out);
-      else if (mine.what == kind::get) end_get(mine, *out, reserve, ended);
-      else if (!out->done() && !mine.erased) ended(mine.user);
-    }
-  }
+  void settle(Reserve&& reserve, Ended&& ended);
 
   /// Ends all that is under way, as lost unless it is over: nothing waits for the store any more.
   void give_up_sync() noexcept
@@ -193,19 +194,7 @@ class store_line
 
   /// Blocks until all that is under way is over, answers and copies.
   template <class Settle>
-  void drain_sync(Settle&& settle)
-  {
-    while (!open_.empty()) {  // an arrival may begin the next step of its user
-      const std::vector<io> now = open_;
-      for (const io& one : now) residency_->device().wait_sync(one.promise.point);
-      const std::uint64_t first = open_.front().promise.number;
-      settle();
-      if (!open_.empty() && open_.front().promise.number == first) {
-        throw error(std::string(tiers_type::names[Level]) + " does not tell what became of a promise that is over");
-      }
-    }
-    drain_room_sync();
-  }
+  void drain_sync(Settle&& settle);
 
  private:
   using io = store_io<typename store_room<Residency>::places>;
@@ -257,6 +246,8 @@ class store_line
             .runs = {}};
   }
 
+  template <class Life>
+  void note_put(entry_type& e, Life& life, token_interval part) noexcept;
   void end_put(const io& mine, store_outcome out);
   void end_read(const io& mine, store_outcome out) noexcept;
 
@@ -288,3 +279,4 @@ class store_line
 #include <kvstrata/move/stores/store_arrival.hpp>
 #include <kvstrata/move/stores/store_departure.hpp>
 #include <kvstrata/move/stores/store_reading.hpp>
+#include <kvstrata/move/stores/store_settling.hpp>

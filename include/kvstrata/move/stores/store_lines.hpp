@@ -100,29 +100,32 @@ class store_lines
   /// The last memory is about to lose what these shed (demoter::leaving). way_of(entry): how its bytes leave, as
   /// store_line::put wants it.
   template <class Leaving, class WayOf>
-  void put_away(std::span<const Leaving> all, WayOf&& way_of) noexcept
-  {
-    for (const Leaving& one : all) {
-      if (one.stale || !residency_->is_live(*one.who)) continue;
-      each([&](auto& line) {
-        if (std::decay_t<decltype(line)>::writes::writes_back(facts(*one.who)))
-          line.put(*one.who, one.cut.lost, way_of(*one.who));
-      });
-    }
-  }
+  void put_away(std::span<const Leaving> all, WayOf&& way_of) noexcept;
 
   /// These users were committed: what the stores' write policies want of what the last memory has goes there that way.
   template <class Demote>
-  void write_through(std::span<entry_type* const> committed, Demote&& demote) noexcept
+  void write_through(std::span<entry_type* const> committed, Demote&& demote) noexcept;
+
+  /// Begins to put what the last memory has and stores lack, as far as there is room. False: there is nothing, or no room at
+  /// all. O(entries).
+  template <class Demote>
+  [[nodiscard]] bool save(Demote&& demote);
+  /// Tokens that a memory has and a store lacks, of several stores the one that lacks most; all that a memory has, where what
+  /// stores have is not `durable`. O(entries).
+  [[nodiscard]] std::uint64_t unsaved_tokens(bool durable);
+  /// Of all of them.
+  [[nodiscard]] store_figures figures();
+  /// Waits, by wait(point) -> bool, until what was put and erased is durable. False: it is not, or nobody knows.
+  template <class Wait>
+  [[nodiscard]] bool flush(Wait&& wait);
+  /// What has been under way longest, in one of them.
+  [[nodiscard]] std::optional<event> first_under_way()
   {
-    for (entry_type* e : committed) {
-      const token_interval there = std::as_const(*e).template at<memories - 1>().tokens;
-      if (there.empty()) continue;
-      each([&](auto& line) {
-        const token_count end = std::decay_t<decltype(line)>::writes::flushed_end(facts(*e));
-        if (end != 0) line.put(*e, intersect(there, {0, end}), demote);
-      });
-    }
+    std::optional<event> out;
+    each([&](auto& line) {
+      if (!out) out = line.first_under_way();
+    });
+    return out;
   }
 
   // --- up ---
@@ -286,4 +289,5 @@ using store_lines_of = typename std::conditional<(Residency::stores != 0), std::
 
 }  // namespace kvstrata
 
+#include <kvstrata/move/stores/store_saving.hpp>
 #include <kvstrata/move/stores/store_staging.hpp>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
-#include <kvstrata/device/emulated/config.hpp>
+#include <kvstrata/device/virtual_time.hpp>
 
 #include <algorithm>
 #include <condition_variable>
@@ -38,7 +38,7 @@ class answering
 
   [[nodiscard]] bool in_virtual_time() const noexcept
   {
-    if constexpr (answers_late) return device_->config().time == time_mode::virtual_time;
+    if constexpr (answers_late) return is_in_virtual_time(*device_);
     else return false;
   }
 
@@ -71,9 +71,7 @@ class answering
   }
 
  private:
-  static constexpr bool answers_late = requires(Device& d) {
-    { d.config().time } -> std::convertible_to<time_mode>;
-  } && requires(Device& d, event e) { d.complete_later(e, 0.0, [] {}); };
+  static constexpr bool answers_late = requires(Device& d, event e) { d.complete_later(e, 0.0, [] {}); };
 
   struct item
   {

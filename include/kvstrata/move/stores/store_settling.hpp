@@ -1,0 +1,43 @@
+// What a store has answered is booked.
+#pragma once
+
+#include <kvstrata/move/stores/store_line.hpp>
+
+namespace kvstrata {
+
+template <class Residency, level_index Level>
+template <class Reserve, class Ended>
+void store_line<Residency, Level>::settle(Reserve&& reserve, Ended&& ended)
+{
+  for (std::size_t i = 0; i < open_.size();) {
+    const auto out = open_[i].given_up ? store_outcome{loss::closed} : store_->poll(open_[i].promise);
+    if (!out) {
+      ++i;
+      continue;
+    }
+    io mine = std::move(open_[i]);
+    open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (mine.what == kind::put) end_put(mine, *out);
+    else if (mine.what == kind::read) end_read(mine, *out);
+    else if (mine.what == kind::get) end_get(mine, *out, reserve, ended);
+    else if (!out->done() && !mine.erased) ended(mine.user);
+  }
+}
+
+template <class Residency, level_index Level>
+template <class Settle>
+void store_line<Residency, Level>::drain_sync(Settle&& settle)
+{
+  while (!open_.empty()) {  // an arrival may begin the next step of its user
+    const std::vector<io> now = open_;
+    for (const io& one : now) residency_->device().wait_sync(one.promise.point);
+    const std::uint64_t first = open_.front().promise.number;
+    settle();
+    if (!open_.empty() && open_.front().promise.number == first) {
+      throw error(std::string(tiers_type::names[Level]) + " does not tell what became of a promise that is over");
+    }
+  }
+  drain_room_sync();
+}
+
+}  // namespace kvstrata
