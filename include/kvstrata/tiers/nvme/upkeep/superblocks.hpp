@@ -102,8 +102,8 @@ inline void open_superblocks_sync(store_core& core)
   std::uint32_t blank = 0;
   for (std::uint32_t i = 0; i < paths; ++i) {
     const memory_piece both{blocks.block(2 * i).data(), 2 * block_bytes};
-    if (const int error = move_sync(*core.engine, block_io::kind::read, offset_of(i), both)) {
-      throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] + " cannot be read: " + std::strerror(error));
+    if (const int failed = move_sync(*core.engine, block_io::kind::read, offset_of(i), both)) {
+      throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] + " cannot be read: " + std::strerror(failed));
     }
     if (detail::is_blank_sync(core, i, blocks.block(2 * i), blocks.block(2 * i + 1))) ++blank;
   }
@@ -117,12 +117,12 @@ inline void open_superblocks_sync(store_core& core)
       mine.path = i;
       for (std::uint32_t copy = 0; copy < 2; ++copy) {
         encode(mine, blocks.block(0));
-        int error = move_sync(*core.engine, block_io::kind::write, offset_of(i) + copy * block_bytes,
-                              {blocks.block(0).data(), block_bytes});
-        if (error == 0) error = core.engine->flush_sync();
-        if (error != 0) {
+        int failed = move_sync(*core.engine, block_io::kind::write, offset_of(i) + copy * block_bytes,
+                               {blocks.block(0).data(), block_bytes});
+        if (failed == 0) failed = core.engine->flush_sync();
+        if (failed != 0) {
           throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] +
-                                " cannot be written: " + std::strerror(error));
+                                " cannot be written: " + std::strerror(failed));
         }
       }
     }
