@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cache/stores_bed.hpp"
-#include "tiers/nvme/temp_store.hpp"
+#include "tiers/nvme/scratch_files.hpp"
 
 #include <kvstrata/tiers/nvme_file.hpp>
 
@@ -67,7 +67,7 @@ struct nvme_scene : text_scene<Cache>
       start();
       const auto after = drive->figures();
       CHECK(after.recovery.torn + after.recovery.left_out + after.recovery.unreadable == 0);
-      if (config.reinserted_hits == 0) CHECK(after.records == before.records);
+      CHECK(after.records == before.records);
       CHECK(all_found() == has);
       erased.clear();
     } else {
@@ -158,7 +158,7 @@ struct nvme_scene : text_scene<Cache>
     return out;
   }
 
-  temp_folder folder;
+  scratch_files folder;
   kvstrata::nvme_file_config config;
   std::optional<tiny_drive> drive;
   std::set<unsigned> erased;  ///< users of whom nobody has said that their end is durable

@@ -95,7 +95,7 @@ class client
 TEST_CASE("several threads serve from the shards of one cache over one nvme_file", "[cache][threads]")
 {
   constexpr unsigned threads = 3;
-  temp_folder folder;
+  scratch_files folder;
   moody_device device({.check_ordering = true, .poison_freed = true});
   nvme_file_config how = tiny_nvme(24);
   how.paths = {folder.path("drive a"), folder.path("drive b")};
