@@ -169,3 +169,32 @@ TEST_CASE("--help ends with 0 and knows every option of the report's settings", 
     CHECK_FALSE(s.meaning.empty());
   }
 }
+
+TEST_CASE("a store brings a case of its own, and host memory that is too small unless that is said", "[options]")
+{
+  using keys = std::vector<std::string>;
+  const outcome o = parse({"--cases", "none,default", "--nvme", "kv", "--nvme-bytes", "64000000"});
+  INFO(o.err);
+  REQUIRE_FALSE(o.code);
+  CHECK(o.options.cases == keys{"none", "default", "nvme"});
+  CHECK(o.options.host_share == replay::host_share_over_store);
+  const outcome said =
+      parse({"--nvme", "kv", "--nvme-bytes", "64000000", "--host-share", "1.5", "--restart-at", "100"});
+  CHECK(said.options.host_share == 1.5);
+  CHECK(said.options.restart_at == 100U);
+  const auto refused = [](const std::vector<const char*>& arguments, const std::string& sentence) {
+    const outcome bad = parse(arguments);
+    CAPTURE(bad.err);
+    CHECK(bad.code == 2);
+    CHECK(contains(bad.err, sentence));
+  };
+  refused({"--nvme-bytes", "64000000"}, "--nvme-bytes is 64000000, but there is no store: name its file by --nvme");
+  refused({"--nvme-region-bytes", "32768"}, "--nvme-region-bytes is 32768, but there is no store");
+  refused({"--restart-at", "5"}, "--restart-at is 5, but there is no store");
+  refused({"--cases", "nvme"}, "--cases is 'nvme', but it must name some of");
+  refused({"--nvme", "kv"}, "--nvme is 'kv', but it takes --nvme-bytes");
+  refused({"--nvme", "kv", "--nvme-bytes", "1000"}, "--nvme-bytes is 1000, but it must be at least 1048576");
+  refused({"--nvme", "kv", "--nvme-bytes", "2000000", "--nvme-region-bytes", "40000"}, "it must be a multiple of 4096");
+  refused({"--nvme", "kv", "--nvme-bytes", "2000000", "--nvme-region-bytes", "409600"}, "it may be at most 285714");
+  refused({"--nvme", "kv", "--nvme-bytes", "2000000", "--restart-at", "480"}, "it may be at most 479");
+}

@@ -10,6 +10,7 @@
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -17,6 +18,8 @@
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 namespace {
 
@@ -125,6 +128,43 @@ TEST_CASE("a whole small run: every case serves the same requests, every score e
   CHECK(replay::from_json(replay::to_json(r)) == r);
   CHECK(replay::report(r).size() > 10'000);
   CHECK(replay::summary(r).find("default_cache") != std::string::npos);
+}
+
+TEST_CASE("over a store, host memory that is too small serves what it does not hold", "[run]")
+{
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("kvstrata_replay_store_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  replay::options o = small_options();
+  o.requests = 96;
+  o.device_share = 0.2;
+  o.host_share = 0.3;
+  o.rounds = 6;
+  o.cases = {"none", "default", "nvme"};
+  o.nvme = (folder / "kv").string();
+  o.nvme_bytes = std::uint64_t{16} << 20U;
+  const replay::results r = run(o);
+  std::filesystem::remove_all(folder);
+  REQUIRE(r.cases.size() == 3);
+  const auto& without = r.cases[1];
+  const auto& over = r.cases[2];
+  CHECK(over.key == "nvme");
+  CHECK(over.requests == o.requests);
+  CHECK(over.tokens.total() == without.tokens.total());
+  REQUIRE(over.levels.size() == 3);
+  CHECK(over.levels[2].name == "nvme_file");
+  CHECK(over.capacity.empty());
+  CHECK(without.staged_tokens == 0);
+  CHECK(over.staged_tokens > 0);  // what a round wrote is there in the next
+  CHECK(over.tokens.computed < without.tokens.computed);
+  REQUIRE(r.verified);
+  CHECK(r.verified->mismatches == 0);
+  CHECK(r.verified->requests >= 3 * over.batches);
+  const std::string summary = replay::summary(r);
+  CHECK(summary.find("staged from the store") != std::string::npos);
+  CHECK(summary.find("tokens from nvme_file") == std::string::npos);
+  CHECK(summary.find("The store has") != std::string::npos);
+  CHECK(replay::from_json(replay::to_json(r)) == r);
 }
 
 TEST_CASE("every case there is answers as recomputation does, and shows what sets it apart", "[run]")

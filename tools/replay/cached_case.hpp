@@ -3,8 +3,10 @@
 
 #include "replay/serving.hpp"
 #include "replay/simulate.hpp"
+#include "replay/store_below.hpp"
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/device/arrival.hpp>
 
 #include <cstdint>
 #include <numeric>
@@ -28,7 +30,8 @@ class cached_case final : public served_case
         style_(style),
         place_(machine, true),
         device_(place_.device()),
-        cache_(device_, cache_config<Cache>(context.sizes, style)),
+        store_(device_, context.sizes),
+        cache_(device_, store_.joined(cache_config<Cache>(context.sizes, style))),
         record_(context.load)
   {
     line().use_clock([this] { return device_.now(); });
@@ -88,12 +91,15 @@ class cached_case final : public served_case
     c.saved_tokens = seen.saved_tokens;
     c.displaced_tokens = seen.displaced_tokens;
     c.cleaned_tokens = seen.cleaned_tokens;
+    for (const kvstrata::store_figures& below : held.stores) c.staged_tokens += below.staged_tokens;
     return c;
   }
 
   [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return scores_; }
 
   [[nodiscard]] const std::string& trace() const override { return trace_; }
+
+  [[nodiscard]] std::string remark() const override { return store_.remark(); }
 
  private:
   /// What was moved and waited for since the beginning.
@@ -156,7 +162,14 @@ class cached_case final : public served_case
     const std::vector<kvstrata::request> asked = cache_requests(batch);
     const double began = device_.now();
 
-    const auto lend = [&] { return cache_.prepare(asked, place_.compute()).value(); };
+    const auto lend = [&] {
+      auto lent = cache_.prepare(asked, place_.compute());
+      while (!lent && lent.why().why == kvstrata::pressure::reason::arriving) {
+        device_.wait_sync(arrival_of(lent.why()));
+        lent = cache_.prepare(asked, place_.compute());
+      }
+      return std::move(lent).value();
+    };
     typename Cache::lease lease = controlled(lend);
     const token_split tokens = split_of(lease);
 
@@ -218,6 +231,7 @@ class cached_case final : public served_case
   serving_style style_;
   Place place_;
   device_type& device_;
+  store_below<Cache> store_;
   mutable Cache cache_;
   recorder record_;
   double blocked_seconds_ = 0;

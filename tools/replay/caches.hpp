@@ -20,7 +20,8 @@ template <class Place>
 struct cache_kind
 {
   std::function<std::unique_ptr<served_case>(const serving_context&, const typename Place::machine&)> make;
-  std::function<std::vector<token_split>(const workload&, const cache_sizes&)> simulate;  ///< empty on real devices
+  std::function<std::vector<token_split>(const workload&, const cache_sizes&)>
+      simulate;                                                 ///< empty on real devices, over stores
   std::function<std::size_t(const cache_sizes&)> device_bytes;  ///< it would take for users' pages
 };
 
@@ -28,10 +29,11 @@ template <class Cache, class Place>
 [[nodiscard]] cache_kind<Place> kind_of(const serving_style& style = {})
 {
   cache_kind<Place> kind;
+  constexpr bool has_store = store_below<Cache>::is_there;
   kind.make = [style](const serving_context& context, const typename Place::machine& machine) {
     return std::make_unique<cached_case<Cache, Place>>(context, machine, style);
   };
-  if constexpr (std::same_as<typename Cache::device_type, kvstrata::emulated_device>) {
+  if constexpr (std::same_as<typename Cache::device_type, kvstrata::emulated_device> && !has_store) {
     kind.simulate = [style](const workload& w, const cache_sizes& s) { return simulate<Cache>(w, s, style); };
   }
   kind.device_bytes = [style](const cache_sizes& s) { return std::get<0>(cache_config<Cache>(s, style).tiers).bytes; };
@@ -59,6 +61,8 @@ template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_write(std::string_view key);
 template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_layout(std::string_view key);
+template <class Place>
+[[nodiscard]] std::optional<cache_kind<Place>> find_store(std::string_view key);
 
 }  // namespace caches
 }  // namespace replay

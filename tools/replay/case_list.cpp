@@ -90,6 +90,14 @@ const std::vector<case_group>& case_groups()
   return groups;
 }
 
+const case_entry& store_case()
+{
+  static const case_entry entry{
+      "nvme", "default_cache, nvme_file",
+      "as default_cache, over a store on a file: whole pages written there as they are computed"};
+  return entry;
+}
+
 const std::vector<std::string>& all_cases()
 {
   static const std::vector<std::string> keys = [] {
@@ -104,6 +112,7 @@ const std::vector<std::string>& plain_cases() { return case_groups().front().cas
 
 const case_entry& find_entry(std::string_view key)
 {
+  if (key == store_case().key) return store_case();
   if (const case_entry* found = find_key(key)) return *found;
   throw kvstrata::config_error("--cases", "'" + std::string(key) + "'", "there is no such case");
 }

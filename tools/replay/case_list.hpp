@@ -19,6 +19,9 @@ struct case_entry
 /// Every case, in the order in which it runs. "none" comes first: the others are measured against it.
 [[nodiscard]] const std::vector<case_entry>& case_list();
 
+/// What --nvme adds: it is in no group, and not named by --cases.
+[[nodiscard]] const case_entry& store_case();
+
 /// A name for several cases.
 struct case_group
 {
@@ -34,7 +37,7 @@ struct case_group
 /// What runs without --cases: none, device, synchronous, mtserve, default.
 [[nodiscard]] const std::vector<std::string>& plain_cases();
 
-/// Throws kvstrata::config_error when there is no such case.
+/// The store's, too. Throws kvstrata::config_error when there is no such case.
 [[nodiscard]] const case_entry& find_entry(std::string_view key);
 
 /// Keys with groups resolved: in the list's order, each once. Throws kvstrata::config_error for a word that is neither.

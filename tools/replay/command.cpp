@@ -10,19 +10,28 @@
 #include "replay/sentences.hpp"
 #include "replay/table.hpp"
 
+#include <kvstrata/core/error.hpp>
+
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <ostream>
+#include <system_error>
 
 namespace replay {
 namespace {
 
 int serve(const options& o, std::ostream& out, std::ostream& err)
 {
-  const std::array<tools::named_path, 3> outputs{
-      {{"--json", o.json}, {"--report", o.report}, {"--timeline", o.timeline}}};
+  const std::array<tools::named_path, 4> outputs{
+      {{"--json", o.json}, {"--report", o.report}, {"--timeline", o.timeline}, {"--nvme", o.nvme}}};
   const std::array<tools::named_path, 1> inputs{{{"--trace", o.trace}}};
   tools::require_outputs(outputs, inputs);
+  std::error_code ignored;
+  if (!o.nvme.empty() && std::filesystem::exists(std::filesystem::symlink_status(o.nvme, ignored))) {
+    throw kvstrata::config_error("--nvme", "'" + o.nvme + "'",
+                                 "that is there, and what is in a store would be served: name a file that is not");
+  }
   using kind = progress::kind;
   progress shown(err, o.quiet ? kind::silent : stderr_is_terminal() ? kind::bar : kind::lines);
   const results r = run(o, shown);

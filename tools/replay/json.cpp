@@ -156,6 +156,7 @@ json of(const case_result& c)
               {"recomputed_tokens", c.recomputed_tokens},
               {"prefetched_tokens", c.prefetched_tokens},
               {"saved_tokens", c.saved_tokens},
+              {"staged_tokens", c.staged_tokens},
               {"displaced_tokens", c.displaced_tokens},
               {"cleaned_tokens", c.cleaned_tokens},
               {"device_bytes", c.device_bytes}};
@@ -201,6 +202,7 @@ case_result to_case(const json& j)
   c.recomputed_tokens = count("recomputed_tokens");
   c.prefetched_tokens = count("prefetched_tokens");
   c.saved_tokens = count("saved_tokens");
+  c.staged_tokens = j.value("staged_tokens", std::uint64_t{0});  // earlier versions have none
   c.displaced_tokens = count("displaced_tokens");
   c.cleaned_tokens = count("cleaned_tokens");
   c.device_bytes = count("device_bytes");

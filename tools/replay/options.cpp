@@ -76,6 +76,18 @@ void visit_options(Options& o, Visitor&& see)
   see("cache", "--page-tokens", o.page_tokens, "tokens a page");
   see("cache", "--chunk-tokens", o.chunk_tokens,
       "tokens a host chunk, a multiple of --page-tokens; without it 1,024 shortened as the histories are");
+  see("store", "--nvme", o.nvme,
+      "make a store in this file, which must not be there, and run one more case: default_cache over it. The others "
+      "show "
+      "what the same host memory does without; unless it is given, that is too small for all (0.35 of --host-share)");
+  see("store", "--nvme-bytes", o.nvme_bytes, "bytes of that file");
+  see("store", "--nvme-region-bytes", o.nvme_region_bytes,
+      "bytes that the store fills, evicts and uses again as one, a multiple of 4096; without it 64 MiB, or a sixteenth "
+      "of the file");
+  see("store", "--restart-at", o.restart_at,
+      "serve so many requests over the store in a process that SIGKILL ends then; the figures are those of the "
+      "requests "
+      "after it, which all cases serve from empty memories, and one from the store that was left");
   see("link", "--link-gbps", o.link_gbps,
       "bandwidth of the link between device and host, GB/s each way; 0 leaves it to memcpy");
   see("link", "--link-latency-us", o.link_latency_us,
@@ -168,6 +180,36 @@ void within(std::string_view name, double value, double most, bool zero_allowed)
       std::string("it must be ") + (zero_allowed ? "between 0 and " : "above 0 and at most ") + plain(most));
 }
 
+void check_store(const options& o)
+{
+  const auto needs_file = [&o](std::string_view name, const std::optional<std::uint64_t>& value) {
+    if (value && o.nvme.empty())
+      throw kvstrata::config_error(name, *value, "there is no store: name its file by --nvme");
+  };
+  needs_file("--nvme-bytes", o.nvme_bytes);
+  needs_file("--nvme-region-bytes", o.nvme_region_bytes);
+  needs_file("--restart-at", o.restart_at);
+  const bool over_store = std::find(o.cases.begin(), o.cases.end(), store_case().key) != o.cases.end();
+  if (over_store && o.nvme.empty()) {
+    throw kvstrata::config_error("--cases", "'" + store_case().key + "'", "there is no store: name its file by --nvme");
+  }
+  if (o.nvme.empty()) return;
+  if (!o.nvme_bytes) {
+    throw kvstrata::config_error("--nvme", "'" + o.nvme + "'", "it takes --nvme-bytes: how large the file is made");
+  }
+  constexpr std::uint64_t block = 4096;
+  constexpr std::uint64_t least_region = 8 * block;
+  constexpr std::uint64_t least_regions = 7;
+  within("--nvme-bytes", *o.nvme_bytes, std::uint64_t{1} << 20U, std::uint64_t{1} << 44U);
+  if (o.nvme_region_bytes) {
+    within("--nvme-region-bytes", *o.nvme_region_bytes, least_region, *o.nvme_bytes / least_regions);
+    if (*o.nvme_region_bytes % block != 0) {
+      throw kvstrata::config_error("--nvme-region-bytes", *o.nvme_region_bytes, "it must be a multiple of 4096");
+    }
+  }
+  if (o.restart_at) within("--restart-at", *o.restart_at, 1, o.requests - 1);
+}
+
 }  // namespace
 
 void check(const options& o)
@@ -205,6 +247,7 @@ void check(const options& o)
   within("--link-latency-us", o.link_latency_us, 1e6, true);
   within("--rounds", std::uint64_t{o.rounds}, 1, 1000);
   within("--verify", o.verify, 1, true);
+  check_store(o);
   if (o.cases.empty()) throw kvstrata::config_error("--cases", "empty", "at least one case must run");
   for (const std::string& key : o.cases) static_cast<void>(find_entry(key));
 }
@@ -235,6 +278,10 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
   try {
     app.parse(argc, argv);
     o.cases = expand_cases(o.cases);
+    if (!o.nvme.empty()) {
+      o.cases.push_back(store_case().key);
+      if (app.count("--host-share") + app.count("--host-mib") == 0) o.host_share = host_share_over_store;
+    }
     check(o);
   } catch (const CLI::CallForHelp&) {
     out << app.help();

@@ -38,6 +38,11 @@ struct options
   double host_share = 1.25;  ///< the paper's arena has no limit
   std::uint32_t page_tokens = 32;
   std::optional<std::uint32_t> chunk_tokens;  ///< absent: 1,024 scaled as the histories are
+  // store
+  std::string nvme;                         ///< file of the store below the arena, made by the run; empty: no store
+  std::optional<std::uint64_t> nvme_bytes;  ///< of the file
+  std::optional<std::uint64_t> nvme_region_bytes;  ///< absent: 64 MiB, or a sixteenth of the file
+  std::optional<std::uint64_t> restart_at;         ///< requests after which the process ends and another goes on
   // link
   double link_gbps = 2.0;  ///< GB/s each way; 0: as fast as this machine copies
   double link_latency_us = 10.0;
@@ -54,6 +59,9 @@ struct options
 
 /// Events that a request's history has on average where --history-scale leaves it to us: short enough for a CPU.
 inline constexpr double usual_events = 600;
+
+/// Host memory as a share of the working set where a store is below it and nobody says how much: too little.
+inline constexpr double host_share_over_store = 0.35;
 
 [[nodiscard]] inline bool is_synthetic(const options& o) { return o.trace.empty(); }
 

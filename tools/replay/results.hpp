@@ -138,6 +138,7 @@ struct case_result
   std::uint64_t recomputed_tokens = 0;  ///< computed although a level had them, because that is quicker
   std::uint64_t prefetched_tokens = 0;  ///< fetched ahead of their request
   std::uint64_t saved_tokens = 0;       ///< of these, how many their request then read
+  std::uint64_t staged_tokens = 0;      ///< that came from a store into the last memory, where their request read them
   std::uint64_t displaced_tokens = 0;   ///< of others, that left the slab for them
   std::uint64_t cleaned_tokens = 0;     ///< written down ahead of need
   std::uint64_t device_bytes = 0;       ///< device memory for keys and values, a window included

@@ -6,6 +6,7 @@
 #include "replay/format.hpp"
 #include "replay/machine.hpp"
 #include "replay/model_config.hpp"
+#include "replay/restart.hpp"
 #include "replay/traces.hpp"
 #include "replay/verify.hpp"
 
@@ -62,7 +63,10 @@ std::vector<capacity_point> capacity_curve(const std::string& key, const workloa
 /// The curves of all cases, with more users and requests than are served, on an arena as large in proportion.
 void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, progress& shown)
 {
-  const auto drawn = [](const std::string& key) { return key != "none" && !find_entry(key).same_hits; };
+  // Over a store nothing can be simulated without data.
+  const auto drawn = [](const std::string& key) {
+    return key != "none" && key != store_case().key && !find_entry(key).same_hits;
+  };
   const auto curves = static_cast<std::uint64_t>(std::count_if(o.cases.begin(), o.cases.end(), drawn));
   if (curves == 0 || load.facts.working_set == 0) return;
   shown.start("capacity curve", curves);
@@ -94,12 +98,14 @@ struct served_all
   std::vector<case_result> results;
   std::vector<std::vector<std::vector<float>>> scores;
   std::vector<case_trace> traces;
+  std::vector<std::string> remarks;
 };
 
 served_all serve(const options& o, const serving_context& context, const cpu_machine& machine, std::uint32_t rounds,
                  progress& shown)
 {
   served_all out;
+  const std::size_t first = context.first;
   const std::size_t batches = context.load.batches.size();
   const auto served = [&shown] { shown.advance(); };
   const auto keep = [&](const std::string& key, const served_case& c) {
@@ -110,13 +116,14 @@ served_all serve(const options& o, const serving_context& context, const cpu_mac
     result.description = who.description;
     out.results.push_back(std::move(result));
     out.scores.push_back(c.scores());
+    if (std::string remark = c.remark(); !remark.empty()) out.remarks.push_back(std::move(remark));
     if (!c.trace().empty()) out.traces.push_back({who.name, c.trace()});
   };
   if (rounds == 1) {
     for (const std::string& key : o.cases) {
-      shown.start(find_entry(key).name, batches);
+      shown.start(find_entry(key).name, batches - first);
       const std::unique_ptr<served_case> one = make_case(key, context, machine);
-      one->serve(0, batches, served);
+      one->serve(first, batches, served);
       shown.finish();
       keep(key, *one);
     }
@@ -124,7 +131,8 @@ served_all serve(const options& o, const serving_context& context, const cpu_mac
   }
   std::vector<std::unique_ptr<served_case>> all;
   for (const std::string& key : o.cases) all.push_back(make_case(key, context, machine));
-  const std::vector<std::size_t> cuts = even_cuts(batches, rounds);
+  std::vector<std::size_t> cuts = even_cuts(batches - first, rounds);
+  for (std::size_t& cut : cuts) cut += first;
   for (std::size_t round = 0; round + 1 < cuts.size(); ++round) {
     shown.start("serving, round " + std::to_string(round + 1) + " of " + std::to_string(cuts.size() - 1),
                 (cuts[round + 1] - cuts[round]) * all.size());
@@ -144,6 +152,52 @@ void compare_with_none(std::vector<case_result>& cases)
   if (none == cases.end()) return;
   const double seconds = none->seconds;
   for (case_result& c : cases) c.speed_up = c.seconds > 0 ? seconds / c.seconds : 0;
+}
+
+/// The batch before which the process ends. Throws kvstrata::config_error where there is none.
+std::size_t batch_after(std::uint64_t requests, const workload& load)
+{
+  const auto at = std::find_if(load.batches.begin(), load.batches.end(),
+                               [requests](const served_batch& b) { return b.first >= requests; });
+  if (at == load.batches.end()) {
+    throw kvstrata::config_error(
+        "--restart-at", requests,
+        "the last batch begins after " + std::to_string(load.batches.back().first) + " requests");
+  }
+  return static_cast<std::size_t>(at - load.batches.begin());
+}
+
+/// Serves the first batches over the store, in a process that is killed then.
+void serve_until_killed(const workload& load, const cache_sizes& sizes, const hstu::config& model_sizes,
+                        std::size_t batches, progress& shown)
+{
+  shown.start("serving until the process is killed", 1);
+  do_and_be_killed([&] {
+    const hstu::model model(model_sizes);
+    const serving_context context{.load = load, .sizes = sizes, .pictured = load.batches.size()};
+    const cpu_machine machine{model, kvstrata::link_model{}};
+    make_case(store_case().key, context, machine).release()->serve(0, batches, [] {});  // nothing of it is closed
+  });
+  shown.advance();
+  shown.finish();
+}
+
+/// What came back from the store that the killed process left.
+std::string restart_sentence(const std::vector<case_result>& cases, std::uint64_t requests)
+{
+  std::string out = "After " + with_commas(requests) +
+                    " requests the process was ended by SIGKILL, and another went on: all "
+                    "figures are of the requests after that.";
+  const auto find = [&cases](const std::string& key) {
+    return std::find_if(cases.begin(), cases.end(), [&key](const case_result& c) { return c.key == key; });
+  };
+  if (const auto over = find(store_case().key); over != cases.end()) {
+    out += " With the store that it left " + with_commas(over->staged_tokens) + " tokens came from the store, and " +
+           percent(over->tokens.computed_share()) + " were computed";
+    const auto without = find("default");
+    out += without == cases.end() ? "." : "; without it " + percent(without->tokens.computed_share()) + " were.";
+  }
+  return out;
 }
 
 std::vector<setting> settings_used(options o, const workload& w, const cache_sizes& s)
@@ -175,6 +229,12 @@ results run(const options& o, progress& shown)
   shown.advance();
   shown.finish();
 
+  serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
+  if (o.restart_at) {  // while this process has no threads yet
+    context.first = batch_after(*o.restart_at, load);
+    serve_until_killed(load, sizes, sizes_of_model, context.first, shown);
+  }
+
   const std::uint32_t rounds = rounds_that_fit(o, sizes, load, r.machine.memory_bytes);
   shown.start("calibrating", 1);
   const hstu::model model(sizes_of_model);
@@ -184,18 +244,23 @@ results run(const options& o, progress& shown)
       .bytes_per_second = o.link_gbps * 1e9, .latency_seconds = latency, .piece_seconds = latency / 2};
   r.balance = calibrate(load, model, link);
   const auto runs = [&o](const char* key) { return std::find(o.cases.begin(), o.cases.end(), key) != o.cases.end(); };
-  if (runs("split")) sizes.cost = measure_costs(load, model, link);
+  if (runs("split")) context.sizes.cost = sizes.cost = measure_costs(load, model, link);
   shown.advance();
   shown.finish();
 
-  serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
-  const std::string model_case = runs("default") || o.cases.back() == "none" ? "default" : o.cases.back();
+  const bool by_default = runs("default") || o.cases.back() == "none" || o.cases.back() == store_case().key;
+  const std::string model_case = by_default ? "default" : o.cases.back();
   context.pictured = choose_pictured(load, simulate_case(model_case, load, sizes));
+  if (context.pictured < context.first) context.pictured = context.first + (load.batches.size() - context.first) / 2;
   if (o.verify > 0) context.sample = draw_sample(load, o.verify, o.seed);
+  std::erase_if(context.sample, [&context](const sampled_request& s) { return s.batch < context.first; });
+  if (o.verify > 0 && context.sample.empty()) context.sample.push_back({load.batches.size() - 1, 0});
   served_all all = serve(o, context, {model, link}, rounds, shown);
   if (!o.timeline.empty()) write_traces(all.traces, o.timeline);
   r.cases = std::move(all.results);
   compare_with_none(r.cases);
+  load.facts.notes.insert(load.facts.notes.end(), all.remarks.begin(), all.remarks.end());
+  if (context.first != 0) load.facts.notes.push_back(restart_sentence(r.cases, load.batches[context.first].first));
 
   draw_capacity(o, r, load, sizes, shown);
 

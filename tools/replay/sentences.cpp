@@ -117,7 +117,14 @@ std::vector<metric> metrics(const results& r)
   row("speed-up over no cache", "time no cache took for all batches, divided by this case's",
       [](result c) { return c.speed_up > 0 ? times(c.speed_up) : std::string("-"); });
   const std::vector<std::string> names = level_names(r);
+  // What comes from a store is read in the arena: such a level has a row only where it has something to say.
+  const auto speaks = [&](level_index i) {
+    return i < 2 || anyone([i](result c) {
+             return c.tokens.served[i] + (i < c.levels.size() ? c.levels[i].dropped_tokens : 0);
+           });
+  };
   for (level_index i = 0; i < names.size(); ++i) {
+    if (!speaks(i)) continue;
     row("tokens from " + names[i],
         i == 0 ? "share of all history tokens whose keys and values were in the " + names[i] + " already"
                : "share that was brought up from the " + names[i],
@@ -148,9 +155,13 @@ std::vector<metric> metrics(const results& r)
   row("exposed transfer", "time the compute stream or the host stood still for a copy",
       [](result c) { return seconds_text(c.exposed_transfer_seconds); });
   for (level_index i = 0; i < names.size(); ++i) {
+    if (!speaks(i)) continue;
     row("dropped from " + names[i], "tokens evicted from the " + names[i] + " without a copy in another level",
         [i](result c) { return with_commas(i < c.levels.size() ? c.levels[i].dropped_tokens : 0); });
   }
+  row_of_any("staged from the store",
+             "tokens that came from the store into the arena before their request read them there",
+             [](result c) { return c.staged_tokens; });
   row_of_any("recomputed tokens", "computed although a level had them, because that is quicker",
              [](result c) { return c.recomputed_tokens; });
   row_of_any("prefetched tokens", "fetched ahead of their request", [](result c) { return c.prefetched_tokens; });

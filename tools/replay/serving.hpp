@@ -35,6 +35,7 @@ struct serving_context
 {
   const workload& load;
   cache_sizes sizes;
+  std::size_t first = 0;                     ///< the first batch that is served here: others were in another process
   std::size_t pictured = 0;                  ///< the batch whose spans are kept
   bool traced = false;                       ///< keep everything of that batch: served_case::trace()
   std::vector<sampled_request> sample = {};  ///< ascending
@@ -55,6 +56,9 @@ class served_case
 
   /// What was measured by now.
   [[nodiscard]] virtual case_result result() const = 0;
+
+  /// A sentence or more on what is below its memories; empty: nothing is.
+  [[nodiscard]] virtual std::string remark() const { return {}; }
 
   /// Scores of the sampled requests served by now, [sample][candidate x task].
   [[nodiscard]] virtual const std::vector<std::vector<float>>& scores() const = 0;

@@ -72,6 +72,13 @@ cache_sizes choose_sizes(const options& o, workload& w, const kvstrata::geometry
   }
   s.device_bytes = (std::max)(s.device_bytes, least);
   s.batch = o.batch;
+  if (!o.nvme.empty()) {
+    constexpr std::uint64_t block = 4096;
+    s.store_path = o.nvme;
+    s.store_region_bytes =
+        o.nvme_region_bytes.value_or((std::min)(std::uint64_t{64} * mib, *o.nvme_bytes / 16 / block * block));
+    s.store_bytes = *o.nvme_bytes / s.store_region_bytes * s.store_region_bytes;
+  }
   fit_to(s, w);
   if (s.host_bytes < s.page_bytes()) {
     throw kvstrata::config_error("--host-mib", *o.host_mib, "one page needs " + bytes_text(s.page_bytes()));

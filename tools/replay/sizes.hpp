@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace replay {
 
@@ -23,7 +24,9 @@ struct cache_sizes
   std::size_t window_bytes = 0;       ///< for caches whose fetches land in a window: what the largest batch needs
   kvstrata::token_count longest = 0;  ///< of all histories, in whole pages: for caches that reserve that much
   std::uint32_t batch = 1;            ///< requests a batch
-  kvstrata::cost_model cost;          ///< for caches that weigh fetching against computing
+  std::string store_path;             ///< for caches over a store
+  std::uint64_t store_bytes = 0, store_region_bytes = 0;
+  kvstrata::cost_model cost;  ///< for caches that weigh fetching against computing
 
   [[nodiscard]] std::size_t page_bytes() const noexcept { return page_tokens * shape.token_bytes(); }
   [[nodiscard]] std::uint64_t device_pages() const noexcept { return device_bytes / page_bytes(); }

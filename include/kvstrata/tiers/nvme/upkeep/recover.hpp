@@ -159,7 +159,9 @@ class row_reader
 }  // namespace detail
 
 /// Reads what is there. Nothing is written; what a crash left half done is done by whoever tidies up. O(records).
-inline void recover_sync(store_core& core)
+/// visit(region, rows): each region that was ever opened, newest first, and what is in it, as its table has it.
+template <class Visit>
+void recover_sync(store_core& core, Visit&& visit)
 {
   std::uint64_t durable_order = 0;
   std::vector<detail::found_region> found = detail::find_regions_sync(core, durable_order);
@@ -167,6 +169,7 @@ inline void recover_sync(store_core& core)
   detail::row_reader reader(core, durable_order);
   for (detail::found_region& each : found) {
     std::vector<table_row> rows = detail::rows_of_found_sync(core, each);
+    visit(std::as_const(each), std::as_const(rows));
     // Rows lie as writes ended. What an erasure kills lies before it, and its order says what that is.
     const auto is_record = [](const table_row& row) { return row.what == table_row::kind::record; };
     const auto records =
@@ -186,6 +189,10 @@ inline void recover_sync(store_core& core)
   }
   core.books.has_seen(durable_order);
   core.books.durable_order = durable_order;
+}
+inline void recover_sync(store_core& core)
+{
+  recover_sync(core, [](const auto&, const auto&) {});
 }
 
 }  // namespace kvstrata::nvme
