@@ -159,15 +159,14 @@ int main()
   bool well = said == 3 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && durable != 0;
   if (well) {
     server s(path.string());
-    const nvme::recovery_figures found = s.store.figures().recovery;
+    const std::uint64_t found = s.store.figures().recovery.records;
     std::uint64_t had = 0, had_of_erased = 0;
     for (std::uint64_t u = 0; u < users; ++u) {
       const token_count mine = serve(s.device, s.compute, s.cache, user_id{u}, shortest + (rounds - 1) * more, s.wrong);
       (u == erased_user ? had_of_erased : had) += mine;
     }
     const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-    std::printf("killed: %llu tokens were durable; found %llu records, looked at %llu of them, %llu were torn\n",
-                number(durable), number(found.records), number(found.verified + found.torn), number(found.torn));
+    std::printf("killed: %llu tokens were durable; found %llu records\n", number(durable), number(found));
     std::printf("served from the drive: %llu tokens, %llu rows wrong; of the erased user: %llu\n", number(had),
                 number(s.wrong), number(had_of_erased));
     well = had >= durable && s.wrong == 0 && had_of_erased == 0;

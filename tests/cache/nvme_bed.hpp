@@ -67,7 +67,7 @@ struct nvme_scene : text_scene<Cache>
       start();
       const auto after = drive->figures();
       CHECK(after.recovery.torn + after.recovery.left_out + after.recovery.unreadable == 0);
-      if (config.reinserted_hits == 0) CHECK(after.records == before.records);
+      CHECK(after.records == before.records);
       CHECK(all_found() == has);
       erased.clear();
     } else {

@@ -60,7 +60,7 @@ walked walk_many(const nvme_file_config& how, const store_sizes& sizes, std::uin
 
 TEST_CASE("random requests over an nvme_file that is closed, destroyed and killed", "[cache][random]")
 {
-  const walked all = walk_many<nvme_cache<write_back>>(tiny_nvme(), {}, 1);
+  const walked all = walk_many<nvme_cache<write_back>>(tiny_nvme(14), {}, 1);
   CHECK(all.evicted + all.reinserted != 0);
 }
 

@@ -80,6 +80,8 @@ TEST_CASE("a small run serves every request, closed and open", "[sim][machine]")
                             rate, "--json", json.c_str()});
     REQUIRE(small.code == 0);
     CHECK(holds(small.out, "H200, PCIe 5"));
+    CHECK(holds(small.out, "H200, PCIe 5: fetching from the arena beats computing from 101"));
+    CHECK(holds(small.out, "fetching from the store never pays for latency"));
     std::ifstream in(json);
     const auto results = nlohmann::json::parse(in);
     REQUIRE(results.size() == 3);
