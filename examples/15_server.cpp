@@ -128,7 +128,7 @@ int main()
     const prefetch_figures ahead = s.prefetched();
     require(ahead.launched == ahead.taken + ahead.cancelled && ahead.queued_tokens != 0, "a prefetch was forgotten");
     std::printf("%llu tokens came ahead of their requests\n%s", static_cast<unsigned long long>(ahead.queued_tokens),
-                metrics.substr(metrics.find("# HELP kvstrata_answers")).c_str());
+                metrics.substr(metrics.find("# HELP server_answers")).c_str());
     show_shutdown(s);
   } catch (const std::exception& e) {
     std::printf("FAILED: %s\n", e.what());

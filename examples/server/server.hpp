@@ -136,6 +136,7 @@ class server
     write_prometheus(to, cache_.stats());
     write_prometheus(to, cache_.health());
     const std::lock_guard lock(mutex_);
+    to.use_prefix("server_");
     for (std::size_t i = 0; i < answers_.size(); ++i) {
       to.counter("answers", "Requests answered.", answers_[i], {{"how", way_names[i]}});
     }

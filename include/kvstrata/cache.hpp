@@ -12,12 +12,14 @@
 #include <kvstrata/cache/executor.hpp>
 #include <kvstrata/cache/health.hpp>
 #include <kvstrata/cache/lease_info.hpp>
+#include <kvstrata/cache/told_lock.hpp>
 #include <kvstrata/cache/waiting_room.hpp>
 #include <kvstrata/plan/batch_note.hpp>
 #include <kvstrata/plan/planner.hpp>
 #include <kvstrata/plan/prefetch_planner.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <concepts>
@@ -102,7 +104,7 @@ class cache
   /// slab: none when a lease holds the user or when the levels below have lost them meanwhile.
   token_count undo_prefetch(user_id user)
   {
-    const std::lock_guard lock(mutex_);
+    const auto lock = locked(call_name::prefetch);
     require_open("undo_prefetch");
     const call_scope call(residency_.tracker(), call_name::prefetch);
     entry_type* const found = residency_.users().find(user);
@@ -111,10 +113,11 @@ class cache
 
   /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
   /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
-  /// the epoch has begun; copy_refused: at once. Asked about and not waited for: arriving (wait for arrival_of(why)), and
-  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error after
-  /// close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that waits for pages
-  /// costs it O(requests under leases).
+  /// the epoch has begun; copy_refused: at once; arriving: arrival_of(why) has come to pass, which is looked after
+  /// every tenth of a millisecond (in virtual time nothing comes meanwhile). Asked about and not waited for:
+  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error
+  /// after close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that
+  /// waits for pages costs it O(requests under leases).
   bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
@@ -160,7 +163,7 @@ class cache
   /// Returns the tokens that are on their way. Does not block, unless the transfer policy does.
   std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
   {
-    const std::lock_guard lock(mutex_);
+    const auto lock = locked(call_name::clean);
     require_open("clean");
     const call_scope call(residency_.tracker(), call_name::clean);
     residency_.acting().begin({call_name::clean});
@@ -249,6 +252,7 @@ class cache
 
   pressure turn_away(const pressure& why, [[maybe_unused]] std::uint64_t label)
   {
+    ++turned_away_[static_cast<std::size_t>(why.why)];
     tell(residency_.tracker(), pressure_met{why, label});
     return why;
   }
@@ -256,7 +260,7 @@ class cache
   // What a lease asks of its cache:
   [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept { return executor_.view_of(s); }
 
-  [[nodiscard]] std::lock_guard<std::mutex> locked() { return std::lock_guard(mutex_); }
+  [[nodiscard]] auto locked(call_name call) { return detail::told_lock(mutex_, residency_.tracker(), call); }
 
   void commit(lease_state_type& s)  // locked
   {
@@ -284,6 +288,7 @@ class cache
   bool closed_ = false;
   std::uint64_t leases_ = 0;  // so far
   std::uint64_t refused_fetches_ = 0;
+  std::array<std::uint64_t, pressure_reasons> turned_away_{};
   waiting_room room_;
   std::atomic<epoch_id> epoch_;  // the directory's, for whoever has no lock
 };

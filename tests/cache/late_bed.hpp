@@ -68,8 +68,7 @@ struct late_lease
 /// Begins a lease of whole histories, provisional ones, and queues the model's work; not yet committed. `failing`: that
 /// allocation of prepare fails.
 template <class Cache>
-late_lease<Cache> begin_late(store_scene<Cache>& s,
-                             const std::vector<std::pair<unsigned, kvstrata::token_count>>& batch,
+late_lease<Cache> begin_late(text_scene<Cache>& s, const std::vector<std::pair<unsigned, kvstrata::token_count>>& batch,
                              kvstrata::stream_id compute, bool told = true, std::size_t failing = 0)
 {
   late_lease<Cache> out;
@@ -131,8 +130,7 @@ late_lease<Cache> begin_late(store_scene<Cache>& s,
 
 /// To the end, without waiting for anything.
 template <class Cache>
-late_lease<Cache> serve_late(store_scene<Cache>& s,
-                             const std::vector<std::pair<unsigned, kvstrata::token_count>>& batch,
+late_lease<Cache> serve_late(text_scene<Cache>& s, const std::vector<std::pair<unsigned, kvstrata::token_count>>& batch,
                              kvstrata::stream_id compute, bool told = true)
 {
   late_lease<Cache> out = begin_late(s, batch, compute, told);

@@ -22,6 +22,7 @@ emulated_device_config adversary(std::uint64_t seed)
           .seed = seed,
           .jitter_seconds = 5e-6,
           .reorder_copies = seed % 2 == 1,
+          .share_compute = seed % 3 == 1,
           .check_ordering = true,
           .poison_freed = seed % 4 != 3};  // poisoning orders more than there need be: not always
 }

@@ -183,6 +183,15 @@ TEST_CASE("waiting: true as soon as it may go well, false when the time is over"
   const pressure late = s.cache.prepare({&early, 1}, s.compute).why();
   CHECK(late.why == pressure::reason::stale_epoch);
   CHECK_FALSE(s.cache.wait_sync(late, 24h));  // at once: no waiting makes it right
+  const cache_stats counted = s.cache.stats();
+  CHECK(counted.pressures(pressure::reason::held) == 1);
+  CHECK(counted.pressures(pressure::reason::user_held) == 1);
+  CHECK(counted.pressures(pressure::reason::early_epoch) == 1);
+  CHECK(counted.pressures(pressure::reason::stale_epoch) == 1);
+  CHECK(counted.pressures(pressure::reason::copy_refused) == 0);
+  cache_stats both = counted;
+  both += counted;
+  CHECK(both.pressures(pressure::reason::held) == 2);
 }
 
 TEST_CASE("whoever waits is woken by a release, an erasure, a roll-over and a close", "[cache][serving][threads]")

@@ -91,22 +91,20 @@ class user_text
   return c;
 }
 
-template <class Cache = back_cache>
-struct store_scene
+/// What is served over a store, and by whom. The store is whose scene it is, and outlives the cache.
+template <class Cache>
+struct text_scene
 {
+  using cache_type = Cache;
   using store_type = std::decay_t<decltype(*std::get<2>(std::declval<typename Cache::config>().tiers).store)>;
 
-  explicit store_scene(const kvstrata::memory_store_config& how = {}, const store_sizes& s = {}, std::uint64_t seed = 0,
-                       std::shared_ptr<kvstrata::record_shelf> shelf = nullptr)
-      : device(store_device(seed)),
-        compute(device.create_stream("compute")),
-        store(device, how, std::move(shelf)),
-        model(device, 1e-6),
-        sizes(s)
+  text_scene(const store_sizes& s, std::uint64_t seed)
+      : device(store_device(seed)), compute(device.create_stream("compute")), model(device, 1e-6), sizes(s)
   {
-    start();
   }
-  ~store_scene()
+  text_scene(const text_scene&) = delete;
+  text_scene& operator=(const text_scene&) = delete;
+  ~text_scene()
   {
     const auto violations = device.violations();
     INFO((violations.empty() ? std::string() : to_string(violations.front())));
@@ -116,14 +114,14 @@ struct store_scene
   }
 
   /// A new cache, as after a restart: memories are empty, the store is not.
-  void start()
+  void start_over(store_type& below)
   {
     cache.reset();
     typename Cache::config c{.shape = tiny};
     c.layout.page_tokens = tiny_page;
     std::get<0>(c.tiers) = {.bytes = sizes.slab * tiny_page_bytes, .slack = 0};
     std::get<1>(c.tiers).bytes = sizes.arena * tiny_page_bytes;
-    std::get<2>(c.tiers).store = &store;
+    std::get<2>(c.tiers).store = &below;
     c.stores.room_bytes = sizes.room * tiny_page_bytes;
     c.stores.late_reads = late_reads;
     c.epoch = epoch;
@@ -181,10 +179,6 @@ struct store_scene
   }
 
   [[nodiscard]] kvstrata::store_figures figures() { return cache->stats().stores[store_level]; }
-  [[nodiscard]] std::optional<kvstrata::record_header> record(unsigned user)
-  {
-    return store.shelf().find(kvstrata::key_of(kvstrata::user_id{user}));
-  }
   /// Lets everything happen that is on its way.
   void settle()
   {
@@ -196,7 +190,6 @@ struct store_scene
 
   typename Cache::device_type device;
   kvstrata::stream_id compute;
-  store_type store;
   tiny_model model;
   store_sizes sizes;
   kvstrata::epoch_id epoch{};
@@ -237,6 +230,30 @@ struct store_scene
     lease.release();
     return sources;
   }
+};
+
+/// Over the fake store.
+template <class Cache = back_cache>
+struct store_scene : text_scene<Cache>
+{
+  explicit store_scene(const kvstrata::memory_store_config& how = {}, const store_sizes& s = {}, std::uint64_t seed = 0,
+                       std::shared_ptr<kvstrata::record_shelf> shelf = nullptr)
+      : text_scene<Cache>(s, seed), store(this->device, how, std::move(shelf))
+  {
+    start();
+  }
+  ~store_scene() { this->cache.reset(); }
+
+  void start() { this->start_over(store); }
+  void restart(unsigned) { start(); }
+  void falls_silent() { store.silence(1); }
+  void erase(unsigned user) { this->cache->erase(kvstrata::user_id{user}); }
+  [[nodiscard]] std::optional<kvstrata::record_header> record(unsigned user)
+  {
+    return store.shelf().find(kvstrata::key_of(kvstrata::user_id{user}));
+  }
+
+  typename text_scene<Cache>::store_type store;
 };
 
 }  // namespace kvstrata_test

@@ -70,7 +70,10 @@ TEST_CASE("a server that only polls has it staged; a prefetch says that it is on
   const auto early = s.cache->prefetch(r);
   REQUIRE_FALSE(early.has_value());
   CHECK(early.why().why == pressure::reason::arriving);
+  CHECK_FALSE(s.cache->wait_sync(early.why(), std::chrono::nanoseconds(0)));
   s.cache->wait_arrived_sync(user_id{1});
+  CHECK(s.cache->wait_sync(early.why(), std::chrono::nanoseconds(0)));
+  CHECK(s.cache->stats().pressures(pressure::reason::arriving) == s.arrivals + 1);
   s.cache->poll();
   CHECK(s.figures().staged_tokens == 30);
   const auto up = s.cache->prefetch(r);  // and from the arena to the slab as ever

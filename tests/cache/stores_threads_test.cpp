@@ -4,12 +4,14 @@
 #include <kvstrata/sharded/sharded.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
 
 using namespace kvstrata;
 using namespace kvstrata_test;
+using namespace std::chrono_literals;
 
 TEST_CASE("several threads serve from the shards of one cache over one store", "[cache][threads]")
 {
@@ -31,7 +33,8 @@ TEST_CASE("several threads serve from the shards of one cache over one store", "
       for (int attempt = 0; attempt < 1'000'000; ++attempt) {
         auto lease = cache.prepare({&r, 1}, compute);
         if (!lease) {
-          if (lease.why().why == pressure::reason::arriving) device.wait_sync(arrival_of(lease.why()));
+          if (lease.why().why == pressure::reason::arriving && user % 2 == 0) device.wait_sync(arrival_of(lease.why()));
+          else if (lease.why().why == pressure::reason::arriving && !cache.wait_sync(lease.why(), 1h)) ++wrong;
           else std::this_thread::yield();
           ++early;
           continue;

@@ -35,6 +35,7 @@ TEST_CASE("spans are exact to microseconds after hours")
   double least = 1e9;
   double most = -1e9;
   for (std::size_t i = 0; i < spans.size(); ++i) {
+    REQUIRE(spans[i].point == i + 1);  // a point was recorded behind each
     // before - lead <= begin <= end <= after - lead
     least = (std::min)(least, stamps[i].after - spans[i].end);
     most = (std::max)(most, stamps[i].before - spans[i].begin);

@@ -37,7 +37,7 @@ struct virtual_time
     config.to_device = {1e9, 1e-6};
     config.from_device = {2e9, 1e-6};
     config.jitter_seconds = Seed == 0 ? 0 : 1e-3;
-    config.reorder_copies = Reorder;
+    config.reorder_copies = config.share_compute = Reorder;
     config.trace = config.check_ordering = true;
     return std::make_unique<emulated_device>(config);
   }
@@ -55,7 +55,7 @@ TEST_CASE("emulated device, virtual time with delays: conformance")
 {
   kvstrata_test::device_conformance<virtual_time<7>>();
 }
-TEST_CASE("emulated device, virtual time with links that serve out of turn: conformance")
+TEST_CASE("emulated device, virtual time with links and multiprocessors that serve out of turn: conformance")
 {
   kvstrata_test::device_conformance<virtual_time<11, true>>();
 }

@@ -90,6 +90,10 @@ TEST_CASE("a configuration that makes no sense is turned down by field, value an
           }) == "emulated_device.reorder_copies is true, but links only serve out of turn in virtual time");
   REQUIRE(config_sentence([](auto& c) {
             c.time = time_mode::real;
+            c.share_compute = true;
+          }) == "emulated_device.share_compute is true, but kernels only take their turns in virtual time");
+  REQUIRE(config_sentence([](auto& c) {
+            c.time = time_mode::real;
             c.data = false;
           }) == "emulated_device.data is false, but data can only be switched off in virtual time");
 }

@@ -71,6 +71,8 @@ TEST_CASE("a copy costs latency and bytes over bandwidth")
   REQUIRE(span.label == "copy to device");
   REQUIRE(span.kind == operation_kind::copy_to_device);
   REQUIRE(span.bytes == 1024);
+  REQUIRE(span.point == 1);
+  REQUIRE(t.d.record(t.a).sequence == 1);
   t.d.clear_trace();
   REQUIRE(t.d.trace().empty());
 }
@@ -126,6 +128,41 @@ TEST_CASE("kernels of different streams run side by side, those of one stream do
   t.d.wait_sync(t.d.record(t.b));
   REQUIRE(t.d.now() == 3);
   REQUIRE(t.spans() == times{{0, 2}, {0, 2.5}, {2, 3}});
+}
+
+TEST_CASE("kernels that share the multiprocessors take turns, in the order in which they are ready")
+{
+  emulated_device_config config = traced();
+  config.share_compute = true;
+  bench t(config);
+  t.work(t.a, "first", 4);
+  t.work(t.a, "behind it", 1);
+  t.copy(t.b, in, 512);  // until 1: nobody's turn, and beside the kernel
+  t.work(t.b, "other", 2);
+  t.d.wait_sync(t.d.record(t.a));
+  t.d.wait_sync(t.d.record(t.b));
+  CHECK(t.d.now() == 7);
+  CHECK(t.spans() == times{{0, 1}, {0, 4}, {4, 6}, {6, 7}});
+}
+
+TEST_CASE("the host waits for whichever comes first, or until it is time")
+{
+  bench t;
+  t.work(t.a, "long", 4);
+  t.work(t.b, "short", 2);
+  const std::vector<event> both{t.d.record(t.a), t.d.record(t.b)};
+  CHECK(t.d.wait_any_sync(both, 1.5) == std::nullopt);
+  CHECK(t.d.now() == 1.5);
+  CHECK(t.d.wait_any_sync(both, 100) == 1U);
+  CHECK(t.d.now() == 2);
+  CHECK(t.d.wait_any_sync(both, 100) == 1U);  // has passed
+  CHECK(t.d.now() == 2);
+  CHECK(t.d.wait_any_sync({both.data(), 1}, 100) == 0U);
+  CHECK(t.d.now() == 4);
+  CHECK(t.d.wait_any_sync({}, 5) == std::nullopt);  // nothing is going to happen
+  CHECK(t.d.now() == 5);
+  emulated_device real;
+  CHECK_THROWS_AS(real.wait_any_sync({}, 1), usage_error);
 }
 
 TEST_CASE("layer l computes while layer l + 1 travels")

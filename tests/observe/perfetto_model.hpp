@@ -40,7 +40,7 @@ struct perfetto_picture
   std::vector<std::tuple<std::int64_t, std::int64_t, std::size_t>> order;  // begin, minus length, place
   const std::vector<json_value>& events = file["traceEvents"].items;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    if (events[i]["ph"].text == "M") continue;
+    if (const std::string& phase = events[i]["ph"].text; phase != "X" && phase != "i") continue;  // nor arrows
     const auto ns = [](const json_value& v) { return static_cast<std::int64_t>(std::llround(v.number * 1000)); };
     const std::int64_t begin = ns(events[i]["ts"]);
     const std::int64_t length = events[i].has("dur") ? ns(events[i]["dur"]) : 0;

@@ -240,6 +240,32 @@ TEST_CASE("prometheus: several caches stand in one exposition, each metric with 
           "the metric kvstrata_batches has two values for the labels {shard=\"0\"}");
 }
 
+TEST_CASE("prometheus: a server's own metrics have a prefix of their own")
+{
+  std::ostringstream out;
+  prometheus_writer to(out);
+  to.counter("batches", "Of the cache.", 1);
+  to.use_prefix("ranker_");
+  to.counter("batches", "Of the server.", 2);
+  to.gauge("2_waiting", "A digit behind a prefix.", std::uint64_t{3});
+  to.use_prefix("");
+  to.gauge("up", "Neither.", std::uint64_t{4});
+  CHECK_THROWS_WITH(to.gauge("2_up", "", std::uint64_t{1}),
+                    "'2_up' is no name for a metric; letters, digits, _ and : are allowed");
+  for (const char* wrong : {"2_", "a-", "a b"}) {
+    CHECK_THROWS_WITH(to.use_prefix(wrong), "'" + std::string(wrong) +
+                                                "' is no prefix for metrics; letters, digits, _ and : are allowed, but "
+                                                "no digit in front");
+  }
+  to.use_prefix("kvstrata_");
+  CHECK_THROWS_AS(to.counter("batches", "Taken up again.", 1), usage_error);
+  CHECK(out.str() ==
+        "# HELP kvstrata_batches_total Of the cache.\n# TYPE kvstrata_batches_total counter\nkvstrata_batches_total 1\n"
+        "# HELP ranker_batches_total Of the server.\n# TYPE ranker_batches_total counter\nranker_batches_total 2\n"
+        "# HELP ranker_2_waiting A digit behind a prefix.\n# TYPE ranker_2_waiting gauge\nranker_2_waiting 3\n"
+        "# HELP up Neither.\n# TYPE up gauge\nup 4\n");
+}
+
 TEST_CASE("prometheus: OpenMetrics, to the letter")
 {
   log2_histogram h;

@@ -54,6 +54,9 @@ struct tally
   std::uint64_t clean_calls = 0;
   std::uint64_t calls = 0, calls_over = 0;
   bool calls_nest = false;
+  std::uint64_t copies = 0, released = 0, lock_waits = 0;
+  bool copies_are_apart = true;
+  std::array<std::uint64_t, 64> last_point{};  ///< [stream]
   by_level<std::vector<std::uint64_t>> hit_ages, eviction_ages;
 
   void on(const kvstrata::cache_built& e) noexcept
@@ -74,6 +77,7 @@ struct tally
     clean_calls += e.call == kvstrata::call_name::clean;
   }
   void on(const kvstrata::call_ended&) noexcept { ++calls_over; }
+  void on(const kvstrata::lock_waited&) noexcept { ++lock_waits; }
   void on(const kvstrata::batch_prepared& e) noexcept
   {
     ++batches;
@@ -116,6 +120,13 @@ struct tally
     relocated_copies += e.copies;
     relocated_pieces += e.pieces;
   }
+  void on(const kvstrata::copies_queued& e) noexcept
+  {
+    ++copies;
+    copies_are_apart &= e.after < e.last && e.after >= last_point[e.stream % last_point.size()];
+    last_point[e.stream % last_point.size()] = e.last;
+  }
+  void on(const kvstrata::lease_released&) noexcept { ++released; }
   void on(const kvstrata::tokens_evicted& e) noexcept
   {
     evicted[e.from] += e.tokens;
@@ -328,6 +339,10 @@ void tracker_conformance(Compare&& compare)
   REQUIRE(seen.erase_calls == plain.erase_calls);
   REQUIRE(seen.clean_calls == plain.clean_calls);
   REQUIRE(seen.calls == seen.calls_over);
+  REQUIRE(seen.copies_are_apart);
+  REQUIRE(seen.copies == seen.onloads + seen.offloads + seen.relocations);
+  REQUIRE(seen.released == seen.batches);
+  REQUIRE(seen.lock_waits == 0);  // there is one thread
   REQUIRE(!seen.calls_nest);
   for (const auto* ages : {&seen.hit_ages[0], &seen.hit_ages[1], &seen.eviction_ages[0], &seen.eviction_ages[1]}) {
     REQUIRE(!ages->empty());

@@ -51,6 +51,7 @@ TEST_CASE("the machine command tells what it can do, and what is wrong with its 
   CHECK(holds(run({}).err, "--machine is required"));
   CHECK(holds(run({"--machine", file.c_str(), "--caches", "best"}).err,
               "--caches is 'best', but it must be one of device_only"));
+  CHECK(holds(run({"--machine", file.c_str(), "--streams", "0"}).err, "--streams is 0, but it must be at least 1"));
   CHECK(holds(run({"--machine", file.c_str(), "--batch", "0"}).err, "--batch is 0, but it must be at least 1"));
   CHECK(run({"--machine", file.c_str(), "--rate", "-1"}).code == 2);
   CHECK(holds(run({"--machine", file.c_str(), "--device-gib", "1e300"}).err, "it may be at most 1000000"));
@@ -208,6 +209,42 @@ TEST_CASE("a grid has a cell for each combination, each with its settings and in
   CHECK(one["latency_seconds"]["mean"].get<double>() == Approx(sum / 60).epsilon(1e-6));
 }
 
+TEST_CASE("workers share the machine, and their number stands in every result", "[sim][machine][streams]")
+{
+  const std::string file = h200();
+  const scratch_file json("kvstrata_streams_test.json"), csv("kvstrata_streams_test.csv");
+  const auto with = [&](const char* streams) {
+    const said one = run({"--machine",    file.c_str(),
+                          "--users",      "40",
+                          "--requests",   "160",
+                          "--caches",     "default",
+                          "--device-gib", "1",
+                          "--longest",    "4096",
+                          "--batch",      "2",
+                          "--streams",    streams,
+                          "--json",       json.path.c_str(),
+                          "--csv",        csv.path.c_str()});
+    CAPTURE(one.err);
+    REQUIRE(one.code == 0);
+    return one.out;
+  };
+  CHECK(holds(with("1,2"), " streams "));
+  const auto both = nlohmann::json::parse(text_of(json.path));
+  REQUIRE(both.size() == 2);
+  CHECK(holds(text_of(csv.path), ",rate,streams,seeds,"));
+  for (const std::size_t i : {0U, 1U}) {
+    CHECK(both.at(i)["settings"]["streams"] == i + 1);
+    CHECK(both.at(i)["requests"] == 160);
+  }
+  // Two wait less for copies; the model takes the time that it takes.
+  CHECK(both.at(1)["requests_per_second"].get<double>() > both.at(0)["requests_per_second"].get<double>());
+  CHECK(both.at(1)["busy_seconds"].get<double>() > both.at(1)["seconds"].get<double>());
+  CHECK(holds(with("2"), "closed loop; 2 compute streams; virtual time"));
+  CHECK(nlohmann::json::parse(text_of(json.path)).at(0) == both.at(1));
+  CHECK_FALSE(holds(with("1"), "streams"));
+  CHECK(nlohmann::json::parse(text_of(json.path)).at(0) == both.at(0));
+}
+
 TEST_CASE("each tier of the default cache may have a policy of its own", "[sim][machine]")
 {
   const std::string file = h200();
@@ -293,6 +330,26 @@ TEST_CASE("a search finds the fewest boxes that keep a target, and what more mem
   CHECK(r["settings"]["requests_a_user_and_day"].get<double>() == Approx(8 * 86400 / 4000.0));
   CHECK(lines_of(text_of(csv.path)) == 5);
 
+  // Other policies, other hits.
+  const auto hits_by = [&](const char* slab, const char* arena) {
+    const said one = run({"--machine",        l20.c_str(), "--target-p99",    "300ms",
+                          "--rate",           "8",         "--users",         "4000",
+                          "--host-gib",       "64",        "--gpus",          "2",
+                          "--seeds",          "1",         "--slab-policies", slab,
+                          "--arena-policies", arena,       "--json",          json.path.c_str(),
+                          "--most-boxes",     "1"});
+    CAPTURE(one.err);
+    REQUIRE(one.code == 0);
+    CHECK(holds(one.out, "slab by") == (std::string(slab) != "lru" || std::string(arena) != "lru"));
+    const auto said_of = nlohmann::json::parse(text_of(json.path));
+    CHECK(said_of["settings"]["slab_policy"] == slab);
+    CHECK(said_of["settings"]["arena_policy"] == arena);
+    return said_of["least"][0]["hit_tokens_share"]["mean"].get<double>();
+  };
+  const double by_lru = hits_by("lru", "lru");
+  CHECK(hits_by("lru", "fifo") != by_lru);
+  CHECK(hits_by("lfu", "lru") != by_lru);
+
   // Nothing keeps it: a history alone takes longer.
   const said none = run({"--machine", file.c_str(), "--target-p99", "1ms", "--rate", "4", "--users", "2000",
                          "--host-gib", "16", "--gpus", "1", "--most-boxes", "2", "--seeds", "1"});
@@ -309,6 +366,8 @@ TEST_CASE("a search finds the fewest boxes that keep a target, and what more mem
   CHECK(holds(refused({"--rate", "10"}), "--users is absent"));
   CHECK(holds(refused({"--users", "10"}), "--rate is absent"));
   CHECK(holds(refused({"--users", "10", "--rate", "1,2"}), "a search takes one"));
+  CHECK(holds(refused({"--users", "10", "--rate", "1", "--slab-policies", "lru,lfu"}), "a search takes one"));
+  CHECK(holds(refused({"--users", "100000", "--rate", "1", "--arena-policies", "mru"}), "--arena-policies is 'mru'"));
   CHECK(holds(refused({"--users", "10", "--rate", "1", "--trace", "x.csv"}), "makes its own traffic"));
   CHECK(holds(refused({"--users", "10", "--rate", "1"}), "less than one user a GPU"));
   CHECK(holds(refused({"--users", "100000", "--rate", "1", "--routing", "best"}), "it must be hash or affinity"));

@@ -31,18 +31,23 @@ constexpr token_count candidates = 3;
 using plain_cache = cache<tier_stack<device_slab<emulated_device>, pinned_arena<token_write_through>>, paged_layout,
                           layerwise_transfer<batched_copy<>>, lru>;
 
+emulated_device_config slow_link()
+{
+  return {.time = time_mode::virtual_time, .to_device = link, .from_device = {}, .data = false};
+}
+
 struct server
 {
   emulated_device device;
   plain_cache cache;
   serving_simulator<plain_cache> sim;
 
-  explicit server(page_count pages)
-      : device({.time = time_mode::virtual_time, .to_device = link, .from_device = {}, .data = false}),
+  explicit server(page_count pages, std::uint32_t streams = 1, const emulated_device_config& d = slow_link())
+      : device(d),
         cache(device, {.shape = shape,
                        .tiers = {{.bytes = pages * page_bytes(shape, 4)}, {.bytes = 100 * page_bytes(shape, 4)}},
                        .layout = {.page_tokens = 4}}),
-        sim(device, cache, cost, candidates)
+        sim(device, cache, cost, candidates, streams)
   {
   }
 
@@ -288,6 +293,78 @@ TEST_CASE("who waits in the queue of an open loop is prefetched", "[simulate][se
         none.run(all, {.load = serving_load::open_loop, .batch_size = 1}).onload_bytes);
 }
 
+TEST_CASE("workers who share the multiprocessors compute no faster than one, and hide each other's copies",
+          "[simulate][serving][streams]")
+{
+  const auto served = [](std::uint32_t streams, bool shared, const std::vector<arrival>& all, std::uint64_t seed = 0) {
+    emulated_device_config d = slow_link();
+    d.share_compute = shared;
+    d.seed = seed;
+    d.data = true;  // so that the order of all accesses is checked
+    d.check_ordering = true;
+    server s(24, streams, d);
+    serving_report r = s.run(all, {.batch_size = 2});
+    CHECK(s.device.violations().empty());
+    CHECK(r.streams == streams);
+    CHECK(r.requests == all.size());
+    return r;
+  };
+  // Everybody is new: nothing travels that a model waits for.
+  std::vector<arrival> fresh;
+  for (std::uint64_t i = 0; i < 40; ++i) fresh.push_back(comes(0, i, static_cast<token_count>(3 + i % 7)));
+  const serving_report one = served(1, false, fresh);
+  CHECK(served(1, true, fresh).latencies == one.latencies);
+  for (const std::uint32_t streams : {2U, 3U}) {
+    const serving_report shared = served(streams, true, fresh);
+    CHECK(shared.seconds == Approx(one.seconds).epsilon(1e-12));
+    CHECK(shared.computed_tokens == one.computed_tokens);
+    CHECK(shared.busy_seconds > 1.5 * shared.seconds);  // several batches are under way at a time
+    CHECK(served(streams, false, fresh).seconds < 0.7 * one.seconds);
+  }
+  // Nine users of 4 pages, in turn: 6 have room in the slab, so that everybody comes back, 2 + 4 ms a layer each,
+  // beside which computing takes 3 ms.
+  std::vector<arrival> back;
+  for (std::uint64_t i = 0; i < 90; ++i) back.push_back(comes(0, i % 9, 16));
+  const serving_report waits = served(1, false, back);
+  const serving_report hides = served(2, true, back);
+  CHECK(waits.onload_bytes > 0);
+  CHECK(hides.seconds < 0.9 * waits.seconds);
+  // The multiprocessors are there once.
+  const double computing = static_cast<double>(hides.computed_tokens + 3 * 90) * 2e-3;
+  CHECK(hides.seconds >= computing);
+  for (const std::uint64_t seed : {1U, 2U}) {
+    const serving_report first = served(2, true, back, seed);
+    const serving_report again = served(2, true, back, seed);
+    CHECK(first.latencies == again.latencies);
+    CHECK(first.seconds == again.seconds);
+    CHECK(first.onload_bytes == again.onload_bytes);
+  }
+}
+
+TEST_CASE("a batch goes to whoever is free first", "[simulate][serving][streams]")
+{
+  server s(100, 2);  // each computes as if it were alone
+  std::vector<std::uint32_t> streams;
+  std::vector<double> ended;
+  const serving_report r = s.run({comes(0, 1, 16), comes(0.001, 2, 2), comes(0.002, 3, 1), comes(0.5, 4, 1)},
+                                 {.load = serving_load::open_loop, .batch_size = 1}, [&](const served_batch& b) {
+                                   streams.push_back(b.stream);
+                                   ended.push_back(b.ended);
+                                 });
+  // 38 ms; 10 ms from 1 ms on; then 8 ms, behind it on the second stream; and one that finds both free.
+  CHECK(streams == std::vector<std::uint32_t>{1, 1, 0, 0});
+  REQUIRE(ended.size() == 4);
+  CHECK(ended[0] == Approx(0.011));
+  CHECK(ended[1] == Approx(0.019));
+  CHECK(ended[2] == Approx(0.038));
+  CHECK(ended[3] == Approx(0.508));
+  check_latencies(r, {0.038, 0.010, 0.017, 0.008});  // as they came
+  CHECK(r.seconds == Approx(0.508));
+  CHECK(r.arriving_seconds == Approx(0.5));
+  CHECK(r.busy_seconds == Approx(0.064));
+  CHECK_THROWS_AS(server(100, 0), config_error);
+}
+
 TEST_CASE("a load is saturated when its queue grows, not when its end is a burst", "[simulate][serving]")
 {
   const auto every = [](double seconds, std::uint64_t count) {
@@ -382,7 +459,7 @@ TEST_CASE("every key of a machine file is read", "[simulate][machine]")
       "to_device_us_per_piece = 0.25\nfrom_device_us_per_piece = 0\nkernel_us_per_launch = 6\n"
       "kernel_gb_per_second_per_sm = 7\nkernel_device_gb_per_second = 8\nkernel_device_gb_per_second_per_sm = 9\n"
       "layers = 10\nkv_heads = 11\nhead_dim = 12\nelement = fp8_e5m2\nhidden = 13\ncandidates = 14\n"
-      "device_gib = 0.5\nhost_gib = 15"));
+      "device_gib = 0.5\nhost_gib = 15\nstore_gb_per_second = 16\nstore_us_per_read = 17\n"));
   CHECK(m.name == "a b");
   CHECK(m.flops_per_second == Approx(1.5e12));
   CHECK(m.to_device.bytes_per_second == Approx(2e9));
@@ -400,6 +477,8 @@ TEST_CASE("every key of a machine file is read", "[simulate][machine]")
   CHECK(m.model.candidates == 14);
   CHECK(m.device_bytes == 1U << 29U);
   CHECK(m.host_bytes == std::uint64_t{15} << 30);
+  CHECK(m.store_bytes_per_second == Approx(16e9));
+  CHECK(m.store_latency_seconds == Approx(17e-6));
 }
 
 TEST_CASE("a machine whose links no clock could count is refused", "[simulate][machine]")

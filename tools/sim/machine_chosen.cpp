@@ -1,10 +1,10 @@
 // Caches whose policies are chosen by name, apart for each tier.
+#include "sim/chosen_policy.hpp"
 #include "sim/machine_serve.hpp"
 
 #include <kvstrata/cache/named_caches.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/replacement/replacement.hpp>
-#include <kvstrata/simulate/any_replacement.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,12 +14,6 @@ namespace sim {
 namespace {
 
 using namespace kvstrata;
-
-struct named_policy
-{
-  std::string_view name;
-  any_replacement (*make)(const tier_size& size);
-};
 
 constexpr std::array<named_policy, 15> policies{{{"lru", &any_replacement::of<lru>},
                                                  {"fifo", &any_replacement::of<fifo>},
@@ -43,35 +37,25 @@ constexpr auto names = [] {
   return out;
 }();
 
-/// What the tiers that this thread makes next are to have: a tier makes its policy by itself and knows nothing but its size.
-thread_local std::array<const named_policy*, 2> chosen{};
-
-template <level_index Level>
-class chosen_policy : public any_replacement
-{
- public:
-  explicit chosen_policy(const tier_size& size) : any_replacement(chosen[Level]->make(size)) {}
-};
-
 using chosen_device_only =
     cache<tier_stack<device_slab<emulated_device, evict_front>>, paged_layout, layerwise_transfer<>, chosen_policy<0>>;
 using chosen_default = cache<tier_stack<device_slab<emulated_device, evict_front, replaced_by<chosen_policy<0>>>,
                                         pinned_arena<token_write_through, evict_front, replaced_by<chosen_policy<1>>>>,
                              hybrid_layout, layerwise_transfer<batched_copy<>, split_by_cost>, lru>;
 
-const named_policy& find(std::string_view name)
-{
-  return *std::find_if(policies.begin(), policies.end(), [name](const named_policy& p) { return p.name == name; });
-}
-
 }  // namespace
 
 std::span<const std::string_view> machine_policies() { return names; }
 
+const named_policy& find_policy(std::string_view name)
+{
+  return *std::find_if(policies.begin(), policies.end(), [name](const named_policy& p) { return p.name == name; });
+}
+
 machine_result parts::serve_chosen(const machine_description& m, std::span<const arrival> requests,
                                    const machine_load& load, const machine_point& point, const std::string* row_start)
 {
-  chosen = {&find(point.slab_policy), &find(point.arena_policy)};
+  chosen_policies = {&find_policy(point.slab_policy), &find_policy(point.arena_policy)};
   if (point.cache == "device_only") {
     return serve_with<chosen_device_only>(m, requests, load, point, row_start);
   }

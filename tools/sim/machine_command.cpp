@@ -11,6 +11,7 @@
 #include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/fetch_worth.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
 #include <kvstrata/simulate/output_file.hpp>
 
@@ -122,9 +123,9 @@ void add_options(CLI::App& app, machine_options& o)
       ->allow_extra_args(false);
   add.names("--caches", o.lists.caches, "device_only,mtserve,default", "device_only, mtserve, default");
   add.names("--slab-policies", o.lists.slab_policies, "lru",
-            "who leaves the slab first, for device_only and default: " + policy_names());
+            "who leaves the slab first, for device_only and default, and in a search: " + policy_names());
   add.names("--arena-policies", o.lists.arena_policies, "lru",
-            "who leaves the arena first, for default; the same names");
+            "who leaves the arena first, for default, and in a search; the same names");
   add.numbers("machine", "--device-gib", o.lists.device_gib, "0",
               "device memory for the slab; 0: as the machine file says");
   add.numbers(
@@ -135,6 +136,9 @@ void add_options(CLI::App& app, machine_options& o)
               "there");
   add.numbers("load", "--batch", o.lists.batch, "8",
               "requests a batch; those of one user become one. In a search, where nothing is gained by it: 1");
+  add.numbers(
+      "load", "--streams", o.lists.streams, "1",
+      "compute streams on one GPU and one cache, whose kernels take turns: a batch goes to the first that is free");
   add.number("load", "--prefetch", o.load.prefetch,
              "what the arena has of so many that wait behind a batch is brought up meanwhile");
   add.number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
@@ -178,8 +182,8 @@ void add_options(CLI::App& app, machine_options& o)
 void settle_search(machine_options& o, const CLI::App& app)
 {
   const auto refuse = [](const char* option, const char* why) { throw kvstrata::config_error(option, "given", why); };
-  for (const char* option : {"--trace", "--caches", "--slab-policies", "--arena-policies", "--warmup", "--warm-start",
-                             "--requests", "--requests-a-day", "--days", "--prefetch", "--requests-csv"}) {
+  for (const char* option : {"--trace", "--caches", "--warmup", "--warm-start", "--requests", "--requests-a-day",
+                             "--days", "--prefetch", "--streams", "--requests-csv"}) {
     if (app.count(option) != 0) refuse(option, "a search (--target-p99) makes its own traffic and takes none of it");
   }
   for (const char* option : {"--rate", "--users"}) {
@@ -189,6 +193,10 @@ void settle_search(machine_options& o, const CLI::App& app)
   if (o.lists.batch.size() != 1) refuse("--batch", "a search takes one");
   if (o.lists.device_gib.size() != 1) refuse("--device-gib", "a search takes one");
   if (o.machines.size() != 1) refuse("--machine", "a search takes one");
+  if (o.lists.slab_policies.size() != 1) refuse("--slab-policies", "a search takes one");
+  if (o.lists.arena_policies.size() != 1) refuse("--arena-policies", "a search takes one");
+  o.search.slab_policy = o.lists.slab_policies[0];
+  o.search.arena_policy = o.lists.arena_policies[0];
   o.search.rate = o.lists.rate[0];
   o.search.users = o.traces.users;
   o.search.history_scale = o.traces.history_scale;
@@ -244,6 +252,13 @@ std::string rates_text(const std::vector<double>& rates)
   return out;
 }
 
+/// " 2 compute streams;", where it is not one.
+std::string streams_text(const std::vector<std::uint32_t>& streams)
+{
+  if (streams.size() != 1 || streams[0] == 1) return {};
+  return ' ' + std::to_string(streams[0]) + " compute streams;";
+}
+
 void run(const machine_options& o, const std::vector<kvstrata::machine_description>& machines, std::ostream& out)
 {
   const machine_grid grid{.machines = machines,
@@ -252,6 +267,14 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
                           .threads = o.threads,
                           .rows = !o.requests_csv.empty()};
   const machine_table table(o.lists);
+  for (const kvstrata::machine_description& m : machines) {
+    out << m.name << ": ";
+    const char* before = "";
+    for (const kvstrata::fetch_worth& worth : kvstrata::worth_of_fetches(m)) {
+      out << std::exchange(before, "; ") << sentence_of(worth, o.load.longest);
+    }
+    out << ".\n";
+  }
   auto results = nlohmann::ordered_json::array();
   std::string csv = machine_csv_head();
   std::string rows = "cell,seed," + std::string(request_columns);
@@ -261,7 +284,7 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
         [&](std::size_t requests) {
           out << (o.load.requests_a_day > 0 ? "sessions" : one.name) << ": " << requests << " requests";
           if (grid.seeds > 1) out << " of each of " << grid.seeds << " seeds";
-          out << ", " << rates_text(o.lists.rate) << "; virtual time\n";
+          out << ", " << rates_text(o.lists.rate) << ';' << streams_text(o.lists.streams) << " virtual time\n";
           table.head(out);
         },
         [&](machine_cell& cell) {

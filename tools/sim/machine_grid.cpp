@@ -66,6 +66,7 @@ std::vector<machine_point> points_of(const machine_lists& l)
   require_some("--host-gib", l.host_gib);
   require_some("--batch", l.batch);
   require_some("--rate", l.rate);
+  require_some("--streams", l.streams);
   std::vector<machine_point> out;
   const std::vector<std::string> lru{"lru"};
   for (const std::string& cache : l.caches) {
@@ -76,8 +77,10 @@ std::vector<machine_point> points_of(const machine_lists& l)
           for (const double host : alone ? std::vector<double>{0} : l.host_gib) {
             for (const std::uint32_t batch : l.batch) {
               for (const double rate : l.rate) {
-                out.push_back({cache, slab, arena, device, host, batch, rate});
-                check(out.back());
+                for (const std::uint32_t streams : l.streams) {
+                  out.push_back({cache, slab, arena, device, host, batch, rate, streams});
+                  check(out.back());
+                }
               }
             }
           }

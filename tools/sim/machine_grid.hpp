@@ -25,6 +25,7 @@ struct machine_lists
   std::vector<double> host_gib{0};
   std::vector<std::uint32_t> batch{8};
   std::vector<double> rate{0};
+  std::vector<std::uint32_t> streams{1};
   std::uint32_t seeds = 1;  ///< of the synthetic workload: its seed, and so many less one that follow
 };
 

@@ -71,6 +71,7 @@ machine_table::machine_table(const machine_lists& l)
       memory(l.device_gib.size() > 1 || l.host_gib.size() > 1),
       batch(l.batch.size() > 1),
       rate(l.rate.size() > 1),
+      streams(l.streams.size() > 1),
       intervals(l.seeds > 1)
 {
 }
@@ -82,6 +83,7 @@ void machine_table::head(std::ostream& out) const
   if (memory) out << text(" %7s %8s", "dev GiB", "host GiB");
   if (batch) out << text(" %5s", "batch");
   if (rate) out << text(" %8s", "rate");
+  if (streams) out << text(" %7s", "streams");
   out << text(" %9s %9s %8s %9s", "requests", "merged", "unserved", "req/s");
   if (intervals) out << text(" %7s", "+-");
   out << text(" %9s %9s %9s %9s", "mean ms", "p50 ms", "p90 ms", "p99 ms");
@@ -107,13 +109,14 @@ void machine_table::row(std::ostream& out, const machine_cell& cell) const
   if (memory) out << text(" %7g %8g", gib(memory_of.device), gib(memory_of.host));
   if (batch) out << text(" %5u", cell.point.batch);
   if (rate) out << text(" %8g", cell.point.rate);
+  if (streams) out << text(" %7u", cell.point.streams);
   out << text(" %9llu %9llu %8llu %9.1f", count(&serving_report::requests), count(&serving_report::merged),
               count(&serving_report::unserved), f[0].mean);
   if (intervals) out << text(" %7.1f", f[0].half);
   out << text(" %9.2f %9.2f %9.2f %9.2f", 1e3 * f[1].mean, 1e3 * f[2].mean, 1e3 * f[3].mean, 1e3 * f[4].mean);
   if (intervals) out << text(" %8.2f", 1e3 * f[4].half);
   const double stalled = cell.of([](const serving_report& r) { return r.stalled_seconds; }).mean;
-  const double seconds = cell.of([](const serving_report& r) { return r.seconds; }).mean;
+  const double seconds = cell.of([](const serving_report& r) { return r.streams * r.seconds; }).mean;
   out << text(" %6.1f %% %6.1f %% %6.1f %% %6.1f %% %10llu %8.1f", share(stalled, seconds),
               share(static_cast<double>(level_tokens(cell, 0)), tokens),
               share(static_cast<double>(level_tokens(cell, 1)), tokens),
@@ -126,7 +129,8 @@ void machine_table::row(std::ostream& out, const machine_cell& cell) const
 std::string machine_csv_head()
 {
   std::string out =
-      "trace,machine,cache,slab_policy,arena_policy,device_gib,host_gib,batch,rate,seeds,saturated,requests,merged,"
+      "trace,machine,cache,slab_policy,arena_policy,device_gib,host_gib,batch,rate,streams,seeds,saturated,requests,"
+      "merged,"
       "unserved";
   for (const figure& one : figures) out += std::string(",") + one.name + ',' + one.name + "_95";
   return out + ",stalled_seconds,seconds,slab_tokens,arena_tokens,computed_tokens,recomputed_tokens,dropped_tokens," +
@@ -142,8 +146,8 @@ std::string machine_csv_row(const machine_cell& cell)
   const tier_bytes memory = bytes_of(p, *cell.machine);
   std::string out = in_quotes(cell.trace) + ',' + in_quotes(cell.machine->name) + ',' + p.cache + ',' + p.slab_policy +
                     ',' + p.arena_policy;
-  out += text(",%.9g,%.9g,%u,%.9g,%zu,%zu", gib(memory.device), gib(memory.host), p.batch, p.rate, cell.runs.size(),
-              cell.saturated());
+  out += text(",%.9g,%.9g,%u,%.9g,%u,%zu,%zu", gib(memory.device), gib(memory.host), p.batch, p.rate, p.streams,
+              cell.runs.size(), cell.saturated());
   out += count(&serving_report::requests) + count(&serving_report::merged) + count(&serving_report::unserved);
   for (const figure& one : figures) {
     const mean_interval f = cell.of(one.of);
@@ -214,6 +218,7 @@ nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load
             {"host_gib", gib(memory.host)},
             {"batch", p.batch},
             {"rate", p.rate},
+            {"streams", p.streams},
             {"warmup", load.warm_up},
             {"warm_start", load.warm_start},
             {"prefetch", load.prefetch},

@@ -17,6 +17,7 @@ struct machine_table
   bool memory = false;
   bool batch = false;
   bool rate = false;
+  bool streams = false;
   bool intervals = false;
 
   explicit machine_table(const machine_lists& lists);

@@ -77,6 +77,8 @@ void check(const machine_point& point)
   at_most("--device-gib", point.device_gib, 1e6);
   at_most("--host-gib", point.host_gib, 1e9);
   at_least_one("--batch", point.batch);
+  at_least_one("--streams", point.streams);
+  if (point.streams > 64) throw config_error("--streams", point.streams, "it may be at most 64");
 }
 
 tier_bytes bytes_of(const machine_point& point, const machine_description& m)

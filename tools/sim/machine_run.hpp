@@ -36,7 +36,8 @@ struct machine_point
   double device_gib = 0;  ///< 0: the machine's
   double host_gib = 0;
   std::uint32_t batch = 8;
-  double rate = 0;  ///< requests a second; 0: a closed loop
+  double rate = 0;            ///< requests a second; 0: a closed loop
+  std::uint32_t streams = 1;  ///< that compute, on one GPU: they take turns at its multiprocessors
 };
 
 /// Throws kvstrata::config_error naming the option.

@@ -1,6 +1,8 @@
 #include "sim/machine_search.hpp"
 
 #include "sim/capacity.hpp"
+#include "sim/chosen_policy.hpp"
+#include "sim/machine_run.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/fleet_simulator.hpp>
@@ -57,11 +59,11 @@ void in_parallel(std::size_t count, std::uint32_t threads, const std::function<v
 std::uint32_t sampled_gpus(const search_options& o) { return o.routing == "hash" ? o.gpus_a_link : o.gpus; }
 
 /// From the traffic's hour to midnight. The day before fills the fleet: simulate/warm_start.hpp.
-template <class Route>
+template <class Route, class SlabPolicy, class ArenaPolicy>
 fleet_report run_with(const fleet_config& fleet, const session_config& users, double stop_seconds)
 {
   const double end = 2 * day_seconds - users.from_hour * 3600;
-  fleet_simulator<Route> simulator(fleet);
+  fleet_simulator<Route, SlabPolicy, ArenaPolicy> simulator(fleet);
   session_traffic traffic(users);
   last_requests last;
   arrival one = traffic.next();
@@ -82,6 +84,15 @@ fleet_report run_with(const fleet_config& fleet, const session_config& users, do
     }
   }
   return simulator.finish();
+}
+
+template <class Route>
+fleet_report run_by(const fleet_config& fleet, const session_config& users, const search_options& o)
+{
+  const double stop = 4 * o.target_seconds();
+  if (o.slab_policy == "lru" && o.arena_policy == "lru") return run_with<Route, lru, lru>(fleet, users, stop);
+  chosen_policies = {&find_policy(o.slab_policy), &find_policy(o.arena_policy)};
+  return run_with<Route, chosen_policy<0>, chosen_policy<1>>(fleet, users, stop);
 }
 
 search_point run_point(const machine_description& m, const search_options& o, double host_gib, std::uint32_t boxes,
@@ -177,6 +188,7 @@ void check(const search_options& o)
   if (o.routing != "hash" && o.routing != "affinity") {
     throw config_error("--routing", "'" + o.routing + "'", "it must be hash or affinity");
   }
+  check(machine_point{.slab_policy = o.slab_policy, .arena_policy = o.arena_policy});
   if (o.host_gib.empty()) throw config_error("--host-gib", "empty", "at least one must be given");
   for (const double gib : o.host_gib) within("--host-gib", gib, 0, 1e6);
   within("--rate over --users, in requests a day of a user", o.requests_a_day(), 1e-3, 1e5);
@@ -205,8 +217,7 @@ fleet_report run_day(const machine_description& m, const search_options& o, doub
       .event_tokens = o.event_tokens,
       .longest = o.longest,
       .seed = seed};
-  const double stop = 4 * o.target_seconds();
-  return o.routing == "hash" ? run_with<hash_route>(fleet, users, stop) : run_with<affinity_route>(fleet, users, stop);
+  return o.routing == "hash" ? run_by<hash_route>(fleet, users, o) : run_by<affinity_route>(fleet, users, o);
 }
 
 search_result search(const machine_description& m, const search_options& o)

@@ -29,6 +29,8 @@ struct search_options
   std::uint32_t gpus_a_link = 1;
   std::uint32_t most_boxes = 64;
   std::string routing = "hash";
+  std::string slab_policy = "lru";
+  std::string arena_policy = "lru";
   std::uint32_t batch = 1;
   std::uint32_t seeds = 3;
   std::uint64_t seed = 1;

@@ -21,6 +21,13 @@ std::string text(const char* format, auto... values)
   return out;
 }
 
+/// What is said of policies, where they are not the usual ones.
+std::string policies_text(const search_options& o)
+{
+  if (o.slab_policy == "lru" && o.arena_policy == "lru") return {};
+  return ", slab by " + o.slab_policy + ", arena by " + o.arena_policy;
+}
+
 void table(std::ostream& out, const search_options& o, const std::vector<search_point>& points, bool marginal)
 {
   out << text("%8s %6s %6s %9s %9s %7s %8s %9s %7s %6s %7s %9s", "host GiB", "boxes", "GPUs", "host TiB", "p99 ms",
@@ -79,7 +86,7 @@ void print(std::ostream& out, const kvstrata::machine_description& m, const sear
                " requests/s on average over a day, " + text("%.1f", o.requests_a_day()) + " a user, in sessions of " +
                text("%g", o.session_requests) + " with " + text("%g", o.gap_seconds) + " s between them; boxes of " +
                std::to_string(o.gpus) + " GPUs, " + std::to_string(o.gpus_a_link) + " a link, routing by " + o.routing +
-               "; " + std::to_string(o.seeds) +
+               policies_text(o) + "; " + std::to_string(o.seeds) +
                " seeds, each a sample of the users; p99 of the worst hour, +- is the 95 % interval over the seeds.");
   say(out, "The fewest boxes that keep a p99 of " + o.target + ":");
   table(out, o, r.least, false);
@@ -138,6 +145,8 @@ nlohmann::ordered_json search_json(const kvstrata::machine_description& m, const
             {"gpus_a_link", o.gpus_a_link},
             {"most_boxes", o.most_boxes},
             {"routing", o.routing},
+            {"slab_policy", o.slab_policy},
+            {"arena_policy", o.arena_policy},
             {"batch", o.batch},
             {"seeds", o.seeds},
             {"first_seed", o.seed},

@@ -42,14 +42,16 @@ machine_result serve_with(const kvstrata::machine_description& m, std::span<cons
   using namespace kvstrata;
   const cost_model cost = cost_of(m);
   const tier_bytes memory = bytes_of(point, m);
-  emulated_device device(device_of(m));
+  emulated_device_config machine = device_of(m);
+  machine.share_compute = point.streams > 1;
+  emulated_device device(machine);
   typename Cache::config c{.shape = m.model.kv};
   std::get<0>(c.tiers).bytes = memory.device;
   if constexpr (std::tuple_size_v<decltype(c.tiers)> > 1) std::get<1>(c.tiers).bytes = memory.host;
   if constexpr (requires { c.split.cost; }) c.split = {.cost = cost, .candidates = m.model.candidates};
   c.costs = cost;
   Cache cache(device, c);
-  serving_simulator sim(device, cache, cost, m.model.candidates);
+  serving_simulator sim(device, cache, cost, m.model.candidates, point.streams);
 
   serving_options options{.load = point.rate > 0 ? serving_load::open_loop : serving_load::closed_loop,
                           .batch_size = point.batch,

@@ -286,7 +286,7 @@ class residency
   describer describe_;
   levels levels_;
   [[no_unique_address]] Tracker tracker_;
-  [[no_unique_address]] behalf<tracks<Tracker, tokens_evicted>> acting_;
+  [[no_unique_address]] behalf_for<Tracker> acting_;
   std::uint64_t cached_users_ = 0;    // live, with tokens in a level
   std::uint64_t dropped_writes_ = 0;  // transfers
   dirty_line<entry_type> dirty_;

@@ -3,8 +3,11 @@
 
 #include <kvstrata/books/store_figures.hpp>
 #include <kvstrata/core/levels.hpp>
+#include <kvstrata/core/result.hpp>
 #include <kvstrata/observe/events.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -57,6 +60,13 @@ struct cache_stats
   std::uint64_t refused_writes = 0;         ///< transfers down that the device did not take; their tokens are elsewhere
   std::uint64_t refused_fetches = 0;        ///< calls turned away because it did not take one up
   std::uint64_t not_overwritten_bytes = 0;  ///< of erased users, that it refused to overwrite so far
+  std::array<std::uint64_t, pressure_reasons> pressure_for{};  ///< [number of the reason] calls turned away so far
+
+  /// Calls that were turned away for this so far.
+  [[nodiscard]] constexpr std::uint64_t pressures(pressure::reason why) const noexcept
+  {
+    return pressure_for[static_cast<std::size_t>(why)];
+  }
 };
 
 /// Adds the figures of another cache of as many levels.
@@ -76,6 +86,7 @@ constexpr cache_stats& operator+=(cache_stats& all, const cache_stats& one) noex
   all.forgotten += one.forgotten;
   all.refused_writes += one.refused_writes;
   all.refused_fetches += one.refused_fetches;
+  for (std::size_t i = 0; i < pressure_reasons; ++i) all.pressure_for[i] += one.pressure_for[i];
   return all;
 }
 

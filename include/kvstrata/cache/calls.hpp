@@ -11,7 +11,7 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
 auto cache<Tiers, Layout, Transfer, Replacement, Tracker>::prepare(std::span<const request> requests, stream_id compute,
                                                                    const batch_note& note) -> result<lease>
 {
-  const std::lock_guard lock(mutex_);
+  const auto lock = locked(call_name::prepare);
   require_open("prepare");
   const call_scope call(residency_.tracker(), call_name::prepare);
   residency_.acting().begin({call_name::prepare, 0, note.label});
@@ -44,7 +44,7 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
 result<prefetch_outcome> cache<Tiers, Layout, Transfer, Replacement, Tracker>::prefetch(const request& r,
                                                                                         const prefetch_limit& limit)
 {
-  const std::lock_guard lock(mutex_);
+  const auto lock = locked(call_name::prefetch);
   require_open("prefetch");
   const call_scope call(residency_.tracker(), call_name::prefetch);
   batch_.tag = {};
@@ -81,6 +81,7 @@ cache_stats cache<Tiers, Layout, Transfer, Replacement, Tracker>::figures()
   s.leases = executor_.open();
   s.forgotten = executor_.forgotten();
   s.refused_fetches = refused_fetches_;
+  s.pressure_for = turned_away_;
   mover_.describe_stores(s);
   return s;
 }
@@ -110,7 +111,7 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
   requires transfer_policy<Transfer, typename Tiers::device_type>
 bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::erase(user_id user)
 {
-  const std::lock_guard lock(mutex_);
+  const auto lock = locked(call_name::erase);
   require_open("erase");
   const call_scope call(residency_.tracker(), call_name::erase);
   const wake_at_end others(room_);
@@ -145,9 +146,10 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::wait_sync(const press
     }
     return true;
   };
-  const bool asks_only = why.why == pressure::reason::arriving || why.why == pressure::reason::stale_epoch;
-  if (asks_only) return passed();
-  const bool out = room_.wait(lock, at_most, [&] { return closed_ || passed(); });
+  if (why.why == pressure::reason::stale_epoch) return false;
+  const auto is_over = [&] { return closed_ || passed(); };
+  const bool arrives = why.why == pressure::reason::arriving;  // what stores answer wakes nobody
+  const bool out = arrives ? room_.watch(lock, at_most, is_over) : room_.wait(lock, at_most, is_over);
   require_open("wait_sync");
   return out;
 }

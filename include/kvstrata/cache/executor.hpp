@@ -137,6 +137,7 @@ class executor
     std::exception_ptr failed;
     const auto last_use = last_point(residency_->device(), s.compute, failed);
     const lane_number lane = s.lane;
+    notes_.tell_released(s, last_use.value_or(event{}));
     let_go(s, last_use.value_or(event{}));
     if (failed != nullptr) std::rethrow_exception(failed);
     settle(lane);

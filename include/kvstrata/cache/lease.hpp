@@ -8,6 +8,7 @@
 #include <kvstrata/layout/page_table.hpp>
 #include <kvstrata/move/copy_lanes.hpp>
 #include <kvstrata/move/lease_pages.hpp>
+#include <kvstrata/observe/events.hpp>
 #include <kvstrata/plan/lease_tag.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/vouchers.hpp>
@@ -169,7 +170,7 @@ class basic_lease
   void commit()
   {
     auto& s = to_commit("commit");
-    const auto lock = cache_->locked();
+    const auto lock = cache_->locked(call_name::commit);
     cache_->commit(s);
   }
 
@@ -178,7 +179,7 @@ class basic_lease
   void finish()
   {
     auto& s = to_commit("finish");
-    const auto lock = cache_->locked();
+    const auto lock = cache_->locked(call_name::commit);
     cache_->commit(s);
     leave()->release(s);
   }
@@ -188,7 +189,7 @@ class basic_lease
   void release()
   {
     auto& s = state("release");
-    const auto lock = cache_->locked();
+    const auto lock = cache_->locked(call_name::release);
     leave()->release(s);
   }
 

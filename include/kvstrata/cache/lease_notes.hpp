@@ -7,6 +7,7 @@
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/request.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -79,6 +80,18 @@ class lease_notes
       }
       for (const request_plan& r : s.plan.requests) what.recomputed_tokens += r.recomputed.size();
       residency_->tracker().on(what);
+    }
+  }
+  /// `last_use`: of the lease's compute stream.
+  void tell_released([[maybe_unused]] const state& s, [[maybe_unused]] event last_use) const noexcept
+  {
+    if constexpr (tracks<tracker_type, lease_released>) {
+      const auto is_done = [](event layer) { return layer.sequence != 0; };
+      const bool computed = std::any_of(s.done.begin(), s.done.end(), is_done);
+      residency_->tracker().on(lease_released{.lease = s.tag.number,
+                                              .label = s.tag.label,
+                                              .stream = static_cast<std::uint32_t>(s.compute),
+                                              .point = computed ? last_use.sequence : 0});
     }
   }
 

@@ -17,9 +17,24 @@ class waiting_room
   template <class Passed>
   bool wait(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds at_most, Passed&& passed)
   {
-    constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);  // a clock's sums have 64 bits
     const leaving when_done(*this);
     return changed_.wait_for(lock, (std::min)(at_most, longest), passed);
+  }
+
+  /// The same of something that wakes nobody: looks every tenth of a millisecond.
+  template <class Passed>
+  bool watch(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds at_most, Passed&& passed)
+  {
+    using clock = std::chrono::steady_clock;
+    constexpr std::chrono::nanoseconds between = std::chrono::microseconds(100);
+    const leaving when_done(*this);
+    const clock::time_point until = clock::now() + (std::min)(at_most, longest);
+    while (!passed()) {
+      const std::chrono::nanoseconds left = until - clock::now();
+      if (left <= std::chrono::nanoseconds(0)) return false;
+      static_cast<void>(changed_.wait_for(lock, (std::min)(left, between)));
+    }
+    return true;
   }
 
   /// Something has changed that somebody may wait for.
@@ -31,6 +46,8 @@ class waiting_room
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
 
  private:
+  static constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);  // a clock's sums have 64 bits
+
   struct leaving
   {
     explicit leaving(waiting_room& r) noexcept : room(&r) { ++room->waiting_; }

@@ -11,12 +11,11 @@
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/copies.hpp>
 #include <kvstrata/device/emulated/fault_plan.hpp>
+#include <kvstrata/device/emulated/make_scheduler.hpp>
 #include <kvstrata/device/emulated/memory.hpp>
 #include <kvstrata/device/emulated/misuse.hpp>
 #include <kvstrata/device/emulated/operation.hpp>
 #include <kvstrata/device/emulated/ordering_violation.hpp>
-#include <kvstrata/device/emulated/real_time.hpp>
-#include <kvstrata/device/emulated/virtual_time.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -55,7 +54,7 @@ class emulated_device
   /// Throws config_error when the configuration is nonsense.
   explicit emulated_device(emulated_device_config config = {})
       : config_(config),
-        queues_(make_scheduler(config), config.check_ordering),
+        queues_(emulated::make_scheduler(config), config.check_ordering),
         scheduler_(queues_.streams()),
         pool_(std::make_shared<emulated::memory_pool>(config.device_bytes, config.pinned_bytes, config.data,
                                                       config.poison_freed, queues_))
@@ -189,6 +188,14 @@ class emulated_device
     scheduler_.advance_host(seconds);
   }
 
+  /// Lets virtual time pass until one of the events has come to pass, but not beyond `until`. Its index; empty where
+  /// time is over first, or nothing is going to happen. Throws usage_error in real time.
+  std::optional<std::size_t> wait_any_sync(std::span<const event> points, double until)
+  {
+    if (config_.time == time_mode::real) throw usage_error("wait_any_sync was called, but it needs virtual time");
+    return queues_.wait_any_sync(points, until);
+  }
+
   // --- what went on -----------------------------------------------------------------------------------------------
 
   /// Tells the ordering checker that the host touches memory now. Free when nothing is checked.
@@ -242,13 +249,6 @@ class emulated_device
   [[nodiscard]] const emulated_device_config& config() const noexcept { return config_; }
 
  private:
-  static std::unique_ptr<emulated::scheduler> make_scheduler(const emulated_device_config& config)
-  {
-    check(config);
-    if (config.time == time_mode::real) return std::make_unique<emulated::real_time>(config);
-    return std::make_unique<emulated::virtual_time>(config);
-  }
-
   void queue_copy(stream_id stream, const emulated::copy_call& call, std::span<const copy_piece> pieces)
   {
     require(scheduler_, stream);

@@ -47,8 +47,9 @@ struct op_span
   operation_kind kind = operation_kind::kernel;
   double begin = 0;
   double end = 0;
-  std::size_t bytes = 0;   ///< copies and copy kernels: all pieces together; fills
-  std::size_t pieces = 0;  ///< copies and copy kernels
+  std::size_t bytes = 0;    ///< copies and copy kernels: all pieces together; fills
+  std::size_t pieces = 0;   ///< copies and copy kernels
+  std::uint64_t point = 0;  ///< the first point of the stream that stands behind it; 0: not known, as of stalls
 
   friend bool operator==(const op_span&, const op_span&) = default;
 };

@@ -98,6 +98,9 @@ class copy_lanes
     }
   }
 
+  /// That copies of a lane were seen on.
+  [[nodiscard]] std::span<const stream_id> streams(lane_number n) const noexcept { return lanes_[n]->streams; }
+
   /// How copies from the last memory are queued in a lane: a call with the copies and what they wait for, that returns when
   /// they are over.
   [[nodiscard]] auto way_down(lane_number n)

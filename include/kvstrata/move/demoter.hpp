@@ -3,11 +3,10 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/move/admits.hpp>
-#include <kvstrata/move/copy_lanes.hpp>
+#include <kvstrata/move/copy_points.hpp>
 #include <kvstrata/move/operation.hpp>
 #include <kvstrata/move/stores/store_lines.hpp>
 #include <kvstrata/move/waits_counted.hpp>
-#include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/plan/victims.hpp>
 #include <kvstrata/transfer/ticket.hpp>
 
@@ -135,6 +134,7 @@ class demoter
       each_level<From + 1, memories>([&](auto to) {
         copy_job<Residency>& job = in_lane.jobs[to()];
         if (job.empty()) return;
+        const copy_points<Residency> points(*residency_, lanes_->streams(lane));
         ticket done;
         try {
           if constexpr (From == 0) done = lanes_->copies(lane).offload(job.list(), ready, in_lane.after);
@@ -148,7 +148,7 @@ class demoter
         lanes_->queued(lane, done);
         job.each_entry([&](entry_type& e) { residency_->template level<to()>().written(e); });
         moved(done, lane);
-        tell(residency_->tracker(), bytes_offloaded{done.bytes, done.copies, done.pieces, From, to()});
+        points.told(*residency_, done, bytes_offloaded{done.bytes, done.copies, done.pieces, From, to()});
       });
     });
     return dropped;

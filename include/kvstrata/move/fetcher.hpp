@@ -3,8 +3,8 @@
 
 #include <kvstrata/move/copy_job.hpp>
 #include <kvstrata/move/copy_lanes.hpp>
+#include <kvstrata/move/copy_points.hpp>
 #include <kvstrata/move/lease_pages.hpp>
-#include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/plan/plan.hpp>
 
 #include <cstddef>
@@ -78,12 +78,13 @@ class fetcher
   ticket queue(copy_job<Residency>& job, const fence& after, std::span<fence> arrives, fence* uses = nullptr)
   {
     if (job.empty()) return {};
+    const copy_points<Residency> points(*residency_, lanes_->streams(lane_));
     ticket moved = lanes_->copies(lane_).onload(job.list(), after);
     job.mark_used(moved.last());
     lanes_->queued(lane_, moved);
     if (uses != nullptr) remember(residency_->device(), *uses, moved.last());
     for (std::size_t l = 0; l < arrives.size(); ++l) arrives[l].add(moved.layer(static_cast<layer_index>(l)));
-    tell(residency_->tracker(), bytes_onloaded{moved.bytes, moved.copies, moved.pieces, job.bytes_from()});
+    points.told(*residency_, moved, bytes_onloaded{moved.bytes, moved.copies, moved.pieces, job.bytes_from()});
     return moved;
   }
 
@@ -122,11 +123,12 @@ class fetcher
     auto& device = residency_->device();
     const ticket landed = queue(landing_, landing_after, arrives, &pages.uses);
     if (landed.empty()) return;
+    const copy_points<Residency> points(*residency_, lanes_->streams(lane_));
     const ticket moved = lanes_->copies(lane_).relocate(relocation_, landed, relocation_after);
     remember(device, pages.uses, moved.last());
     lanes_->queued(lane_, moved);
     landing_.each_entry([&](entry_type& e) { remember(device, e.hot().last_use[0], moved.last()); });
-    tell(residency_->tracker(), bytes_relocated{moved.bytes, moved.copies, moved.pieces});
+    points.told(*residency_, moved, bytes_relocated{moved.bytes, moved.copies, moved.pieces});
   }
 
   /// Gives whole pages of a piece a place in the window, from the first on, until it is full: puts that into landed_, and

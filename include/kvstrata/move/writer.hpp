@@ -187,6 +187,7 @@ class writer
   written write_chosen(Wanted&& wanted, lane_number mine, bool told)
   {
     if (chosen_.empty()) return {};
+    const copies_for_others others(residency_->acting());
     for (entry_type* e : chosen_) ++e->holds;  // or a level below might make room at their expense
     const auto let_go = [this]() noexcept {
       for (entry_type* e : chosen_) {

@@ -95,6 +95,13 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add("call", name_of(e.call));
   return out;
 }
+[[nodiscard]] constexpr event_record record_of(const lock_waited& e) noexcept
+{
+  event_record out{.name = "lock_waited"};
+  out.add("call", name_of(e.call));
+  out.add("nanoseconds", e.nanoseconds);
+  return out;
+}
 [[nodiscard]] constexpr event_record record_of(const batch_prepared& e) noexcept
 {
   event_record out{.name = "batch_prepared"};
@@ -142,6 +149,27 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
 {
   event_record out{.name = "bytes_relocated"};
   detail::add_copies(out, e.bytes, e.copies, e.pieces);
+  return out;
+}
+[[nodiscard]] constexpr event_record record_of(const copies_queued& e) noexcept
+{
+  event_record out{.name = "copies_queued"};
+  out.add("stream", e.stream);
+  out.add("after", e.after);
+  out.add("last", e.last);
+  out.add("way", e.up ? std::string_view("up") : std::string_view("down"));
+  out.add("call", name_of(e.cause.call));
+  out.add_if("lease", e.cause.lease);
+  out.add_if("label", e.cause.label);
+  return out;
+}
+[[nodiscard]] constexpr event_record record_of(const lease_released& e) noexcept
+{
+  event_record out{.name = "lease_released"};
+  out.add("lease", e.lease);
+  out.add_if("label", e.label);
+  out.add("stream", e.stream);
+  out.add("point", e.point);
   return out;
 }
 [[nodiscard]] constexpr event_record record_of(const tokens_evicted& e) noexcept

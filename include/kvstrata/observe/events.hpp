@@ -43,6 +43,13 @@ struct call_ended
   call_name call{};
 };
 
+/// A call found the cache's lock taken, and has got it now. Calls that find it free are not told of.
+struct lock_waited
+{
+  call_name call{};               ///< lease.finish, which has it once, goes by commit
+  std::uint64_t nanoseconds = 0;  ///< of the steady clock
+};
+
 /// In which call something happened, and for whom.
 struct on_behalf_of
 {
@@ -102,6 +109,26 @@ struct bytes_relocated
   std::uint64_t bytes = 0;
   std::uint64_t copies = 0;
   std::uint64_t pieces = 0;
+};
+
+/// Copies were queued on one of the device's streams: those of its spans whose point lies behind `after`, up to `last`.
+/// What is written for others in a lease's call (writes that have waited, cleaning) has the lease 0.
+struct copies_queued
+{
+  std::uint32_t stream = 0;  ///< its number
+  std::uint64_t after = 0;   ///< the stream's last point before
+  std::uint64_t last = 0;    ///< the point behind them
+  bool up = false;           ///< to the slab, or within it; else down
+  on_behalf_of cause{};
+};
+
+/// A lease is let go, after what is queued on its compute stream by then.
+struct lease_released
+{
+  std::uint64_t lease = 0;   ///< its number
+  std::uint64_t label = 0;   ///< what the caller called it
+  std::uint32_t stream = 0;  ///< the number of its compute stream
+  std::uint64_t point = 0;   ///< the stream's last point; 0: the model did no layer
 };
 
 /// Tokens of one user left a level under pressure. `dropped` of them were nowhere else.
@@ -237,9 +264,10 @@ struct event_list
 {
 };
 /// All that a tracker is told. A new event is entered here, too.
-using tracker_events = event_list<cache_built, call_began, call_ended, batch_prepared, user_hit, batch_committed,
-                                  bytes_onloaded, bytes_offloaded, bytes_relocated, tokens_evicted, tokens_forgotten,
-                                  write_refused, write_dropped, record_lost, write_delayed, frames_waited,
-                                  tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
+using tracker_events =
+    event_list<cache_built, call_began, call_ended, lock_waited, batch_prepared, user_hit, batch_committed,
+               bytes_onloaded, bytes_offloaded, bytes_relocated, copies_queued, lease_released, tokens_evicted,
+               tokens_forgotten, write_refused, write_dropped, record_lost, write_delayed, frames_waited,
+               tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata

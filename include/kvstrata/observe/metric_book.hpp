@@ -29,7 +29,7 @@ enum class metric_type : std::uint8_t { counter, gauge, histogram };
   return type == metric_type::counter ? "counter" : type == metric_type::gauge ? "gauge" : "histogram";
 }
 
-/// A name must not begin with a digit; one of a metric follows our prefix, and may have colons.
+/// A name must not begin with a digit; one of a metric follows a prefix, and may have colons.
 [[nodiscard]] constexpr bool is_metric_name(std::string_view name, bool metric) noexcept
 {
   if (name.empty() || (!metric && name.front() >= '0' && name.front() <= '9')) return false;

@@ -32,11 +32,12 @@ namespace kvstrata {
 enum class metrics_format : std::uint8_t { prometheus_text, open_metrics };
 
 /// One exposition, on a stream: one for all caches of a process, which differ in their labels. A metric gets the prefix
-/// "kvstrata_", a counter also the suffix "_total". Samples of one metric come one after another, and its first help
-/// counts. Throws usage_error, before anything is written, for a name that the formats do not allow, a label that occurs
-/// twice, a series that was written before, a metric that is taken up again after another one or with another type, a
-/// metric whose samples have the names of another one's ("x_count" beside the histogram "x"), and anything after
-/// finish(). Whether writing succeeded is the stream's to say. The stream's locale does not matter. Not synchronised.
+/// "kvstrata_", or another one (use_prefix), a counter also the suffix "_total". Samples of one metric come one after
+/// another, and its first help counts. Throws usage_error, before anything is written, for a name that the formats do
+/// not allow, a label that occurs twice, a series that was written before, a metric that is taken up again after
+/// another one or with another type, a metric whose samples have the names of another one's ("x_count" beside the
+/// histogram "x"), and anything after finish(). Whether writing succeeded is the stream's to say. The stream's locale
+/// does not matter. Not synchronised.
 class prometheus_writer
 {
  public:
@@ -46,6 +47,17 @@ class prometheus_writer
       : out_(&out), constant_(std::move(constant)), format_(format)
   {
     detail::metric_book::require_labels("", constant_, {}, false);
+  }
+
+  /// Names of metrics begin with this from now on: those of a server's own with "ranker_", say. Nothing is put in front
+  /// of them where it is empty. Throws usage_error for what no name begins with.
+  void use_prefix(std::string_view prefix)
+  {
+    if (!prefix.empty() && (!detail::is_metric_name(prefix, true) || starts_with_digit(prefix))) {
+      throw usage_error("'" + std::string(prefix) +
+                        "' is no prefix for metrics; letters, digits, _ and : are allowed, but no digit in front");
+    }
+    prefix_ = prefix;
   }
 
   /// Something that only grows while the process lives.
@@ -119,12 +131,14 @@ class prometheus_writer
     sample(family, labels, "", value);
   }
 
-  static std::string full_name(std::string_view name)
+  static bool starts_with_digit(std::string_view name) noexcept { return name.front() >= '0' && name.front() <= '9'; }
+
+  [[nodiscard]] std::string full_name(std::string_view name) const
   {
-    if (!detail::is_metric_name(name, true)) {
+    if (!detail::is_metric_name(name, true) || (prefix_.empty() && starts_with_digit(name))) {
       throw usage_error("'" + std::string(name) + "' is no name for a metric; letters, digits, _ and : are allowed");
     }
-    return std::string("kvstrata_").append(name);
+    return prefix_ + std::string(name);
   }
 
   /// Checks everything, then writes the head of a metric unless it is the one at hand.
@@ -181,6 +195,7 @@ class prometheus_writer
 
   std::ostream* out_;
   prometheus_labels constant_;
+  std::string prefix_ = "kvstrata_";
   metrics_format format_;
   detail::metric_book book_;
   bool finished_ = false;

@@ -9,7 +9,7 @@ namespace kvstrata {
 
 /// What a stream did for a while, in seconds: op_span is one. `name_of(s.kind)` is found where the kind is declared; a
 /// span of the kind "wait" is a stall. Used where they are there: `stream`, so that streams that share a name get rows of
-/// their own, and `pieces`.
+/// their own, `pieces`, and `point`, the first point of the stream behind what it did (0: not known), for arrows to it.
 template <class S>
 concept stream_span = requires(const S& s) {
   { s.stream_name } -> std::convertible_to<std::string_view>;

@@ -7,6 +7,11 @@
 //   cache.tracker().add_spans(device.trace());
 //   cache.tracker().write(file);
 //
+// Where spans have points, each batch whose copies are seen there is a slice of the row "leases", from prepare to the
+// end of what its compute stream had to do when it was released. Arrows lead from it to the copies that were queued for
+// it, and from those that came up on to its last kernel. A staged copy is met in its second stage on the way up, in its
+// copies on the way down.
+//
 // Events of one kind are one mark a call, which has their number and their sums: 900 users who must go for one batch are
 // one "evicted from device". So are those of several calls, and the calls themselves, while virtual time stands still.
 #pragma once
@@ -14,7 +19,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/observe/stream_span.hpp>
-#include <kvstrata/observe/timeline_drawing.hpp>
+#include <kvstrata/observe/timeline_file.hpp>
 #include <kvstrata/observe/timeline_store.hpp>
 #include <kvstrata/observe/trace_event_writer.hpp>
 
@@ -80,8 +85,22 @@ class timeline
       if (call_began_ == end) last.entry = made;
     }
   }
+  void on(const copies_queued& e) noexcept
+  {
+    const std::lock_guard lock(mutex_);
+    kept_.flows.copies(e, kept_.most_entries);
+  }
+  void on(const lease_released& e) noexcept
+  {
+    const std::lock_guard lock(mutex_);
+    kept_.flows.end(e, now());
+  }
   void on(const batch_prepared& e) noexcept
   {
+    {
+      const std::lock_guard lock(mutex_);
+      kept_.flows.begin(e, in_call_ ? call_began_ : now(), kept_.most_entries);
+    }
     mark(mark_kind::batch, {{{"requests", e.requests}},
                             {{"slab_tokens", e.from[0]}},
                             {{"fetched_tokens", std::accumulate(e.from.begin() + 1, e.from.end(), std::uint64_t{0})}},
@@ -131,12 +150,14 @@ class timeline
     for (const auto& s : spans) {
       std::uint64_t number = 0;
       std::uint64_t pieces = 0;
+      std::uint64_t point = 0;
       if constexpr (requires { static_cast<std::uint64_t>(s.stream); }) number = static_cast<std::uint64_t>(s.stream);
       if constexpr (requires { static_cast<std::uint64_t>(s.pieces); }) pieces = static_cast<std::uint64_t>(s.pieces);
+      if constexpr (requires { static_cast<std::uint64_t>(s.point); }) point = static_cast<std::uint64_t>(s.point);
       const std::string_view kind = name_of(s.kind);
       const bool stall = kind == "wait";
       kept_.add({stall ? shape::stall : shape::slice, kept_.stream_row(s.stream_name, number), stall ? "stall" : kind,
-                 s.label},
+                 s.label, 0, static_cast<std::uint32_t>(number), point},
                 s.begin, s.end, {{{"bytes", static_cast<std::uint64_t>(s.bytes)}}, {{"pieces", pieces}}});
     }
   }

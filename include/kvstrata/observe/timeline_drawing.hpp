@@ -4,13 +4,11 @@
 #pragma once
 
 #include <kvstrata/observe/timeline_entry.hpp>
-#include <kvstrata/observe/timeline_store.hpp>
 #include <kvstrata/observe/trace_event_writer.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -83,6 +81,21 @@ class timeline_drawing
     }
   }
 
+  /// Where an entry is in the file.
+  struct place
+  {
+    std::uint32_t row = 0;
+    trace_time begin{};
+    trace_time end{};
+  };
+  [[nodiscard]] place place_of(std::size_t entry) const
+  {
+    const placed& p = order_[where_[entry]];
+    return {first_[(*entries_)[entry].row] + p.lane, p.begin, p.end};
+  }
+  /// The first row that nothing is in.
+  [[nodiscard]] std::uint32_t end_row() const noexcept { return first_.back(); }
+
   /// By how much all was moved, to begin at 0. Nothing is where the times are fit to be shown as they are.
   [[nodiscard]] trace_time moved() const noexcept { return moved_; }
 
@@ -108,6 +121,8 @@ class timeline_drawing
       };
       return key(a) < key(b);
     });
+    where_.resize(order_.size());
+    for (std::size_t i = 0; i < order_.size(); ++i) where_[order_[i].entry] = i;
     trace_time earliest{};
     trace_time last{};
     for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -136,36 +151,9 @@ class timeline_drawing
   const std::vector<timeline_entry>* entries_;
   const std::vector<std::string>* names_;
   std::vector<placed> order_;         // by rows and times
+  std::vector<std::size_t> where_;    // [entry] in order_
   std::vector<std::uint32_t> first_;  // [row], the number of its first lane; one more at the end
   trace_time moved_{};
 };
-
-/// The file. Where events were left out, a mark at the last moment says so.
-inline void draw(const timeline_store& kept, std::ostream& out)
-{
-  std::vector<timeline_entry> entries = kept.entries();
-  const trace_argument left_out{"left_out", kept.left_out()};
-  const trace_argument most_events{"most_events", kept.most_entries};
-  if (left_out.value != 0) {
-    double last = entries.empty() ? 0 : entries.front().end;
-    for (const timeline_entry& e : entries) last = (std::max)(last, e.end);
-    entries.push_back({.begin = last,
-                       .end = last,
-                       .row = timeline_store::cache_row,
-                       .shape = timeline_shape::mark,
-                       .argument_count = 2,
-                       .arguments = {{{left_out}, {most_events}}},
-                       .category = "left out",
-                       .name = "events were left out"});
-  }
-  const std::vector<std::string> names = kept.row_names();
-  const timeline_drawing drawing(entries, names);
-  trace_event_writer to(out, "kvstrata");
-  drawing.draw(to);
-  const auto ns = [](trace_time t) { return static_cast<std::uint64_t>((std::max)(t, trace_time{}).count()); };
-  const trace_argument remarks[] = {
-      left_out, most_events, {"moved_later_ns", ns(drawing.moved())}, {"moved_earlier_ns", ns(-drawing.moved())}};
-  to.finish(remarks);
-}
 
 }  // namespace kvstrata::detail

@@ -30,6 +30,8 @@ struct timeline_entry
   double begin = 0;  ///< seconds
   double end = 0;
   std::uint32_t row = 0;
+  std::uint32_t stream = 0;  ///< of a span
+  std::uint64_t point = 0;   ///< of a span, on its stream; 0: not known
   timeline_shape shape = timeline_shape::slice;
   std::uint8_t argument_count = 0;
   std::uint64_t count = 0;  ///< events that it stands for; 0: not said

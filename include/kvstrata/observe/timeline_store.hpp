@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/observe/timeline_entry.hpp>
+#include <kvstrata/observe/timeline_flows.hpp>
 #include <kvstrata/observe/trace_event_writer.hpp>
 
 #include <algorithm>
@@ -30,11 +31,14 @@ class timeline_store
     std::string_view category;
     std::string_view name;
     std::uint64_t count = 0;
+    std::uint32_t stream = 0;
+    std::uint64_t point = 0;
   };
 
   explicit timeline_store(std::size_t most) noexcept : most_entries(most) {}
 
   std::size_t most_entries;
+  timeline_flows flows;
 
   [[nodiscard]] static bool is_span(double begin, double end) noexcept
   {
@@ -49,6 +53,8 @@ class timeline_store
         timeline_entry e{.begin = begin,
                          .end = end,
                          .row = as.row,
+                         .stream = as.stream,
+                         .point = as.point,
                          .shape = as.shape,
                          .argument_count = static_cast<std::uint8_t>(all.size()),
                          .count = as.count,
@@ -80,6 +86,7 @@ class timeline_store
 
   void clear() noexcept
   {
+    flows.clear();
     entries_.clear();
     streams_.clear();
     left_out_ = 0;

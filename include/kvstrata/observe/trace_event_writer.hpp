@@ -38,6 +38,9 @@ using trace_time = std::chrono::nanoseconds;
                     " s, but times are numbers, and none is more than 4000000000 s away from 0");
 }
 
+/// A station of an arrow from slice to slice. It belongs to the innermost slice of its row that contains its time.
+enum class flow_station : char { begin = 's', step = 't', end = 'f' };
+
 /// One file: rows, then events in any order, then finish(). Times are written as microseconds in steps of a nanosecond.
 /// A time before 0 (Perfetto drops it), an end before its beginning, and seconds that are no trace_time_of() throw
 /// usage_error, and nothing is written. Whether writing succeeded is the stream's to say; its locale does not matter.
@@ -93,6 +96,16 @@ class trace_event_writer
                std::span<const trace_argument> arguments)
   {
     instant(row, category, name, trace_time_of(at), arguments);
+  }
+
+  /// A station of the arrow `id`. Its stations must have one category and one name, and ascend in time: a begin, then
+  /// an end, with steps in between.
+  void flow(flow_station station, std::uint64_t id, std::uint32_t row, std::string_view category, std::string_view name,
+            trace_time at)
+  {
+    std::string text = head(static_cast<char>(station), row, name, at) + ",\"id\":" + std::to_string(id);
+    if (station == flow_station::end) text += ",\"bp\":\"e\"";  // else it would belong to the next slice
+    emit(tail(std::move(text), category, name, {}));
   }
 
   /// Ends the file, with remarks about the whole.

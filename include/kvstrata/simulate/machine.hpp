@@ -32,8 +32,10 @@ struct machine_description
   link_model from_device{};
   copy_kernel_model copy_kernels{};
   model_shape model{};
-  std::uint64_t device_bytes = 0;  ///< of device memory for the KV of users
-  std::uint64_t host_bytes = 0;    ///< of pinned memory for the tier below
+  std::uint64_t device_bytes = 0;     ///< of device memory for the KV of users
+  std::uint64_t host_bytes = 0;       ///< of pinned memory for the tier below
+  double store_bytes_per_second = 0;  ///< that a store below that reads; 0: there is none
+  double store_latency_seconds = 0;   ///< before the first byte of a record
 };
 
 /// Throws config_error when a figure makes no sense.
@@ -46,6 +48,8 @@ inline void check(const machine_description& m)
                                .copy_kernels = m.copy_kernels,
                                .data = false});
   check(machine{.flops_per_second = m.flops_per_second});
+  detail::require_figure("machine", "store_bytes_per_second", m.store_bytes_per_second);
+  detail::require_figure("machine", "store_latency_seconds", m.store_latency_seconds);
   if (m.model.hidden == 0) throw config_error("machine.model.hidden", 0, "it must be at least 1");
   if (m.device_bytes == 0) throw config_error("machine.device_bytes", 0, "users' KV needs room on the device");
 }

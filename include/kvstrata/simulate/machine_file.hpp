@@ -17,8 +17,10 @@
 // layers, kv_heads, head_dim, element    the shape of the model's KV; element is f32, f16, bf16, fp8_e4m3, ...
 // hidden, candidates                     the hidden size; tokens that each request has scored besides its history
 // device_gib, host_gib                   memory for users' KV on the device and in pinned memory below it
+// store_gb_per_second                    10^9 bytes/s that a store below reads; absent: there is none
+// store_us_per_read                      before the first byte of a record
 //
-// Every key must be there once. See tools/sim/machines.
+// Every key but the store's must be there, and none twice. See tools/sim/machines.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -48,9 +50,10 @@ struct machine_key
   double most;
   bool whole;
   void (*set)(machine_description&, double);
+  bool optional = false;
 };
 
-inline constexpr std::array<machine_key, 18> machine_keys{{
+inline constexpr std::array<machine_key, 20> machine_keys{{
     {"effective_tflops", 1e-6, 1e6, false, [](machine_description& m, double v) { m.flops_per_second = v * 1e12; }},
     {"to_device_gb_per_second", 1e-3, 1e6, false,
      [](machine_description& m, double v) { m.to_device.bytes_per_second = v * 1e9; }},
@@ -86,6 +89,10 @@ inline constexpr std::array<machine_key, 18> machine_keys{{
      [](machine_description& m, double v) { m.device_bytes = static_cast<std::uint64_t>(v * 0x1p30); }},
     {"host_gib", 0, 1e9, false,
      [](machine_description& m, double v) { m.host_bytes = static_cast<std::uint64_t>(v * 0x1p30); }},
+    {"store_gb_per_second", 1e-3, 1e6, false,
+     [](machine_description& m, double v) { m.store_bytes_per_second = v * 1e9; }, true},
+    {"store_us_per_read", 0, 1e6, false, [](machine_description& m, double v) { m.store_latency_seconds = v / 1e6; },
+     true},
 }};
 
 [[nodiscard]] inline std::string plain_number(double value)
@@ -156,6 +163,7 @@ inline constexpr std::array<machine_key, 18> machine_keys{{
     else machine_keys[which].set(out, detail::machine_value(machine_keys[which], value, lines));
   }
   for (std::size_t k = 0; k < line_of.size(); ++k) {
+    if (k < machine_keys.size() && machine_keys[k].optional) continue;
     if (line_of[k] == 0) lines.fail_whole("the key " + std::string(key_name(k)) + " is missing");
   }
   check(out);

@@ -39,6 +39,7 @@ struct served_batch
   double began = 0;  ///< on the device's clock
   double ended = 0;
   bool warm_up = false;                      ///< it is not in the report
+  std::uint32_t stream = 0;                  ///< which of the compute streams it was on
   std::span<const served_request> requests;  ///< as they came
   std::span<const answer_sums> answers;      ///< one a user
 };

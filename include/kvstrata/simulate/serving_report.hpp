@@ -61,13 +61,14 @@ inline void check(const serving_options& options)
 /// Of the requests after the warm-up. Seconds are virtual.
 struct serving_report
 {
+  std::uint32_t streams = 1;  ///< that computed
   std::uint64_t requests = 0;
   std::uint64_t batches = 0;
   std::uint64_t merged = 0;     ///< of the requests: shared the answer of another of their user in their batch
   std::uint64_t unserved = 0;   ///< larger than the slab: computed beside the cache
   double seconds = 0;           ///< from the first one's batch until all were answered
-  double busy_seconds = 0;      ///< of these, batches were served
-  double stalled_seconds = 0;   ///< of these, the model stood still for copies
+  double busy_seconds = 0;      ///< of these, batches were served; of all streams together
+  double stalled_seconds = 0;   ///< of these, the model stood still for copies; of all streams
   double arriving_seconds = 0;  ///< open loop: from the first one's batch until the last request came
   double drain_seconds = 0;     ///< open loop: from then until all were answered
   double longest_seconds = 0;   ///< of a batch

@@ -7,6 +7,10 @@
 //
 // A batch is served when the one before is done. It takes the requests in their order up to its size, in an open loop those
 // that have come by then. Requests of one user in it share an answer and count as merged (simulate/request_batch.hpp).
+//
+// Several workers, each with a compute stream of its own, share the cache: a batch goes to the first who is free. Where
+// the device says so (emulated_device_config::share_compute) their kernels take turns at the multiprocessors; else each
+// computes as if it had a GPU of its own.
 #pragma once
 
 #include <kvstrata/books/stats.hpp>
@@ -19,12 +23,13 @@
 #include <kvstrata/simulate/request_batch.hpp>
 #include <kvstrata/simulate/serving_observer.hpp>
 #include <kvstrata/simulate/serving_report.hpp>
+#include <kvstrata/simulate/serving_worker.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,13 +45,10 @@ class serving_simulator
 {
  public:
   /// Throws usage_error when the device passes real time, config_error when the costs make no sense or are of a model
-  /// with another number of layers.
-  serving_simulator(emulated_device& device, Cache& cache, const cost_model& cost, token_count candidates)
-      : device_(&device),
-        cache_(&cache),
-        cost_(cost),
-        candidates_(candidates),
-        compute_(device.create_stream("compute"))
+  /// with another number of layers, or there is no worker.
+  serving_simulator(emulated_device& device, Cache& cache, const cost_model& cost, token_count candidates,
+                    std::uint32_t streams = 1)
+      : device_(&device), cache_(&cache), cost_(cost), candidates_(candidates), crew_(device, streams)
   {
     check(cost);
     if (cost.layers != cache.shape().layers) {
@@ -56,14 +58,14 @@ class serving_simulator
     device.advance_host(0);
   }
 
-  /// Serves a batch of distinct users now and waits in virtual time until the model is done. `ahead`: who waits behind
-  /// them; what the levels below the slab have of these is brought up meanwhile. A batch that does not fit is halved. Returns the
-  /// seconds it took.
+  /// Serves a batch of distinct users on the first stream now and waits in virtual time until the model is done.
+  /// `ahead`: who waits behind them; what the levels below the slab have of these is brought up meanwhile. A batch that
+  /// does not fit is halved. Returns the seconds it took.
   double serve(std::span<const request> batch, std::span<const request> ahead = {})
   {
     const double begin = device_->now();
-    carry_out(batch, ahead);
-    device_->wait_sync(device_->record(compute_));
+    carry_out(crew_.first(), batch, ahead);
+    device_->wait_sync(device_->record(crew_.first().compute));
     return device_->now() - begin;
   }
 
@@ -73,28 +75,39 @@ class serving_simulator
   [[nodiscard]] serving_report run(Next&& next, const serving_options& options, Observe&& observe = {})
   {
     check(options);
+    crew_.forget();
     const bool open = options.load == serving_load::open_loop;
     const double start = device_->now();
     std::uint64_t seen = 0;
     bool counts = false;
     mark from;
     serving_report out;
+    out.streams = static_cast<std::uint32_t>(crew_.all().size());
     request_batch batch(options.batch_size);
     double latest = 0;
     std::deque<arrival> line;  // read, and not yet in a batch
     const auto come = [&] {
       std::optional<arrival> one = next();
       if (!one) return false;
-      if (open) latest = checked_time(one->seconds, latest);
+      if (open) latest = detail::checked_arrival(one->seconds, latest);
       line.push_back(*one);
       return true;
     };
     std::vector<request> ahead;
     while (!line.empty() || come()) {
+      worker* const who = crew_.free_one();
+      if (who == nullptr) {
+        finish_one(out, observe);
+        continue;
+      }
       double now = device_->now();
       if (open && start + line.front().seconds > now) {
         const double until = start + line.front().seconds;
-        device_->advance_host(until - now);
+        if (!crew_.is_free()) {
+          if (finish_one(out, observe, until)) continue;
+        } else {
+          device_->advance_host(until - now);
+        }
         now = until;  // the clock may have rounded it
       }
       if (!counts && seen >= options.warm_up) {
@@ -102,11 +115,11 @@ class serving_simulator
         from = here();
       }
       batch.clear();
-      asked_.clear();
+      who->asked.clear();
       const auto has_come = [&](const arrival& one) { return !open || start + one.seconds <= now; };
       while (!batch.full() && (!line.empty() || come()) && has_come(line.front())) {
         const arrival& one = line.front();
-        asked_.push_back({one.asked, open ? start + one.seconds : now, batch.add(one.asked)});
+        who->asked.push_back({one.asked, open ? start + one.seconds : now, batch.add(one.asked)});
         line.pop_front();
       }
       ahead.clear();
@@ -114,17 +127,13 @@ class serving_simulator
              has_come(line[ahead.size()])) {
         ahead.push_back(line[ahead.size()].asked);
       }
-      const double took = serve_observed(batch.requests(), ahead, !counts, observe);
-      seen += asked_.size();
-      if (!counts) continue;
-      out.merged += batch.merged();
-      count_batch(out, took);
-      for (const served_request& one : asked_) {
-        out.latencies.push_back((std::max)(device_->now() - one.arrived, 0.0));
-      }
+      seen += who->asked.size();
+      if (counts) out.merged += batch.merged();
+      begin_batch<Observe>(*who, batch.requests(), ahead, !counts, out);
     }
+    while (!crew_.is_free()) finish_one(out, observe);
     if (!counts) return out;
-    report(out, from, here());
+    mark::report(out, from, here());
     if (open) {
       out.arriving_seconds = (std::max)(start + latest - from.seconds, 0.0);
       out.drain_seconds = out.seconds - out.arriving_seconds;
@@ -132,11 +141,13 @@ class serving_simulator
     return out;
   }
 
-  /// Serves these batches one after the other, each while the next `queued` ones wait behind it and are prefetched.
+  /// Serves these batches one after the other on the first stream, each while the next `queued` ones wait behind it and
+  /// are prefetched.
   template <serving_observer Observe = no_serving_observer>
   [[nodiscard]] serving_report run_batches(std::span<const std::vector<request>> batches, std::size_t queued = 0,
                                            Observe&& observe = {})
   {
+    crew_.forget();
     const mark from = here();
     serving_report out;
     std::vector<request> ahead;
@@ -145,42 +156,19 @@ class serving_simulator
       for (std::size_t next = b + 1; next <= b + queued && next < batches.size(); ++next) {
         ahead.insert(ahead.end(), batches[next].begin(), batches[next].end());
       }
-      asked_.clear();
-      for (const request& one : batches[b]) asked_.push_back({one, device_->now(), asked_.size()});
-      const double took = serve_observed(batches[b], ahead, false, observe);
-      count_batch(out, took);
-      out.latencies.insert(out.latencies.end(), batches[b].size(), took);
+      worker& who = crew_.first();
+      who.asked.clear();
+      for (const request& one : batches[b]) who.asked.push_back({one, device_->now(), who.asked.size()});
+      begin_batch<Observe>(who, batches[b], ahead, false, out);
+      finish_one(out, observe);
     }
-    report(out, from, here());
+    mark::report(out, from, here());
     return out;
   }
 
  private:
-  static double checked_time(double seconds, double before)
-  {
-    if (seconds >= before && std::isfinite(seconds)) return seconds;
-    if (seconds >= 0 && seconds < before) {
-      throw usage_error("the arrivals go back in time, from " + std::to_string(before) + " s to " +
-                        std::to_string(seconds) + " s; sort them");
-    }
-    throw usage_error("a request arrives at " + std::to_string(seconds) +
-                      " s, but it must be a finite number, at least 0");
-  }
-
-  /// Everything that only grows.
-  struct mark
-  {
-    double seconds = 0;
-    double stalled = 0;
-    std::uint64_t batches = 0;
-    std::uint64_t unserved = 0;
-    by_level<std::uint64_t> served{};
-    std::uint64_t computed = 0;
-    std::uint64_t recomputed = 0;
-    std::uint64_t dropped = 0;
-    std::uint64_t up = 0;
-    std::uint64_t down = 0;
-  };
+  using worker = detail::serving_worker;
+  using mark = detail::serving_mark;
 
   [[nodiscard]] mark here() const
   {
@@ -188,60 +176,67 @@ class serving_simulator
     const auto done = device_->stats();
     const cache_stats s = cache_->stats();
     now.seconds = device_->now();
-    now.stalled = done.streams[static_cast<std::size_t>(compute_)].stall_seconds;
+    for (const worker& one : crew_.all()) {
+      now.stalled += done.streams[static_cast<std::size_t>(one.compute)].stall_seconds;
+    }
     for (level_index i = 0; i < s.depth; ++i) now.dropped += s.levels[i].dropped_tokens;
     now.up = done.to_device.bytes;
     now.down = done.from_device.bytes;
     return now;
   }
 
-  static void report(serving_report& out, const mark& from, const mark& to)
-  {
-    out.requests = out.latencies.size();
-    out.batches = to.batches - from.batches;
-    out.unserved = to.unserved - from.unserved;
-    out.seconds = to.seconds - from.seconds;
-    out.stalled_seconds = to.stalled - from.stalled;
-    for (level_index i = 0; i < most_levels; ++i) out.served_tokens[i] = to.served[i] - from.served[i];
-    out.computed_tokens = to.computed - from.computed;
-    out.recomputed_tokens = to.recomputed - from.recomputed;
-    out.dropped_tokens = to.dropped - from.dropped;
-    out.onload_bytes = to.up - from.up;
-    out.offload_bytes = to.down - from.down;
-  }
-
-  /// A batch that answers asked_.
+  /// A batch that answers who.asked goes on the worker's stream.
   template <class Observe>
-  double serve_observed(std::span<const request> batch, std::span<const request> ahead, bool warm_up, Observe& observe)
+  void begin_batch(worker& who, std::span<const request> batch, std::span<const request> ahead, bool warm_up,
+                   serving_report& out)
   {
-    constexpr bool told = observes_serving<std::remove_cvref_t<Observe>>;
-    looked_on_ = told;
-    sums_.clear();
-    const double began = device_->now();
-    const double took = serve(batch, ahead);
+    who.looked_on = observes_serving<std::remove_cvref_t<Observe>>;
+    who.sums.clear();
+    who.warm_up = warm_up;
+    who.began = device_->now();
+    who.latencies = out.latencies.size();
+    if (!warm_up) out.latencies.resize(out.latencies.size() + who.asked.size());
+    carry_out(who, batch, ahead);
+    who.looked_on = false;
+    who.done = device_->record(who.compute);
+    who.busy = true;
     ++at_.batches;
-    looked_on_ = false;
-    if constexpr (told) {
-      observe(served_batch{
-          .began = began, .ended = device_->now(), .warm_up = warm_up, .requests = asked_, .answers = sums_});
-    }
-    return took;
   }
 
-  static void count_batch(serving_report& out, double took)
+  /// Waits for the next batch that is done, but not beyond `until`. Is one done?
+  template <class Observe>
+  bool finish_one(serving_report& out, Observe& observe, double until = std::numeric_limits<double>::infinity())
   {
+    worker* const found = crew_.next_done(until);
+    if (found == nullptr) return false;
+    worker& who = *found;
+    const double ended = device_->now();
+    if constexpr (observes_serving<std::remove_cvref_t<Observe>>) {
+      observe(served_batch{.began = who.began,
+                           .ended = ended,
+                           .warm_up = who.warm_up,
+                           .stream = crew_.number_of(who),
+                           .requests = who.asked,
+                           .answers = who.sums});
+    }
+    if (who.warm_up) return true;
+    const double took = ended - who.began;
     out.busy_seconds += took;
     out.longest_seconds = (std::max)(out.longest_seconds, took);
+    for (std::size_t i = 0; i < who.asked.size(); ++i) {
+      out.latencies[who.latencies + i] = (std::max)(ended - who.asked[i].arrived, 0.0);
+    }
+    return true;
   }
 
-  void carry_out(std::span<const request> batch, std::span<const request> ahead)
+  void carry_out(worker& who, std::span<const request> batch, std::span<const request> ahead)
   {
     if (batch.empty()) return;
     try {
-      if (auto lease = cache_->prepare(batch, compute_)) {
-        count(lease->plan());
+      if (auto lease = cache_->prepare(batch, who.compute)) {
+        count(who, lease->plan());
         for (const request& r : ahead) static_cast<void>(cache_->prefetch(r));
-        queue_model(*device_, compute_, *lease, cost_, candidates_);
+        queue_model(*device_, who.compute, *lease, cost_, candidates_);
         lease->commit();
         lease->release();
         return;
@@ -249,27 +244,27 @@ class serving_simulator
     } catch (const capacity_error&) {  // larger than the slab
     }
     if (batch.size() > 1) {
-      carry_out(batch.first(batch.size() / 2), {});
-      carry_out(batch.subspan(batch.size() / 2), ahead);
+      carry_out(who, batch.first(batch.size() / 2), {});
+      carry_out(who, batch.subspan(batch.size() / 2), ahead);
       return;
     }
     ++at_.unserved;
     const token_interval all[] = {window_of(batch.front())};
     at_.computed += all[0].size();
-    if (looked_on_) sums_.push_back({.computed = all[0].size(), .unserved = true});
+    if (who.looked_on) who.sums.push_back({.computed = all[0].size(), .unserved = true});
     const double seconds = cost_.layers * layer_seconds(cost_, candidates_, all, all[0].end, all[0].begin);
-    device_->launch(compute_, {.label = "unserved", .seconds = seconds}, [] {});
+    device_->launch(who.compute, {.label = "unserved", .seconds = seconds}, [] {});
   }
 
-  void count(const batch_plan& plan)
+  void count(worker& who, const batch_plan& plan)
   {
     for (const request_plan& r : plan.requests) {
       const token_sources came = sources_of(plan.pieces_of(r));
       for (level_index i = 0; i < most_levels; ++i) at_.served[i] += came.from[i];
       at_.computed += came.computed;
       at_.recomputed += r.recomputed.size();
-      if (looked_on_) {
-        sums_.push_back({.served = came.from, .computed = came.computed, .recomputed = r.recomputed.size()});
+      if (who.looked_on) {
+        who.sums.push_back({.served = came.from, .computed = came.computed, .recomputed = r.recomputed.size()});
       }
     }
   }
@@ -278,11 +273,8 @@ class serving_simulator
   Cache* cache_;
   cost_model cost_;
   token_count candidates_;
-  stream_id compute_;
+  detail::serving_crew crew_;
   mark at_;
-  std::vector<served_request> asked_;  // that the batch answers
-  bool looked_on_ = false;
-  std::vector<answer_sums> sums_;  // by the batch's users, where somebody looks on
 };
 
 }  // namespace kvstrata

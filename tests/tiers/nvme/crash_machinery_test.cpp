@@ -36,7 +36,7 @@ crash_run_config toy_run(std::uint64_t seed, bool durable)
   c.walk.done_is_durable = durable;
   c.walk.keys = 3;
   c.walk.shape.token_bytes = 256;
-  c.cuts.one_in = 6;
+  c.cuts.one_in = 10;
   return c;
 }
 
@@ -73,7 +73,6 @@ TEST_CASE("crash machinery: a store that keeps its word passes")
     CHECK(report.faults() == 0);
     CHECK(report.states > 100);
     CHECK(report.got > 100);
-    WARN(report.text());
   }
 }
 
@@ -83,7 +82,6 @@ TEST_CASE("crash machinery: it sees each mistake of a store")
   const auto check = [](const check_report& report, std::uint64_t kind, const char* what) {
     INFO(what << ": " << report.text());
     CHECK(kind != 0);
-    WARN(what << ": " << report.text());
   };
   check_report r = seen(toy_fault::forgets_to_flush, false);
   check(r, r.lost + r.erased, "forgets to flush");
@@ -94,11 +92,11 @@ TEST_CASE("crash machinery: it sees each mistake of a store")
   r = seen(toy_fault::checks_no_heads, false);
   check(r, r.faults(), "checks no heads");
   r = seen(toy_fault::writes_no_erasures, false);
-  check(r, r.erased, "writes no erasures");
+  check(r, r.erased + r.stale, "writes no erasures");
   r = seen(toy_fault::flushes_no_erasures, false);
-  check(r, r.erased, "flushes no erasures");
+  check(r, r.erased + r.stale, "flushes no erasures");
   r = seen(toy_fault::older_wins, true);
-  check(r, r.stale, "older wins");
+  check(r, r.stale + r.lost, "older wins");
   const auto seen_with_errors = [](toy_fault fault) {
     check_report all;
     for (std::uint64_t n = 0; n < 60 && all.faults() == 0; n += 3) {
@@ -111,7 +109,7 @@ TEST_CASE("crash machinery: it sees each mistake of a store")
   r = seen_with_errors(toy_fault::goes_on_in_a_gap);
   check(r, r.lost + r.stale + r.erased, "goes on in a gap");
   r = seen(toy_fault::overwrites_in_place, false);
-  check(r, r.lost, "overwrites in place");
+  check(r, r.lost + r.stale, "overwrites in place");
   r = seen(toy_fault::drops_all_it_doubts, false);
   check(r, r.lost, "drops all it doubts");
   r = seen(toy_fault::forgets_the_header, false);
@@ -154,7 +152,6 @@ TEST_CASE(
     INFO(n << ": " << all.text());
     REQUIRE(all.faults() == 0);
   }
-  WARN(all.text());
   check_report trusting;
   for (std::uint64_t n = 1; n < 60 && trusting.faults() == 0; n += 3)
     trusting.add(with_errors(toy_fault::flushes_again, n));

@@ -2,11 +2,11 @@
 #include "support/catch.hpp"
 #include "support/effort.hpp"
 #include "tiers/nvme/crash_program.hpp"
-#include "tiers/nvme/temp_store.hpp"
+#include "tiers/nvme/scratch_files.hpp"
 
 TEST_CASE("nvme_file after kill -9: all that was durable, nothing erased, no wrong byte, no hang")
 {
-  const kvstrata_test::temp_folder folder;
+  const kvstrata_test::scratch_files folder;
   kvstrata_test::crash_program_config c;
   c.kills = 2 * kvstrata_test::effort;
   c.seed = 7;

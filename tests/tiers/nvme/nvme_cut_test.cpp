@@ -83,9 +83,8 @@ check_report crashes(const file_shape& shape, const crash_run_config& c)
   return run_crashes(file_subject<Engine>{shape}, c);
 }
 
-}  // namespace
-
-TEST_CASE("nvme_file after a crash at any moment: all that was durable, nothing else")
+/// One state in so many of those that a crash may leave.
+void crash_at_any_moment(std::size_t one_in)
 {
   for (const auto when : {put_done::written, put_done::durable}) {
     check_report all;
@@ -96,16 +95,15 @@ TEST_CASE("nvme_file after a crash at any moment: all that was durable, nothing 
       if (seed % 4 == 2) shape.paths = 3;
       if (seed % 5 == 4) shape.known_headers = 1;
       crash_run_config c = run_of(shape, seed);
-      c.cuts.one_in = 8;
+      c.cuts.one_in = one_in;
       all.add(crashes(shape, c));
       INFO("seed " << seed << ", durable " << (when == put_done::durable) << ": " << all.text());
       REQUIRE(all.faults() == 0);
     }
-    WARN(all.text());
   }
 }
 
-TEST_CASE("nvme_file after a crash in a store that makes room: nothing wrong, nothing erased, nothing old")
+void crash_while_making_room(std::size_t one_in)
 {
   check_report all;
   for (std::uint64_t seed = 1; seed <= 2U * effort; ++seed) {
@@ -115,12 +113,24 @@ TEST_CASE("nvme_file after a crash in a store that makes room: nothing wrong, no
     crash_run_config c = run_of(shape, seed);
     c.walk.may_evict = true;
     c.steps = 150;
-    c.cuts.one_in = 20;
+    c.cuts.one_in = one_in;
     all.add(crashes(shape, c));
     INFO("seed " << seed << ": " << all.text());
     REQUIRE(all.faults() == 0);
   }
-  WARN(all.text());
+}
+
+}  // namespace
+
+TEST_CASE("nvme_file after a crash at any moment: all that was durable, nothing else") { crash_at_any_moment(64); }
+TEST_CASE("nvme_file after a crash in a store that makes room: nothing wrong, nothing erased, nothing old")
+{
+  crash_while_making_room(256);
+}
+TEST_CASE("nvme_file after crashes, in full: minutes", "[.full]")
+{
+  crash_at_any_moment(8);
+  crash_while_making_room(20);
 }
 
 TEST_CASE("nvme_file with errors of the disk at every place: nothing is wrong, what is said to be durable is")
@@ -139,7 +149,6 @@ TEST_CASE("nvme_file with errors of the disk at every place: nothing is wrong, w
     INFO(n << ": " << all.text());
     REQUIRE(all.faults() == 0);
   }
-  WARN(all.text());
 }
 
 TEST_CASE("nvme_file on an engine that breaks its word: these tests see it")

@@ -5,12 +5,12 @@
 
 #include "tiers/nvme/crash_check.hpp"
 #include "tiers/nvme/memory_disk.hpp"
+#include "tiers/nvme/toy_blocks.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/tiers/nvme/io/medium_config.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -20,24 +20,6 @@
 #include <vector>
 
 namespace kvstrata_test {
-
-enum class toy_fault {
-  none,
-  forgets_to_flush,       ///< flush() is done when all is written
-  done_before_written,    ///< a put that should be durable is flushed before it is written
-  checks_no_bodies,       ///< what lies there is what was put
-  checks_no_heads,        ///< a head of which a part is there is a head
-  writes_no_erasures,     ///< they are known to memory only
-  flushes_no_erasures,    ///< they are written behind the flush
-  older_wins,             ///< of two lives the one that lies behind counts, whenever it was put
-  stops_at_a_gap,         ///< recovery ends at the first block that is none of ours
-  goes_on_in_a_gap,       ///< ... and new records are written from there on
-  overwrites_in_place,    ///< a new life takes the place of the old one
-  drops_all_it_doubts,    ///< one bad record, and all of the sequence is gone
-  forgets_the_header,     ///< what was vouched for is not kept
-  never_ends_a_torn_get,  ///< tries for ever to read what is bad
-  flushes_again,          ///< takes the flush after one that failed for that of all
-};
 
 struct toy_store_config
 {
@@ -123,20 +105,10 @@ class toy_store
   }
 
  private:
+  using head = toy_head;
+
   static constexpr std::size_t block = kvstrata::nvme::block_bytes;
   static constexpr std::size_t head_at = sector_bytes - 56;  // of a block: in two sectors, so that it may be torn
-  struct head
-  {
-    enum kind_of : std::uint64_t { record = 0x746f79726563, erasure = 0x746f79657261 };
-
-    std::uint64_t kind = 0;
-    std::uint64_t order = 0;
-    kvstrata::sequence_key key{};
-    kvstrata::record_header header{};
-    std::uint64_t bytes = 0;
-    std::uint64_t body_sum = 0;
-    std::uint64_t sum = 0;  // of all before it
-  };
   struct job
   {
     kvstrata::event point{};
@@ -152,25 +124,6 @@ class toy_store
     kvstrata::record_header header{};
     std::vector<kept> pages;  // who gives each
   };
-  struct aligned_bytes
-  {
-    explicit aligned_bytes(std::size_t bytes)
-        : data(static_cast<std::byte*>(std::aligned_alloc(block, rounded(bytes))), &std::free), size(rounded(bytes))
-    {
-      std::memset(data.get(), 0, size);
-    }
-    std::unique_ptr<std::byte, void (*)(void*)> data;
-    std::size_t size;
-  };
-
-  [[nodiscard]] static std::size_t rounded(std::size_t bytes) { return (bytes + block - 1) / block * block; }
-  [[nodiscard]] static std::uint64_t sum_of(const void* data, std::size_t bytes)
-  {
-    std::uint64_t x = 0xcbf29ce484222325U;
-    for (std::size_t i = 0; i < bytes; ++i) x = (x ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3U;
-    return x;
-  }
-  [[nodiscard]] static std::uint64_t sum_of(const head& of) { return sum_of(&of, offsetof(head, sum)); }
   [[nodiscard]] bool has(toy_fault fault) const noexcept { return config_.fault == fault; }
 
   template <class Work>
@@ -184,7 +137,7 @@ class toy_store
     return kvstrata::store_promise{one->point, numbers_};
   }
 
-  int move(kvstrata::nvme::block_io::kind what, std::uint64_t at, aligned_bytes& bytes)
+  int move(kvstrata::nvme::block_io::kind what, std::uint64_t at, toy_bytes& bytes)
   {
     const kvstrata::nvme::memory_piece piece{bytes.data.get(), bytes.size};
     kvstrata::nvme::block_io io{what, at * block, {&piece, 1}, 0};
@@ -193,26 +146,26 @@ class toy_store
   }
   [[nodiscard]] int write_head(head mine, std::uint64_t at)
   {
-    aligned_bytes bytes(block);
-    mine.sum = sum_of(mine);
+    toy_bytes bytes(block);
+    mine.sum = toy_sum_of(mine);
     std::memcpy(bytes.data.get() + head_at, &mine, sizeof mine);
     return move(kvstrata::nvme::block_io::kind::write, at, bytes);
   }
 
   void put_now(job& j, head mine, const std::vector<kvstrata::io_piece>& pieces)
   {
-    aligned_bytes body(mine.bytes);
+    toy_bytes body(mine.bytes);
     std::size_t done = 0;
     for (const auto& piece : pieces) {
       std::memcpy(body.data.get() + done, piece.data, piece.bytes);
       done += piece.bytes;
     }
-    mine.body_sum = sum_of(body.data.get(), body.size);
+    mine.body_sum = toy_sum_of(body.data.get(), body.size);
     if (has(toy_fault::forgets_the_header)) mine.header.vouched_hash = 0;
     std::uint64_t at = next_;
     const auto old = records_.find(mine.key);
     const bool in_place = has(toy_fault::overwrites_in_place) && old != records_.end() && !old->second.empty() &&
-                          rounded(old->second.back().is.bytes) == body.size;
+                          toy_rounded(old->second.back().is.bytes) == body.size;
     if (in_place) at = old->second.back().at;
     else next_ += 1 + body.size / block;
     if ((at + 1) * block + body.size > engine_->bytes()) return fail(j);
@@ -235,9 +188,9 @@ class toy_store
     const kvstrata::page_interval pages = pages_of(wanted, header.page_tokens);
     for (kvstrata::page_count p = pages.begin; p < pages.end; ++p) {
       const kept& from = all.pages[p - all.header.pages().begin];
-      aligned_bytes body(from.is.bytes);
+      toy_bytes body(from.is.bytes);
       const bool read = move(kvstrata::nvme::block_io::kind::read, from.at + 1, body) == 0;
-      if (!read || (!has(toy_fault::checks_no_bodies) && sum_of(body.data.get(), body.size) != from.is.body_sum)) {
+      if (!read || (!has(toy_fault::checks_no_bodies) && toy_sum_of(body.data.get(), body.size) != from.is.body_sum)) {
         j.why = read ? kvstrata::loss::checksum : kvstrata::loss::io_error;
         if (!has(toy_fault::never_ends_a_torn_get)) drop(from);
         return;
@@ -273,7 +226,6 @@ class toy_store
     return !unsure_;
   }
   static void fail(job& j) { j.why = kvstrata::loss::io_error; }
-
   void add(const kept& one)
   {
     std::vector<kept>& mine = records_[one.is.key];
@@ -316,12 +268,12 @@ class toy_store
   {
     bool gap = false;
     for (std::uint64_t at = 0; at < engine_->bytes() / block;) {
-      aligned_bytes bytes(block);
+      toy_bytes bytes(block);
       head mine;
       static_cast<void>(move(kvstrata::nvme::block_io::kind::read, at, bytes));
       std::memcpy(static_cast<void*>(&mine), bytes.data.get() + head_at, sizeof mine);
       const bool is_one = mine.kind == head::record || mine.kind == head::erasure;
-      if (!is_one || (!has(toy_fault::checks_no_heads) && mine.sum != sum_of(mine))) {
+      if (!is_one || (!has(toy_fault::checks_no_heads) && mine.sum != toy_sum_of(mine))) {
         if (has(toy_fault::stops_at_a_gap)) return;
         gap = true;
         ++at;
@@ -330,7 +282,7 @@ class toy_store
       orders_ = (std::max)(orders_, mine.order);
       if (mine.kind == head::erasure) forget(mine.key, mine.order);
       else if (mine.order > erased_[mine.key]) add({mine, at});
-      at += 1 + (mine.kind == head::record ? rounded(mine.bytes) / block : 0);
+      at += 1 + (mine.kind == head::record ? toy_rounded(mine.bytes) / block : 0);
       if (!gap || !has(toy_fault::goes_on_in_a_gap)) next_ = at;
     }
   }

@@ -39,11 +39,11 @@ class span_keeper
     s.spans.cancel(began);
   }
 
-  /// The operation has been queued behind `began`.
+  /// The operation has been queued behind `began`, and the stream's line knows of it.
   [[nodiscard]] call_result end(lane& s, cudaEvent_t began, const work& what)
   {
     const std::string_view label = what.label.empty() ? kvstrata::name_of(what.kind) : what.label;
-    op_span span{s.id, s.name, std::string(label), what.kind, 0, 0, what.bytes, what.pieces};
+    op_span span{s.id, s.name, std::string(label), what.kind, 0, 0, what.bytes, what.pieces, s.line.last() + 1};
     const std::lock_guard lock(s.queueing);
     const call_result result = s.spans.end(s.stream.get(), began, std::move(span));
     if (result) harvest(s, 2);  // one comes, two may go

@@ -121,6 +121,14 @@ class checked_queues final : public memory_watcher
     require(*scheduler_, point);
     return scheduler_->wait_sync(point);
   }
+  /// Virtual time: until one has come to pass, or `until`.
+  std::optional<std::size_t> wait_any_sync(std::span<const event> points, double until)
+  {
+    for (const event point : points) require(*scheduler_, point);
+    const std::optional<std::size_t> found = scheduler_->wait_any(points, until);
+    if (found) host_waited(points[*found]);
+    return found;
+  }
   /// What is waited for has come to pass.
   void host_waited(event point)
   {

@@ -71,8 +71,12 @@ struct emulated_device_config
                                 ///< legal interleavings
   bool reorder_copies = false;  ///< virtual time: a link serves what waits for it in an order drawn from the seed, not
                                 ///< first come, first served; copies of one stream keep their order
-  bool data = true;             ///< false (virtual time only): memory is reserved but not backed; copies and kernels
-                                ///< cost time and have no effect
+  bool share_compute =
+      false;         ///< virtual time: kernels of all streams run one at a time, in the order in which they are
+                     ///< ready, as copies on a link do; else they run side by side as if each were alone.
+                     ///< Kernels that copy are not among them
+  bool data = true;  ///< false (virtual time only): memory is reserved but not backed; copies and kernels
+                     ///< cost time and have no effect
   bool check_ordering = false;  ///< report unordered conflicting accesses: violations()
   bool poison_freed = false;    ///< poison() fills with 0xFF (NaN in every floating-point type), and so does freeing
   bool trace = false;           ///< keep the span of every operation and every stall: trace()
@@ -128,6 +132,9 @@ inline void check(const emulated_device_config& config)
   }
   if (config.reorder_copies) {
     throw config_error("emulated_device.reorder_copies", "true", "links only serve out of turn in virtual time");
+  }
+  if (config.share_compute) {
+    throw config_error("emulated_device.share_compute", "true", "kernels only take their turns in virtual time");
   }
   if (!config.data) {
     throw config_error("emulated_device.data", "false", "data can only be switched off in virtual time");

@@ -45,7 +45,7 @@ class link_account
   std::atomic<double> free_at_{0};
 };
 
-/// Virtual time: who waits for one link.
+/// Virtual time: who waits for one link, or for the multiprocessors where kernels share them.
 class link_queue
 {
  public:

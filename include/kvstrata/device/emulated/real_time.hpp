@@ -121,6 +121,8 @@ class real_time final : public scheduler
     return now() - begin;
   }
 
+  std::optional<std::size_t> wait_any(std::span<const event>, double) override { return std::nullopt; }
+
   [[nodiscard]] double now() const override
   {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
@@ -207,7 +209,7 @@ class real_time final : public scheduler
           real_lane::add(s.busy, end - begin);
           if (held.seconds() > 0) spans_.keep([&] { return span_of(held, id, s.name, stream_name(held.cause)); });
           spans_.keep([&]() -> op_span {
-            return {id, s.name, std::move(label), next.kind, begin, end, next.bytes, next.pieces};
+            return {id, s.name, std::move(label), next.kind, begin, end, next.bytes, next.pieces, next.sequence};
           });
         }
         s.publish(next.sequence);

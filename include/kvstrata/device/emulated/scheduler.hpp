@@ -6,9 +6,11 @@
 #include <kvstrata/device/event.hpp>
 #include <kvstrata/device/sticky_failure.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +53,10 @@ class scheduler
   /// Waits for the event. Seconds the host waited; empty when the event was complete already. Throws usage_error when the
   /// event hangs on a promise that is not kept.
   virtual std::optional<double> wait_sync(event point) = 0;
+
+  /// Virtual time: lets time pass until one of the events has come to pass, not beyond `until`. Its index; empty where
+  /// time is over first, or nothing is going to happen.
+  virtual std::optional<std::size_t> wait_any(std::span<const event> points, double until) = 0;
 
   [[nodiscard]] virtual double now() const = 0;
   /// Lets the host spend time. Only in virtual time.

@@ -26,9 +26,10 @@ namespace kvstrata::emulated {
 // and the awaited events have come to pass; a seeded delay of up to `jitter_seconds` is added. Then what copies to or
 // from the device asks for the link of that direction, which serves in the order of asking (or, with `reorder_copies`,
 // in an order drawn from the seed among those that wait when it is free), and holds it for as long as it runs; a kernel
-// runs for its own seconds beside whatever else runs; a fill takes no time. An operation has its effect when it ends.
-// A late answer of the host is as an operation that waits for its `ready` and runs beside whatever else runs. What falls
-// on one instant happens in an order drawn from the seed.
+// runs for its own seconds beside whatever else runs, or, with `share_compute`, asks for the multiprocessors in the
+// same way; a fill takes no time. An operation has its effect when it ends. A late answer of the host is as an
+// operation that waits for its `ready` and runs beside whatever else runs. What falls on one instant happens in an
+// order drawn from the seed.
 //
 // What happens takes no memory, so that nothing can go wrong half-way: a stream, or an answer, has at most one
 // appointment, stands in at most one line and waits for at most one other, and room for that is made when it comes.
@@ -53,6 +54,8 @@ class simulation
   [[nodiscard]] double clock() const noexcept { return clock_; }
   /// Nothing is going to happen.
   [[nodiscard]] bool idle() const noexcept { return agenda_.empty(); }
+  /// When the next thing is going to. Not to be called when idle.
+  [[nodiscard]] double next() const { return agenda_.next().time; }
 
   stream_id create(std::string_view name, std::unique_ptr<detail::host_line> host)
   {
@@ -130,13 +133,23 @@ class simulation
   void make_room(std::size_t streams, std::size_t answers)
   {
     for (const auto& s : lanes_) s->blocked.reserve(streams + answers);
-    for (link_queue& line : links_) line.reserve(streams);
-    agenda_.reserve(streams + answers + std::size(links_));
+    for (link_queue& line : roads_) line.reserve(streams);
+    agenda_.reserve(streams + answers + std::size(roads_));
   }
 
   [[nodiscard]] double jitter(stream_id stream, std::uint64_t sequence) const noexcept
   {
     return config_.jitter_seconds * fraction(draw(config_.seed, stream, sequence, 0));
+  }
+
+  static constexpr std::size_t compute_road = 2;
+  static constexpr std::size_t no_road = 3;
+
+  /// What the operation holds alone while it runs.
+  [[nodiscard]] std::size_t road_of(const operation& o) const noexcept
+  {
+    if (o.holds_link()) return link_number(o.link);
+    return config_.share_compute && o.kind == operation_kind::kernel ? compute_road : no_road;
   }
 
   /// The stream's front has become the front: waits that have nothing to wait for are over, the rest takes its place.
@@ -158,7 +171,7 @@ class simulation
     }
   }
 
-  /// The stream's front has all it waits for: it starts, or stands in line for its link.
+  /// The stream's front has all it waits for: it starts, or stands in line for its link, or the multiprocessors.
   void begin_front(stream_id stream)
   {
     virtual_lane& s = at(stream);
@@ -166,12 +179,12 @@ class simulation
     const stall_meter::stall held = s.stalls.released(front.queued_at);
     s.stalled += held.seconds();
     if (held.seconds() > 0) spans_.keep([&] { return span_of(held, stream, s.name, at(held.cause).name); });
-    if (!front.holds_link()) {
+    const std::size_t road = road_of(front);
+    if (road == no_road) {
       start(stream);
       return;
     }
-    const std::size_t road = link_number(front.link);
-    links_[road].stand({stream, front.sequence});
+    roads_[road].stand({stream, front.sequence});
     hand_over(road);
   }
 
@@ -189,27 +202,26 @@ class simulation
     virtual_lane& s = at(stream);
     operation& front = s.queue.front();
     std::string label = spans_.keeps() ? kept_label(front) : std::string();
-    const bool had_link = front.holds_link();
-    const std::size_t road = link_number(front.link);
+    const std::size_t road = road_of(front);
     busy_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     carry_out(front, s.name, config_.data, failure_);
     busy_.store(std::thread::id(), std::memory_order_relaxed);
     s.busy += clock_ - s.began;
     spans_.keep([&]() -> op_span {
-      return {stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces};
+      return {stream, s.name, std::move(label), front.kind, s.began, clock_, front.bytes, front.pieces, front.sequence};
     });
     finish_front(stream, clock_);
     start_next(stream);
-    if (!had_link) return;
-    links_[road].taken = false;
+    if (road == no_road) return;
+    roads_[road].taken = false;
     hand_over(road);
   }
 
-  /// Somebody came to the link or left it: whoever is next takes it. Who that is, is drawn at the end of this instant,
-  /// where it is drawn at all: streams that get here at the same time then stand an equal chance.
+  /// Somebody came to what is shared or left it: whoever is next takes it. Who that is, is drawn at the end of this
+  /// instant, where it is drawn at all: streams that get here at the same time then stand an equal chance.
   void hand_over(std::size_t road)
   {
-    link_queue& line = links_[road];
+    link_queue& line = roads_[road];
     if (line.taken || line.empty()) return;
     if (!config_.reorder_copies) {
       line.taken = true;
@@ -221,7 +233,7 @@ class simulation
 
   void serve(std::size_t road)
   {
-    link_queue& line = links_[road];
+    link_queue& line = roads_[road];
     line.called = false;
     if (line.taken || line.empty()) return;
     line.taken = true;
@@ -278,7 +290,7 @@ class simulation
   sticky_failure& failure_;
   std::atomic<std::thread::id> busy_{};  // who is inside a kernel, or an I/O
   std::vector<std::unique_ptr<virtual_lane>> lanes_;
-  link_queue links_[2];
+  link_queue roads_[3];  // the links by their numbers, the multiprocessors
   late_answers answers_;
   agenda agenda_;
   double clock_ = 0;  // how far the simulation has come

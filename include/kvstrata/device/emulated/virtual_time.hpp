@@ -7,9 +7,12 @@
 #include <kvstrata/device/emulated/simulation.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -123,6 +126,24 @@ class virtual_time final : public scheduler
     host_now_ = sim_.clock();
     if (!sim_.passed(point)) give_up(point);
     return waited;
+  }
+
+  std::optional<std::size_t> wait_any(std::span<const event> points, double until) override
+  {
+    const auto lock = enter();
+    sim_.run_until(host_now_);
+    for (;;) {
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        if (sim_.passed(points[i])) {
+          host_now_ = (std::max)(host_now_, sim_.clock());
+          return i;
+        }
+      }
+      if (sim_.idle() || sim_.next() > until) break;
+      sim_.step();
+    }
+    if (std::isfinite(until) && until > host_now_) sim_.run_until(host_now_ = until);
+    return std::nullopt;
   }
 
   [[nodiscard]] double now() const override

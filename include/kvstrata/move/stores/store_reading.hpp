@@ -2,6 +2,7 @@
 // last memory has nothing of it before it has come.
 #pragma once
 
+#include <kvstrata/move/copy_points.hpp>
 #include <kvstrata/move/stores/store_line.hpp>
 
 namespace kvstrata {
@@ -43,10 +44,12 @@ void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, 
   try {
     const fence nothing;  // the first layer's wait holds for the others
     std::uint64_t calls = 0, parts = 0;
+    event first;
     for (layer_index l = 0; l < list.layers; ++l) {
       const copied moved = late_[lane]->copy(list, l, l == 0 ? start : nothing);
       mine->copied = moved.done;
       arrives[l].add(moved.done);
+      if (l == 0) first = moved.done;
       calls += moved.calls;
       parts += moved.pieces;
     }
@@ -54,6 +57,8 @@ void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, 
     by_level<std::uint64_t> from{};
     from[Level] = list.bytes();
     tell(residency_->tracker(), bytes_onloaded{list.bytes(), calls, parts, from});
+    // From the last call of the first layer on: nobody has counted what its stream had before.
+    if (first.sequence != 0) copy_points<Residency>::tell_between(*residency_, first.sequence - 1, mine->copied, true);
   } catch (...) {  // nobody would wait for what is queued: it must be over, and so the answer, whoever else is late
     store_->give_up_sync(mine->promise);
     late_[lane]->drain_sync();

@@ -1,6 +1,7 @@
-// Only who would be in an LRU-K cache of the tier's size may come in: who asked K times, the first of the last K requests
-// not too long ago. ("Admission-controlled LRU-K", arXiv 2609.07175, for the flash below a generative recommender's
-// memories: a user is written only if their K-th last request is newer than the oldest such in the cache.)
+// Only who would be in an LRU-K cache of the tier's size may come in: who asked K times, the first of the last K
+// requests not too long ago. ("Admission-controlled LRU-K", arXiv 2609.07175, for the flash below a generative
+// recommender's memories: a user is written only if their K-th last request is newer than the oldest such in the
+// cache.)
 //
 //   requested:  a request; the times of the user's last K move up by one. Who has K of them stands in an order by the
 //               K-th last: as many of the newest as the tier has bytes for are "in the cache"; the oldest of these is
@@ -12,8 +13,8 @@
 // whoever LRU would still hold.
 //
 // Whose last request is the longest ago is forgotten when nobody more can be tracked. A request is O(log n), asking is
-// O(1) on average; allocates at construction only: 36 + 8K bytes of users and order, and at most 8 of an index, for each
-// user tracked.
+// O(1) on average; allocates at construction only: 36 + 8K bytes of users and order, and at most 8 of an index, for
+// each user tracked.
 #pragma once
 
 #include <kvstrata/core/error.hpp>

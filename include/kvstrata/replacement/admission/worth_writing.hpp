@@ -5,22 +5,23 @@
 //   reads    how often the user is expected to come back while the tier will hold what is written now. The rate is
 //            locality's (locality/return_model.hpp): learned weights x reasons to come back, such as visits lately,
 //            within a day, and a long history; what fades of it counts for as long as it lasts
-//   hold     for as many requests as it takes to write the tier once, at the rate of late. Where less is written what is
-//            written stays longer, and more is worth it: the bar finds its level by itself, and room is never left unused
-//            for long. While the tier has not been filled once, and at most: 64 times as many requests as it has objects,
-//            or two weeks
+//   hold     for as many requests as it takes to write the tier once, at the rate of late. Where less is written what
+//            is written stays longer, and more is worth it: the bar finds its level by itself, and room is never left
+//            unused for long. While the tier has not been filled once, and at most: 64 times as many requests as it has
+//            objects, or two weeks
 //   saves    loss_seconds a byte, beside the mean of who asked to come in; all are alike where no cost is told
 //   price    reads that writing somebody average must earn: (write amplification x cost of writing a byte) / saving of
-//            reading one. With a budget of bytes a second it doubles with every six hours' budget that was overdrawn, so
-//            that what is written goes to whom it serves best, and in the long run no more is
+//            reading one. With a budget of bytes a second it doubles with every six hours' budget that was overdrawn,
+//            so that what is written goes to whom it serves best, and in the long run no more is
 //
 // What the memory above answers needs no tier below: a request that comes sooner after the last than users stay above
-// until they are offered belongs to the same visit, and a session of many requests is no proof of many returns.
+// until they are offered belongs to the same visit, and a session of many requests is no proof of many returns. Where
+// users are offered as they come, every request is a visit.
 //
 // Ours. Kin: Flashield (Eisenman et al., NSDI 2019) learns who will be read often enough to be worth flash's wear;
 // CacheLib's dynamic random admission (Berg et al., OSDI 2020) adapts to a budget of writes, blind to who asks. O(1);
 // allocates at construction only: 16 bytes for each user tracked, and 14 KiB of tables. Callers that tell no time have
-// requests for a clock, and no use for a budget.
+// requests for a clock, and a budget is a day's or two in all.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -155,8 +156,8 @@ class basic_worth_writing
     random_ ^= random_ << 17U;
     detail::visit_record drawn;
     const bool anybody = memory_.any(static_cast<std::uint32_t>(random_ >> 32U), drawn);
-    static_cast<void>(model_.learn(returned, anybody ? &drawn : nullptr, clock_.now(),  //
-                                   static_cast<float>(memory_.users())));
+    const auto users = static_cast<float>(memory_.users());
+    static_cast<void>(model_.learn(returned, anybody ? &drawn : nullptr, clock_.now(), users));
   }
 
   /// A lifetime of the model is as many requests as the tier has objects, as large as they come.

@@ -58,8 +58,8 @@ class return_model
     return weigh(ahead_weight_, reasons_of(record, now, now.ahead));
   }
 
-  /// How often the user is expected to come within so many lifetimes: what fades counts for as long as it lasts, and the
-  /// time of day for its mean over the day. Above 0, and never more than `lifetimes` times the rate without fading.
+  /// How often the user is expected to come within so many lifetimes: what fades counts for as long as it lasts, and
+  /// the time of day for its mean over the day. Above 0, and never more than `lifetimes` times the rate without fading.
   [[nodiscard]] float expected(const visit_record& record, const visit_time& now, float lifetimes,
                                float slots_a_lifetime) const noexcept
   {

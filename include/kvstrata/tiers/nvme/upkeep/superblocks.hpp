@@ -3,7 +3,6 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
-#include <kvstrata/tiers/nvme/format/region_head.hpp>
 #include <kvstrata/tiers/nvme/format/superblock.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 
@@ -33,11 +32,34 @@ namespace detail {
   return begins && all_zeros(first.data() + sector, block_bytes - sector - 4);
 }
 
+/// Is there nothing on a path but, perhaps, the first superblock of a making that was cut short? Other people's media begin with
+/// zeros, too: so it looks where they have something (file systems within 128 KiB), and at the begin of every region.
+[[nodiscard]] inline bool is_blank_sync(store_core& core, std::uint32_t path, const const_block_span first,
+                                        const const_block_span copy)
+{
+  if (!is_blank(first, copy)) return false;
+  const nvme_file_config& c = core.config;
+  constexpr std::uint64_t looked_at = 128 << 10U;
+  const std::uint64_t more = (std::min)(looked_at, c.region_bytes) - 2 * block_bytes;
+  block_buffer begin(static_cast<std::size_t>(more));
+  const auto zeros_at = [&](std::uint64_t offset, std::size_t bytes) {
+    return move_sync(*core.engine, block_io::kind::read, offset, {begin.data(), bytes}) == 0 &&
+           all_zeros(begin.data(), bytes);
+  };
+  if (!zeros_at(path * c.region_bytes + 2 * block_bytes, static_cast<std::size_t>(more))) return false;
+  const std::uint64_t regions = core.engine->bytes() / c.region_bytes;
+  for (std::uint64_t region = path + c.paths.size(); region < regions; region += c.paths.size()) {
+    if (!zeros_at(region * c.region_bytes, block_bytes)) return false;
+  }
+  return true;
+}
+
 /// Did a making of this very store come to its end before it had written the first path's superblock, which is last? Nothing
-/// was kept then: a region that was ever used has a head. `blocks`: the superblocks of all paths, and their copies.
+/// was kept then: a region that was ever used has a head. The store keeps the id of that making. `blocks`: the superblocks
+/// of all paths, and their copies.
 [[nodiscard]] inline bool was_being_made_sync(store_core& core, superblock wanted, const block_buffer& blocks)
 {
-  if (!is_blank(blocks.block(0), blocks.block(1))) return false;
+  if (!is_blank_sync(core, 0, blocks.block(0), blocks.block(1))) return false;
   std::optional<store_id> id;
   for (std::uint32_t i = 1; i < wanted.paths; ++i) {
     if (is_blank(blocks.block(2 * i), blocks.block(2 * i + 1))) continue;
@@ -51,9 +73,9 @@ namespace detail {
   block_buffer head(block_bytes);
   for (std::uint32_t region = wanted.paths; region < wanted.regions; ++region) {
     if (move_sync(*core.engine, block_io::kind::read, region * wanted.region_bytes, head.all()) != 0) return false;
-    const auto used = decode_region_head(head.block(0));
-    if (used && used->store == id) return false;
+    if (!all_zeros(head.data(), block_bytes)) return false;
   }
+  if (id) core.id = *id;  // so that what is written again is what is there, wherever that is cut short
   return true;
 }
 
@@ -83,12 +105,12 @@ inline void open_superblocks_sync(store_core& core)
     if (const int error = move_sync(*core.engine, block_io::kind::read, offset_of(i), both)) {
       throw kvstrata::error("nvme_file: the superblock of " + c.paths[i] + " cannot be read: " + std::strerror(error));
     }
-    if (detail::is_blank(blocks.block(2 * i), blocks.block(2 * i + 1))) ++blank;
+    if (detail::is_blank_sync(core, i, blocks.block(2 * i), blocks.block(2 * i + 1))) ++blank;
   }
   if (blank == paths || detail::was_being_made_sync(core, wanted, blocks)) {
     std::random_device draw;
     const auto draw64 = [&draw] { return std::uint64_t{draw()} << 32U | draw(); };
-    core.id = {draw64(), draw64()};
+    if (core.id == store_id{}) core.id = {draw64(), draw64()};
     for (std::uint32_t i = paths; i-- > 0;) {
       superblock mine = wanted;
       mine.store = core.id;
