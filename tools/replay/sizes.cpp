@@ -78,6 +78,12 @@ cache_sizes choose_sizes(const options& o, workload& w, const kvstrata::geometry
     s.store_region_bytes =
         o.nvme_region_bytes.value_or((std::min)(std::uint64_t{64} * mib, *o.nvme_bytes / 16 / block * block));
     s.store_bytes = *o.nvme_bytes / s.store_region_bytes * s.store_region_bytes;
+    if (s.store_region_bytes / 4 < s.page_bytes()) {
+      throw kvstrata::config_error(o.nvme_region_bytes ? "--nvme-region-bytes" : "--nvme-bytes",
+                                   o.nvme_region_bytes.value_or(*o.nvme_bytes),
+                                   "a region, which would have " + bytes_text(s.store_region_bytes) +
+                                       ", must hold four pages of " + bytes_text(s.page_bytes()));
+    }
   }
   fit_to(s, w);
   if (s.host_bytes < s.page_bytes()) {

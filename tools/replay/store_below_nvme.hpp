@@ -4,6 +4,9 @@
 #include "replay/format.hpp"
 #include "replay/store_below.hpp"
 
+#ifdef REPLAY_HAS_URING
+#include <kvstrata/tiers/nvme/io/best_engine.hpp>
+#endif
 #include <kvstrata/tiers/nvme_file.hpp>
 
 #include <algorithm>
@@ -31,7 +34,8 @@ class store_below<Cache>
                    .region_bytes = s.store_region_bytes,
                    .chunk_bytes = (std::min)(std::uint64_t{4} << 20U, s.store_region_bytes / 4),
                    .layers = s.shape.layers,
-                   .workers = 4})
+                   .workers = 4,
+                   .engine = engine_maker()})
   {
   }
 
@@ -54,6 +58,15 @@ class store_below<Cache>
   }
 
  private:
+  [[nodiscard]] static kvstrata::nvme::engine_maker engine_maker()
+  {
+#ifdef REPLAY_HAS_URING
+    return kvstrata::nvme::make_best_engine;
+#else
+    return {};
+#endif
+  }
+
   std::uint64_t region_bytes_;
   std::size_t room_bytes_;
   mutable kvstrata::nvme_file_on<typename Cache::device_type> store_;
