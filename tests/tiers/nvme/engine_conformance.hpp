@@ -333,10 +333,10 @@ struct engine_checks
     };
     start(io::kind::write, 0);
     calls.wait_for_calls(1);
-    std::size_t queued = 0;
+    std::size_t queued = 1;
     for (const auto what : {io::kind::write, io::kind::write, io::kind::read, io::kind::write, io::kind::read}) {
-      start(what, ++queued);
-      calls.wait_for_queued(queued);
+      start(what, queued);
+      calls.wait_for_queued(++queued);
     }
     calls.open();
     for (std::thread& thread : threads) thread.join();
@@ -358,9 +358,9 @@ struct engine_checks
     std::thread first([&] { static_cast<void>(run_one(*engine, io::kind::write, 0, memory.data(), io_block)); });
     calls.wait_for_calls(1);
     std::thread second([&] { static_cast<void>(run_one(*engine, io::kind::write, stripe, memory.data(), io_block)); });
-    calls.wait_for_queued(1);
-    std::thread flusher([&] { static_cast<void>(engine->flush_sync()); });
     calls.wait_for_queued(2);
+    std::thread flusher([&] { static_cast<void>(engine->flush_sync()); });
+    calls.wait_for_queued(3);
     calls.open();
     first.join();
     second.join();

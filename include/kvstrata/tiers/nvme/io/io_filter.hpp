@@ -10,12 +10,12 @@ namespace kvstrata::nvme {
 /// A call that is about to be made.
 struct io_call
 {
-  enum class kind : std::uint8_t { read, write, flush, allocate, enlist, submit };
+  enum class kind : std::uint8_t { read, write, flush, allocate, make_ring, enlist, submit };
 
-  kind what = kind::read;    ///< enlist: registers memory; submit: hands I/Os to a ring
+  kind what = kind::read;    ///< enlist: memory with a ring; submit: I/Os to a ring
   std::size_t file = 0;      ///< of the medium
   std::uint64_t offset = 0;  ///< in the file
-  std::size_t bytes = 0;     ///< submit: I/Os
+  std::size_t bytes = 0;     ///< or, to submit, I/Os
 };
 
 /// What becomes of it.

@@ -14,10 +14,13 @@ namespace kvstrata::nvme {
 
 struct reads_tag;
 struct writes_tag;
+struct waits_tag;
+
+template <class Tag>
+using io_hook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>>;
 
 /// One call of run_sync or flush_sync, on the stack of the thread that waits for it. Everything under the engine's lock.
-struct io_batch : boost::intrusive::list_base_hook<boost::intrusive::tag<reads_tag>>,
-                  boost::intrusive::list_base_hook<boost::intrusive::tag<writes_tag>>
+struct io_batch : io_hook<reads_tag>, io_hook<writes_tag>, io_hook<waits_tag>
 {
   explicit io_batch(std::span<block_io> what) noexcept : ios(what), left(what.size()) {}
   /// A flush of so many files.
@@ -31,6 +34,9 @@ struct io_batch : boost::intrusive::list_base_hook<boost::intrusive::tag<reads_t
 
   std::size_t next_read = 0, next_write = 0, next_flush = 0;
 };
+
+template <class Tag>
+using io_batches = boost::intrusive::list<io_batch, boost::intrusive::base_hook<io_hook<Tag>>>;
 
 /// One of a batch: an I/O, or the flush of a file.
 struct io_request
@@ -94,12 +100,8 @@ class io_queue
     return at != batch.ios.size();
   }
 
-  template <class Tag>
-  using list =
-      boost::intrusive::list<io_batch,
-                             boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>>>>;
-  list<reads_tag> reads_;
-  list<writes_tag> writes_;
+  io_batches<reads_tag> reads_;
+  io_batches<writes_tag> writes_;
   std::size_t size_ = 0;
 };
 

@@ -17,6 +17,13 @@
 
 namespace kvstrata::nvme {
 
+/// One more sentence, if it is one.
+inline void say(std::string& sentences, const std::string& added)
+{
+  if (!sentences.empty() && !added.empty()) sentences += ' ';
+  sentences += added;
+}
+
 /// Where an I/O goes.
 struct medium_place
 {
@@ -36,6 +43,21 @@ struct medium_place
 class medium
 {
  public:
+  static constexpr std::uint32_t most_depth = 1024;
+
+  /// Throws config_error for what is wrong whatever the files are.
+  static void check(const medium_config& config)
+  {
+    if (config.paths.empty()) throw config_error("paths", "empty", "a store lies in at least one file");
+    if (config.stripe_bytes == 0 || config.stripe_bytes % block_bytes != 0)
+      throw config_error("stripe_bytes", config.stripe_bytes, "it is a multiple of " + std::to_string(block_bytes));
+    if (config.bytes % config.stripe_bytes != 0)
+      throw config_error("bytes", config.bytes,
+                         "it is a multiple of stripe_bytes, " + std::to_string(config.stripe_bytes));
+    if (config.depth == 0 || config.depth > most_depth)
+      throw config_error("depth", config.depth, "it is from 1 to " + std::to_string(most_depth));
+  }
+
   /// Throws config_error: no paths, one twice, one that is no file, sizes that do not fit. error: the system refuses, there
   /// is no space, another store has the file. Blocks as long as the file system takes to preallocate.
   explicit medium(const medium_config& config, io_filter* filter = nullptr)
@@ -77,15 +99,6 @@ class medium
   }
 
  private:
-  static void check(const medium_config& config)
-  {
-    if (config.paths.empty()) throw config_error("paths", "empty", "a store lies in at least one file");
-    if (config.stripe_bytes == 0 || config.stripe_bytes % block_bytes != 0)
-      throw config_error("stripe_bytes", config.stripe_bytes, "it is a multiple of " + std::to_string(block_bytes));
-    if (config.bytes % config.stripe_bytes != 0)
-      throw config_error("bytes", config.bytes,
-                         "it is a multiple of stripe_bytes, " + std::to_string(config.stripe_bytes));
-  }
   void open(const std::string& path, bool may_make)
   {
     auto file = std::make_unique<medium_file>(path, may_make);
@@ -115,8 +128,7 @@ class medium
   void go_direct(medium_file& file)
   {
     if (const std::string why = file.go_direct(); !why.empty()) {
-      if (!explanation_.empty()) explanation_ += ' ';
-      explanation_ += file.quoted() + ' ' + why + '.';
+      say(explanation_, file.quoted() + ' ' + why + '.');
       return;
     }
     alignment_.address = (std::max)(alignment_.address, file.alignment().address);

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/uio.h>
@@ -32,20 +33,18 @@ namespace kvstrata::nvme {
 class thread_engine final : public block_engine
 {
  public:
-  static constexpr std::uint32_t most_depth = 1024;
-
-  /// Throws what medium throws, config_error for a depth that is nonsense, and error where not one thread can be had.
-  explicit thread_engine(const medium_config& config, io_filter* filter = nullptr)
-      : depth_(checked_depth(config.depth)), medium_(config, filter), explanation_(medium_.explanation())
+  /// Throws what medium throws, and error where not one thread can be had. `why` becomes the first of the explanation.
+  explicit thread_engine(const medium_config& config, io_filter* filter = nullptr, std::string why = {})
+      : medium_(config, filter), depth_(config.depth), explanation_(std::move(why))
   {
+    say(explanation_, medium_.explanation());
     threads_.reserve(depth_);
     try {
       while (threads_.size() < depth_) threads_.emplace_back([this] { work(); });
     } catch (const std::system_error& refused) {
       if (threads_.empty()) throw error(std::string("no thread can be had that reads and writes: ") + refused.what());
-      if (!explanation_.empty()) explanation_ += ' ';
-      explanation_ += "Only " + std::to_string(threads_.size()) + " threads could be had instead of " +
-                      std::to_string(depth_) + ": " + refused.what() + '.';
+      say(explanation_, "Only " + std::to_string(threads_.size()) + " threads could be had instead of " +
+                            std::to_string(depth_) + ": " + refused.what() + '.');
     }
   }
   ~thread_engine() override
@@ -84,25 +83,18 @@ class thread_engine final : public block_engine
   }
 
  private:
-  static std::uint32_t checked_depth(std::uint32_t depth)
-  {
-    if (depth == 0 || depth > most_depth)
-      throw config_error("depth", depth, "it is from 1 to " + std::to_string(most_depth));
-    return depth;
-  }
-
   void run(io_batch& batch) noexcept
   {
     std::unique_lock lock(mutex_);
     const bool alone = batch.left == 1 && queue_.empty() && running_ < depth_;
     const std::size_t count = batch.left;
     queue_.add(batch);
+    if (medium_.filter() != nullptr) medium_.filter()->queued(count);
     if (alone) {
       begin_one(lock);
     } else {
       for (std::size_t i = 0; i < count && i < threads_.size(); ++i) work_.notify_one();
     }
-    if (medium_.filter() != nullptr && !alone) medium_.filter()->queued(count);
     batch.over.wait(lock, [&batch] { return batch.left == 0; });
     // A thread that was told of work while this one had the last place finds it now.
     if (alone && !queue_.empty()) work_.notify_one();
@@ -172,8 +164,8 @@ class thread_engine final : public block_engine
     return fault;
   }
 
-  const std::uint32_t depth_;
   const medium medium_;
+  const std::uint32_t depth_;
   std::string explanation_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
