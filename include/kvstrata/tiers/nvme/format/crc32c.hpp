@@ -84,13 +84,21 @@ namespace crc_detail {
 by_three(std::uint64_t state, const std::byte*& at, std::size_t& bytes, std::size_t run,
          const std::array<byte_table, 4>& zeros_of_run) noexcept
 {
+  constexpr std::size_t line = 64;
   for (; bytes >= 3 * run; bytes -= 3 * run) {
     std::uint64_t second = 0;
     std::uint64_t third = 0;
-    for (const std::byte* const end = at + run; at != end; at += 8) {
-      state = step(state, word_at(at));
-      second = step(second, word_at(at + run));
-      third = step(third, word_at(at + 2 * run));
+    // The next three runs come meanwhile: runs are too short for the processor to see by itself what it will need.
+    const std::size_t ahead = bytes >= 6 * run ? 3 * run : 0;
+    for (const std::byte* const end = at + run; at != end;) {
+      __builtin_prefetch(at + ahead);
+      __builtin_prefetch(at + ahead + run);
+      __builtin_prefetch(at + ahead + 2 * run);
+      for (const std::byte* const next = at + line; at != next; at += 8) {
+        state = step(state, word_at(at));
+        second = step(second, word_at(at + run));
+        third = step(third, word_at(at + 2 * run));
+      }
     }
     state = shifted(zeros_of_run, static_cast<std::uint32_t>(state)) ^ second;
     state = shifted(zeros_of_run, static_cast<std::uint32_t>(state)) ^ third;
