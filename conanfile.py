@@ -1,4 +1,5 @@
-# Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata and kvstrata::cuda.
+# Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda and
+# kvstrata::uring.
 import os
 
 from conan import ConanFile
@@ -17,8 +18,8 @@ class KvstrataConan(ConanFile):
     topics = ("cache", "recommendation", "inference", "cuda", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"cuda": [True, False]}
-    default_options = {"cuda": False}
+    options = {"cuda": [True, False], "uring": [True, False]}
+    default_options = {"cuda": False, "uring": False}
     exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
@@ -28,6 +29,8 @@ class KvstrataConan(ConanFile):
 
     def requirements(self):
         self.requires("boost/[>=1.81.0]", options={"header_only": True})
+        if self.options.uring:
+            self.requires("liburing/[>=2.3]")
 
     def build_requirements(self):
         if self._with_tests:
@@ -46,6 +49,7 @@ class KvstrataConan(ConanFile):
             for part in "EXAMPLES", "MODELS", "TOOLS", "BENCH":
                 toolchain.cache_variables[f"KVSTRATA_BUILD_{part}"] = False
             toolchain.cache_variables["KVSTRATA_CUDA"] = "OFF"
+            toolchain.cache_variables["KVSTRATA_URING"] = "OFF"
             toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
             toolchain.generate()
 
@@ -73,7 +77,8 @@ class KvstrataConan(ConanFile):
         main.bindirs = []
         main.libdirs = []
         # A Boost of the machine ([platform_requires] in a profile) is no package whose components could be named.
-        if any(dependency.ref.name == "boost" for dependency in self.dependencies.host.values()):
+        packages = {dependency.ref.name for dependency in self.dependencies.host.values()}
+        if "boost" in packages:
             main.requires = ["boost::headers"]
         if self.settings.os in ("Linux", "FreeBSD"):
             main.system_libs = ["pthread"]
@@ -83,3 +88,13 @@ class KvstrataConan(ConanFile):
             cuda.bindirs = []
             cuda.libdirs = []
             cuda.requires = ["kvstrata"]
+        if self.options.uring:
+            uring = self.cpp_info.components["uring"]
+            uring.set_property("cmake_target_name", "kvstrata::uring")
+            uring.bindirs = []
+            uring.libdirs = []
+            uring.requires = ["kvstrata"]
+            if "liburing" in packages:
+                uring.requires.append("liburing::liburing")
+            else:  # the machine's
+                uring.system_libs = ["uring"]

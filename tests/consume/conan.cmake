@@ -1,4 +1,4 @@
-# `conan create` of the recipe with its test package, without the network: Boost and Catch2 are the machine's own. Needs
+# `conan create` of the recipe with its test package, without the network: Boost, Catch2 and liburing are the machine's own. Needs
 # conan 2: KVSTRATA_CONAN, or one in PATH; else says why it is skipped.
 cmake_minimum_required(VERSION 3.25)
 
@@ -46,6 +46,7 @@ compiler.cppstd=20
 [platform_requires]
 boost/@BOOST@
 catch2/@catch2@
+liburing/2.3
 [conf]
 tools.build:skip_test=False
 tools.build:compiler_executables={"cpp": "@COMPILER@"}
@@ -55,7 +56,7 @@ tools.cmake.cmaketoolchain:generator=@GENERATOR@
 file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/include" "${SOURCE}/tests"
           "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
 file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
-foreach(options "" "kvstrata/*:cuda=True")
+foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")
   if(options)
     list(APPEND command -o "${options}" -c tools.build:skip_test=True)

@@ -3,8 +3,10 @@
 #include "support/catch.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/replacement/admission/lru_k_admission.hpp>
 #include <kvstrata/replacement/admission/second_use.hpp>
 #include <kvstrata/replacement/admission/tiny_lfu.hpp>
+#include <kvstrata/replacement/admission/worth_writing.hpp>
 #include <kvstrata/replacement/admission/write_rate.hpp>
 #include <kvstrata/replacement/frequency_sketch.hpp>
 #include <kvstrata/replacement/lru.hpp>
@@ -58,6 +60,9 @@ TEST_CASE("admission policies allocate when they are made, not when they are ask
 {
   asks_without_allocating<second_use>();
   asks_without_allocating<tiny_lfu>();
+  asks_without_allocating<lru_k_admission<2>>();
+  asks_without_allocating<lru_k_admission<5>>();
+  asks_without_allocating<worth_writing>();
   asks_without_allocating<basic_write_rate<write_rate_options{.bytes_per_second = 50'000, .burst_seconds = 1}>>();
 }
 

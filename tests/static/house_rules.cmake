@@ -30,6 +30,9 @@ set(level_of_cuda.cuh 10)
 # The headers that need the CUDA toolkit's.
 set(cuda_home "^device/cuda(/|_device\\.hpp$)")
 
+# The headers that need liburing.
+set(uring_home "^tiers/nvme/io/(best_engine|io_ring|uring_engine)\\.hpp$")
+
 set(faults "")
 macro(fault text)
   string(APPEND faults "${text}\n")
@@ -86,8 +89,13 @@ foreach(header IN LISTS headers)
     elseif(header MATCHES "\\.hpp$"
            AND included MATCHES "^(thrust|cub|cuda|nv)/|^(cuda|cooperative_groups|device_launch|nvtx|nvToolsExt)|\\.cuh$")
       fault("${header}:${number}: a .hpp must not include ${included}")
+    elseif(included MATCHES "^liburing" AND NOT header MATCHES "${uring_home}")
+      fault("${header}:${number}: only headers of io_uring may include ${included}")
     elseif(included MATCHES "^kvstrata/(.*)")
       set(ours "${CMAKE_MATCH_1}")
+      if(ours MATCHES "${uring_home}" AND NOT header MATCHES "${uring_home}")
+        fault("${header}:${number}: only headers of io_uring may include ${ours}")
+      endif()
       if(ours MATCHES "${cuda_home}" AND NOT header MATCHES "${cuda_home}|^cuda\\.cuh$")
         fault("${header}:${number}: only headers of the CUDA device may include ${ours}")
       endif()

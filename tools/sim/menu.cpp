@@ -42,7 +42,10 @@ std::string describe_menu()
   out << "Admission policies:\n"
          "  always        everybody comes in\n"
          "  second_use    who was turned away once before\n"
+         "  lru_k_admission\n"
+         "                who an LRU-2 cache of the size would hold\n"
          "  tiny_lfu      who a sketch finds more frequent than the victim\n"
+         "  worth_writing who is expected to be read once before they go, or as --write-rate allows\n"
          "  write_rate    so many bytes a second and no more: --write-rate\n";
   return out.str();
 }

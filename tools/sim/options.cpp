@@ -79,8 +79,10 @@ void add_options(CLI::App& app, options& o)
       app, "caches", "--sizes", o.sizes, "NAME",
       "what counts: unit (objects), bytes (as the trace says when an object comes in), growing (as it says at each "
       "request: users' histories)");
-  add_text(app, "caches", "--write-rate", o.write_rate, "BYTES",
-           "what admission write_rate lets in a second (objects with unit sizes); without it the cache's size a day");
+  add_text(
+      app, "caches", "--write-rate", o.write_rate, "BYTES",
+      "what admissions write_rate and worth_writing let in a second (objects with unit sizes); without it the cache's "
+      "size a day, and as much as is worth it");
   add_text(app, "caches", "--machine", o.machine, "FILE",
            "a machine file, such as those in tools/sim/machines: policies are told what a miss costs on it, and misses "
            "are weighed by that. For traces of users");

@@ -162,7 +162,10 @@ double remembered_bytes(std::string_view policy)
 /// The same of an admission policy.
 double remembered_at_door(std::string_view admission)
 {
-  return admission == "second_use" ? 80 : admission == "tiny_lfu" ? 24 : 0;
+  if (admission == "second_use") return 80;
+  if (admission == "lru_k_admission") return 4 * 60;  // users for each object
+  if (admission == "worth_writing") return 8 * 18;
+  return admission == "tiny_lfu" ? 24 : 0;
 }
 
 /// Throws kvstrata::config_error when the caches would not fit into this machine's memory.

@@ -125,11 +125,11 @@ class nvme_file_on
     const std::lock_guard lock(mutex_);
     if (closed_.exchange(true)) return;
     ios_.end_all_sync();
-    store_.stop();
-    static_cast<void>(store_.flush_sync());
+    store_.close_sync();
   }
 
-  /// How far a sequence survives whatever happens to the machine: tokens before this, from where its record begins. 0: none.
+  /// How far a sequence survives whatever happens to the machine: tokens before this, from where find says it begins. 0: none
+  /// from there on.
   [[nodiscard]] token_count durable_tokens(const sequence_key& key) { return store_.durable_tokens(key); }
   [[nodiscard]] nvme::store_figures_now figures() const { return store_.figures(); }
   /// Which engine moves the bytes, and why not a better one.

@@ -30,7 +30,7 @@
 
 namespace kvstrata_test {
 
-inline constexpr std::size_t io_block = kvstrata::nvme::block_bytes;
+inline constexpr std::size_t io_block = nvme::block_bytes;
 
 /// Memory that I/Os go to and from, aligned to blocks.
 class io_memory
@@ -65,10 +65,10 @@ inline void fill(std::byte* to, std::size_t bytes, std::uint64_t seed)
 class io_list
 {
  public:
-  void add(kvstrata::nvme::block_io::kind what, std::uint64_t offset, std::byte* memory, std::size_t bytes,
+  void add(nvme::block_io::kind what, std::uint64_t offset, std::byte* memory, std::size_t bytes,
            std::size_t most_pieces, std::mt19937_64& random)
   {
-    auto& pieces = *pieces_.emplace_back(std::make_unique<std::vector<kvstrata::nvme::memory_piece>>());
+    auto& pieces = *pieces_.emplace_back(std::make_unique<std::vector<nvme::memory_piece>>());
     for (std::size_t at = 0; at < bytes;) {
       const std::size_t left = (bytes - at) / io_block;
       const std::size_t part = pieces.size() + 1 == most_pieces ? left : 1 + random() % left;
@@ -77,18 +77,18 @@ class io_list
     }
     ios.push_back({.what = what, .offset = offset, .pieces = pieces});
   }
-  std::vector<kvstrata::nvme::block_io> ios;
+  std::vector<nvme::block_io> ios;
 
  private:
-  std::vector<std::unique_ptr<std::vector<kvstrata::nvme::memory_piece>>> pieces_;
+  std::vector<std::unique_ptr<std::vector<nvme::memory_piece>>> pieces_;
 };
 
 /// One I/O of one piece. Returns its error.
-[[nodiscard]] inline int run_one(kvstrata::nvme::block_engine& engine, kvstrata::nvme::block_io::kind what,
-                                 std::uint64_t offset, std::byte* memory, std::size_t bytes)
+[[nodiscard]] inline int run_one(nvme::block_engine& engine, nvme::block_io::kind what, std::uint64_t offset,
+                                 std::byte* memory, std::size_t bytes)
 {
-  const kvstrata::nvme::memory_piece piece{memory, bytes};
-  kvstrata::nvme::block_io io{.what = what, .offset = offset, .pieces = {&piece, 1}, .error = -1};
+  const nvme::memory_piece piece{memory, bytes};
+  nvme::block_io io{.what = what, .offset = offset, .pieces = {&piece, 1}, .error = -1};
   engine.run_sync({&io, 1});
   return io.error;
 }
@@ -96,9 +96,9 @@ class io_list
 template <class Subject>
 struct engine_checks
 {
-  using io = kvstrata::nvme::block_io;
-  using call = kvstrata::nvme::io_call;
-  using verdict = kvstrata::nvme::io_verdict;
+  using io = nvme::block_io;
+  using call = nvme::io_call;
+  using verdict = nvme::io_verdict;
 
   static constexpr std::uint64_t stripe = 16 * io_block;
 
@@ -177,7 +177,7 @@ struct engine_checks
     const auto engine = Subject::make(config, nullptr);
     const io_memory out(pieces * io_block), in(pieces * io_block);
     fill(out.data(), out.size(), 9);
-    std::vector<kvstrata::nvme::memory_piece> from, to;
+    std::vector<nvme::memory_piece> from, to;
     for (std::size_t i = 0; i < pieces; ++i) {
       from.push_back({out.data() + i * io_block, io_block});
       to.push_back({in.data() + i * io_block, io_block});

@@ -46,7 +46,8 @@ class format_bed
     kvstrata::record_header out{.incarnation = kvstrata::incarnation_id{any64()},
                                 .epoch = kvstrata::epoch_id{any64()},
                                 .format = kvstrata::kv_format{any64()},
-                                .page_tokens = 1 + below(256)};
+                                .page_tokens = 1 + below(256),
+                                .tokens = {}};
     out.tokens.begin = any32() / 2;
     out.tokens.end = out.tokens.begin + 1 + below(most_pages * out.page_tokens);
     out.first_token = any32();
@@ -64,6 +65,7 @@ class format_bed
     kvstrata::nvme::record_head out{.store = store(), .place = place(), .order = any64(), .durable_order = any64()};
     out.key = key();
     out.header = header();
+    out.put = {out.header.tokens.begin / 2, out.header.tokens.end + (out.header.tokens.end < 1U << 31U ? 5 : 0)};
     out.layers = 1 + below(below(2) == 0 ? 8U : kvstrata::nvme::most_layers);
     out.page_bytes = out.layers * (1 + below(4096));
     return out;

@@ -127,7 +127,7 @@ TEST_CASE("a record of the most layers, and one at the ends of its fields")
   nvme_block block = used_block();
   record_head head{.layers = most_layers};
   head.page_bytes = most_layers * 3;
-  head.header.tokens = {0, 1};
+  head.header.tokens = head.put = {0, 1};
   const auto crcs = format_bed(5).layer_crcs(most_layers);
   encode(head, crcs, block);
   REQUIRE(decode_record_head(block, {}, {}) == head);
@@ -135,6 +135,7 @@ TEST_CASE("a record of the most layers, and one at the ends of its fields")
 
   head = {.place = {~std::uint64_t{0}, ~std::uint32_t{0}}, .page_bytes = 1, .layers = 1};
   head.header.tokens = {~token_count{0} - 1, ~token_count{0}};
+  head.put = {0, ~token_count{0}};
   encode(head, crcs, block);
   CHECK(decode_record_head(block, {}, head.place) == head);
 }
@@ -153,6 +154,8 @@ TEST_CASE("a record whose geometry does not hold together is none")
   CHECK(taken([](std::byte*) {}));
   CHECK(!taken([](std::byte* to) { store(to, at_record::page_tokens, std::uint32_t{0}); }));
   CHECK(!taken([](std::byte* to) { store(to, at_record::tokens_end, load(to, at_record::tokens_begin)); }));
+  CHECK(!taken([](std::byte* to) { store(to, at_record::put_end, load(to, at_record::tokens_end) - 1); }));
+  CHECK(!taken([](std::byte* to) { store(to, at_record::put_begin, load(to, at_record::tokens_begin) + 1); }));
   CHECK(!taken([](std::byte* to) { store(to, at_record::page_bytes, std::uint32_t{0}); }));
   CHECK(!taken([](std::byte* to) { store(to, at_record::layers, std::uint32_t{0}); }));
   CHECK(!taken([](std::byte* to) { store(to, at_record::layers, most_layers + 1); }));

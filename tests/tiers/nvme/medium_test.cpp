@@ -21,10 +21,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-using kvstrata_test::faulty_calls;
-using kvstrata_test::scratch_files;
-using kvstrata_test::sentence_of;
-namespace nvme = kvstrata::nvme;
+using namespace kvstrata_test;
 
 namespace {
 
@@ -191,8 +188,8 @@ TEST_CASE("medium: a full disk leaves nothing behind")
 
   // In earnest: a file larger than a process may write.
   const std::string d = files.path("d");
-  const auto end = kvstrata_test::run_in_child([&] {
-    kvstrata_test::fill_disk_beyond(stripe);
+  const auto end = run_in_child([&] {
+    fill_disk_beyond(stripe);
     return refusal(over({d}, 2 * stripe)) == in_quotes(d) + " cannot be given 32768 bytes: File too large" ? 0 : 1;
   });
   CHECK(end.code == 0);
@@ -209,12 +206,12 @@ TEST_CASE("medium: one store a file, in this process and among processes")
     CHECK(refusal(over({a})) == in_quotes(a) + in_use);
     CHECK(refusal(over({b, a}, stripe)) == in_quotes(a) + in_use);
     CHECK_FALSE(files.has("b"));
-    const auto end = kvstrata_test::run_in_child([&] { return refusal(over({a})) == in_quotes(a) + in_use ? 0 : 1; });
+    const auto end = run_in_child([&] { return refusal(over({a})) == in_quotes(a) + in_use ? 0 : 1; });
     CHECK(end.code == 0);
     CHECK(content(a) == std::string(stripe, '\0'));
   }
   // The end of its process is the end of its lock, however that ends.
-  const auto killed = kvstrata_test::run_in_child([&]() -> int {
+  const auto killed = run_in_child([&]() -> int {
     const auto held = std::make_unique<nvme::medium>(over({a}));
     return std::raise(SIGKILL);
   });

@@ -1,6 +1,6 @@
 // An nvme_file is a store as any other: the suite of stores, on real files, in virtual and in real time.
 #include "support/plain_device.hpp"
-#include "tiers/nvme/temp_store.hpp"
+#include "tiers/nvme/scratch_files.hpp"
 #include "tiers/store_conformance.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
@@ -15,7 +15,7 @@ namespace {
 template <class Store>
 struct owned_store
 {
-  kvstrata_test::temp_folder folder;
+  kvstrata_test::scratch_files folder;
   Store store;
 
   template <class Device>

@@ -2,14 +2,15 @@
 // wrong.
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
-#include "tiers/nvme/temp_store.hpp"
+#include "tiers/nvme/scratch_files.hpp"
 #include "tiers/store_conformance.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/tiers/nvme_file.hpp>
 
 #include <cstdint>
-#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,12 +26,9 @@ namespace {
 /// A store that can be closed and opened again.
 struct bed
 {
-  kvstrata_test::temp_folder folder;
-  nvme_file_config config{.paths = {folder.path("store")},
-                          .bytes = 8 << 15,
-                          .region_bytes = 1 << 15,
-                          .chunk_bytes = 4096,
-                          .layers = 2};
+  kvstrata_test::scratch_files folder;
+  nvme_file_config config{
+      .paths = {folder.path("store")}, .bytes = 8 << 15, .region_bytes = 1 << 15, .chunk_bytes = 4096, .layers = 2};
   D device{{.time = time_mode::virtual_time}};
   std::optional<drive> store;
   std::optional<kvstrata_test::store_bed<drive, D>> records;
@@ -78,6 +76,7 @@ TEST_CASE("a store that is opened again has what it had, whether it was closed o
     b.open();
     const auto after = b.store->figures();
     REQUIRE(after.recovery.torn == 0);
+    REQUIRE(after.recovery.verified == 0);  // the last to close it wrote down that all is durable
     REQUIRE(after.records == before.records);
     for (std::uint64_t id = 1; id <= 40; ++id) {
       CAPTURE(id, again);
@@ -93,7 +92,10 @@ TEST_CASE("a put is as durable as was asked for")
 {
   bed b;
   b.config.done_when = GENERATE(put_done::written, put_done::durable);
+  b.config.region_bytes = 1 << 17;
+  b.config.bytes = 1 << 20;
   b.open();
+  REQUIRE(b.records->keep(0, 9, 10, {0, 12}));  // opens a region, so that another is made clean, which takes a flush
   REQUIRE(b.records->keep(0, 1, 10, {0, 12}));
   const bool at_once = b.config.done_when == put_done::durable;
   REQUIRE(b.store->durable_tokens({.id = 1}) == (at_once ? 12U : 0U));
@@ -153,5 +155,67 @@ TEST_CASE("what is erased stays so, however often its regions are used again and
     if (round % 5 == 0) b.open();
     REQUIRE(b.has(id, 100 + round, {0, 16}) == (round % 3 != 0));
     if (round % 3 == 0) REQUIRE_FALSE(b.records->find(id));
+  }
+}
+
+TEST_CASE("an index that is full makes room, as a file that is full does")
+{
+  bed b;
+  b.config.bytes = 64 << 15;
+  b.config.most_records = 5;
+  b.open();
+  std::uint64_t refused = 0;
+  for (std::uint64_t id = 1; id <= 60; ++id) {
+    b.records->write(0, id, 10, {0, 8});
+    for (;;) {
+      const auto put = b.records->put(0, id, 10, {0, 8});
+      if (put) {
+        REQUIRE(b.records->wait(*put).done());
+        break;
+      }
+      ++refused;
+      REQUIRE(refused < 300);
+    }
+    REQUIRE(b.has(id, 10, {0, 8}));
+    REQUIRE(b.store->figures().records <= 5);
+  }
+  REQUIRE(refused != 0);
+}
+
+TEST_CASE("a durable record that rots takes with it what it had replaced, and nobody else's")
+{
+  bed b;
+  b.open();
+  REQUIRE(b.records->keep(0, 1, 10, {0, 8}));
+  REQUIRE(b.records->keep(0, 2, 10, {0, 8}));
+  REQUIRE(b.records->keep(0, 1, 11, {0, 8}));
+  b.store->close();
+  b.records.reset();
+  b.store.reset();
+  {  // the last record's body
+    std::fstream file(b.config.paths[0], std::ios::in | std::ios::out | std::ios::binary);
+    const std::string wanted = [] {
+      std::string out;
+      for (token_count t = 0; t < 4; ++t) {
+        for (std::size_t i = 0; i < kvstrata_test::record_token_bytes; ++i) {
+          out.push_back(static_cast<char>(kvstrata_test::record_byte(1, 11, t, i)));
+        }
+      }
+      return out.substr(0, 32);  // half a page is a layer
+    }();
+    std::string all((std::istreambuf_iterator<char>(file)), {});
+    const std::size_t at = all.find(wanted);
+    REQUIRE(at != std::string::npos);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(all[at] ^ 1));
+  }
+  for (int again = 0; again < 3; ++again) {
+    CAPTURE(again);
+    b.open();
+    REQUIRE_FALSE(b.has(1, 11, {0, 8}));
+    REQUIRE_FALSE(b.records->find(1));
+    REQUIRE(b.has(2, 10, {0, 8}));
+    if (again == 0) REQUIRE(b.store->figures().counts.lost_checksum == 1);
   }
 }

@@ -13,6 +13,8 @@
 
 namespace kvstrata_test {
 
+namespace nvme = kvstrata::nvme;
+
 class scratch_files
 {
  public:
@@ -45,10 +47,10 @@ class scratch_files
   [[nodiscard]] std::uint64_t size(const std::string& name) const { return std::filesystem::file_size(path(name)); }
 
   /// A medium over files that are to be made.
-  [[nodiscard]] kvstrata::nvme::medium_config config(std::uint32_t files, std::uint64_t bytes,
-                                                     std::uint64_t stripe_bytes, std::uint32_t depth = 4) const
+  [[nodiscard]] nvme::medium_config config(std::uint32_t files, std::uint64_t bytes, std::uint64_t stripe_bytes,
+                                           std::uint32_t depth = 4) const
   {
-    kvstrata::nvme::medium_config out;
+    nvme::medium_config out;
     for (std::uint32_t i = 0; i < files; ++i) out.paths.push_back(path("medium" + std::to_string(i)));
     out.bytes = bytes;
     out.stripe_bytes = stripe_bytes;

@@ -6,10 +6,9 @@
 
 #include <memory>
 
-namespace {
+using namespace kvstrata_test;
 
-using kvstrata_test::scratch_files;
-namespace nvme = kvstrata::nvme;
+namespace {
 
 struct threads
 {
@@ -22,7 +21,7 @@ struct threads
 
 }  // namespace
 
-TEST_CASE("threads carry out I/Os") { kvstrata_test::engine_conformance<threads>(); }
+TEST_CASE("threads carry out I/Os") { engine_conformance<threads>(); }
 
 TEST_CASE("threads: made by name, from a medium_config")
 {

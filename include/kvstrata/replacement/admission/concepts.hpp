@@ -15,8 +15,8 @@
 // a.requested(info)                   nothing. An object was requested, whether the tier has it or not; comes before
 //                                     admits() is asked for the same request
 //
-// Not synchronised: the caller holds a lock. Minimum model and default: always (below). Models: second_use, tiny_lfu,
-// write_rate, each in its own header.
+// Not synchronised: the caller holds a lock. Minimum model and default: always (below). Models: second_use, lru_k_admission,
+// tiny_lfu, worth_writing, write_rate, each in its own header.
 #pragma once
 
 #include <kvstrata/core/options.hpp>

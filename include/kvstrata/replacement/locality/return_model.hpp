@@ -58,6 +58,22 @@ class return_model
     return weigh(ahead_weight_, reasons_of(record, now, now.ahead));
   }
 
+  /// How often the user is expected to come within so many lifetimes: what fades counts for as long as it lasts, and the
+  /// time of day for its mean over the day. Above 0, and never more than `lifetimes` times the rate without fading.
+  [[nodiscard]] float expected(const visit_record& record, const visit_time& now, float lifetimes,
+                               float slots_a_lifetime) const noexcept
+  {
+    const reason_list each = halvings_of_each(slots_a_lifetime);
+    reason_list parts = reasons_of(record, now, {});
+    float all = least * lifetimes;
+    for (std::size_t r = 0; r < reasons; ++r) {
+      const float nats = 0.6931472F * each[r];
+      const float lasting = nats * lifetimes < 1e-3F ? lifetimes : (1.0F - std::exp(-nats * lifetimes)) / nats;
+      all += parts[r] * weight_[r] * units[r] * lasting;
+    }
+    return all;
+  }
+
   /// A user came (`returned` is null for one who was not remembered) and another was drawn from the `users` remembered.
   /// Both as they were before. True when weights have changed.
   bool learn(const visit_record* returned, const visit_record* drawn, const visit_time& now, float users) noexcept
@@ -96,8 +112,7 @@ class return_model
   /// passed.
   [[nodiscard]] float halvings(float slots_a_lifetime) const noexcept
   {
-    const float daily = timed_ ? slots_a_lifetime / visit_time::slots_a_day : recent_halvings / 8;
-    const reason_list each{0, 8 * recent_halvings, recent_halvings, daily, daily / 4, 0};
+    const reason_list each = halvings_of_each(slots_a_lifetime);
     float all = least;
     float sum = 0;
     for (std::size_t r = 0; r < reasons; ++r) {
@@ -145,6 +160,13 @@ class return_model
   static constexpr std::uint32_t lessons_a_step = 32;
   static constexpr float kept = 1.0F - 32.0F / 2500.0F;  // lessons are half forgotten after 1,700
   static constexpr float recent_halvings = 0.5F;         // of recent visits, in a lifetime
+
+  /// How often each reason halves in a lifetime.
+  [[nodiscard]] reason_list halvings_of_each(float slots_a_lifetime) const noexcept
+  {
+    const float daily = timed_ ? slots_a_lifetime / visit_time::slots_a_day : recent_halvings / 8;
+    return {0, 8 * recent_halvings, recent_halvings, daily, daily / 4, 0};
+  }
 
   [[nodiscard]] std::uint64_t steps_since(const visit_record& record, const visit_time& now) const noexcept
   {

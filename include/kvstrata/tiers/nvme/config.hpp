@@ -17,7 +17,7 @@ enum class put_done : std::uint8_t {
 
 struct nvme_file_config
 {
-  std::vector<std::string> paths;             ///< files or block devices of one size; the store is striped over them
+  std::vector<std::string> paths{};           ///< files or block devices of one size; the store is striped over them
   std::uint64_t bytes = 0;                    ///< of each; 0: as many as are there
   std::uint64_t region_bytes = 64ULL << 20U;  ///< that are filled, evicted and used again as one
   std::uint64_t chunk_bytes = 4ULL << 20U;    ///< a put of more becomes several records
@@ -33,7 +33,7 @@ struct nvme_file_config
       1;               ///< what was got so often since it was written stays when its region is evicted; 0: nothing does
   bool direct = true;  ///< O_DIRECT: past the page cache
   std::uint32_t depth = 32;       ///< I/Os at a time
-  nvme::engine_maker engine;      ///< empty: threads with preadv and pwritev
+  nvme::engine_maker engine{};    ///< empty: threads with preadv and pwritev
   double seconds = 100e-6;        ///< in virtual time an I/O takes so long, ...
   double bytes_per_second = 3e9;  ///< ... and what it moves at this speed beside
 };

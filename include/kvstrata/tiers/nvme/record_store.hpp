@@ -66,7 +66,7 @@ class record_store
       io.carry_out = [](void* whom, nvme_io& what) noexcept { static_cast<record_store*>(whom)->carry_out(what); };
       io.abandon = [](void* whom, nvme_io& what) noexcept { static_cast<record_store*>(whom)->abandon(what); };
     } else {
-      wake();
+      tidy_soon();
     }
     return begun;
   }
@@ -83,8 +83,7 @@ class record_store
       const std::lock_guard lock(core_->mutex);
       core_->books.ended(io);
     }
-    if (tidier_.joinable()) wake();
-    else tidy();
+    tidy_soon();
   }
 
   /// May block where very many erasures wait to be written.
@@ -117,16 +116,6 @@ class record_store
     return core_->books.durable_tokens(key);
   }
 
-  /// Blocks until what was put and erased is durable; false where that failed.
-  bool flush_sync() noexcept
-  {
-    try {
-      return commit_sync(*core_);
-    } catch (const std::exception&) {
-      return false;
-    }
-  }
-
   [[nodiscard]] store_figures_now figures() const
   {
     const std::lock_guard lock(core_->mutex);
@@ -143,7 +132,15 @@ class record_store
   [[nodiscard]] block_engine& engine() noexcept { return *core_->engine; }
   [[nodiscard]] const nvme_file_config& config() const noexcept { return core_->config; }
 
-  /// No tidying any more.
+  /// Blocks until all is durable, and written down that it is, or the medium fails. No tidying any more.
+  void close_sync() noexcept
+  {
+    stop();
+    try {
+      if (commit_sync(*core_)) write_mark_sync(*core_);
+    } catch (const std::exception&) {  // what was durable is
+    }
+  }
   void stop() noexcept
   {
     {
@@ -242,7 +239,7 @@ class record_store
   bool tidy_once() noexcept
   {
     try {
-      return seal_one_sync(*core_) || verify_all_sync(*core_) || reclaim_one_sync(*core_) || write_many_sync();
+      return seal_one_sync(*core_) || reclaim_one_sync(*core_) || verify_all_sync(*core_) || write_many_sync();
     } catch (const std::exception&) {  // no memory: later
       return false;
     }
@@ -264,8 +261,9 @@ class record_store
     }
   }
 
-  void wake() noexcept
+  void tidy_soon() noexcept
   {
+    if (!tidier_.joinable()) return tidy();
     {
       const std::lock_guard lock(tidy_mutex_);
       wanted_ = true;

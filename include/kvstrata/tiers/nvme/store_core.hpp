@@ -18,7 +18,8 @@ namespace kvstrata::nvme {
 struct flush_waiter
 {
   bool over = false;
-  bool durable = false;
+  bool flushed = false;  ///< what was written is durable
+  bool written = false;  ///< and all that was erased is
 };
 
 /// No I/O is done under the lock.

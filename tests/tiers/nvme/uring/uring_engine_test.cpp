@@ -13,14 +13,10 @@
 #include <string>
 #include <vector>
 
-using kvstrata_test::faulty_calls;
-using kvstrata_test::io_block;
-using kvstrata_test::io_memory;
-using kvstrata_test::run_one;
-using kvstrata_test::scratch_files;
-namespace nvme = kvstrata::nvme;
+using namespace kvstrata_test;
 using io = nvme::block_io;
 
+#define KVSTRATA_ALONE  // in no unit of several files (tests/support/units.cmake): main.cpp looks for why_skipped
 /// main.cpp asks: a kernel or a container without io_uring has nothing to test here.
 const char* why_skipped();
 const char* why_skipped()
@@ -58,14 +54,14 @@ faulty_calls::rule refuse(nvme::io_call::kind what, int fault)
 
 }  // namespace
 
-TEST_CASE("io_uring carries out I/Os") { kvstrata_test::engine_conformance<uring>(); }
+TEST_CASE("io_uring carries out I/Os") { engine_conformance<uring>(); }
 
 TEST_CASE("io_uring: registered memory is used in one piece, within one span")
 {
   const scratch_files scratch;
   const auto engine = nvme::make_uring_engine(scratch.config(1, 4 * stripe, stripe));
   const io_memory memory(4 * stripe);
-  kvstrata_test::fill(memory.data(), memory.size(), 1);
+  fill(memory.data(), memory.size(), 1);
   engine->register_memory(memory.all().first(stripe));
   engine->register_memory(memory.all().subspan(stripe, stripe));
   CHECK(engine->explanation().find("not registered") == std::string::npos);
@@ -97,7 +93,7 @@ TEST_CASE("io_uring: memory that the system does not register is used without")
   faulty_calls calls;
   const auto engine = uring::make(scratch.config(1, 4 * stripe, stripe), &calls);
   const io_memory memory(2 * stripe);
-  kvstrata_test::fill(memory.data(), memory.size(), 1);
+  fill(memory.data(), memory.size(), 1);
   for (const int fault : {ENOMEM, EPERM}) {
     calls.set(refuse(nvme::io_call::kind::enlist, fault));
     engine->register_memory(memory.all().first(stripe));
@@ -139,7 +135,7 @@ TEST_CASE("io_uring: a kernel that takes no I/O fails that one, and the next goe
     }
     // Refused at each submission in turn: that I/O fails or goes with a later one, and all are over.
     for (std::size_t at = 0; at < 12; ++at) {
-      kvstrata_test::io_list list;
+      io_list list;
       std::mt19937_64 random(1);
       for (std::size_t i = 0; i < 12; ++i) list.add(io::kind::read, i * stripe, memory.data(), io_block, 1, random);
       std::size_t seen = 0;

@@ -1,8 +1,8 @@
-// Where the records of a store lie, in memory: 32 bytes a record, whatever its sequence's key and the header on disk say.
+// Where the records of a store lie, in memory: 32 bytes a record, whatever its key and its header on disk say.
 //
-// Keys are not kept, only the bits of a hash: a bucket, and a tag of 32. Two sequences may have both in common, one pair in
-// 2^32 times the buckets. Then what is found of one may be a record of the other, which its head on disk tells; and what is
-// erased of one is gone of the other, too, until the store is opened again.
+// Keys are not kept, only the bits of a hash: a bucket, and a tag of 32. Two sequences may have both in common, one
+// pair in 2^32 times the buckets. Then what is found of one may be a record of the other, which its head on disk tells;
+// and what is erased of one is gone of the other, too, until the store is opened again.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -25,7 +25,7 @@ struct index_entry
 {
   std::uint32_t life = 0;   ///< the low half of life_of its header
   std::uint32_t block = 0;  ///< of its head, in the medium: what it is told by
-  token_interval tokens;
+  token_interval tokens{};
   std::uint8_t hits = 0;  ///< up to 255
   bool durable = false;
 
@@ -44,14 +44,14 @@ struct key_bits
   }
 };
 
-/// Not synchronised. Nothing is allocated after construction. What is said of a key is O(1) expected, and O(records of it).
-/// What is handed in (visit, newer, gone) throws nothing, and does not call back to change the index.
+/// Not synchronised. Nothing is allocated after construction. What is said of a key is O(1) expected, and O(records of
+/// it). What is handed in (visit, newer, gone) throws nothing, and does not call back to change the index.
 template <class KeyBits = key_bits>
 class basic_record_index
 {
  public:
-  /// Takes address space for so many records; memory as they come. Throws config_error for none, capacity_error where it
-  /// cannot be had.
+  /// Takes address space for so many records; memory as they come. Throws config_error for none, capacity_error where
+  /// it cannot be had.
   explicit basic_record_index(std::uint32_t most_records) : capacity_(most_records)
   {
     if (most_records == 0 || most_records == (std::numeric_limits<std::uint32_t>::max)()) {
@@ -66,8 +66,9 @@ class basic_record_index
     }
   }
 
-  /// Keeps a record. newer(a, b) of two blocks: was what lies at `a` put after what lies at `b`? A block is in the index at
-  /// most once. False: it is full, and nothing has changed.
+  /// Keeps a record. newer(a, b) of two blocks: was what lies at `a` put after what lies at `b`? Its answer stays the
+  /// same as long as both are here, and a block is here at most once. False: the index is full, and nothing has
+  /// changed.
   template <class Newer>
   [[nodiscard]] bool insert(const sequence_key& key, const index_entry& entry, Newer newer) noexcept
   {
@@ -86,8 +87,8 @@ class basic_record_index
     return true;
   }
 
-  /// The records of a sequence, the newest first, until `visit` returns false, if it returns anything. It may change life,
-  /// tokens, hits and durable of what it is shown, not the block.
+  /// The records of a sequence, the newest first, until `visit` returns false, if it returns anything. It may change
+  /// life, tokens, hits and durable of what it is shown, not the block.
   template <class Visit>
   void for_each_of(const sequence_key& key, Visit visit) noexcept
   {

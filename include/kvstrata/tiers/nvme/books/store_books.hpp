@@ -32,7 +32,8 @@ struct undurable_record
 /// What one flush makes durable.
 struct flush_cover
 {
-  std::vector<undurable_record> records;
+  std::vector<undurable_record> records{};
+  std::vector<erasure> erasures{};
   std::uint64_t order = 0;  ///< all up to it
 };
 
@@ -51,8 +52,10 @@ class store_books
   known_headers known;
   store_counts counts;
   std::vector<erasure> erasures;             ///< that stand in no block yet
+  std::vector<erasure> written_erasures;     ///< that stand in blocks, since the last flush
   std::vector<undurable_record> unverified;  ///< that a crash may have torn: not durable before somebody has looked
   std::uint64_t durable_order = 0;
+  bool wants_records = false;  ///< the index is full: records must go, though there are regions
 
   /// The newest records of a sequence, newest first: those of one life.
   void links_of(const sequence_key& key, std::vector<chain_link>& out) const
@@ -107,6 +110,7 @@ class store_books
   [[nodiscard]] bool add(const nvme_io& put, const chunk& c)
   {
     const block_number block = regions.block_of(c.place);
+    known.forget(put.key);
     undurable_.push_back({put.key, block, c.place.generation, put.order});
     const bool room = index.insert(put.key, {.life = short_life(put.header), .block = block, .tokens = c.tokens},
                                    [this](block_number a, block_number b) { return regions.newer(a, b); });
@@ -123,34 +127,37 @@ class store_books
       if (io->what != nvme_io::kind::flush && io->key == key) io->erased = true;
     }
   }
-  /// One record is found no more, nor when the store is opened again. Of `generation`: where its region has another, it is
-  /// gone already.
+  /// A record cannot be read: it is found no more, nor when the store is opened again. Of `generation`: where its region has
+  /// another, it is gone already. Was it durable, then what it had replaced must not come back, and all of the sequence goes.
   void drop(const sequence_key& key, block_number block, std::uint64_t generation) noexcept
   {
     const record_place place = regions.place_of(block);
-    if (place.generation != generation || !index.remove(key, block)) return;
+    const index_entry* const found = place.generation == generation ? index.find(key, block) : nullptr;
+    if (found == nullptr) return;
     ++counts.dropped_records;
-    disown(key, place);
+    if (found->durable) {
+      erase(key);
+      remember({.what = erasure::kind::sequence, .key = key, .order = next_order()});
+    } else {
+      index.remove(key, block);
+      disown(key, place);
+    }
   }
   /// What was written there is not found when the store is opened again.
   void disown(const sequence_key& key, const record_place& place) noexcept
   {
-    try {
-      erasures.push_back({.what = erasure::kind::record,
-                          .key = key,
-                          .order = next_order(),
-                          .place = {.generation = place.generation, .block = place.block}});
-    } catch (const std::bad_alloc&) {  // whoever opens the store again must not rely on it
-      most_durable_ = (std::min)(most_durable_, order_ - 1);
-    }
+    remember({.what = erasure::kind::record,
+              .key = key,
+              .order = next_order(),
+              .place = {.generation = place.generation, .block = place.block}});
   }
 
   // --- what is durable -------------------------------------------------------------------------------------------------
   /// What a flush that begins now makes durable, once the erasures have been written.
   [[nodiscard]] flush_cover take_undurable() noexcept
   {
-    flush_cover out{std::move(undurable_), (std::min)(order_, most_durable_)};
-    undurable_.clear();
+    flush_cover out{std::exchange(undurable_, {}), std::exchange(written_erasures, {}),
+                    (std::min)(order_, most_durable_)};
     const auto not_yet = [&out](std::uint64_t order) { out.order = (std::min)(out.order, order - 1); };
     for (const nvme_io* io : active_) {
       if (io->what == nvme_io::kind::put) not_yet(io->order);
@@ -171,6 +178,7 @@ class store_books
   void not_flushed(const flush_cover& cover) noexcept
   {
     for (const undurable_record& r : cover.records) drop(r.key, r.block, r.generation);
+    for (const erasure& row : cover.erasures) remember(row);
   }
 
   /// Older records of the sequence that it replaces are found no more, whatever becomes of it.
@@ -189,15 +197,17 @@ class store_books
     });
   }
 
-  /// Where the durable tokens of a sequence's newest life end; 0: there are none.
+  /// Where the durable tokens of a sequence's newest life end, from where all of its tokens begin; 0: there are none.
   [[nodiscard]] token_count durable_tokens(const sequence_key& key)
   {
     links_of(key, links_);
+    const token_interval all = chain_of(links_, 1).tokens;
     std::erase_if(links_, [&](const chain_link& link) {
       const index_entry* const e = index.find(key, link.block);
       return e == nullptr || !e->durable;
     });
-    return chain_of(links_, 1).tokens.end;
+    const token_interval durable = chain_of(links_, 1).tokens;
+    return durable.empty() || durable.begin != all.begin ? 0 : durable.end;
   }
 
   [[nodiscard]] static std::uint32_t short_life(const record_header& header) noexcept
@@ -206,6 +216,15 @@ class store_books
   }
 
  private:
+  void remember(const erasure& row) noexcept
+  {
+    try {
+      erasures.push_back(row);
+    } catch (const std::bad_alloc&) {  // whoever opens the store again must not rely on what comes from here on
+      most_durable_ = (std::min)(most_durable_, row.order - 1);
+    }
+  }
+
   std::uint64_t order_ = 0;
   std::uint64_t most_durable_ = ~std::uint64_t{0};
   std::vector<nvme_io*> active_;

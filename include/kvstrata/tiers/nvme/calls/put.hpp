@@ -45,7 +45,10 @@ inline constexpr std::size_t spared_regions = 1;
     wanted.push_back({static_cast<std::uint32_t>(1 + body_blocks(c.pages.size(), page, core.config.layers)), 1});
   }
   std::vector<record_place> places;
-  if (core.books.index.size() + io.chunks.size() > core.books.index.capacity()) return false;
+  if (core.books.index.size() + io.chunks.size() > core.books.index.capacity()) {
+    core.books.wants_records = true;
+    return false;
+  }
   if (!core.books.regions.reserve(wanted, spared, places)) return false;
   for (std::size_t i = 0; i < places.size(); ++i) io.chunks[i].place = places[i];
   io.order = core.books.next_order();
@@ -77,6 +80,7 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
                      .durable_order = durable_order,
                      .key = io.key,
                      .header = io.header,
+                     .put = io.header.tokens,
                      .page_bytes = static_cast<std::uint32_t>(io.page_bytes),
                      .layers = core.config.layers};
     head.header.tokens = c.tokens;

@@ -1,5 +1,5 @@
-// How the bytes of a record's pages lie behind its head: layer by layer, each layer's part padded to whole blocks, so that a
-// layer can be read, and checked, without the others.
+// How the bytes of a record's pages lie behind its head: layer by layer, each layer's part padded to whole blocks, so
+// that a layer can be read, and checked, without the others.
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
@@ -10,7 +10,7 @@
 namespace kvstrata::nvme {
 
 /// A record's head is one block, and has a checksum for each layer.
-inline constexpr std::uint32_t most_layers = 983;
+inline constexpr std::uint32_t most_layers = 981;
 
 [[nodiscard]] constexpr std::uint64_t blocks_of(std::uint64_t bytes) noexcept
 {

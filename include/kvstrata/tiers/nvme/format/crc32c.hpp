@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), by which the store knows its bytes again: with the processor's own instruction where it has one, at
-// the speed of memory, else with tables.
+// CRC-32C (Castagnoli), by which the store knows its bytes again: with the processor's own instruction where it has
+// one, at the speed of memory, else with tables.
 #pragma once
 
 #include <kvstrata/tiers/nvme/format/crc32c_tables.hpp>
@@ -10,14 +10,10 @@
 #include <cstring>
 #include <span>
 
-#if defined(__ARM_FEATURE_CRC32)
-#include <arm_acle.h>
-#endif
-
 namespace kvstrata::nvme {
 
-/// What the store's checksums start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts with
-/// 0 in these terms: its register begins with ones and is inverted at the end, as ours.)
+/// What the store's checksums start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts
+/// with 0 in these terms: its register begins with ones and is inverted at the end, as ours.)
 inline constexpr std::uint32_t crc_start = 0x6b767374U;
 
 namespace crc_detail {
@@ -50,7 +46,7 @@ namespace crc_detail {
   return state;
 }
 
-#if defined(__x86_64__) || defined(__ARM_FEATURE_CRC32)
+#if defined(__x86_64__) || (defined(__aarch64__) && defined(__ARM_FEATURE_CRC32))
 
 #if defined(__x86_64__)
 [[nodiscard]] inline bool processor_can() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
@@ -68,11 +64,19 @@ namespace crc_detail {
 
 [[nodiscard]] inline std::uint64_t step(std::uint64_t state, std::uint64_t word) noexcept
 {
-  return __crc32cd(static_cast<std::uint32_t>(state), word);
+#ifdef __clang__  // <arm_acle.h> would name both alike, but where all foreign headers are included, it is refused
+  return __builtin_arm_crc32cd(static_cast<std::uint32_t>(state), word);
+#else
+  return __builtin_aarch64_crc32cx(static_cast<std::uint32_t>(state), word);
+#endif
 }
 [[nodiscard]] inline std::uint64_t step_byte(std::uint64_t state, std::byte byte) noexcept
 {
-  return __crc32cb(static_cast<std::uint32_t>(state), std::to_integer<std::uint8_t>(byte));
+#ifdef __clang__
+  return __builtin_arm_crc32cb(static_cast<std::uint32_t>(state), std::to_integer<std::uint8_t>(byte));
+#else
+  return __builtin_aarch64_crc32cb(static_cast<std::uint32_t>(state), std::to_integer<std::uint8_t>(byte));
+#endif
 }
 #endif
 
@@ -84,17 +88,16 @@ namespace crc_detail {
 by_three(std::uint64_t state, const std::byte*& at, std::size_t& bytes, std::size_t run,
          const std::array<byte_table, 4>& zeros_of_run) noexcept
 {
-  constexpr std::size_t line = 64;
   for (; bytes >= 3 * run; bytes -= 3 * run) {
     std::uint64_t second = 0;
     std::uint64_t third = 0;
-    // The next three runs come meanwhile: runs are too short for the processor to see by itself what it will need.
-    const std::size_t ahead = bytes >= 6 * run ? 3 * run : 0;
+    // What comes next but one: by itself a processor reads ahead of one row of bytes, less so of three.
+    const std::size_t ahead = bytes >= 9 * run ? 6 * run : 0;
     for (const std::byte* const end = at + run; at != end;) {
       __builtin_prefetch(at + ahead);
       __builtin_prefetch(at + ahead + run);
       __builtin_prefetch(at + ahead + 2 * run);
-      for (const std::byte* const next = at + line; at != next; at += 8) {
+      for (const std::byte* const line = at + 64; at != line; at += 8) {
         state = step(state, word_at(at));
         second = step(second, word_at(at + run));
         third = step(third, word_at(at + 2 * run));

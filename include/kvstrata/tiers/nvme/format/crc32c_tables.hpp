@@ -1,5 +1,5 @@
-// The tables of CRC-32C (Castagnoli): eight bytes at a time without the processor's help, and what so many zero bytes make
-// of a state, by which the states of neighbours become one.
+// The tables of CRC-32C (Castagnoli): eight bytes at a time without the processor's help, and what so many zero bytes
+// make of a state, by which the states of neighbours become one.
 #pragma once
 
 #include <array>
@@ -58,12 +58,12 @@ inline constexpr std::array<byte_table, 8> slice_tables = slices();
   return out;
 }
 
-/// Three runs of so many bytes are worked off side by side: the processor begins a step each cycle, and needs three for it.
+/// Three runs of so many bytes go side by side: the processor begins a step each cycle, and needs three for it.
 inline constexpr std::size_t short_run = 256;
-inline constexpr std::size_t long_run = 4096;
+inline constexpr std::size_t long_run = 1024;
 
 inline constexpr std::array<byte_table, 4> short_zeros = twice(twice(twice(zeros(short_run / 8))));
-inline constexpr std::array<byte_table, 4> long_zeros = twice(twice(twice(twice(short_zeros))));
+inline constexpr std::array<byte_table, 4> long_zeros = twice(twice(short_zeros));
 
 [[nodiscard]] constexpr std::uint32_t shifted(const std::array<byte_table, 4>& by, std::uint32_t state) noexcept
 {

@@ -18,7 +18,7 @@ struct erasure
   };
 
   kind what = kind::sequence;
-  sequence_key key;
+  sequence_key key{};
   std::uint64_t order = 0;
   block_place place{};
 
@@ -27,8 +27,8 @@ struct erasure
 
 struct erasure_block
 {
-  store_id store;
-  block_place place;                ///< of this block
+  store_id store{};
+  block_place place{};              ///< of this block
   std::uint64_t order = 0;          ///< of the newest row
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
   std::uint32_t count = 0;          ///< rows

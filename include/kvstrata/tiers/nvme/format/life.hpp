@@ -7,7 +7,7 @@
 
 namespace kvstrata::nvme {
 
-/// Equal where same_life() says so, else as good as never. Never 0. It lies on disk: what it gives is part of the format.
+/// Equal where same_life() says so, else as good as never. Never 0. It lies on disk, so it is part of the format.
 [[nodiscard]] constexpr std::uint64_t life_of(const record_header& header) noexcept
 {
   std::uint64_t x = 0x6c696665U;

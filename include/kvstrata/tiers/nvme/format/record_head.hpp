@@ -14,12 +14,13 @@ namespace kvstrata::nvme {
 
 struct record_head
 {
-  store_id store;
-  block_place place;                ///< of this head
+  store_id store{};
+  block_place place{};              ///< of this head
   std::uint64_t order = 0;          ///< grows with every put and erase
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
-  sequence_key key;
-  record_header header;  ///< of at least one token
+  sequence_key key{};
+  record_header header{};  ///< of at least one token
+  token_interval put;      ///< all tokens of the put that this is a record of; records of one put have one order
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
 
@@ -49,10 +50,12 @@ inline constexpr field64 stretch_hash{136};
 inline constexpr field32 stretch_end{144};
 inline constexpr field32 page_bytes{148};
 inline constexpr field32 layers{152};
-inline constexpr std::size_t layer_crcs = 160;  // 4 bytes each
+inline constexpr field32 put_begin{156};
+inline constexpr field32 put_end{160};
+inline constexpr std::size_t layer_crcs = 168;  // 4 bytes each
 static_assert(apart(at_log::end, layer_crcs, key_id, key_space, page_tokens, incarnation, epoch, format, tokens_begin,
                     tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, vouched_hash, stretch_hash,
-                    stretch_end, page_bytes, layers));
+                    stretch_end, page_bytes, layers, put_begin, put_end));
 static_assert(layer_crcs + 4 * std::size_t{most_layers} <= block_crc.at);
 static_assert(layer_crcs + 4 * (std::size_t{most_layers} + 1) > block_crc.at, "most_layers: as many as fit");
 
@@ -83,6 +86,8 @@ inline void encode(const record_head& from, std::span<const std::uint32_t> layer
   store(to, at_record::stretch_hash, header.stretch_hash);
   store(to, at_record::page_bytes, from.page_bytes);
   store(to, at_record::layers, from.layers);
+  store(to, at_record::put_begin, from.put.begin);
+  store(to, at_record::put_end, from.put.end);
   for (std::uint32_t layer = 0; layer != from.layers; ++layer) {
     store(to, at_record::crc_of(layer), layer_crcs[layer]);
   }
@@ -113,10 +118,11 @@ inline void encode(const record_head& from, std::span<const std::uint32_t> layer
                                     .stretch_stride = load(from, at_record::stretch_stride),
                                     .stretch_end = load(from, at_record::stretch_end),
                                     .stretch_hash = load(from, at_record::stretch_hash)},
+                         .put = {load(from, at_record::put_begin), load(from, at_record::put_end)},
                          .page_bytes = load(from, at_record::page_bytes),
                          .layers = load(from, at_record::layers)};
   if (head.header.page_tokens == 0 || head.header.tokens.empty() || head.page_bytes == 0 || head.layers == 0 ||
-      head.layers > most_layers || head.page_bytes % head.layers != 0 ||
+      head.layers > most_layers || head.page_bytes % head.layers != 0 || !head.put.contains(head.header.tokens) ||
       head.body_blocks() != load(from, at_log::body_blocks)) {
     return std::nullopt;
   }

@@ -10,7 +10,7 @@ namespace kvstrata::nvme {
 
 struct region_head
 {
-  store_id store;
+  store_id store{};
   std::uint64_t generation = 0;     ///< grows with every opening of any region
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
 

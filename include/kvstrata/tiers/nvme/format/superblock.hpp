@@ -12,7 +12,7 @@ namespace kvstrata::nvme {
 
 struct superblock
 {
-  store_id store;
+  store_id store{};
   std::uint64_t region_bytes = 0;
   std::uint64_t regions = 0;  ///< of all paths together, those with superblocks among them
   std::uint32_t layers = 1;   ///< of a page

@@ -1,6 +1,6 @@
-// The table at the end of a sealed region: a row for each record and erasure in it, so that opening a store reads tables and
-// not regions. The rows lie one after the other from the begin of the table's first block; the foot is the end of its last,
-// which is the region's.
+// The table at the end of a sealed region: a row for each record and erasure in it, so that opening a store reads
+// tables and not regions. The rows lie one after the other from the begin of the table's first block; the foot is the
+// end of its last, which is the region's.
 #pragma once
 
 #include <kvstrata/core/interval.hpp>
@@ -24,11 +24,11 @@ struct table_row
   };
 
   std::uint64_t order = 0;
-  sequence_key key;
+  sequence_key key{};
   std::uint64_t life = 0;   ///< life_of the header; of an erased record its generation
   std::uint32_t block = 0;  ///< of the head within the region; of an erased record, of its head within its region
   std::uint32_t body_blocks = 0;
-  token_interval tokens;
+  token_interval tokens{};
   kind what = kind::record;
 
   friend constexpr bool operator==(const table_row&, const table_row&) = default;
@@ -36,7 +36,7 @@ struct table_row
 
 struct table_foot
 {
-  store_id store;
+  store_id store{};
   std::uint64_t generation = 0;
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
   std::uint32_t rows = 0;
@@ -135,8 +135,9 @@ inline void encode_table(std::span<const table_row> rows, const table_foot& foot
           .what = static_cast<table_row::kind>(load(from, at_row::kind))};
 }
 
-/// Reads a whole table, whatever bytes these are. Empty: it is none of this store and generation, or not as it was written;
-/// then the region is walked. Records in its rows lie between head and table of a region of `region_blocks`. O(bytes).
+/// Reads a whole table, whatever bytes these are. Empty: it is none of this store and generation, or not as it was
+/// written; then the region is walked. Records in its rows lie between head and table of a region of `region_blocks`.
+/// O(bytes).
 [[nodiscard]] inline std::optional<table_foot> decode_table(std::span<const std::byte> table, const store_id& id,
                                                             std::uint64_t generation,
                                                             std::uint32_t region_blocks) noexcept

@@ -14,11 +14,11 @@ namespace kvstrata::nvme {
 /// Where the bytes lie, and how.
 struct medium_config
 {
-  std::vector<std::string> paths;  ///< files or block devices, one or more: the medium is striped over them
-  std::uint64_t bytes = 0;         ///< of each; 0: as many as there are. A file is made and preallocated
-  std::uint64_t stripe_bytes = 0;  ///< stripe i lies in path i % paths.size()
-  bool direct = true;              ///< O_DIRECT: past the page cache
-  std::uint32_t depth = 32;        ///< I/Os at a time
+  std::vector<std::string> paths{};  ///< files or block devices, one or more: the medium is striped over them
+  std::uint64_t bytes = 0;           ///< of each; 0: as many as there are. A file is made and preallocated
+  std::uint64_t stripe_bytes = 0;    ///< stripe i lies in path i % paths.size()
+  bool direct = true;                ///< O_DIRECT: past the page cache
+  std::uint32_t depth = 32;          ///< I/Os at a time
 };
 
 /// Makes the engine of a medium. Throws config_error for nonsense, error where the medium refuses.

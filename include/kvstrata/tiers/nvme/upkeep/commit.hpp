@@ -71,14 +71,18 @@ namespace kvstrata::nvme {
                        .what = whole ? table_row::kind::erased_sequence : table_row::kind::erased_record});
     }
   }
+  std::vector<erasure>& written = core.books.written_erasures;
+  written.insert(written.end(), rows.begin(), rows.end());
   auto& all = core.books.erasures;
   all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rows.size()));
   return true;
 }
 
-/// Blocks until all that was written and erased before the call is durable, or is known not to be: false. Then what was
-/// written since the last flush is found no more.
-[[nodiscard]] inline bool commit_sync(store_core& core)
+/// Blocks until what was written before the call is durable, or is known not to be; and what was erased, where it can be
+/// written. All flushes of a store are one after the other and go by here: one that fails says of all that was written since
+/// the last that nobody knows whether it is there, and the kernel says so once. Then it is found no more, and erasures are
+/// written again.
+[[nodiscard]] inline flush_waiter flush_through_sync(store_core& core)
 {
   flush_waiter me;
   std::unique_lock lock(core.mutex);
@@ -91,9 +95,9 @@ namespace kvstrata::nvme {
     core.flushing = true;
     const std::vector<flush_waiter*> mine = std::exchange(core.waiters, {});
     lock.unlock();
-    bool well = false;
+    bool written = false;
     try {
-      well = write_erasures_sync(core);
+      written = write_erasures_sync(core);
     } catch (const std::exception&) {  // no memory: they stay
     }
     lock.lock();
@@ -102,16 +106,47 @@ namespace kvstrata::nvme {
     const int error = core.engine->flush_sync();
     lock.lock();
     ++core.books.counts.flushes;
-    if (error == 0) core.books.flushed(cover);
-    else core.books.not_flushed(cover);
+    if (error == 0) {
+      core.books.flushed(cover);
+    } else {
+      ++core.books.counts.lost_io;
+      core.books.not_flushed(cover);
+    }
     for (flush_waiter* w : mine) {
-      w->durable = well && error == 0;
+      w->flushed = error == 0;
+      w->written = written && error == 0;
       w->over = true;
     }
     core.flushing = false;
     core.flush_over.notify_all();
   }
-  return me.durable;
+  return me;
+}
+
+/// Blocks until all that was written and erased before the call is durable. False: not all of it is.
+[[nodiscard]] inline bool commit_sync(store_core& core) { return flush_through_sync(core).written; }
+
+/// Writes down how far all is durable, so that whoever opens the store need not look at what was written last.
+inline void write_mark_sync(store_core& core)
+{
+  block_buffer block(block_bytes);
+  std::vector<record_place> places;
+  const wanted_place one{.blocks = 1, .rows = 0};
+  {
+    const std::lock_guard lock(core.mutex);
+    if (!core.books.regions.reserve({&one, 1}, 0, places)) return;
+    encode(erasure_block{.store = core.id,
+                         .place = {places[0].generation, places[0].block},
+                         .order = core.books.last_order(),
+                         .durable_order = core.books.durable_order},
+           {}, block.block(0));
+  }
+  static_cast<void>(move_sync(*core.engine, block_io::kind::write, core.offset_of(places[0]), block.all()));
+  {
+    const std::lock_guard lock(core.mutex);
+    core.books.regions.written(places[0]);
+  }
+  static_cast<void>(flush_through_sync(core));
 }
 
 }  // namespace kvstrata::nvme

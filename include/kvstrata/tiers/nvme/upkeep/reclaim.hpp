@@ -53,7 +53,7 @@ inline constexpr std::size_t clean_regions = 3;
 struct reinserted
 {
   sequence_key key;
-  std::vector<chain_link> before;  ///< its records until then
+  std::vector<chain_link> before{};  ///< its records until then
 };
 
 /// Writes all of a sequence again, as one, where it takes at most `blocks`, which become fewer. Empty: it was not done.
@@ -143,7 +143,7 @@ struct reinserted
   }
   core.engine->run_sync(ios);
   const bool well = std::all_of(ios.begin(), ios.end(), [](const block_io& io) { return io.error == 0; });
-  if (!well || core.engine->flush_sync() != 0) return false;
+  if (!well || !flush_through_sync(core).flushed) return false;
   const std::lock_guard lock(core.mutex);
   for (std::size_t i = 0; i < numbers.size(); ++i) core.books.regions.add_clean(numbers[i], generations[i]);
   return true;
@@ -178,7 +178,7 @@ struct reinserted
   for (const sequence_key& key : hot) {
     if (auto done = reinsert_sync(core, key, blocks)) again.push_back(std::move(*done));
   }
-  const bool well = commit_sync(core);
+  const bool well = flush_through_sync(core).flushed;  // copies first, for what they are copies of goes now
   std::unique_lock lock(core.mutex);
   if (!well) {
     core.books.regions.set_sealed(number);
@@ -186,7 +186,10 @@ struct reinserted
     return false;
   }
   for (const reinserted& r : again) {
-    for (const chain_link& old : r.before) core.books.index.remove(r.key, old.block);
+    for (const chain_link& old : r.before) {  // those in younger regions would be found when the store is opened again
+      const record_place where = core.books.regions.place_of(old.block);
+      if (core.books.index.remove(r.key, old.block) && where.region != number) core.books.disown(r.key, where);
+    }
   }
   const auto is_here = [&](const index_entry& e) noexcept { return core.books.regions.region_of(e.block) == number; };
   if (rows) {
@@ -213,11 +216,16 @@ struct reinserted
   {
     const std::lock_guard lock(core.mutex);
     region_book& regions = core.books.regions;
-    if (regions.clean() >= clean_regions) return false;
-    numbers = regions.unused(clean_regions - regions.clean());
+    const bool enough = regions.clean() >= clean_regions;
+    if (enough && !core.books.wants_records) return false;
+    if (!enough) numbers = regions.unused(clean_regions - regions.clean());
     if (numbers.empty()) {
       const auto victim = regions.victim();
-      if (!victim) return false;
+      if (!victim) {
+        if (core.books.wants_records) regions.close_open();  // all that there is lies in it, or before it
+        return core.books.wants_records && regions.to_seal().has_value();
+      }
+      core.books.wants_records = false;
       numbers.push_back(*victim);
       regions.at(*victim).is = region::state::leaving;
       used = true;

@@ -167,7 +167,12 @@ inline void recover_sync(store_core& core)
   detail::row_reader reader(core, durable_order);
   for (detail::found_region& each : found) {
     std::vector<table_row> rows = detail::rows_of_found_sync(core, each);
-    for (std::size_t i = rows.size(); i-- > 0;) reader.take(each, rows[i]);
+    // Rows lie as writes ended. What an erasure kills lies before it, and its order says what that is.
+    const auto is_record = [](const table_row& row) { return row.what == table_row::kind::record; };
+    const auto records =
+        std::partition(rows.begin(), rows.end(), [&](const table_row& row) { return !is_record(row); });
+    std::sort(records, rows.end(), [](const table_row& a, const table_row& b) { return a.block > b.block; });
+    for (const table_row& row : rows) reader.take(each, row);
     region& r = core.books.regions.at(each.number);
     if (each.foot) {
       core.books.regions.set_sealed(each.number);

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/format/region_head.hpp>
 #include <kvstrata/tiers/nvme/format/superblock.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -29,6 +31,30 @@ namespace detail {
   if (!all_zeros(copy.data(), copy.size())) return false;
   const bool begins = all_zeros(first.data(), sector) || load(first.data(), at_head::magic) == block_magic;
   return begins && all_zeros(first.data() + sector, block_bytes - sector - 4);
+}
+
+/// Did a making of this very store come to its end before it had written the first path's superblock, which is last? Nothing
+/// was kept then: a region that was ever used has a head. `blocks`: the superblocks of all paths, and their copies.
+[[nodiscard]] inline bool was_being_made_sync(store_core& core, superblock wanted, const block_buffer& blocks)
+{
+  if (!is_blank(blocks.block(0), blocks.block(1))) return false;
+  std::optional<store_id> id;
+  for (std::uint32_t i = 1; i < wanted.paths; ++i) {
+    if (is_blank(blocks.block(2 * i), blocks.block(2 * i + 1))) continue;
+    const superblock_reading found = decode_superblock(blocks.block(2 * i));
+    if (!found.is || (id && found.is->store != *id)) return false;
+    id = found.is->store;
+    wanted.store = *id;
+    wanted.path = i;
+    if (*found.is != wanted) return false;
+  }
+  block_buffer head(block_bytes);
+  for (std::uint32_t region = wanted.paths; region < wanted.regions; ++region) {
+    if (move_sync(*core.engine, block_io::kind::read, region * wanted.region_bytes, head.all()) != 0) return false;
+    const auto used = decode_region_head(head.block(0));
+    if (used && used->store == id) return false;
+  }
+  return true;
 }
 
 [[noreturn]] inline void refuse_store(const std::string& path, const std::string& why)
@@ -59,7 +85,7 @@ inline void open_superblocks_sync(store_core& core)
     }
     if (detail::is_blank(blocks.block(2 * i), blocks.block(2 * i + 1))) ++blank;
   }
-  if (blank == paths) {
+  if (blank == paths || detail::was_being_made_sync(core, wanted, blocks)) {
     std::random_device draw;
     const auto draw64 = [&draw] { return std::uint64_t{draw()} << 32U | draw(); };
     core.id = {draw64(), draw64()};
