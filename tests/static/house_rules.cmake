@@ -31,7 +31,7 @@ set(level_of_cuda.cuh 10)
 set(cuda_home "^device/cuda(/|_device\\.hpp$)")
 
 # The headers that need liburing.
-set(uring_home "^tiers/nvme/io/(best_engine|io_ring|uring_engine)\\.hpp$")
+set(uring_home "^tiers/nvme/io/(best_engine|io_ring|uring_engine|uring_lane)\\.hpp$")
 
 set(faults "")
 macro(fault text)

@@ -14,13 +14,12 @@ namespace kvstrata::nvme {
 
 struct reads_tag;
 struct writes_tag;
-struct waits_tag;
 
 template <class Tag>
 using io_hook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>>;
 
 /// One call of run_sync or flush_sync, on the stack of the thread that waits for it. Everything under the engine's lock.
-struct io_batch : io_hook<reads_tag>, io_hook<writes_tag>, io_hook<waits_tag>
+struct io_batch : io_hook<reads_tag>, io_hook<writes_tag>
 {
   explicit io_batch(std::span<block_io> what) noexcept : ios(what), left(what.size()) {}
   /// A flush of so many files.
@@ -60,6 +59,10 @@ class io_queue
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  /// Whose request is the next; not if empty().
+  [[nodiscard]] io_batch& front() noexcept { return reads_.empty() ? writes_.front() : reads_.front(); }
+  [[nodiscard]] const io_batch& front() const noexcept { return reads_.empty() ? writes_.front() : reads_.front(); }
 
   /// The next to begin; not if empty(). Flushes go with the reads: they wait for no I/O.
   [[nodiscard]] io_request take() noexcept

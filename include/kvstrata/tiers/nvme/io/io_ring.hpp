@@ -16,7 +16,9 @@
 #include <string>
 
 #include <liburing.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 namespace kvstrata::nvme {
 
@@ -47,8 +49,8 @@ class io_ring
   [[nodiscard]] ::io_uring* get() noexcept { return &ring_; }
 
   /// Registers memory with the kernel, which keeps its pages: they are those of this moment, whatever is mapped there
-  /// later. Blocks while they are brought in, and other threads' submissions with it. What the system refuses, and all that
-  /// follows it, stays unregistered, and refusal() says so. Any thread.
+  /// later. Blocks while they are brought in, and submissions with it. What the system refuses, and all that follows it,
+  /// stays unregistered, and refusal() says so. Any thread.
   void enlist(std::span<std::byte> memory)
   {
     const std::scoped_lock lock(mutex_);
@@ -61,6 +63,21 @@ class io_ring
       }
       memory = memory.subspan(span.size());
     }
+  }
+  /// Has the buffers of another ring, too, whose pages are then kept, and counted by RLIMIT_MEMLOCK, once; false where the
+  /// kernel (before 6.13) cannot do that. Any thread; not two that share among the same rings.
+  [[nodiscard]] bool share(const io_ring& other)
+  {
+    struct  // io_uring_clone_buffers, which older headers have not
+    {
+      std::uint32_t from, flags, from_first, first, count, none[3];
+    } const what = {static_cast<std::uint32_t>(other.ring_.ring_fd), replace_mine, 0, 0, 0, {0, 0, 0}};
+    const std::scoped_lock lock(mutex_, buffers_mutex_, other.buffers_mutex_);
+    if (!other.table_ || ::syscall(__NR_io_uring_register, ring_.ring_fd, clone_buffers, &what, 1U) != 0) return false;
+    table_ = true;
+    count_ = other.count_;
+    buffers_ = other.buffers_;
+    return true;
   }
   /// The number of the buffer in which all these bytes lie. Any thread.
   [[nodiscard]] std::optional<int> buffer_of(const std::byte* data, std::size_t bytes) const noexcept
@@ -81,6 +98,8 @@ class io_ring
 
  private:
   static constexpr int no_number = -1;
+  static constexpr unsigned clone_buffers = 30;     // IORING_REGISTER_CLONE_BUFFERS
+  static constexpr std::uint32_t replace_mine = 2;  // IORING_REGISTER_DST_REPLACE
 
   static std::string hint(int fault)
   {

@@ -10,6 +10,7 @@
 #include <kvstrata/tiers/nvme/io/medium.hpp>
 #include <kvstrata/tiers/nvme/io/medium_config.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstddef>
@@ -57,7 +58,7 @@ class thread_engine final : public block_engine
     for (std::thread& thread : threads_) thread.join();
   }
 
-  /// One I/O that nothing waits before is carried out by the calling thread.
+  /// The calling thread carries out its own I/Os, too, while none that go first wait: one by itself wakes nobody.
   void run_sync(std::span<block_io> ios) noexcept override
   {
     if (ios.empty()) return;
@@ -86,18 +87,14 @@ class thread_engine final : public block_engine
   void run(io_batch& batch) noexcept
   {
     std::unique_lock lock(mutex_);
-    const bool alone = batch.left == 1 && queue_.empty() && running_ < depth_;
-    const std::size_t count = batch.left;
+    const std::size_t helpers = (std::min)(batch.left - 1, threads_.size());
     queue_.add(batch);
-    if (medium_.filter() != nullptr) medium_.filter()->queued(count);
-    if (alone) {
-      begin_one(lock);
-    } else {
-      for (std::size_t i = 0; i < count && i < threads_.size(); ++i) work_.notify_one();
-    }
+    if (medium_.filter() != nullptr) medium_.filter()->queued(batch.left);
+    for (std::size_t i = 0; i < helpers; ++i) work_.notify_one();
+    while (!queue_.empty() && running_ < depth_ && &queue_.front() == &batch) begin_one(lock);
+    // This thread leaves a place that it had, or that nobody has been told of.
+    if (!queue_.empty() && running_ < depth_) work_.notify_one();
     batch.over.wait(lock, [&batch] { return batch.left == 0; });
-    // A thread that was told of work while this one had the last place finds it now.
-    if (alone && !queue_.empty()) work_.notify_one();
   }
   void work() noexcept
   {
