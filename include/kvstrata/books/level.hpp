@@ -95,6 +95,20 @@ class level
     if (all) forget_uses(e);
   }
 
+  /// What it has room for.
+  [[nodiscard]] tier_size size() const noexcept
+  {
+    return {.bytes = capacity() * std::uint64_t{frames_.bytes()}, .objects = capacity()};
+  }
+
+  /// What an entry would be here of which another level has `tokens`.
+  [[nodiscard]] object_info as_if_here(const Entry& e, token_interval tokens, page_count pages,
+                                       const reuse_hint& hint = {}) const noexcept
+  {
+    return (*describe_)(e, {.bytes = std::uint64_t{pages} * frames_.bytes(), .mine = tokens, .clean = tokens.size()},
+                        hint);
+  }
+
   /// May an entry of which the tier has nothing come in with `tokens`, in so many pages? O(1), but for the policies.
   [[nodiscard]] bool admits(const Entry& e, token_interval tokens, page_count pages)
   {
@@ -214,11 +228,6 @@ class level
     else return 0;
   }
 
-  [[nodiscard]] tier_size size() const noexcept
-  {
-    return {.bytes = capacity() * std::uint64_t{frames_.bytes()}, .objects = capacity()};
-  }
-
   [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const noexcept
   {
     const residence& mine = e.template at<Level>();
@@ -236,14 +245,6 @@ class level
   {
     if constexpr (looks_at_objects<Policy>) return info(e, hint);
     else return {};
-  }
-
-  /// What an entry would be here of which another level has `tokens`.
-  [[nodiscard]] object_info as_if_here(const Entry& e, token_interval tokens, page_count pages,
-                                       const reuse_hint& hint = {}) const noexcept
-  {
-    return (*describe_)(e, {.bytes = std::uint64_t{pages} * frames_.bytes(), .mine = tokens, .clean = tokens.size()},
-                        hint);
   }
 
   static void forget_uses(Entry& e) noexcept

@@ -11,6 +11,7 @@ struct store_figures
   std::uint64_t puts = 0;            ///< begun
   std::uint64_t put_tokens = 0;      ///< in these
   std::uint64_t refused_tokens = 0;  ///< that found no room on their way down
+  std::uint64_t unadmitted_tokens = 0;  ///< that its admission policy turned away
   std::uint64_t lost_puts = 0;
   std::uint64_t gets = 0;           ///< begun
   std::uint64_t staged_tokens = 0;  ///< that arrived in the last memory
@@ -28,6 +29,7 @@ struct store_figures
     puts += o.puts;
     put_tokens += o.put_tokens;
     refused_tokens += o.refused_tokens;
+    unadmitted_tokens += o.unadmitted_tokens;
     lost_puts += o.lost_puts;
     gets += o.gets;
     staged_tokens += o.staged_tokens;

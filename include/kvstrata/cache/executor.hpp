@@ -74,6 +74,7 @@ class executor
         notes_.note_hit(e, rows[i], s);
         if (s.late.waits(i)) notes_.note_late(e, rows[i], s.plan, requests[i].hint);
         else notes_.note_arrival(e, rows[i], s.plan, requests[i].hint, true);
+        if constexpr (Residency::stores != 0) mover_->stores().touch(e, requests[i].hint);
         write_row(rows[i], e.hot().extents, page_tokens, s.table);
       }
       read_window(s.pages, s.plan, page_tokens, s.table);

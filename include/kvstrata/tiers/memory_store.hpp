@@ -1,7 +1,7 @@
 // A store in host memory that behaves as badly as stores do: late, out of order, losing, and not knowing without asking, by
 // a seed. For tests; and the smallest model of a store.
 //
-//   memory_store<[a write policy]>
+//   memory_store<[a write policy], [an admission policy]>
 //
 //   memory_store<>::on<Device> shelf(device, {.lanes = 2, .lost_in = 20});
 //   cache c(device, {.shape = ..., .tiers = {{.bytes = a}, {.bytes = b}, {.store = &shelf}}});
@@ -255,6 +255,7 @@ struct memory_store
 {
   using tier_kind = store_kind;
   using writes = find_option_t<write_policy_option, write_back, Options...>;
+  using admission = find_option_t<admission_option, always, Options...>;
   static constexpr std::string_view name = "memory_store";
 
   /// The same whatever the options are, so that caches of different stacks may share one.

@@ -1,6 +1,6 @@
 // A store on NVMe: files or block devices that keep records through the end of the process, by whatever it came to an end.
 //
-//   nvme_file<[a write policy]>
+//   nvme_file<[a write policy], [an admission policy]>
 //
 //   nvme_file<>::on<Device> drive(device, {.paths = {"/data/kv"}, .bytes = 1ULL << 40U, .layers = shape.layers});
 //   cache c(device, {.shape = ..., .tiers = {{.bytes = a}, {.bytes = b}, {.store = &drive}}});
@@ -131,6 +131,8 @@ class nvme_file_on
   /// How far a sequence survives whatever happens to the machine: tokens before this, from where find says it begins. 0: none
   /// from there on.
   [[nodiscard]] token_count durable_tokens(const sequence_key& key) { return store_.durable_tokens(key); }
+  /// What it has room for.
+  [[nodiscard]] tier_size size() const { return store_.size(); }
   [[nodiscard]] nvme::store_figures_now figures() const { return store_.figures(); }
   /// Which engine moves the bytes, and why not a better one.
   [[nodiscard]] std::string_view engine_name() noexcept { return store_.engine().name(); }
@@ -204,6 +206,7 @@ struct nvme_file
 {
   using tier_kind = store_kind;
   using writes = find_option_t<write_policy_option, write_back, Options...>;
+  using admission = find_option_t<admission_option, always, Options...>;
   static constexpr std::string_view name = "nvme_file";
 
   /// The same whatever the options are, so that caches of different stacks may share one.

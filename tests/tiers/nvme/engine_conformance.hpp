@@ -7,7 +7,8 @@
 //   };
 //   TEST_CASE("my engine") { kvstrata_test::engine_conformance<my_subject>(); }
 //
-// The oracle is a medium in memory. No test knows how fast a thread is: what must be under way or waiting is waited for.
+// The oracle is a medium in memory. No test knows how fast a thread is: what must be under way or waiting is waited
+// for.
 #pragma once
 
 #include "support/catch.hpp"

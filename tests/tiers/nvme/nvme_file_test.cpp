@@ -219,3 +219,16 @@ TEST_CASE("a durable record that rots takes with it what it had replaced, and no
     if (again == 0) REQUIRE(b.store->figures().counts.lost_checksum == 1);
   }
 }
+
+TEST_CASE("what can never fit is misuse, and changes nothing")
+{
+  bed b;
+  b.open();
+  const auto memory = b.device.allocate_pinned(1 << 16, "a large page");
+  const io_piece piece{memory.data(), 1 << 16};
+  const std::string sentence = kvstrata_test::sentence_of<usage_error>(
+      [&] { static_cast<void>(b.store->put({.id = 1}, record_of(1, {0, 4}), {&piece, 1}, {})); });
+  CHECK(sentence == "nvme_file: a page of 65536 bytes does not fit a region of 32768 bytes (nvme_file.region_bytes)");
+  REQUIRE(b.records->keep(0, 1, 10, {0, 8}));
+  REQUIRE(b.has(1, 10, {0, 8}));
+}

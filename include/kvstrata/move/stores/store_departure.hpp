@@ -18,6 +18,10 @@ void store_line<Residency, Level>::put(entry_type& e, token_interval wanted, Dem
     look_again(e.user, life->incarnation, stored);
     part = to_put(wanted, e.template at<last>().tokens, stored);
     if (part.empty()) return;
+    if (stored.empty() && !door_.admits(*residency_, e, part)) {
+      figures_.unadmitted_tokens += part.size();
+      return;
+    }
     begun = begin_put(e, part, life->incarnation, demote);
   } catch (...) {  // nothing has begun
   }
@@ -58,6 +62,26 @@ token_interval store_line<Residency, Level>::to_put(token_interval wanted, token
     if (!has.contains(part)) part = wanted;  // a gap: the store has this then, and not that
   }
   return intersect(has, {page_floor(part.begin), page_ceil(part.end)});
+}
+
+template <class Residency, level_index Level>
+record_header store_line<Residency, Level>::header_of(const entry_type& e, token_interval tokens,
+                                                      incarnation_id incarnation) const
+{
+  const known_history& known = e.known();
+  const vouched_stretches& stretches = known.stretches;
+  return {.incarnation = incarnation,
+          .epoch = residency_->users().epoch(),
+          .format = format_of(residency_->shape(), residency_->layout().page_tokens),
+          .page_tokens = residency_->layout().page_tokens,
+          .tokens = tokens,
+          .first_token = known.first_token,
+          .earlier_until = known.earlier_until,
+          .vouched_tokens = known.vouched.tokens,
+          .vouched_hash = known.vouched.hash,
+          .stretch_stride = stretches.hashes.empty() ? 0 : stretches.stride,
+          .stretch_end = stretches.hashes.empty() ? 0 : stretches.end,
+          .stretch_hash = stretches.hashes.empty() ? 0 : stretches.hashes.back()};
 }
 
 template <class Residency, level_index Level>

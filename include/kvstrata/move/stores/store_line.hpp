@@ -5,6 +5,7 @@
 #include <kvstrata/books/stats.hpp>
 #include <kvstrata/core/attempts.hpp>
 #include <kvstrata/device/last_use.hpp>
+#include <kvstrata/move/stores/store_door.hpp>
 #include <kvstrata/move/stores/store_io.hpp>
 #include <kvstrata/move/stores/store_limits.hpp>
 #include <kvstrata/move/stores/store_room.hpp>
@@ -46,7 +47,8 @@ class store_line
         limits_(limits),
         down_(r, limits.room_bytes / 2),
         up_(r, limits.room_bytes / 2),
-        arrivals_(r.device())
+        arrivals_(r.device()),
+        door_(r, *store_)
   {
   }
   store_line(const store_line&) = delete;
@@ -62,6 +64,9 @@ class store_line
   /// Tokens that no memory has any more and that this store was to keep, and did not.
   [[nodiscard]] std::uint64_t dropped_tokens() const noexcept { return dropped_; }
   [[nodiscard]] std::size_t under_way() const noexcept { return open_.size(); }
+
+  /// The entry was used by a batch, or is about to be.
+  void touch(entry_type& e, const reuse_hint& hint) { door_.requested(*residency_, e, hint); }
 
   // --- down ---
 
@@ -243,23 +248,7 @@ class store_line
   template <class Demote>
   [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation, Demote&& demote);
 
-  [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const
-  {
-    const known_history& known = e.known();
-    const vouched_stretches& stretches = known.stretches;
-    return {.incarnation = incarnation,
-            .epoch = residency_->users().epoch(),
-            .format = format_of(residency_->shape(), residency_->layout().page_tokens),
-            .page_tokens = residency_->layout().page_tokens,
-            .tokens = tokens,
-            .first_token = known.first_token,
-            .earlier_until = known.earlier_until,
-            .vouched_tokens = known.vouched.tokens,
-            .vouched_hash = known.vouched.hash,
-            .stretch_stride = stretches.hashes.empty() ? 0 : stretches.stride,
-            .stretch_end = stretches.hashes.empty() ? 0 : stretches.end,
-            .stretch_hash = stretches.hashes.empty() ? 0 : stretches.hashes.back()};
-  }
+  [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const;
 
   [[nodiscard]] copy_list empty_list() const
   {
@@ -286,6 +275,7 @@ class store_line
   store_limits limits_;
   store_room<Residency> down_, up_;
   demotion<device_type> arrivals_;
+  store_door<Residency, Level, recipe> door_;
   std::vector<std::unique_ptr<late_copies>> late_;  // [lane]
   std::vector<ended_read> ended_;
   std::vector<io> open_;  // in the order of beginning

@@ -42,6 +42,12 @@ class store_lines
     return static_cast<detail::numbered_line<Level, Residency>&>(lines_).line;
   }
 
+  /// The entry was used by a batch, or is about to be, whether a store has it or not.
+  void touch(entry_type& e, const reuse_hint& hint)
+  {
+    each([&](auto& line) { line.touch(e, hint); });
+  }
+
   // --- lives ---
 
   /// An entry is held. Was it made for that, no memory has anything of the user: a new life begins, and what stores have of

@@ -1,6 +1,8 @@
 // What an nvme_file is made with.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/tiers/nvme/format/body.hpp>
 #include <kvstrata/tiers/nvme/io/medium_config.hpp>
 
 #include <cstdint>
@@ -36,6 +38,29 @@ struct nvme_file_config
   nvme::engine_maker engine{};    ///< empty: threads with preadv and pwritev
   double seconds = 100e-6;        ///< in virtual time an I/O takes so long, ...
   double bytes_per_second = 3e9;  ///< ... and what it moves at this speed beside
+
+  /// Throws config_error.
+  friend void check(const nvme_file_config& c)
+  {
+    const auto refuse = [](const char* field, std::uint64_t value, const std::string& why) {
+      throw config_error(std::string("nvme_file.") + field, value, why);
+    };
+    if (c.paths.empty()) refuse("paths", 0, "it must name at least one file or block device");
+    if (c.region_bytes % nvme::block_bytes != 0 || c.region_bytes < 8 * nvme::block_bytes ||
+        c.region_bytes > (std::uint64_t{1} << 40U)) {
+      refuse("region_bytes", c.region_bytes, "it must be a multiple of 4096, at least 32768 and at most 2^40");
+    }
+    if (c.layers == 0 || c.layers > nvme::most_layers) {
+      refuse("layers", c.layers, "it must be at least 1 and at most " + std::to_string(nvme::most_layers));
+    }
+    if (c.chunk_bytes == 0 || c.chunk_bytes > c.region_bytes / 4) {
+      refuse("chunk_bytes", c.chunk_bytes,
+             "it must be at least 1 and at most a quarter of region_bytes, which is " + std::to_string(c.region_bytes));
+    }
+    if (c.workers == 0 || c.workers > 1024) refuse("workers", c.workers, "it must be at least 1 and at most 1024");
+    if (c.known_headers == 0) refuse("known_headers", 0, "it must be at least 1");
+    if (c.depth == 0) refuse("depth", 0, "it must be at least 1");
+  }
 };
 
 }  // namespace kvstrata

@@ -129,6 +129,12 @@ class record_store
             .clean_regions = books.regions.clean(),
             .durable_order = books.durable_order};
   }
+  [[nodiscard]] tier_size size() const noexcept
+  {
+    const region_book& regions = core_->books.regions;  // what is asked never changes
+    return {.bytes = std::uint64_t{regions.size() - regions.first()} * core_->config.region_bytes,
+            .objects = core_->books.index.capacity()};
+  }
   [[nodiscard]] block_engine& engine() noexcept { return *core_->engine; }
   [[nodiscard]] const nvme_file_config& config() const noexcept { return core_->config; }
 
@@ -154,24 +160,7 @@ class record_store
  private:
   [[nodiscard]] static const nvme_file_config& checked(const nvme_file_config& c)
   {
-    const auto refuse = [](const char* field, std::uint64_t value, const std::string& why) {
-      throw config_error(std::string("nvme_file.") + field, value, why);
-    };
-    if (c.paths.empty()) refuse("paths", 0, "it must name at least one file or block device");
-    if (c.region_bytes % block_bytes != 0 || c.region_bytes < 8 * block_bytes ||
-        c.region_bytes > (std::uint64_t{1} << 40U)) {
-      refuse("region_bytes", c.region_bytes, "it must be a multiple of 4096, at least 32768 and at most 2^40");
-    }
-    if (c.layers == 0 || c.layers > most_layers) {
-      refuse("layers", c.layers, "it must be at least 1 and at most " + std::to_string(most_layers));
-    }
-    if (c.chunk_bytes == 0 || c.chunk_bytes > c.region_bytes / 4) {
-      refuse("chunk_bytes", c.chunk_bytes,
-             "it must be at least 1 and at most a quarter of region_bytes, which is " + std::to_string(c.region_bytes));
-    }
-    if (c.workers == 0 || c.workers > 1024) refuse("workers", c.workers, "it must be at least 1 and at most 1024");
-    if (c.known_headers == 0) refuse("known_headers", 0, "it must be at least 1");
-    if (c.depth == 0) refuse("depth", 0, "it must be at least 1");
+    check(c);
     return c;
   }
 
@@ -205,19 +194,27 @@ class record_store
     switch (io.what) {
       case nvme_io::kind::ask: return ask_sync(*core_, io);
       case nvme_io::kind::get: return get_sync(*core_, io);
-      case nvme_io::kind::flush: return commit_sync(*core_) ? loss::none : loss::io_error;
+      case nvme_io::kind::flush: return flush_sync() ? loss::none : loss::io_error;
       case nvme_io::kind::put: break;
     }
     if (!put_sync(*core_, io)) return loss::io_error;
-    if (core_->config.done_when == put_done::durable) {
-      // It is over as far as the books are concerned: else no flush could say that all up to it is durable.
-      {
-        const std::lock_guard lock(core_->mutex);
-        core_->books.ended(io);
-      }
-      if (!commit_sync(*core_)) return loss::io_error;
+    if (core_->config.done_when == put_done::written) return loss::none;
+    {  // over, as far as the books are concerned: else no flush could say that all up to it is durable
+      const std::lock_guard lock(core_->mutex);
+      core_->books.ended(io);
     }
-    return loss::none;
+    if (!commit_sync(*core_)) return loss::io_error;
+    const std::lock_guard lock(
+        core_->mutex);  // another's flush may have failed before, and the last one has nothing of it
+    return core_->books.failed_flushes == io.failed_flushes ? loss::none : loss::io_error;
+  }
+
+  /// Blocks until all is durable. False: not all is, or something was lost since the last time that this was asked.
+  [[nodiscard]] bool flush_sync()
+  {
+    const bool well = commit_sync(*core_);
+    const std::lock_guard lock(core_->mutex);
+    return std::exchange(told_failures_, core_->books.failed_flushes) == core_->books.failed_flushes && well;
   }
 
   /// Nobody carries it out.
@@ -286,6 +283,7 @@ class record_store
   static constexpr std::uint64_t least_regions = 6;
 
   std::unique_ptr<store_core> core_;
+  std::uint64_t told_failures_ = 0;  // of flushes, to somebody who flushed; the core's lock is held
   std::mutex tidying_;
   std::mutex tidy_mutex_;  // the rest
   std::condition_variable more_;

@@ -39,13 +39,16 @@
 // fallback when absent                      meaning
 // ----------------------------------------- -----------------------------------------------------------------------
 // typename T::writes                        write_back. A write policy: what comes down to the store, and when
+// typename T::admission                     always. An admission policy: who may come in of whom the store has nothing
 // T::name -> std::string_view               "store". What texts call it
+// s.size() -> tier_size                     ten times what the last memory has. What an admission policy is told
 //
 // All calls may come from several threads. Model, and the smallest: tiers/memory_store.hpp. tests/tiers/
 // store_conformance.hpp holds a store of your own to all of the above.
 #pragma once
 
 #include <kvstrata/device/concepts.hpp>
+#include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/tiers/stores/record.hpp>
 #include <kvstrata/tiers/write_policy.hpp>
 
@@ -172,6 +175,18 @@ struct store_writes<T>
   using type = typename T::writes;
 };
 
+template <class T>
+struct store_admission
+{
+  using type = always;
+};
+template <class T>
+  requires requires { typename T::admission; }
+struct store_admission<T>
+{
+  using type = typename T::admission;
+};
+
 }  // namespace detail
 
 /// Where only an erase that may throw is in the way, the program does not compile, and is told why.
@@ -183,10 +198,14 @@ concept bound_store = finds_records<S> && puts_records<S> && gets_records<S> && 
 template <class T>
 using store_writes_t = typename detail::store_writes<T>::type;
 
+/// Who may come into a store.
+template <class T>
+using store_admission_t = typename detail::store_admission<T>::type;
+
 /// A tier below the memories that whole records are put to and got from.
 template <class T, class Device>
 concept store_tier = store_recipe<T> && host_stream_device<Device> && bound_store<typename T::template on<Device>> &&
-                     write_policy<store_writes_t<T>>;
+                     write_policy<store_writes_t<T>> && admission_policy<store_admission_t<T>>;
 
 /// What a cache's configuration carries for a store: which one it is. It is not the cache's own, and must outlive it.
 template <class Store>

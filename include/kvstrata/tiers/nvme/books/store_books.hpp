@@ -55,7 +55,8 @@ class store_books
   std::vector<erasure> written_erasures;     ///< that stand in blocks, since the last flush
   std::vector<undurable_record> unverified;  ///< that a crash may have torn: not durable before somebody has looked
   std::uint64_t durable_order = 0;
-  bool wants_records = false;  ///< the index is full: records must go, though there are regions
+  std::uint64_t failed_flushes = 0;  ///< those by which something was lost
+  bool wants_records = false;        ///< the index is full: records must go, though there are regions
 
   /// The newest records of a sequence, newest first: those of one life.
   void links_of(const sequence_key& key, std::vector<chain_link>& out) const
@@ -177,6 +178,7 @@ class store_books
   /// Nobody knows what of it is there.
   void not_flushed(const flush_cover& cover) noexcept
   {
+    if (!cover.records.empty() || !cover.erasures.empty()) ++failed_flushes;
     for (const undurable_record& r : cover.records) drop(r.key, r.block, r.generation);
     for (const erasure& row : cover.erasures) remember(row);
   }

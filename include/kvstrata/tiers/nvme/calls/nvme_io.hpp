@@ -33,8 +33,9 @@ struct nvme_io : promised_io
   std::size_t page_bytes = 0;  ///< in all layers
   std::vector<io_piece> pieces;
   std::vector<byte_range> ranges;
-  std::uint64_t order = 0;    ///< of a put
-  std::vector<chunk> chunks;  ///< of a put
+  std::uint64_t order = 0;           ///< of a put
+  std::vector<chunk> chunks;         ///< of a put
+  std::uint64_t failed_flushes = 0;  ///< that there had been when its records were written
 
   /// Who carries it out, or gives its places back where nobody did.
   void (*carry_out)(void* whom, nvme_io& io) noexcept = nullptr;

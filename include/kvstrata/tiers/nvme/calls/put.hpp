@@ -1,6 +1,7 @@
 // A put: places for its records when it is asked for, and writing them when its bytes are there.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/tiers/nvme/calls/record_memory.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
@@ -12,6 +13,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,7 +44,12 @@ inline constexpr std::size_t spared_regions = 1;
   std::vector<wanted_place> wanted;
   for (const chunk& c : io.chunks) {
     const auto page = static_cast<std::uint32_t>(io.page_bytes);
-    wanted.push_back({static_cast<std::uint32_t>(1 + body_blocks(c.pages.size(), page, core.config.layers)), 1});
+    const std::uint64_t blocks = 1 + body_blocks(c.pages.size(), page, core.config.layers);
+    if (blocks > core.books.regions.room(1)) {
+      throw usage_error("nvme_file: a page of " + std::to_string(page) + " bytes does not fit a region of " +
+                        std::to_string(core.config.region_bytes) + " bytes (nvme_file.region_bytes)");
+    }
+    wanted.push_back({static_cast<std::uint32_t>(blocks), 1});
   }
   std::vector<record_place> places;
   if (core.books.index.size() + io.chunks.size() > core.books.index.capacity()) {
@@ -109,6 +116,7 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
   } catch (const std::exception&) {  // no memory
   }
   const std::lock_guard lock(core.mutex);
+  io.failed_flushes = core.books.failed_flushes;
   if (!well) ++core.books.counts.lost_io;
   std::size_t added = 0;
   for (std::size_t i = 0; i < io.chunks.size(); ++i) {

@@ -1,4 +1,5 @@
-// A look at each call of the system before an engine makes it: how tests have a drive fail, answer in parts or stand still.
+// A look at each call of the system before an engine makes it: how tests have a drive fail, answer in parts or stand
+// still.
 #pragma once
 
 #include <cstddef>

@@ -51,11 +51,12 @@ class io_progress
     asked_ = out.bytes;
     return out;
   }
-  /// The beginning of what next() gave, at most so many bytes, at least one. The rest counts as missing from the result.
+  /// The beginning of what next() gave, at most so many bytes, at least one. The rest counts as missing from the
+  /// result.
   [[nodiscard]] part cut(std::size_t most) noexcept { return next_of(most); }
 
-  /// What became of the call: bytes, or an errno below zero. Returns the errno of the I/O that is over by this, 0 where that
-  /// went well; nothing where more is to be asked for.
+  /// What became of the call: bytes, or an errno below zero. Returns the errno of the I/O that is over by this, 0 where
+  /// that went well; nothing where more is to be asked for.
   [[nodiscard]] std::optional<int> took(std::int64_t result) noexcept
   {
     was_short_ = false;

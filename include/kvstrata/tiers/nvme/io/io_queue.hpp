@@ -18,7 +18,8 @@ struct writes_tag;
 template <class Tag>
 using io_hook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>>;
 
-/// One call of run_sync or flush_sync, on the stack of the thread that waits for it. Everything under the engine's lock.
+/// One call of run_sync or flush_sync, on the stack of the thread that waits for it. Everything under the engine's
+/// lock.
 struct io_batch : io_hook<reads_tag>, io_hook<writes_tag>
 {
   explicit io_batch(std::span<block_io> what) noexcept : ios(what), left(what.size()) {}

@@ -49,8 +49,8 @@ class io_ring
   [[nodiscard]] ::io_uring* get() noexcept { return &ring_; }
 
   /// Registers memory with the kernel, which keeps its pages: they are those of this moment, whatever is mapped there
-  /// later. Blocks while they are brought in, and submissions with it. What the system refuses, and all that follows it,
-  /// stays unregistered, and refusal() says so. Any thread.
+  /// later. Blocks while they are brought in, and submissions with it. What the system refuses, and all that follows
+  /// it, stays unregistered, and refusal() says so. Any thread.
   void enlist(std::span<std::byte> memory)
   {
     const std::scoped_lock lock(mutex_);
@@ -64,8 +64,8 @@ class io_ring
       memory = memory.subspan(span.size());
     }
   }
-  /// Has the buffers of another ring, too, whose pages are then kept, and counted by RLIMIT_MEMLOCK, once; false where the
-  /// kernel (before 6.13) cannot do that. Any thread; not two that share among the same rings.
+  /// Has the buffers of another ring, too, whose pages are then kept, and counted by RLIMIT_MEMLOCK, once; false where
+  /// the kernel (before 6.13) cannot do that. Any thread; not two that share among the same rings.
   [[nodiscard]] bool share(const io_ring& other)
   {
     struct  // io_uring_clone_buffers, which older headers have not

@@ -34,10 +34,10 @@ struct medium_place
 
 /// Files that are open, locked and as long as they must be.
 ///
-/// `config.bytes` of each are used. A file that is missing or empty is made so long, with space that is really there; one
-/// that is there keeps its length, so that a shorter one is refused, and what a longer one has beyond stays untouched.
-/// Without `config.bytes` all must be there and of one size. Whatever is wrong is said, with the file's name, before
-/// anything is written, and what had been made is removed again.
+/// `config.bytes` of each are used. A file that is missing or empty is made so long, with space that is really there;
+/// one that is there keeps its length, so that a shorter one is refused, and what a longer one has beyond stays
+/// untouched. Without `config.bytes` all must be there and of one size. Whatever is wrong is said, with the file's
+/// name, before anything is written, and what had been made is removed again.
 ///
 /// Its threads: const, any. Its own calls of the system are over when it is made.
 class medium
@@ -58,8 +58,8 @@ class medium
       throw config_error("depth", config.depth, "it is from 1 to " + std::to_string(most_depth));
   }
 
-  /// Throws config_error: no paths, one twice, one that is no file, sizes that do not fit. error: the system refuses, there
-  /// is no space, another store has the file. Blocks as long as the file system takes to preallocate.
+  /// Throws config_error: no paths, one twice, one that is no file, sizes that do not fit. error: the system refuses,
+  /// there is no space, another store has the file. Blocks as long as the file system takes to preallocate.
   explicit medium(const medium_config& config, io_filter* filter = nullptr)
       : stripe_bytes_(config.stripe_bytes), filter_(filter)
   {

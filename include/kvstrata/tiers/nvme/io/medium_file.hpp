@@ -1,5 +1,5 @@
-// One file or block device of a medium: opened, locked, made where it is missing, and read and written past the page cache
-// where that can be.
+// One file or block device of a medium: opened, locked, made where it is missing, and read and written past the page
+// cache where that can be.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -26,11 +26,12 @@ namespace kvstrata::nvme {
 /// The system's words for an errno. Any thread may ask.
 [[nodiscard]] inline std::string words_of(int fault) { return std::generic_category().message(fault); }
 
-/// A medium opens all its files, then locks them, then prepares them, then keeps them. One that is not kept, because another
-/// step or another file failed, leaves no file behind that was not there.
+/// A medium opens all its files, then locks them, then prepares them, then keeps them. One that is not kept, because
+/// another step or another file failed, leaves no file behind that was not there.
 ///
-/// The lock belongs to the open file: two media of one process refuse each other as two processes do, and it ends with the
-/// process, however that ends. A block device is opened exclusively, so that one with a mounted file system is refused.
+/// The lock belongs to the open file: two media of one process refuse each other as two processes do, and it ends with
+/// the process, however that ends. A block device is opened exclusively, so that one with a mounted file system is
+/// refused.
 class medium_file
 {
  public:
@@ -79,8 +80,8 @@ class medium_file
   /// Whether there is nothing in it, so that it must be given a size.
   [[nodiscard]] bool is_empty() const noexcept { return bytes_ == 0 && !device_; }
 
-  /// Gives an empty file its size, with space that is really there: later writes do not run out of it, and do not extend
-  /// the file. It and its name are durable then. Throws error: there is no space, or the system refuses.
+  /// Gives an empty file its size, with space that is really there: later writes do not run out of it, and do not
+  /// extend the file. It and its name are durable then. Throws error: there is no space, or the system refuses.
   void allocate(std::uint64_t bytes, std::size_t number, io_filter* filter)
   {
     int fault = EFBIG;

@@ -23,9 +23,10 @@
 
 namespace kvstrata::nvme {
 
-/// A few rings, of which each thread that calls takes one while its I/Os are under way: it submits them in one call of the
-/// system and waits in it, and nothing is passed from thread to thread. (One ring for all would wake whoever submitted for
-/// every result, and then whoever waits for it.) All together carry out at most `depth` I/Os and flushes at a time.
+/// A few rings, of which each thread that calls takes one while its I/Os are under way: it submits them in one call of
+/// the system and waits in it, and nothing is passed from thread to thread. (One ring for all would wake whoever
+/// submitted for every result, and then whoever waits for it.) All together carry out at most `depth` I/Os and flushes
+/// at a time.
 ///
 /// An I/O of one piece in registered memory needs no pages to be looked up. One of several pieces does, and counts as
 /// unregistered: the kernel takes registered memory in one piece.
@@ -87,8 +88,9 @@ class uring_engine final : public block_engine
     const std::scoped_lock lock(mutex_);
     return figures_;
   }
-  /// The kernel keeps the pages that are there now: after MADV_DONTNEED, or when something else is mapped there, I/Os go to
-  /// the old ones and report success. So the memory stays as it is until the engine is gone. Blocks while pages come in.
+  /// The kernel keeps the pages that are there now: after MADV_DONTNEED, or when something else is mapped there, I/Os
+  /// go to the old ones and report success. So the memory stays as it is until the engine is gone. Blocks while pages
+  /// come in.
   void register_memory(std::span<std::byte> memory) override
   {
     const std::scoped_lock lock(register_mutex_);

@@ -19,7 +19,8 @@
 
 namespace kvstrata::nvme {
 
-/// At most `entries` requests at a time. Allocates nothing once it is made. Not for several threads at once, but ring().
+/// At most `entries` requests at a time. Allocates nothing once it is made. Not for several threads at once, but
+/// ring().
 class uring_lane
 {
  public:
