@@ -70,8 +70,10 @@ class flows
         ceiling_(folder / "fio", shape.with_head(), effort.depth, effort.file_bytes, static_cast<bool>(ring.make))
   {
     const auto add = [&](const std::string& name, const kvstrata::nvme::engine_maker& engine) {
-      kvstrata::nvme_file_config config{
-          .paths = {folder / name}, .bytes = effort.file_bytes, .region_bytes = effort.region_bytes, .done_when = kvstrata::put_done::written};
+      kvstrata::nvme_file_config config{.paths = {folder / name},
+                                        .bytes = effort.file_bytes,
+                                        .region_bytes = effort.region_bytes,
+                                        .done_when = kvstrata::put_done::written};
       config.engine = engine;
       contestant& c = all_.emplace_back();
       c.name = name;

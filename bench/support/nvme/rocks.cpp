@@ -91,15 +91,16 @@ void print_rocks(const std::string& folder)
       if (db->GetIntProperty("rocksdb.size-all-mem-tables", &value)) out.memtables = static_cast<double>(value);
       return out;
     });
-    std::printf("  %-52s %8u %8.3f s %6.2f million/s; %.1f bytes a record, indexes and filters %.1f\n",
-                ("RocksDB " + std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + ", blob files, " +
-                 what)
-                    .c_str(),
-                records, found.seconds, records / found.seconds / 1e6, found.memory / records, found.readers / records);
+    std::printf(
+        "  %-52s %8u %8.3f s %6.2f million/s; %.1f bytes a record, indexes and filters %.1f\n",
+        ("RocksDB " + std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + ", blob files, " + what)
+            .c_str(),
+        records, found.seconds, records / found.seconds / 1e6, found.memory / records, found.readers / records);
   }
-  std::printf("  (RocksDB: %zu bytes a value, written in %.1f s. It loads indexes and filters, and reads its log; which keys "
-              "there are it looks up when they are asked for. The store has all of them in memory)\n",
-              value_bytes, writing);
+  std::printf(
+      "  (RocksDB: %zu bytes a value, written in %.1f s. It loads indexes and filters, and reads its log; which keys "
+      "there are it looks up when they are asked for. The store has all of them in memory)\n",
+      value_bytes, writing);
   std::filesystem::remove_all(folder);
 }
 
