@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/nvme/child.hpp"
+#include "support/nvme/engines.hpp"
 #include "support/nvme/made_store.hpp"
 #include "support/nvme/rocks.hpp"
 #include "support/nvme/scratch_folder.hpp"
@@ -96,7 +97,8 @@ inline void recover_real(const scratch_folder& folder, const record_shape& shape
   std::filesystem::remove(config.paths.front());
 }
 
-inline void recovery(const scratch_folder& folder, int rounds, std::vector<bench::target>& targets)
+inline void recovery(const scratch_folder& folder, const std::vector<ring_engine>& engines, int rounds,
+                     std::vector<bench::target>& targets)
 {
   std::printf("Opening a store: %d rounds, each in a process of its own; what is read comes from the disk\n", rounds);
   recover_real(folder, {.page_bytes = 4096, .pages = 1}, 60'000, rounds);
@@ -105,9 +107,14 @@ inline void recovery(const scratch_folder& folder, int rounds, std::vector<bench
     const made_shape shape{.records = body_blocks == 256 ? 100'000U : 1'000'000U, .body_blocks = body_blocks};
     const std::string path = folder / "made";
     make_store(path, shape);
-    const openings found =
-        print_openings("made through the format layer: " + std::to_string(body_blocks * 4096) + " bytes a body",
-                       config_of(path, shape), shape.records, rounds);
+    openings found;  // by the best engine that there is, which is the last
+    for (const ring_engine& engine : engines) {
+      kvstrata::nvme_file_config config = config_of(path, shape);
+      config.engine = engine.make;
+      const std::string by = &engine == &engines.front() ? ", by threads" : ", by io_uring";
+      found = print_openings("made: " + std::to_string(body_blocks * 4096) + " bytes a body" + by, config,
+                             shape.records, rounds);
+    }
     std::filesystem::remove(path);
     const std::string size = std::to_string(body_blocks * 4) + "_kib_bodies";
     targets.push_back({.name = "recovery_records_a_second_" + size,
