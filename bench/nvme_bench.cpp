@@ -1,17 +1,17 @@
-// What a store on NVMe makes of its drive. Each figure stands beside its ceiling, measured in the same run and in turn; the
-// targets come last. Files lie in a folder of their own, which is gone whatever ends the bench.
+// What a store on NVMe makes of its drive. Each figure stands beside its ceiling, measured in the same run and in turn;
+// the targets come last. Files lie in a folder of their own, which is gone whatever ends the bench.
 //
-//   reads and writes    whole records through nvme_file, by each of its engines, beside fio with blocks and a depth of the
-//                       same size on the same file system; and processor time a gigabyte. fio has none of the checksums.
-//                       Both in huge pages: in pages of 4 KiB a disk of a virtual machine gives fio half as much
+//   reads and writes    whole records through nvme_file, by each of its engines, beside fio with blocks and a depth of
+//                       the same size on the same file system; and processor time a gigabyte. fio has none of the
+//                       checksums. Both in huge pages: in pages of 4 KiB a virtual disk gives fio half as much
 //   reads beside writes a mix that is told how much to write, as shares of each alone; and one that writes all it can
 //   page cache          what it has of the file, and what the disk was asked for, with O_DIRECT and without
-//   opening             records a second and bytes of memory a record, from a store that was really written, and from large
-//                       ones that were made through the format layer; beside RocksDB's blob files
+//   opening             records a second and bytes of memory a record, from a store that was really written, and from
+//                       large ones that were made through the format layer; beside RocksDB's blob files
 //   calls               processor time of find, put and get
 //
-// nvme_bench [--quick] [--folder DIR]   --quick: a look, with fewer rounds; --folder: where the files go, else the system's
-//                                       folder for temporary ones. About 10 GB for a few minutes
+// nvme_bench [--quick] [--folder DIR]   --quick: a look, with fewer rounds; --folder: where the files go, else the
+//                                       system's folder for temporary ones. About 10 GB for a few minutes
 #include "support/nvme/control_plane.hpp"
 #include "support/nvme/engines.hpp"
 #include "support/nvme/flows.hpp"

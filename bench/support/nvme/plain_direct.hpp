@@ -1,4 +1,4 @@
-// The least that reads and writes a file past the page cache: threads, each with a buffer. The ceiling where fio is missing.
+// The least that reads and writes a file past the page cache: threads, each with a buffer. The ceiling where fio is not.
 #pragma once
 
 #include "support/nvme/usage.hpp"

@@ -14,8 +14,8 @@
 
 namespace nvme_bench {
 
-/// Gone with all that is in it when the object is, and when the process ends in any other way: another one waits for that.
-/// Make it before any thread.
+/// Gone with all that is in it when the object is, and when the process ends in any other way: another one waits for
+/// that. Make it before any thread.
 class scratch_folder
 {
  public:

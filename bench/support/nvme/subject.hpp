@@ -1,4 +1,4 @@
-// An nvme_file and somebody who keeps it busy: records of one size are put, and got in the order in which they were put.
+// An nvme_file and somebody who keeps it busy: records of one size are put, and got in the order of their puts.
 #pragma once
 
 #include "support/nvme/usage.hpp"
