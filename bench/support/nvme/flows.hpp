@@ -20,7 +20,7 @@ namespace nvme_bench {
 
 struct flow_effort
 {
-  int rounds = 7;
+  int rounds = 5;
   std::uint64_t bytes = 1ULL << 30U;       ///< a run
   std::uint64_t file_bytes = 3ULL << 30U;  ///< of the store, and of fio
   std::uint32_t depth = 16;
@@ -52,7 +52,7 @@ inline void print_flows(const std::string& name, const std::vector<flow>& flows,
 {
   const bench::spread rate = spread_over(flows, &flow::rate, 1e9);
   const bench::spread cpu = spread_over(flows, &flow::cpu_a_gigabyte, 1);
-  std::printf("  %-36s %6.2f (%5.2f to %5.2f)   %6.3f (%5.3f to %5.3f)", name.c_str(), rate.median, rate.low, rate.high,
+  std::printf("  %-46s %6.2f (%5.2f to %5.2f)   %6.3f (%5.3f to %5.3f)", name.c_str(), rate.median, rate.low, rate.high,
               cpu.median, cpu.low, cpu.high);
   if (!share.empty()) {
     const bench::spread of = bench::spread_of(share);
@@ -97,7 +97,7 @@ class flows
         "%.2f GB a run, %d rounds\n",
         shape_.pages, shape_.page_bytes, shape_.layers, ceiling_.name().c_str(), shape_.with_head(), effort_.depth,
         static_cast<double>(effort_.bytes) / 1e9, effort_.rounds);
-    std::printf("  %-36s %-24s %-24s %s\n", "median (spread)", "  GB/s", "   CPU s a GB", "   share of the ceiling");
+    std::printf("  %-46s %-24s %-24s %s\n", "median (spread)", "  GB/s", "   CPU s a GB", "   share of the ceiling");
     for (int round = 0; round < effort_.rounds; ++round) {
       ceiling_writes_.push_back(ceiling_.write(effort_.bytes));
       for (contestant& c : all_) {
@@ -129,7 +129,7 @@ class flows
   {
     std::printf("Reads while writes go on at %.2f of writes alone, %.1f s a run, %d rounds, as shares of those alone\n",
                 effort_.pace, effort_.mixed_seconds, effort_.mixed_rounds);
-    std::printf("  %-36s %-24s %s\n", "median (spread)", "   reads", "   writes");
+    std::printf("  %-46s %-24s %s\n", "median (spread)", "   reads", "   writes");
     std::vector<double> fio_reads, fio_writes;
     for (int round = 0; round < effort_.mixed_rounds; ++round) {
       const double fio_write = ceiling_.write(effort_.bytes).rate();
@@ -157,7 +157,7 @@ class flows
       static_cast<void>(c.store->write(effort_.bytes));
       const double read = c.store->read(effort_.bytes).rate();
       const auto mix = c.store->both(effort_.mixed_seconds, 0);
-      std::printf("  %-36s %6.2f %23s %5.2f GB/s\n", ("unpaced: nvme_file, " + c.name).c_str(), mix.reads.rate() / read,
+      std::printf("  %-46s %6.2f %23s %5.2f GB/s\n", ("unpaced: nvme_file, " + c.name).c_str(), mix.reads.rate() / read,
                   "", mix.writes.rate() / 1e9);
     }
     std::printf("\n");
@@ -174,7 +174,7 @@ class flows
   {
     const bench::spread r = bench::spread_of(reads);
     const bench::spread w = bench::spread_of(writes);
-    std::printf("  %-36s %6.2f (%4.2f to %4.2f)   %6.2f (%4.2f to %4.2f)\n", name.c_str(), r.median, r.low, r.high,
+    std::printf("  %-46s %6.2f (%4.2f to %4.2f)   %6.2f (%4.2f to %4.2f)\n", name.c_str(), r.median, r.low, r.high,
                 w.median, w.low, w.high);
   }
 

@@ -1,4 +1,4 @@
-// The least that reads and writes a file past the page cache: threads, each with a buffer. The ceiling where fio is not.
+// The least that reads and writes a file past the page cache: threads, each with a buffer. The ceiling without fio.
 #pragma once
 
 #include "support/nvme/usage.hpp"
