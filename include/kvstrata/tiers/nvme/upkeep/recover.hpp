@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/format/region_head.hpp>
+#include <kvstrata/tiers/nvme/upkeep/read_tables.hpp>
 #include <kvstrata/tiers/nvme/upkeep/superblocks.hpp>
 #include <kvstrata/tiers/nvme/upkeep/walk_region.hpp>
 
@@ -12,20 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace kvstrata::nvme {
 
 namespace detail {
-
-struct found_region
-{
-  std::uint32_t number = 0;
-  std::uint64_t generation = 0;
-  std::optional<table_foot> foot;  ///< of a sealed one
-  walked_region walked;            ///< of another
-};
 
 /// Takes rows in, newest first: so whatever kills one has been seen before it.
 class row_reader
@@ -98,7 +92,7 @@ class row_reader
 {
   region_book& regions = core.books.regions;
   std::vector<found_region> out;
-  constexpr std::uint32_t at_a_time = 64;
+  constexpr std::uint32_t at_a_time = 512;
   block_buffer buffer(std::size_t{2} * at_a_time * block_bytes);
   for (std::uint32_t begin = regions.first(); begin < regions.size(); begin += at_a_time) {
     const std::uint32_t count = (std::min)(at_a_time, regions.size() - begin);
@@ -137,22 +131,18 @@ class row_reader
 }
 
 /// The rows of a sealed region, as they lie; of one whose table is bad it walks through.
-[[nodiscard]] inline std::vector<table_row> rows_of_found_sync(store_core& core, found_region& found)
+[[nodiscard]] inline std::vector<table_row> rows_of_found_sync(store_core& core, found_region& found,
+                                                               std::span<const std::byte> table)
 {
   if (!found.foot) return found.walked.rows;
-  const std::uint32_t blocks = core.books.regions.blocks();
-  block_buffer table(static_cast<std::size_t>(table_blocks_for(found.foot->rows)) * block_bytes);
-  const auto first = blocks - static_cast<std::uint32_t>(table.size() / block_bytes);
-  const record_place where{.region = found.number, .block = first};
-  const bool read = move_sync(*core.engine, block_io::kind::read, core.offset_of(where), table.all()) == 0;
-  if (!read || !decode_table({table.data(), table.size()}, core.id, found.generation, blocks)) {
+  if (!decode_table(table, core.id, found.generation, core.books.regions.blocks())) {
     found.foot.reset();
     found.walked = walk_region_sync(core, found.number, found.generation);
     return found.walked.rows;
   }
   std::vector<table_row> rows;
   rows.reserve(found.foot->rows);
-  for (std::uint32_t i = 0; i < found.foot->rows; ++i) rows.push_back(row_at({table.data(), table.size()}, i));
+  for (std::uint32_t i = 0; i < found.foot->rows; ++i) rows.push_back(row_at(table, i));
   return rows;
 }
 
@@ -167,8 +157,10 @@ void recover_sync(store_core& core, Visit&& visit)
   std::vector<detail::found_region> found = detail::find_regions_sync(core, durable_order);
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.generation > b.generation; });
   detail::row_reader reader(core, durable_order);
-  for (detail::found_region& each : found) {
-    std::vector<table_row> rows = detail::rows_of_found_sync(core, each);
+  detail::table_reader tables(core, found);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    detail::found_region& each = found[i];
+    std::vector<table_row> rows = detail::rows_of_found_sync(core, each, tables.table_of_sync(i));
     visit(std::as_const(each), std::as_const(rows));
     // Rows lie as writes ended. What an erasure kills lies before it, and its order says what that is.
     const auto is_record = [](const table_row& row) { return row.what == table_row::kind::record; };
