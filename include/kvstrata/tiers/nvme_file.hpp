@@ -30,6 +30,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace kvstrata {
 
@@ -83,17 +84,18 @@ class nvme_file_on
                                                  token_interval wanted, std::span<const io_piece> into,
                                                  const fence& ready)
   {
-    if (!header.tokens.contains(wanted)) throw usage_error("nvme_file: get wants tokens that the record has not");
-    const page_count pages = pages_of(wanted, header.page_tokens).size();
-    const std::size_t page_bytes = bytes_of_a_page(into, pages, "get");
-    return begin(page_bytes * pages, [&](nvme::nvme_io& io) {
-      io.what = nvme::nvme_io::kind::get;
-      io.key = key;
-      io.header = header;
-      io.wanted = wanted;
-      io.page_bytes = page_bytes;
-      io.use(into, ready);
-    });
+    return begin_get(key, header, wanted, into, ready, 1);
+  }
+  /// As get. `layers` are points for each layer, in their order, and the promise's is the last: when one passes the layer's
+  /// bytes are there and were checked, or the get is lost, which the outcome tells in the end.
+  [[nodiscard]] std::optional<store_promise> get_by_layer(const sequence_key& key, const record_header& header,
+                                                          token_interval wanted, std::span<const io_piece> into,
+                                                          const fence& ready, std::vector<event>& layers)
+  {
+    const auto out = begin_get(key, header, wanted, into, ready, config_.layers);
+    const std::lock_guard lock(mutex_);
+    if (out) layers = ios_.layer_points(*out);
+    return out;
   }
 
   void erase(const sequence_key& key) noexcept
@@ -164,6 +166,24 @@ class nvme_file_on
       throw usage_error(begin + ", which are not " + std::to_string(config_.layers) + " equal layers each");
     }
     return bytes / pages;
+  }
+
+  [[nodiscard]] std::optional<store_promise> begin_get(const sequence_key& key, const record_header& header,
+                                                       token_interval wanted, std::span<const io_piece> into,
+                                                       const fence& ready, std::uint32_t layers)
+  {
+    if (!header.tokens.contains(wanted)) throw usage_error("nvme_file: get wants tokens that the record has not");
+    const page_count pages = pages_of(wanted, header.page_tokens).size();
+    const std::size_t page_bytes = bytes_of_a_page(into, pages, "get");
+    return begin(page_bytes * pages, [&](nvme::nvme_io& io) {
+      io.what = nvme::nvme_io::kind::get;
+      io.key = key;
+      io.header = header;
+      io.wanted = wanted;
+      io.page_bytes = page_bytes;
+      io.use(into, ready);
+      if (layers > 1) io.come_by_layer(layers);
+    });
   }
 
   template <class Fill>

@@ -22,7 +22,7 @@ namespace detail {
 }  // namespace detail
 
 template <class Residency, level_index Level>
-bool store_line<Residency, Level>::get(user_id user, const record_header& header, token_interval wanted)
+bool store_line<Residency, Level>::get(user_id user, const record_header& header, token_interval wanted, bool by_layer)
 {
   page_interval pages = pages_of(wanted, header.page_tokens);
   const page_count room = (std::min)(up_.free(), pages.size());
@@ -35,7 +35,13 @@ bool store_line<Residency, Level>::get(user_id user, const record_header& header
   one.place = up_.take(pages, ready);
   std::optional<store_promise> promise;
   try {
-    promise = store_->get(key_of(user), header, one.tokens, up_.pieces(one.place), ready);
+    const std::vector<io_piece> into = up_.pieces(one.place);
+    if constexpr (gets_by_layer<store_type>) {
+      if (by_layer) promise = store_->get_by_layer(key_of(user), header, one.tokens, into, ready, one.layers);
+      else promise = store_->get(key_of(user), header, one.tokens, into, ready);
+    } else {
+      promise = store_->get(key_of(user), header, one.tokens, into, ready);
+    }
   } catch (...) {
     up_.give_back(one.place, ready);
     throw;
@@ -120,7 +126,8 @@ void store_line<Residency, Level>::end_get(io& mine, store_outcome out, Reserve&
   if (came == 0) ++figures_.unused_gets;
   const token_interval rest{mine.tokens.end, mine.wanted.end};
   bool more = false;
-  if (!store_answers([&] { more = came != 0 && !rest.empty() && get(mine.user, mine.header, rest); })) note_error();
+  if (!store_answers([&] { more = came != 0 && !rest.empty() && get(mine.user, mine.header, rest, false); }))
+    note_error();
   if (!more) ended(mine.user);
 }
 

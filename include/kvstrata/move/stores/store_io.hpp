@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace kvstrata {
 
@@ -30,6 +31,7 @@ struct store_io
   token_interval wanted{};  ///< of a get: what is to come in the end
   Places place{};
   store_promise promise{};
+  std::vector<event> layers{};  ///< of a get that comes layer by layer, when each is there
   bool erased = false;
   bool given_up = false;
   std::uint64_t reader = 0;  ///< of a read: whose, ...

@@ -140,7 +140,7 @@ class store_line
 
   /// Begins to get `wanted` of a record, which begins with a page or where the record does; as much of it as there is room
   /// for, the front first. False where there is no room, or nothing more may be under way.
-  [[nodiscard]] bool get(user_id user, const record_header& header, token_interval wanted);
+  [[nodiscard]] bool get(user_id user, const record_header& header, token_interval wanted, bool by_layer);
 
   // --- for a lease that has begun ---
 

@@ -139,7 +139,7 @@ class store_lines
     std::optional<pressure> out;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const request& r = requests[i];
-      const auto point = stage_one(r);
+      const auto point = stage_one(r, offers != nullptr && r.provisional);
       if (!point || out) continue;
       if (offers != nullptr && r.provisional && offer(r, i, *offers)) continue;
       out = pressure{.why = pressure::reason::arriving, .user = to_number(r.user)};
@@ -261,10 +261,10 @@ class store_lines
     answered_.insert(to_number(user));
   }
 
-  /// Begins to stage for a request; the point of what is on its way.
-  [[nodiscard]] std::optional<event> stage_one(const request& r);
+  /// Begins to stage for a request; the point of what is on its way. `by_layer`: a lease may begin before all has come.
+  [[nodiscard]] std::optional<event> stage_one(const request& r, bool by_layer);
   template <class Line>
-  [[nodiscard]] bool begin_one(Line& line, const request& r, token_interval window, const entry_type* e);
+  [[nodiscard]] bool begin_one(Line& line, const request& r, token_interval window, const entry_type* e, bool by_layer);
   /// Something is on its way for the request: may a lease count on it? Not where the device's streams cannot wait for it.
   [[nodiscard]] bool offer(const request& r, std::size_t number, store_offers<Residency::stores>& offers);
 

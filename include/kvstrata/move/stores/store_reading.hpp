@@ -36,17 +36,19 @@ void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, 
   }
   fence start = after;
   start.add(e.hot().last_use[0]);
-  start.add(mine->promise.point);
+  const bool by_layer = mine->layers.size() == list.layers;
+  start.add(by_layer ? mine->layers.front() : mine->promise.point);
   mine->what = kind::read;
   mine->reader = reader;
   mine->lane = lane;
   mine->used = tokens;
   try {
-    const fence nothing;  // the first layer's wait holds for the others
     std::uint64_t calls = 0, parts = 0;
     event first;
     for (layer_index l = 0; l < list.layers; ++l) {
-      const copied moved = late_[lane]->copy(list, l, l == 0 ? start : nothing);
+      fence there;  // where all comes at once, the first layer's wait holds for the others
+      if (by_layer) there.add(mine->layers[l]);
+      const copied moved = late_[lane]->copy(list, l, l == 0 ? start : there);
       mine->copied = moved.done;
       arrives[l].add(moved.done);
       if (l == 0) first = moved.done;

@@ -6,7 +6,7 @@
 namespace kvstrata {
 
 template <class Residency>
-std::optional<event> store_lines<Residency>::stage_one(const request& r)
+std::optional<event> store_lines<Residency>::stage_one(const request& r, bool by_layer)
 {
   if (auto under_way = arrival(r.user)) return under_way;
   const token_interval window = lasting_tokens(r);
@@ -15,14 +15,15 @@ std::optional<event> store_lines<Residency>::stage_one(const request& r)
   if (e != nullptr && (e->holds != 0 || e->template tokens_in<0, memories>(window) == window.size())) return {};
   bool begun = false;
   each([&](auto& line) {
-    if (!store_answers([&] { begun = begun || begin_one(line, r, window, e); })) line.note_error();  // a miss
+    if (!store_answers([&] { begun = begun || begin_one(line, r, window, e, by_layer); })) line.note_error();  // a miss
   });
   return begun ? arrival(r.user) : std::nullopt;
 }
 
 template <class Residency>
 template <class Line>
-bool store_lines<Residency>::begin_one(Line& line, const request& r, token_interval window, const entry_type* e)
+bool store_lines<Residency>::begin_one(Line& line, const request& r, token_interval window, const entry_type* e,
+                                       bool by_layer)
 {
   const found_record found = line.find(r.user);
   if (found.is == found_record::knowledge::absent) return false;
@@ -41,7 +42,7 @@ bool store_lines<Residency>::begin_one(Line& line, const request& r, token_inter
     return false;
   }
   const token_interval wanted = rules::wanted(intersect(window, header.tokens), header, e, limits_.stage_from);
-  return !wanted.empty() && line.get(r.user, header, wanted);
+  return !wanted.empty() && line.get(r.user, header, wanted, by_layer);
 }
 
 template <class Residency>

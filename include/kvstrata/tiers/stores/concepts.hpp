@@ -41,6 +41,9 @@
 // typename T::writes                        write_back. A write policy: what comes down to the store, and when
 // typename T::admission                     always. An admission policy: who may come in of whom the store has nothing
 // T::name -> std::string_view               "store". What texts call it
+// s.get_by_layer(key, header, wanted, into, nothing: a lease that begins before a read is over waits for all of it. As
+//   ready, layers)                          get; `layers` become points of its lane, one for each layer of a page, the last
+//   -> std::optional<store_promise>         that of the promise: once one has passed the layer is there, or the get is lost
 // s.size() -> tier_size                     ten times what the last memory has. What an admission policy is told
 //
 // All calls may come from several threads. Model, and the smallest: tiers/memory_store.hpp. tests/tiers/
@@ -57,6 +60,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace kvstrata {
 
@@ -130,6 +134,12 @@ template <class S>
 concept gets_records = requires(S& s, const sequence_key& key, const record_header& header, token_interval wanted,
                                 std::span<const io_piece> into, const fence& ready) {
   { s.get(key, header, wanted, into, ready) } -> std::same_as<std::optional<store_promise>>;
+};
+
+template <class S>
+concept gets_by_layer = requires(S& s, const sequence_key& key, const record_header& header, token_interval wanted,
+                                 std::span<const io_piece> into, const fence& ready, std::vector<event>& layers) {
+  { s.get_by_layer(key, header, wanted, into, ready, layers) } -> std::same_as<std::optional<store_promise>>;
 };
 
 template <class S>

@@ -73,7 +73,7 @@ struct memory_io : promised_io
   }
 
   /// To be promised.
-  [[nodiscard]] host_io described() const
+  [[nodiscard]] host_io described(std::size_t, std::size_t) const
   {
     host_io out{.ready = ready};
     switch (what) {
@@ -94,6 +94,11 @@ struct memory_io : promised_io
   /// Carries it out. What a lost get brings is not what was put.
   void run() noexcept
   {
+    run_first();
+    end();
+  }
+  void run_first() noexcept
+  {
     if (what == kind::put && touches) {
       each_part([](io_piece piece, std::byte* stored) { std::memcpy(stored, piece.data, piece.bytes); });
     }
@@ -103,7 +108,6 @@ struct memory_io : promised_io
         else std::memset(piece.data, 0xA5, piece.bytes);
       });
     }
-    end();
   }
 
  private:

@@ -40,7 +40,7 @@ class store_ios
     all_.push_back(std::move(made));
     Io& io = *all_.back();
     try {
-      io.point = device_->promise(lanes_.stream(lane), io.described());
+      promise(io, lane, io.layer_points.size());
     } catch (...) {
       all_.pop_back();
       throw;
@@ -51,6 +51,7 @@ class store_ios
     io.silent = io.by_hand = silent;
     if (silent) return {io.point, io.id};
     try {
+      begin_layers(io, seconds);
       answers_.begin(io.point, io.ready, seconds, io);
     } catch (...) {  // promised all the same, and lost
       io.by_hand = true;
@@ -90,6 +91,9 @@ class store_ios
     for (const auto& io : all_) end_one_sync(*io);
   }
 
+  /// Of one that is there.
+  [[nodiscard]] std::vector<event> layer_points(const store_promise& promise) { return find(promise)->layer_points; }
+
   template <class Visit>
   void each(Visit&& visit)
   {
@@ -116,13 +120,56 @@ class store_ios
     return true;
   }
 
+  /// A point for each layer that comes for itself, and the last is the I/O's; at least one. When this throws, those that were
+  /// promised have passed.
+  void promise(Io& io, std::uint32_t lane, std::size_t layers)
+  {
+    io.layer_points.clear();
+    try {
+      do {
+        const host_io what = io.described(io.layer_points.size(), layers);
+        io.layer_points.push_back(device_->promise(lanes_.stream(lane), what));
+      } while (io.layer_points.size() < layers);
+    } catch (...) {
+      for (const event point : io.layer_points) {
+        wait_for_sync(*device_, io.ready);
+        device_->complete(point);
+      }
+      throw;
+    }
+    io.point = io.layer_points.back();
+  }
+
+  /// Lets the points of layers before the last pass when they are there.
+  void begin_layers(Io& io, double seconds)
+  {
+    const std::size_t layers = io.layer_points.size();
+    if (layers < 2) return;
+    if constexpr (requires(Device& d, event e) { d.complete_later(e, 0.0, [] {}); }) {
+      if (answers_.in_virtual_time()) {
+        for (std::size_t l = 0; l + 1 < layers; ++l) {
+          const double until = seconds * static_cast<double>(l + 1) / static_cast<double>(layers);
+          device_->complete_later(io.layer_points[l], until, [&io, l] {
+            if (l == 0) io.run_first();
+          });
+        }
+        return;
+      }
+    }
+    io.layer_is_there = [this, &io, told = std::uint32_t{0}](std::uint32_t layer) mutable {
+      for (; told <= layer && told + 1 < io.layer_points.size(); ++told) device_->complete(io.layer_points[told]);
+    };
+  }
+
   void end_by_hand(Io& io) noexcept
   {
     io.by_hand = false;
     io.end();
-    try {
-      device_->complete(io.point);
-    } catch (...) {  // of a failed device
+    for (const event point : io.layer_points) {
+      try {
+        device_->complete(point);
+      } catch (...) {  // of a failed device, or it has passed
+      }
     }
   }
 

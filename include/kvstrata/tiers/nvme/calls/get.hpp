@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <span>
 #include <vector>
 
 namespace kvstrata::nvme {
@@ -58,47 +60,82 @@ inline void end_reading(store_core& core, const std::vector<record_read>& reads)
   if (!reads.empty()) core.reader_gone.notify_all();
 }
 
-/// Reads them into the pages, and says of each what became of it. `header`: of their life.
-inline void read_records_sync(store_core& core, const sequence_key& key, const record_header& header,
-                              const page_memory& into, std::vector<record_read>& reads)
+/// The memory of records that are read together, and the I/Os: of each layer those of all records, layer after layer.
+class record_reading
 {
-  const std::uint32_t layers = core.config.layers;
-  std::deque<record_memory> memories;
-  std::deque<std::vector<memory_piece>> with_head;
-  std::vector<block_io> ios;
-  for (const record_read& r : reads) {
-    const page_interval pages = pages_of(r.from.tokens, header.page_tokens);
-    const page_interval inside{r.wanted.begin - pages.begin, r.wanted.end - pages.begin};
-    record_memory& memory =
-        memories.emplace_back(pages.size(), inside, into, r.first, layers, core.engine->alignment());
+ public:
+  record_reading(store_core& core, const record_header& header, const page_memory& into,
+                 const std::vector<record_read>& reads)
+      : records_(reads.size()), layers_(core.config.layers)
+  {
     const auto page_bytes = static_cast<std::uint32_t>(into.page_bytes());
-    const std::uint64_t head = core.offset_of(r.from.block);
-    std::vector<memory_piece>& first = with_head.emplace_back();
-    first.push_back(memory.head_piece());
-    for (const memory_piece& piece : memory.layer(0)) first.push_back(piece);
-    ios.push_back({.what = block_io::kind::read, .offset = head, .pieces = first});
-    for (std::uint32_t layer = 1; layer < layers; ++layer) {
-      ios.push_back({.what = block_io::kind::read,
-                     .offset = head + block_bytes + layer_offset(layer, pages.size(), page_bytes, layers),
-                     .pieces = memory.layer(layer)});
+    ios_.resize(records_ * layers_);
+    for (std::size_t i = 0; i < records_; ++i) {
+      const record_read& r = reads[i];
+      const page_interval pages = pages_of(r.from.tokens, header.page_tokens);
+      const page_interval inside{r.wanted.begin - pages.begin, r.wanted.end - pages.begin};
+      record_memory& memory =
+          memories_.emplace_back(pages.size(), inside, into, r.first, layers_, core.engine->alignment());
+      const std::uint64_t head = core.offset_of(r.from.block);
+      std::vector<memory_piece>& first = with_head_.emplace_back();  // the head comes with the first layer
+      first.push_back(memory.head_piece());
+      for (const memory_piece& piece : memory.layer(0)) first.push_back(piece);
+      ios_[i] = {.what = block_io::kind::read, .offset = head, .pieces = first};
+      for (std::uint32_t layer = 1; layer < layers_; ++layer) {
+        ios_[layer * records_ + i] = {
+            .what = block_io::kind::read,
+            .offset = head + block_bytes + layer_offset(layer, pages.size(), page_bytes, layers_),
+            .pieces = memory.layer(layer)};
+      }
     }
   }
-  core.engine->run_sync(ios);
 
-  for (std::size_t i = 0; i < reads.size(); ++i) {
-    record_read& r = reads[i];
-    record_memory& memory = memories[i];
-    for (std::uint32_t layer = 0; layer < layers; ++layer) {
-      if (r.error == 0) r.error = ios[i * layers + layer].error;
+  [[nodiscard]] std::span<block_io> all() noexcept { return ios_; }
+  [[nodiscard]] std::span<block_io> of_layer(std::uint32_t layer) noexcept
+  {
+    return std::span(ios_).subspan(layer * records_, records_);
+  }
+  [[nodiscard]] record_memory& memory(std::size_t record) noexcept { return memories_[record]; }
+
+ private:
+  std::size_t records_;
+  std::uint32_t layers_;
+  std::deque<record_memory> memories_;
+  std::deque<std::vector<memory_piece>> with_head_;
+  std::vector<block_io> ios_;
+};
+
+/// Reads them into the pages, and says of each what became of it. `header`: of their life. Is `layer_is_there` anything but
+/// null, layers are read one after the other, and it is called with each that has come, of all records, and was checked.
+inline void read_records_sync(store_core& core, const sequence_key& key, const record_header& header,
+                              const page_memory& into, std::vector<record_read>& reads,
+                              const std::function<void(std::uint32_t)>& layer_is_there = nullptr)
+{
+  record_reading reading(core, header, into, reads);
+  const std::uint32_t layers = core.config.layers;
+  if (!layer_is_there) core.engine->run_sync(reading.all());
+  for (record_read& r : reads) r.good = true;
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    const std::span<block_io> ios = reading.of_layer(layer);
+    if (layer_is_there) core.engine->run_sync(ios);
+    bool all_good = true;
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      record_read& r = reads[i];
+      record_memory& memory = reading.memory(i);
+      if (r.error == 0) r.error = ios[i].error;
+      r.good = r.good && r.error == 0;
+      if (r.good && layer == 0) {
+        const auto head = decode_record_head(memory.head(), core.id, {r.place.generation, r.place.block});
+        r.good = head && head->key == key && same_life(head->header, header) && head->header.tokens == r.from.tokens &&
+                 head->page_bytes == into.page_bytes() && head->layers == layers;
+      }
+      r.good = r.good && memory.crc_of(layer) == layer_crc(memory.head(), layer);
+      if (r.good) memory.scatter(layer);
+      all_good = all_good && r.good;
     }
-    if (r.error != 0) continue;
-    const auto head = decode_record_head(memory.head(), core.id, {r.place.generation, r.place.block});
-    r.good = head && head->key == key && same_life(head->header, header) && head->header.tokens == r.from.tokens &&
-             head->page_bytes == into.page_bytes() && head->layers == layers;
-    for (std::uint32_t layer = 0; r.good && layer < layers; ++layer) {
-      r.good = memory.crc_of(layer) == layer_crc(memory.head(), layer);
-    }
-    if (r.good) memory.scatter();
+    if (!layer_is_there) continue;
+    if (!all_good) return;
+    layer_is_there(layer);
   }
 }
 
@@ -126,7 +163,8 @@ inline loss drop_unread(store_core& core, const sequence_key& key, const std::ve
   }
   if (reads.empty()) return loss::gone;
   try {
-    read_records_sync(core, io.key, io.header, page_memory(io.pieces, io.page_bytes, core.config.layers), reads);
+    read_records_sync(core, io.key, io.header, page_memory(io.pieces, io.page_bytes, core.config.layers), reads,
+                      io.layer_is_there);
   } catch (...) {
     const std::lock_guard lock(core.mutex);
     end_reading(core, reads);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/books/region_book.hpp>
+#include <kvstrata/tiers/nvme/calls/page_memory.hpp>
 #include <kvstrata/tiers/stores/promised_io.hpp>
 
 #include <cstddef>
@@ -33,9 +34,10 @@ struct nvme_io : promised_io
   std::size_t page_bytes = 0;  ///< in all layers
   std::vector<io_piece> pieces;
   std::vector<byte_range> ranges;
-  std::uint64_t order = 0;           ///< of a put
-  std::vector<chunk> chunks;         ///< of a put
-  std::uint64_t failed_flushes = 0;  ///< that there had been when its records were written
+  std::vector<std::vector<byte_range>> layer_ranges;  ///< of what comes by layers
+  std::uint64_t order = 0;                            ///< of a put
+  std::vector<chunk> chunks;                          ///< of a put
+  std::uint64_t failed_flushes = 0;                   ///< that there had been when its records were written
 
   /// Who carries it out, or gives its places back where nobody did.
   void (*carry_out)(void* whom, nvme_io& io) noexcept = nullptr;
@@ -55,9 +57,28 @@ struct nvme_io : promised_io
     ready = after;
   }
 
-  [[nodiscard]] host_io described() const
+  /// The bytes of a get come layer by layer, each with a point of its own.
+  void come_by_layer(std::uint32_t layers)
+  {
+    const page_memory pages(std::span<const io_piece>(pieces), page_bytes, layers);
+    layer_points.resize(layers);
+    layer_ranges.resize(layers);
+    std::vector<memory_piece> mine;
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      mine.clear();
+      pages.append_layer(layer, 0, pages_of(wanted, header.page_tokens).size(), mine);
+      for (const memory_piece& piece : mine) layer_ranges[layer].push_back({piece.data, piece.bytes});
+    }
+  }
+
+  [[nodiscard]] host_io described(std::size_t layer, std::size_t layers) const
   {
     host_io out{.ready = ready};
+    if (layers > 1) {
+      out.label = "get of a layer";
+      out.writes = layer_ranges[layer];
+      return out;
+    }
     switch (what) {
       case kind::ask: out.label = "ask"; break;
       case kind::put:
@@ -75,8 +96,13 @@ struct nvme_io : promised_io
 
   void run() noexcept
   {
-    carry_out(std::exchange(whom, nullptr), *this);
+    run_first();
+    if (layer_is_there) layer_is_there(static_cast<std::uint32_t>(layer_points.size()));  // also where one was lost
     end();
+  }
+  void run_first() noexcept
+  {
+    if (whom != nullptr) carry_out(std::exchange(whom, nullptr), *this);
   }
 };
 

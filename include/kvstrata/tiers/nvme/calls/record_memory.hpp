@@ -76,13 +76,17 @@ class record_memory
   /// From the pages to what an engine writes.
   void gather() noexcept
   {
-    each_staged([](std::byte* staged, const memory_piece& piece) { std::memcpy(staged, piece.data, piece.bytes); });
+    for (std::uint32_t number = 0; number < layers(); ++number) {
+      each_staged(number,
+                  [](std::byte* staged, const memory_piece& piece) { std::memcpy(staged, piece.data, piece.bytes); });
+    }
   }
-  /// From what an engine has read to the pages.
-  void scatter() noexcept
+  /// From what an engine has read of a layer to the pages.
+  void scatter(std::uint32_t number) noexcept
   {
-    each_staged(
-        [](const std::byte* staged, const memory_piece& piece) { std::memcpy(piece.data, staged, piece.bytes); });
+    each_staged(number, [](const std::byte* staged, const memory_piece& piece) {
+      std::memcpy(piece.data, staged, piece.bytes);
+    });
   }
 
  private:
@@ -97,15 +101,13 @@ class record_memory
   }
 
   template <class Visit>
-  void each_staged(Visit&& visit) noexcept
+  void each_staged(std::uint32_t number, Visit&& visit) noexcept
   {
     if (is_direct_) return;
-    for (std::uint32_t number = 0; number < layers(); ++number) {
-      std::byte* at = staged_layers_[number].data;
-      for (std::size_t i = first_piece_[number]; i < first_piece_[number + 1]; ++i) {
-        visit(at, pieces_[i]);
-        at += pieces_[i].bytes;
-      }
+    std::byte* at = staged_layers_[number].data;
+    for (std::size_t i = first_piece_[number]; i < first_piece_[number + 1]; ++i) {
+      visit(at, pieces_[i]);
+      at += pieces_[i].bytes;
     }
   }
 
