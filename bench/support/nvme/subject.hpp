@@ -78,8 +78,8 @@ class subject
   {
     flow reads, writes;
   };
-  /// Reads for so many seconds of what the last write() put, and writes at a pace; 0: as quickly as they go. Ends earlier
-  /// when so much has been written: more would evict what is read.
+  /// Reads for so many seconds of what the last write() put, and writes at a pace; 0: as quickly as they go. Ends
+  /// earlier when so much has been written: more would evict what is read.
   [[nodiscard]] mix both(double seconds, double write_rate, std::uint64_t most_bytes)
   {
     mix out;
