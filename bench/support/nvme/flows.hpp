@@ -142,7 +142,7 @@ class flows
       for (contestant& c : all_) {
         const double write = c.store->write(effort_.bytes).rate();
         const double read = c.store->read(effort_.bytes).rate();
-        const auto mix = c.store->both(effort_.mixed_seconds, effort_.pace * write);
+        const auto mix = c.store->both(effort_.mixed_seconds, effort_.pace * write, effort_.bytes);
         c.mixed_reads.push_back(mix.reads.rate() / read);
         c.mixed_writes.push_back(mix.writes.rate() / write);
       }
@@ -156,7 +156,7 @@ class flows
     for (contestant& c : all_) {
       static_cast<void>(c.store->write(effort_.bytes));
       const double read = c.store->read(effort_.bytes).rate();
-      const auto mix = c.store->both(effort_.mixed_seconds, 0);
+      const auto mix = c.store->both(effort_.mixed_seconds, 0, effort_.bytes);
       std::printf("  %-46s %6.2f %23s %5.2f GB/s\n", ("unpaced: nvme_file, " + c.name).c_str(), mix.reads.rate() / read,
                   "", mix.writes.rate() / 1e9);
     }

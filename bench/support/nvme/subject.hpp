@@ -78,13 +78,15 @@ class subject
   {
     flow reads, writes;
   };
-  /// Reads for so many seconds of what the last write() put, and writes at a pace; 0: as quickly as they go.
-  [[nodiscard]] mix both(double seconds, double write_rate)
+  /// Reads for so many seconds of what the last write() put, and writes at a pace; 0: as quickly as they go. Ends
+  /// earlier when so much has been written: more would evict what is read.
+  [[nodiscard]] mix both(double seconds, double write_rate, std::uint64_t most_bytes)
   {
     mix out;
     const stopwatch watch;
     const std::uint64_t there = next_ - first_;
     std::uint64_t at = 0, fresh = next_;
+    std::atomic<bool> over = false;
     {
       std::jthread writer([&] {
         const std::uint64_t begin = fresh;
@@ -92,12 +94,13 @@ class subject
           const double bytes = static_cast<double>((fresh - begin) * shape_.bytes());
           while (write_rate > 0 && bytes > watch.seconds() * write_rate && watch.seconds() < seconds)
             std::this_thread::sleep_for(std::chrono::microseconds(200));
-          return watch.seconds() < seconds;
+          if (bytes >= static_cast<double>(most_bytes)) over = true;
+          return !over && watch.seconds() < seconds;
         };
         out.writes = keep_busy([&](std::size_t slot) { return put(fresh, 2 * depth_ + slot); }, fresh, goes_on);
       });
       out.reads = keep_busy([&](std::size_t slot) { return get(first_ + at % there, slot); }, at,
-                            [&] { return watch.seconds() < seconds; });
+                            [&] { return !over && watch.seconds() < seconds; });
     }
     next_ = fresh;  // what is read next was put before, by write()
     return out;
