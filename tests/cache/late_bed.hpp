@@ -69,7 +69,8 @@ struct late_lease
 /// allocation of prepare fails.
 template <class Cache>
 late_lease<Cache> begin_late(text_scene<Cache>& s, const std::vector<std::pair<unsigned, kvstrata::token_count>>& batch,
-                             kvstrata::stream_id compute, bool told = true, std::size_t failing = 0)
+                             kvstrata::stream_id compute, bool told = true, std::size_t failing = 0,
+                             double layer_seconds = 1e-6)
 {
   late_lease<Cache> out;
   std::vector<std::vector<std::uint64_t>> hashes;
@@ -121,7 +122,7 @@ late_lease<Cache> begin_late(text_scene<Cache>& s, const std::vector<std::pair<u
         (c.writes ? writes : reads).push_back({c.key + layer * out.work->layer_stride + half, tiny.key_bytes()});
       }
     }
-    s.device.launch(compute, {.label = "layer", .seconds = 1e-6, .reads = reads, .writes = writes},
+    s.device.launch(compute, {.label = "layer", .seconds = layer_seconds, .reads = reads, .writes = writes},
                     [work = out.work, layer] { work->run(layer); });
     out.lease->layer_done(layer);
   }
