@@ -133,6 +133,12 @@ class nvme_file_on
     store_.close_sync();
   }
 
+  /// What has begun and was not told yet.
+  [[nodiscard]] std::size_t under_way() const
+  {
+    const std::lock_guard lock(mutex_);
+    return ios_.size();
+  }
   /// How far a sequence survives whatever happens to the machine: tokens before this, from where find says it begins. 0: none
   /// from there on.
   [[nodiscard]] token_count durable_tokens(const sequence_key& key) { return store_.durable_tokens(key); }
@@ -208,7 +214,7 @@ class nvme_file_on
     return io->outcome;
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::atomic<bool> closed_{false};
   nvme_file_config config_;
   nvme::record_store store_;

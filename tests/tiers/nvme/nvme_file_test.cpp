@@ -71,6 +71,7 @@ TEST_CASE("a store that is opened again has what it had, whether it was closed o
   const auto flushed = b.store->flush();
   REQUIRE(flushed);
   REQUIRE(b.records->wait(*flushed).done());
+  REQUIRE(b.store->under_way() == 0);
   const auto before = b.store->figures();
   for (int again = 0; again < 3; ++again) {
     b.open();
