@@ -87,7 +87,7 @@ template <class Below>
 point run(const setting& s, std::string name, any_admission door)
 {
   store_below_memory<Below, any_admission> levels(s.memory, s.store, std::move(door));
-  store_counts before;
+  write_counts before;
   bool second = false;
   for (const trace_access& one : s.of->all) {
     if (!second && one.time_ms >= s.of->second_half_ms) {

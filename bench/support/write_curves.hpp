@@ -12,12 +12,12 @@
 
 namespace bench {
 
-using kvstrata::store_counts;
+using kvstrata::write_counts;
 
 struct counted
 {
-  store_counts whole;
-  store_counts second_half;
+  write_counts whole;
+  write_counts second_half;
 };
 
 /// A policy and a parameter, and what came of them.
@@ -30,9 +30,9 @@ using curve = std::vector<point>;
 
 /// The hits of a curve, which ascends in writes, at so many writes a request: straight between two points, level above
 /// the last; nothing below the first.
-inline double hits_at(const curve& all, double writes, store_counts counted::* part)
+inline double hits_at(const curve& all, double writes, write_counts counted::* part)
 {
-  const auto at = [&](std::size_t i) -> const store_counts& { return all[i].got.*part; };
+  const auto at = [&](std::size_t i) -> const write_counts& { return all[i].got.*part; };
   for (std::size_t i = 1; i < all.size(); ++i) {
     const double from = at(i - 1).write_probability();
     const double to = at(i).write_probability();
@@ -51,10 +51,10 @@ struct lead
   std::size_t points = 0;
 
   /// `ours`: curves of which the better counts.
-  void see(const std::vector<curve>& ours, const curve& rivals, store_counts counted::* part)
+  void see(const std::vector<curve>& ours, const curve& rivals, write_counts counted::* part)
   {
     for (const point& rival : rivals) {
-      const store_counts& theirs = rival.got.*part;
+      const write_counts& theirs = rival.got.*part;
       double mine = 0;
       for (const curve& one : ours) mine = (std::max)(mine, hits_at(one, theirs.write_probability(), part));
       const double above = 100 * (mine - theirs.hit_ratio());
@@ -81,7 +81,7 @@ inline void print(const curve& all)
 {
   for (const point& p : all) {
     std::printf("  %-40s", p.name.c_str());
-    for (const store_counts& c : {p.got.whole, p.got.second_half}) {
+    for (const write_counts& c : {p.got.whole, p.got.second_half}) {
       std::printf("  %8.4f %7.2f %7.2f", c.write_probability(), 100 * c.hit_ratio(), c.written_a_byte_read());
     }
     std::printf("\n");

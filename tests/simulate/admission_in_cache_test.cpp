@@ -37,7 +37,7 @@ void compare(const std::vector<trace_access>& all, double within)
     plain.request({.user = user_id{one.key}, .bytes = 1, .tokens = 1, .time_ms = one.time_ms});
   }
   const simulation_counts counts = sim.counts();
-  const store_counts& expected = plain.counts();
+  const write_counts& expected = plain.counts();
   CHECK(counts.levels[0].requests == expected.hits_above);
   const auto close_to = [within](std::uint64_t is, std::uint64_t wanted) {
     CAPTURE(is, wanted);

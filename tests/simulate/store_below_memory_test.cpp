@@ -64,7 +64,7 @@ class plain_levels
     }
   }
 
-  store_counts counts;
+  write_counts counts;
 
  private:
   using list = std::list<std::pair<std::uint64_t, std::uint64_t>>;
@@ -137,7 +137,7 @@ void agrees_with_lists()
 /// 40,000 requests in sessions of about two: half the sessions are of 400 regulars, the others of 20,000 who hardly
 /// come twice. Over a memory of 50 and a store of 300 users. Whole numbers only, so the same everywhere.
 template <class Admission>
-[[nodiscard]] store_counts sessions(Admission door)
+[[nodiscard]] write_counts sessions(Admission door)
 {
   store_below_memory<lru, Admission> levels({.bytes = 50, .objects = 50}, {.bytes = 300, .objects = 300},
                                             std::move(door));
@@ -179,15 +179,15 @@ TEST_CASE("store_below_memory: who comes back by a write has not returned")
 
 TEST_CASE("on one trace of sessions: what each door writes, and what hits")
 {
-  const store_counts everybody = sessions(always{});
-  const store_counts second = sessions(second_use(store));
-  const store_counts two = sessions(lru_k_admission<2>(store));
-  const store_counts five = sessions(lru_k_admission<5>(store));
-  const store_counts worth = sessions(worth_writing(store));
+  const write_counts everybody = sessions(always{});
+  const write_counts second = sessions(second_use(store));
+  const write_counts two = sessions(lru_k_admission<2>(store));
+  const write_counts five = sessions(lru_k_admission<5>(store));
+  const write_counts worth = sessions(worth_writing(store));
   CAPTURE(everybody.written, everybody.hits_below, second.written, second.hits_below, two.written, two.hits_below);
   CAPTURE(five.written, five.hits_below, worth.written, worth.hits_below);
   REQUIRE(everybody.written == everybody.offered);
-  for (const store_counts& one : {everybody, second, two, five, worth}) {
+  for (const write_counts& one : {everybody, second, two, five, worth}) {
     REQUIRE(one.requests == 40'000);
     REQUIRE(one.hits_above == everybody.hits_above);  // the memory does not know its store
   }

@@ -22,7 +22,7 @@
 namespace kvstrata {
 
 /// What came of the requests. With objects of one byte, bytes are objects.
-struct store_counts
+struct write_counts
 {
   std::uint64_t requests = 0;
   std::uint64_t hits_above = 0;
@@ -41,19 +41,19 @@ struct store_counts
   [[nodiscard]] double written_a_byte_read() const noexcept { return ratio(bytes_written, bytes_below); }
 
   /// What came since `before`.
-  [[nodiscard]] store_counts since(const store_counts& before) const noexcept
+  [[nodiscard]] write_counts since(const write_counts& before) const noexcept
   {
-    store_counts now = *this;
-    for (std::uint64_t store_counts::* const each :
-         {&store_counts::requests, &store_counts::hits_above, &store_counts::hits_below, &store_counts::offered,
-          &store_counts::written, &store_counts::bytes_asked, &store_counts::bytes_above, &store_counts::bytes_below,
-          &store_counts::bytes_written}) {
+    write_counts now = *this;
+    using count = std::uint64_t write_counts::*;
+    for (const count each : {&write_counts::requests, &write_counts::hits_above, &write_counts::hits_below,
+                             &write_counts::offered, &write_counts::written, &write_counts::bytes_asked,
+                             &write_counts::bytes_above, &write_counts::bytes_below, &write_counts::bytes_written}) {
       now.*each -= before.*each;
     }
     return now;
   }
 
-  friend constexpr bool operator==(const store_counts&, const store_counts&) = default;
+  friend constexpr bool operator==(const write_counts&, const write_counts&) = default;
 
  private:
   [[nodiscard]] static double ratio(std::uint64_t part, std::uint64_t of) noexcept
@@ -135,7 +135,7 @@ class store_below_memory
     while (memory_used_ > memory_size_.bytes) leave_memory();
   }
 
-  [[nodiscard]] const store_counts& counts() const noexcept { return counts_; }
+  [[nodiscard]] const write_counts& counts() const noexcept { return counts_; }
   [[nodiscard]] std::uint64_t memory_bytes() const noexcept { return memory_used_; }
   [[nodiscard]] std::uint64_t store_bytes() const noexcept { return store_used_; }
   [[nodiscard]] const Admission& door() const noexcept { return door_; }
@@ -238,7 +238,7 @@ class store_below_memory
   Above above_;
   Below below_;
   Admission door_;
-  store_counts counts_;
+  write_counts counts_;
 };
 
 }  // namespace kvstrata

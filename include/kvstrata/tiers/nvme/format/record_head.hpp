@@ -20,7 +20,7 @@ struct record_head
   std::uint64_t durable_order = 0;  ///< orders up to it were durable when this was written
   sequence_key key{};
   record_header header{};  ///< of at least one token
-  token_interval put;      ///< all tokens of the put that this is a record of; records of one put have one order
+  token_interval put{};    ///< all tokens of the put that this is a record of; records of one put have one order
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
 
