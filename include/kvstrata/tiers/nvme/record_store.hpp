@@ -123,6 +123,7 @@ class record_store
     return {.counts = books.counts,
             .recovery = core_->recovery,
             .engine = core_->engine->figures(),
+            .engine_name = core_->engine->name(),
             .records = books.index.size(),
             .index_bytes = books.index.bytes(),
             .regions = books.regions.size() - books.regions.first(),

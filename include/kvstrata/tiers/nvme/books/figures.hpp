@@ -4,6 +4,7 @@
 #include <kvstrata/tiers/nvme/io/block_engine.hpp>
 
 #include <cstdint>
+#include <string_view>
 
 namespace kvstrata::nvme {
 
@@ -40,6 +41,7 @@ struct store_figures_now
   store_counts counts;
   recovery_figures recovery;
   engine_figures engine;
+  std::string_view engine_name{};
   std::uint64_t records = 0;  ///< in the index
   std::uint64_t index_bytes = 0;
   std::uint64_t regions = 0, clean_regions = 0;
