@@ -124,6 +124,7 @@ struct text_scene
     std::get<2>(c.tiers).store = &below;
     c.stores.room_bytes = sizes.room * tiny_page_bytes;
     c.stores.late_reads = late_reads;
+    c.stores.get_seconds = get_seconds;
     c.epoch = epoch;
     cache = std::make_unique<Cache>(device, c);
   }
@@ -198,6 +199,7 @@ struct text_scene
   std::uint64_t arrivals = 0;
   std::uint64_t drafts = 0;
   std::uint32_t late_reads = 4;
+  double get_seconds = 0;
 
  private:
   kvstrata::token_sources run(typename Cache::lease& lease, unsigned user, kvstrata::token_count history,

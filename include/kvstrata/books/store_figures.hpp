@@ -16,6 +16,7 @@ struct store_figures
   std::uint64_t gets = 0;           ///< begun
   std::uint64_t staged_tokens = 0;  ///< that arrived in the last memory
   std::uint64_t lost_gets = 0;      ///< misses
+  std::uint64_t overdue_gets = 0;  ///< of `lost_gets`: the store took longer than it may
   std::uint64_t late_gets = 0;      ///< of `gets`: a lease had begun before they came
   std::uint64_t late_tokens = 0;    ///< that came for such leases
   std::uint64_t unused_gets = 0;    ///< arrived, and found no place or no use any more
@@ -34,6 +35,7 @@ struct store_figures
     gets += o.gets;
     staged_tokens += o.staged_tokens;
     lost_gets += o.lost_gets;
+    overdue_gets += o.overdue_gets;
     late_gets += o.late_gets;
     late_tokens += o.late_tokens;
     unused_gets += o.unused_gets;

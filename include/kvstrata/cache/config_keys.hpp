@@ -15,7 +15,7 @@
 // writes_in_flight_bytes, clean_above,   writes; `unlimited` is a number of bytes there
 //   clean_below
 // stores_room_bytes, stage_from,         stores, where there are any
-//   late_reads
+//   late_reads, store_get_seconds
 // kept_stretches, overwrite_erased
 //
 // Every ..._bytes may be told as ..._gib. A tier's config, a layout or a split policy of yours names its members by a function
@@ -211,6 +211,7 @@ template <class Config>
     keys("stores_room_bytes", c.stores.room_bytes);
     keys("stage_from", c.stores.stage_from);
     keys("late_reads", c.stores.late_reads);
+    keys("store_get_seconds", c.stores.get_seconds);
   }
   keys("kept_stretches", c.kept_stretches);
   keys("overwrite_erased", c.overwrite_erased);
@@ -240,7 +241,8 @@ template <class Config>
                                      "stores_room_bytes",
                                      "stores_room_gib",
                                      "stage_from",
-                                     "late_reads"}) {
+                                     "late_reads",
+                                     "store_get_seconds"}) {
     if (one == name) return true;
   }
   return false;

@@ -1,8 +1,9 @@
-// Does time pass by itself on a device, or does it when the host waits?
+// The time of a device: what it is, and whether it passes by itself or when the host waits.
 #pragma once
 
 #include <kvstrata/device/emulated/config.hpp>
 
+#include <chrono>
 #include <concepts>
 
 namespace kvstrata {
@@ -17,6 +18,19 @@ template <class Device>
     return d.config().time == time_mode::virtual_time;
   } else {
     return false;
+  }
+}
+
+/// The device's time, in seconds from somewhere; everybody's, where it has none of its own.
+template <class Device>
+[[nodiscard]] double seconds_on(const Device& d) noexcept
+{
+  if constexpr (requires {
+                  { d.now() } -> std::convertible_to<double>;
+                }) {
+    return d.now();
+  } else {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 }
 

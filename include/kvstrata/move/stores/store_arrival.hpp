@@ -51,6 +51,7 @@ bool store_line<Residency, Level>::get(user_id user, const record_header& header
     return false;
   }
   one.promise = *promise;
+  if (limits_.get_seconds != 0) one.since = seconds_on(residency_->device());
   open_.push_back(std::move(one));
   ++figures_.gets;
   return true;
@@ -109,6 +110,7 @@ template <class Residency, level_index Level>
 template <class Reserve, class Ended>
 void store_line<Residency, Level>::end_get(io& mine, store_outcome out, Reserve&& reserve, Ended&& ended)
 {
+  if (mine.overdue) return up_.give_back(mine.place, {});
   if (!out.done()) {
     ++figures_.lost_gets;
     tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), true});

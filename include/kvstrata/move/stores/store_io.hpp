@@ -33,6 +33,8 @@ struct store_io
   store_promise promise{};
   std::vector<event> layers{};  ///< of a get that comes layer by layer, when each is there
   bool erased = false;
+  bool overdue = false;  ///< nobody waits for it any more, and it was counted
+  double since = 0;      ///< of a get, where there is a limit: when it began
   bool given_up = false;
   std::uint64_t reader = 0;  ///< of a read: whose, ...
   std::size_t lane = 0;      ///< ... on which stream it goes on, ...

@@ -4,8 +4,10 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/ids.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace kvstrata {
 
@@ -21,11 +23,18 @@ struct store_limits
   /// them is staged. Each has a stream of its own, so that one whose answer is late holds up no other copy.
   std::uint32_t late_reads = 4;
 
+  /// What is staged and has not come after so many seconds of the device is lost for its user, whose next request is served
+  /// without; its place in the room stays taken until the store has answered. 0: no limit.
+  double get_seconds = 0;
+
   friend void check(const store_limits& s, std::size_t page_bytes)
   {
     if (s.room_bytes / 2 < page_bytes) {
       throw config_error("stores.room_bytes", s.room_bytes,
                          "half of it must hold at least one page, which is " + std::to_string(page_bytes) + " bytes");
+    }
+    if (!(s.get_seconds >= 0) || !std::isfinite(s.get_seconds)) {
+      throw config_error("stores.get_seconds", std::to_string(s.get_seconds), "it must be finite, and at least 0");
     }
     if (s.stage_from == 0) throw config_error("stores.stage_from", s.stage_from, "it must be at least 1");
   }

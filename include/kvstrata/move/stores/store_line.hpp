@@ -5,6 +5,7 @@
 #include <kvstrata/books/stats.hpp>
 #include <kvstrata/core/attempts.hpp>
 #include <kvstrata/device/last_use.hpp>
+#include <kvstrata/device/virtual_time.hpp>
 #include <kvstrata/move/stores/store_door.hpp>
 #include <kvstrata/move/stores/store_io.hpp>
 #include <kvstrata/move/stores/store_limits.hpp>
@@ -248,6 +249,9 @@ class store_line
 
   template <class Life>
   void note_put(entry_type& e, Life& life, token_interval part) noexcept;
+  /// Whoever waits for a get that takes too long waits no longer.
+  template <class Ended>
+  void give_up_overdue(Ended&& ended);
   void end_put(const io& mine, store_outcome out);
   void end_read(const io& mine, store_outcome out) noexcept;
 

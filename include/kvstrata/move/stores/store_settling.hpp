@@ -9,6 +9,7 @@ template <class Residency, level_index Level>
 template <class Reserve, class Ended>
 void store_line<Residency, Level>::settle(Reserve&& reserve, Ended&& ended)
 {
+  if (limits_.get_seconds != 0) give_up_overdue(ended);
   for (std::size_t i = 0; i < open_.size();) {
     const auto out = open_[i].given_up ? store_outcome{loss::closed} : store_->poll(open_[i].promise);
     if (!out) {
@@ -21,6 +22,21 @@ void store_line<Residency, Level>::settle(Reserve&& reserve, Ended&& ended)
     else if (mine.what == kind::read) end_read(mine, *out);
     else if (mine.what == kind::get) end_get(mine, *out, reserve, ended);
     else if (!out->done() && !mine.erased) ended(mine.user);
+  }
+}
+
+template <class Residency, level_index Level>
+template <class Ended>
+void store_line<Residency, Level>::give_up_overdue(Ended&& ended)
+{
+  const double now = seconds_on(residency_->device());
+  for (io& one : open_) {
+    if (one.what != kind::get || one.erased || now - one.since <= limits_.get_seconds) continue;
+    one.erased = one.overdue = true;  // what it brings is nobody's
+    ++figures_.lost_gets;
+    ++figures_.overdue_gets;
+    tell(residency_->tracker(), record_lost{Level, one.tokens.size(), true});
+    ended(one.user);
   }
 }
 
