@@ -88,7 +88,7 @@ void crash_at_any_moment(std::size_t one_in)
 {
   for (const auto when : {put_done::written, put_done::durable}) {
     check_report all;
-    for (std::uint64_t seed = 1; seed <= 2U * effort; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 1U + effort / 2U; ++seed) {
       file_shape shape{.done_when = when};
       if (seed % 3 == 0) shape.chunk_bytes = 4096;
       if (seed % 4 == 1) shape.layers = 1;
@@ -106,7 +106,7 @@ void crash_at_any_moment(std::size_t one_in)
 void crash_while_making_room(std::size_t one_in)
 {
   check_report all;
-  for (std::uint64_t seed = 1; seed <= 2U * effort; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 1U + effort / 2U; ++seed) {
     file_shape shape{.regions = 8, .region_blocks = 12};
     if (seed % 2 == 0) shape.done_when = put_done::durable;
     if (seed % 3 == 0) shape.chunk_bytes = 4096;
@@ -136,7 +136,7 @@ TEST_CASE("nvme_file after crashes, in full: minutes", "[.full]")
 TEST_CASE("nvme_file with errors of the disk at every place: nothing is wrong, what is said to be durable is")
 {
   check_report all;
-  for (std::uint64_t n = 0; n < 10U * effort; ++n) {
+  for (std::uint64_t n = 0; n < 4U * effort; ++n) {
     file_shape shape{.done_when = n % 2 == 0 ? put_done::written : put_done::durable};
     crash_run_config c = run_of(shape, 100 + n);
     c.steps = 30;
