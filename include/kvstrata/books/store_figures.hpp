@@ -8,15 +8,15 @@ namespace kvstrata {
 /// What went on between a cache and one of its stores so far.
 struct store_figures
 {
-  std::uint64_t puts = 0;            ///< begun
-  std::uint64_t put_tokens = 0;      ///< in these
-  std::uint64_t refused_tokens = 0;  ///< that found no room on their way down
+  std::uint64_t puts = 0;               ///< begun
+  std::uint64_t put_tokens = 0;         ///< in these
+  std::uint64_t refused_tokens = 0;     ///< that found no room on their way down
   std::uint64_t unadmitted_tokens = 0;  ///< that its admission policy turned away
   std::uint64_t lost_puts = 0;
   std::uint64_t gets = 0;           ///< begun
   std::uint64_t staged_tokens = 0;  ///< that arrived in the last memory
   std::uint64_t lost_gets = 0;      ///< misses
-  std::uint64_t overdue_gets = 0;  ///< of `lost_gets`: the store took longer than it may
+  std::uint64_t overdue_gets = 0;   ///< of `lost_gets`: the store took longer than it may
   std::uint64_t late_gets = 0;      ///< of `gets`: a lease had begun before they came
   std::uint64_t late_tokens = 0;    ///< that came for such leases
   std::uint64_t unused_gets = 0;    ///< arrived, and found no place or no use any more
