@@ -19,6 +19,7 @@ enum class operation_kind : std::uint8_t {
   fill,
   poison,
   wait,
+  host_io,  ///< the host's, on a host stream: of I/Os side by side what each took beyond the one before
 };
 
 /// What an operation is called where it has no label of its own.
@@ -33,6 +34,7 @@ enum class operation_kind : std::uint8_t {
     case operation_kind::fill: return "fill";
     case operation_kind::poison: return "poison";
     case operation_kind::wait: return "wait";
+    case operation_kind::host_io: return "host I/O";
   }
   return "unknown";
 }

@@ -29,7 +29,7 @@ struct bed
   kvstrata_test::scratch_files folder;
   nvme_file_config config{
       .paths = {folder.path("store")}, .bytes = 8 << 15, .region_bytes = 1 << 15, .chunk_bytes = 4096, .layers = 2};
-  D device{{.time = time_mode::virtual_time}};
+  D device{{.time = time_mode::virtual_time, .trace = true}};
   std::optional<drive> store;
   std::optional<kvstrata_test::store_bed<drive, D>> records;
 
@@ -232,4 +232,36 @@ TEST_CASE("what can never fit is misuse, and changes nothing")
   CHECK(sentence == "nvme_file: a page of 65536 bytes does not fit a region of 32768 bytes (nvme_file.region_bytes)");
   REQUIRE(b.records->keep(0, 1, 10, {0, 8}));
   REQUIRE(b.has(1, 10, {0, 8}));
+}
+
+TEST_CASE("what the drive does shows in the trace, and a get by layers a layer at a time")
+{
+  bed b;
+  b.config.lanes = 1;
+  b.config.seconds = 0;
+  b.config.bytes_per_second = 8 * kvstrata_test::record_page_bytes;  // of pages: eight of them take a second
+  b.open();
+  REQUIRE(b.records->keep(0, 1, 10, {0, 32}));
+  const auto found = b.records->find(1);
+  REQUIRE(found);
+  b.device.clear_trace();
+  const double begin = b.device.now();
+  std::vector<event> layers;
+  const auto got = b.store->get_by_layer({.id = 1}, *found, {0, 32}, b.records->pieces(100, 8), {}, layers);
+  REQUIRE(got);
+  REQUIRE(layers.size() == 2);
+  REQUIRE(layers.back() == got->point);
+  b.device.wait_sync(layers.front());
+  CHECK(b.device.now() == Approx(begin + 0.5));
+  CHECK_FALSE(b.device.query(got->point));
+  REQUIRE(b.records->wait(*got).done());
+  REQUIRE(b.records->shows(100, 1, 10, {0, 32}));
+  const std::vector<op_span> spans = b.device.trace();
+  REQUIRE(spans.size() == 2);
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    CHECK(spans[layer].stream_name == "nvme_file lane 0");
+    CHECK(spans[layer].kind == operation_kind::host_io);
+    CHECK(spans[layer].begin == Approx(begin + 0.5 * static_cast<double>(layer)));
+    CHECK(spans[layer].end == Approx(begin + 0.5 * static_cast<double>(layer + 1)));
+  }
 }

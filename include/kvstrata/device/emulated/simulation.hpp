@@ -10,6 +10,7 @@
 #include <kvstrata/device/emulated/span_book.hpp>
 #include <kvstrata/device/emulated/virtual_lane.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <iterator>
@@ -283,6 +284,13 @@ class simulation
     busy_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     run_or_fail(failure_, "host I/O", mine.io->label, at(mine.point.stream).name, [&] { mine.io->run(); });
     busy_.store(std::thread::id(), std::memory_order_relaxed);
+    virtual_lane& s = at(mine.point.stream);
+    spans_.keep([&]() -> op_span {
+      const auto kind = operation_kind::host_io;
+      const double begin = (std::max)(mine.since, s.free_at);
+      return {mine.point.stream, s.name, std::string(name_of(kind)), kind, begin, clock_, 0, 0, mine.point.sequence};
+    });
+    s.free_at = clock_;
     complete(mine.point);
   }
 
