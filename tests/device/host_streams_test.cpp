@@ -121,8 +121,13 @@ TEST_CASE("host stream: a failed device promises nothing more, but completes")
     const event open = t.d.promise(t.disk);
     t.d.wait(t.compute, open);
     const event behind = t.work(t.compute, 0);
-    t.d.launch(t.onload, {"breaks"}, [] { throw std::runtime_error("no"); });
+    std::promise<void> gate;  // in real time the device must not have failed before its point is recorded
+    t.d.launch(t.onload, {"breaks"}, [opened = gate.get_future().share()] {
+      opened.wait();
+      throw std::runtime_error("no");
+    });
     const event broken = t.d.record(t.onload);
+    gate.set_value();
     REQUIRE_THROWS_AS(t.d.wait_sync(broken), device_error);
     REQUIRE_THROWS_AS(t.d.promise(t.disk), device_error);
     REQUIRE_THROWS_AS(t.d.query(open), device_error);

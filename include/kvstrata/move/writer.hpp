@@ -5,6 +5,7 @@
 #include <kvstrata/move/demoter.hpp>
 #include <kvstrata/move/write_limits.hpp>
 #include <kvstrata/move/write_queue.hpp>
+#include <kvstrata/observe/behalf.hpp>
 #include <kvstrata/observe/concepts.hpp>
 
 #include <cstddef>

@@ -5,6 +5,7 @@
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
 #include <kvstrata/tiers/nvme/calls/page_memory.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
+#include <kvstrata/tiers/nvme/format/bytes.hpp>
 #include <kvstrata/tiers/nvme/format/crc32c.hpp>
 
 #include <cstddef>
