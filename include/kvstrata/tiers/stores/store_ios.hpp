@@ -5,6 +5,7 @@
 #include <kvstrata/tiers/stores/lanes.hpp>
 #include <kvstrata/tiers/stores/promised_io.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -125,6 +126,7 @@ class store_ios
   void promise(Io& io, std::uint32_t lane, std::size_t layers)
   {
     io.layer_points.clear();
+    io.layer_points.reserve((std::max)(layers, std::size_t{1}));  // what is promised is known
     try {
       do {
         const host_io what = io.described(io.layer_points.size(), layers);
