@@ -3,10 +3,14 @@
 
 #include <kvstrata/device/emulated/operation.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/device/span.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +24,21 @@ struct late_answer
   double seconds = 0;  ///< how long the I/O takes from then on
   std::unique_ptr<task> io;
 };
+
+/// What the host did, on a stream where it had answered something else at `before`.
+[[nodiscard]] inline op_span span_of(const late_answer& a, std::string_view stream_name, double before, double now)
+{
+  constexpr operation_kind kind = operation_kind::host_io;
+  return {a.point.stream,
+          std::string(stream_name),
+          std::string(name_of(kind)),
+          kind,
+          (std::max)(a.since, before),
+          now,
+          0,
+          0,
+          a.point.sequence};
+}
 
 /// Those that are to come. Each stands where a stream may stand (among those that wait for a stream, in the agenda) under
 /// a number that no stream has. Only adding takes memory.

@@ -10,7 +10,6 @@
 #include <kvstrata/device/emulated/span_book.hpp>
 #include <kvstrata/device/emulated/virtual_lane.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <iterator>
@@ -181,10 +180,7 @@ class simulation
     s.stalled += held.seconds();
     if (held.seconds() > 0) spans_.keep([&] { return span_of(held, stream, s.name, at(held.cause).name); });
     const std::size_t road = road_of(front);
-    if (road == no_road) {
-      start(stream);
-      return;
-    }
+    if (road == no_road) return start(stream);
     roads_[road].stand({stream, front.sequence});
     hand_over(road);
   }
@@ -285,11 +281,7 @@ class simulation
     run_or_fail(failure_, "host I/O", mine.io->label, at(mine.point.stream).name, [&] { mine.io->run(); });
     busy_.store(std::thread::id(), std::memory_order_relaxed);
     virtual_lane& s = at(mine.point.stream);
-    spans_.keep([&]() -> op_span {
-      const auto kind = operation_kind::host_io;
-      const double begin = (std::max)(mine.since, s.free_at);
-      return {mine.point.stream, s.name, std::string(name_of(kind)), kind, begin, clock_, 0, 0, mine.point.sequence};
-    });
+    spans_.keep([&] { return span_of(mine, s.name, s.free_at, clock_); });
     s.free_at = clock_;
     complete(mine.point);
   }
