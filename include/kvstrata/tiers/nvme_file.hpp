@@ -92,6 +92,7 @@ class nvme_file_on
                                                           token_interval wanted, std::span<const io_piece> into,
                                                           const fence& ready, std::vector<event>& layers)
   {
+    layers.reserve(config_.layers);  // what has begun is told: nothing may fail from there on
     const auto out = begin_get(key, header, wanted, into, ready, config_.layers);
     const std::lock_guard lock(mutex_);
     if (out) layers = ios_.layer_points(*out);

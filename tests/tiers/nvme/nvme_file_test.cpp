@@ -1,5 +1,6 @@
 // What an nvme_file does beyond what every store does: it is there again, makes room, keeps what is in use, and says what is
 // wrong.
+#include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
 #include "tiers/nvme/scratch_files.hpp"
@@ -12,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -264,4 +266,36 @@ TEST_CASE("what the drive does shows in the trace, and a get by layers a layer a
     CHECK(spans[layer].begin == Approx(begin + 0.5 * static_cast<double>(layer)));
     CHECK(spans[layer].end == Approx(begin + 0.5 * static_cast<double>(layer + 1)));
   }
+}
+
+TEST_CASE("a get by layers that throws has begun nothing, whichever allocation fails")
+{
+  bed b;
+  b.open();
+  REQUIRE(b.records->keep(0, 1, 10, {0, 32}));
+  const auto found = b.records->find(1);
+  REQUIRE(found);
+  const auto into = b.records->pieces(100, 8);
+  bool thrown = false;
+  for (std::size_t n = 1;; ++n) {
+    CAPTURE(n);
+    std::vector<event> layers;
+    std::optional<store_promise> got;
+    bool failed = false;
+    try {
+      const kvstrata_test::failing_allocation fails(n);
+      got = b.store->get_by_layer({.id = 1}, *found, {0, 32}, into, {}, layers);
+      failed = kvstrata_test::failing_allocation::happened();
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+      REQUIRE(b.store->under_way() == 0);
+      continue;
+    }
+    REQUIRE(got);
+    REQUIRE(layers.size() == 2);
+    if (b.records->wait(*got).done()) REQUIRE(b.records->shows(100, 1, 10, {0, 32}));
+    REQUIRE(b.store->under_way() == 0);
+    if (!failed) break;
+  }
+  REQUIRE(thrown);
 }

@@ -57,6 +57,7 @@ class store_ios
     } catch (...) {  // promised all the same, and lost
       io.by_hand = true;
       io.outcome.why = loss::io_error;
+      if (passed(io.ready)) end_by_hand(io);  // who waits for the point need not ask first
     }
     return {io.point, io.id};
   }
@@ -92,8 +93,11 @@ class store_ios
     for (const auto& io : all_) end_one_sync(*io);
   }
 
-  /// Of one that is there.
-  [[nodiscard]] std::vector<event> layer_points(const store_promise& promise) { return find(promise)->layer_points; }
+  /// Of one that is there, and has not been taken.
+  [[nodiscard]] const std::vector<event>& layer_points(const store_promise& promise) noexcept
+  {
+    return find(promise)->layer_points;
+  }
 
   template <class Visit>
   void each(Visit&& visit)
@@ -159,7 +163,12 @@ class store_ios
       }
     }
     io.layer_is_there = [this, &io, told = std::uint32_t{0}](std::uint32_t layer) mutable {
-      for (; told <= layer && told + 1 < io.layer_points.size(); ++told) device_->complete(io.layer_points[told]);
+      for (; told <= layer && told + 1 < io.layer_points.size(); ++told) {
+        try {
+          device_->complete(io.layer_points[told]);
+        } catch (...) {  // of a failed device
+        }
+      }
     };
   }
 
