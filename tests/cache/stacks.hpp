@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cache/combinations.hpp"
+#include "support/toy_codec.hpp"
 
 #include <tiers/mapped_file.hpp>
 
@@ -87,6 +88,11 @@ template <kvstrata::level_index I>
 struct arena : kvstrata::pinned_arena<told_writes<I>, told_shedding<I>>
 {
 };
+/// The same, with codes.
+template <kvstrata::level_index I, class Codec = toy>
+struct coded_arena : kvstrata::pinned_arena<told_writes<I>, told_shedding<I>, Codec>
+{
+};
 /// A mapped file as level I.
 template <kvstrata::level_index I>
 struct file : example::mapped_file<told_shedding<I>>
@@ -150,6 +156,8 @@ struct stack
             .longest = Layout::value.longest_history(),
             .granule = Layout::value.granule_pages()};
     f.set_sizes(s);
+    kvstrata::each_level<0, tiers::memories>(
+        [&](auto i) { f.frame_bytes[i()] = tiny_frame_bytes<typename tiers::template tier<i()>>(); });
     return f;
   }
 
@@ -168,6 +176,14 @@ struct three_with_file
 struct three_with_window
 {
   static constexpr const char* name = "slab, arena, arena; by window, staged down, bounded writes";
+};
+struct codes_then_file
+{
+  static constexpr const char* name = "slab, coded arena, file; batched copies, cut anywhere";
+};
+struct codes_twice
+{
+  static constexpr const char* name = "slab, arena with a window, two coded arenas";
 };
 struct four_memories
 {

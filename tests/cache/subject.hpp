@@ -74,6 +74,7 @@ struct sizes
   kvstrata::page_count window = 6;  ///< where the transfer lands in one
   kvstrata::page_count third = 30;  ///< the levels below that
   kvstrata::page_count fourth = 60;
+  kvstrata::page_count raw = 30;  ///< raw frames of levels that keep codes
 
   [[nodiscard]] kvstrata::by_level<kvstrata::page_count> by_level() const { return {device, lower, third, fourth}; }
 };
@@ -111,6 +112,7 @@ struct facts
   kvstrata::page_count slab_pages = 0;                     ///< of the slab, before rounding to granules
   kvstrata::by_level<kvstrata::page_count> level_pages{};  ///< [level] in whole granules
   kvstrata::page_count window_pages = 0;
+  kvstrata::by_level<std::size_t> frame_bytes = some_frames();  ///< [level] of a page
 
   /// Of these sizes, as far as there are levels.
   void set_sizes(const sizes& s)
@@ -119,6 +121,14 @@ struct facts
     for (kvstrata::level_index i = 0; i < levels; ++i) level_pages[i] = s.by_level()[i] - s.by_level()[i] % granule;
     window_pages = window ? s.window : 0;
   }
+  [[nodiscard]] static kvstrata::by_level<std::size_t> some_frames()
+  {
+    kvstrata::by_level<std::size_t> out;
+    out.fill(tiny_page_bytes);
+    return out;
+  }
+  /// Does a level keep codes?
+  [[nodiscard]] bool coded() const { return frame_bytes != some_frames(); }
   [[nodiscard]] kvstrata::page_count device_pages() const { return level_pages[0]; }
   [[nodiscard]] const std::string& onload_engine() const { return axes[1]; }
   [[nodiscard]] const std::string& offload_engine() const { return axes[2]; }
@@ -129,16 +139,28 @@ struct facts
   }
 };
 
-/// Gives each tier of a cache's config as many tiny pages as `s` says.
+/// Of a page in a tier of that recipe.
+template <class Recipe>
+[[nodiscard]] std::size_t tiny_frame_bytes()
+{
+  return kvstrata::page_bytes(kvstrata::stored_shape<Recipe>(typename Recipe::config(), tiny, tiny_page), tiny_page);
+}
+
+/// Gives each tier of a cache's config as many tiny pages as `s` says, and where it keeps codes `s.raw` raw frames beside.
 template <class Config>
 void set_tiers(Config& c, const sizes& s)
 {
-  std::apply(
-      [pages = s.by_level()](auto&... tiers) {
-        std::size_t i = 0;
-        ((tiers.bytes = pages[i++] * tiny_page_bytes), ...);
-      },
-      c.tiers);
+  using tiers_type = typename Config::tiers_type;
+  kvstrata::each_level<0, tiers_type::memories>([&](auto i) {
+    using recipe = typename tiers_type::template tier<i()>;
+    auto& tier = std::get<i()>(c.tiers);
+    tier.bytes = s.by_level()[i()] * tiny_frame_bytes<recipe>();
+    if constexpr (kvstrata::keeps_codes<recipe>) {
+      const std::size_t raw = s.raw * tiny_page_bytes;
+      tier.bytes += raw;
+      tier.raw_share = static_cast<double>(raw + 1) / static_cast<double>(tier.bytes);
+    }
+  });
 }
 
 template <class Cache>

@@ -4,6 +4,7 @@
 
 #include "cache/naive_cache.hpp"
 #include "cache/subject.hpp"
+#include "support/toy_codec.hpp"
 
 #include <kvstrata/device/counters.hpp>
 #include <kvstrata/device/emulated_device.hpp>
@@ -65,7 +66,7 @@ struct lease_work
 [[nodiscard]] inline std::uint64_t right_row(const cell& c, kvstrata::layer_index layer, bool value) noexcept
 {
   static_assert(tiny.key_bytes() == sizeof(std::uint64_t));
-  return mix({c.tag, layer, value ? std::uint64_t{1} : std::uint64_t{0}});
+  return toy_row(mix({c.tag, layer, value ? std::uint64_t{1} : std::uint64_t{0}}));
 }
 
 /// Says so where a row that was served is not what was written.

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <kvstrata/books/extent_list.hpp>
+#include <kvstrata/books/level_codes.hpp>
+#include <kvstrata/books/make_tier.hpp>
 #include <kvstrata/books/taken_pages.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/interval.hpp>
@@ -17,22 +19,6 @@
 
 namespace kvstrata {
 
-namespace detail {
-
-/// A tier bound to a device: the slab is by itself.
-template <class Tier, class Device>
-struct tier_on
-{
-  using type = typename Tier::template on<Device>;
-};
-template <slab_tier Tier, class Device>
-struct tier_on<Tier, Device>
-{
-  using type = typename Tier::bound;
-};
-
-}  // namespace detail
-
 /// Extents of one user ascend without gaps. In the slab they are runs of pages and are cut anywhere, for all pages lie by
 /// one stride; below it an extent has strides of its own and goes as a whole. Moves nothing. Not synchronised.
 template <level_index Level, tiers Tiers, layout_policy Layout>
@@ -43,15 +29,20 @@ class frames
   using device_type = typename Tiers::device_type;
   using recipe = typename Tiers::template tier<Level>;
   using tier_type = typename detail::tier_on<recipe, device_type>::type;
+  using codes_type = level_codes<device_type, recipe>;
 
   frames(device_type& d, const typename recipe::config& sizes, const geometry& shape, const Layout& layout)
-      : bytes_(page_bytes(shape, layout.page_tokens)),
-        shape_(shape),
+      : shape_(stored_shape<recipe>(sizes, shape, layout.page_tokens)),
+        bytes_(page_bytes(shape_, layout.page_tokens)),
         layout_(layout),
-        tier_(make_tier(d, sizes, shape, layout, bytes_)),
-        unused_(take_remainder(tier_, layout.granule_pages()))
+        tier_(detail::make_tier<recipe>(d, sizes, shape, layout, bytes_)),
+        unused_(take_remainder(tier_, layout.granule_pages())),
+        codes_(d, sizes, shape, layout.page_tokens, tier_.capacity())
   {
   }
+
+  /// Where the level keeps a code of its pages.
+  [[nodiscard]] codes_type& codes() noexcept { return codes_; }
 
   [[nodiscard]] tier_type& tier() noexcept { return tier_; }
   [[nodiscard]] const tier_type& tier() const noexcept { return tier_; }
@@ -89,6 +80,17 @@ class frames
   }
   /// Of one of them.
   [[nodiscard]] copy_end end_of(const placed_extent& extent) { return all_ends()(extent); }
+  /// Of one of its pages.
+  [[nodiscard]] page_end end_of(const placed_extent& extent, page_count page)
+  {
+    const copy_end first = end_of(extent);
+    page_end out{.at = {first.page(0, page - extent.first_page), first.where}};
+    if constexpr (codes_type::any) {
+      out.code = codes_.code();
+      out.elsewhere = codes_.elsewhere(extent.frame + (page - extent.first_page));
+    }
+    return out;
+  }
 
   /// Takes frames for the pages from `begin` to where the extents begin. There must be enough free. Appends to `taken`.
   /// When it throws, nothing is taken. `others`: whose points are not to be waited for while there are other frames.
@@ -206,13 +208,6 @@ class frames
 
   static constexpr page_count no_limit = ~page_count{0};
 
-  static tier_type make_tier(device_type& d, const typename recipe::config& sizes, const geometry& shape,
-                             const Layout& layout, std::size_t frame_bytes)
-  {
-    if constexpr (is_slab) return tier_type(d, sizes, shape, layout);
-    else return tier_type(d, sizes, frame_bytes);
-  }
-
   /// Takes for good what is left of the tier beyond whole granules, so that all it hands out are whole ones. Returns how
   /// many frames that are. Throws config_error when there is not one granule.
   static page_count take_remainder(tier_type& tier, page_count granule)
@@ -282,14 +277,16 @@ class frames
 
   void give_back(const placed_extent& gone, const fence& last_use) noexcept
   {
+    codes_.released({gone.frame, gone.pages}, last_use);
     tier_.give_back({gone.frame, gone.pages}, last_use);
   }
 
+  geometry shape_;  // of what is stored
   std::size_t bytes_;
-  geometry shape_;
   Layout layout_;
   tier_type tier_;
   page_count unused_;  // what no whole granule is left of
+  [[no_unique_address]] codes_type codes_;
   std::uint64_t waited_for_ = 0;
   std::vector<placed_extent> fresh_;
 };

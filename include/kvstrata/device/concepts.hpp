@@ -32,6 +32,10 @@
 // d.copy_kernel_launch(stream, kernel, pieces)   queues one kernel that moves all pieces along kernel.route and reads
 //                                                or writes pinned memory directly; an empty list queues nothing; does
 //                                                not block
+// d.code_kernel_launch(stream, kernel, coding,   the same of pieces of which an end is encoded (codec/page_code.hpp), off the
+//   pieces)                                      host one of them; with copy_route::on_host it is no kernel, but a copy on
+//                                                the host. `pieces`: a std::span<const coded_piece>. What is encoded is
+//                                                as encode_pieces and decode_pieces have it
 // d.create_urgent_stream(name) -> stream_id      as create_stream; kernels queued there get their place on the device before
 //                                                those of other streams
 // d.trace() -> a range of op_span                when each operation ran (device/span.hpp); a device may have to be
@@ -64,6 +68,7 @@
 // holds a device of your own to all of the above.
 #pragma once
 
+#include <kvstrata/codec/page_code.hpp>
 #include <kvstrata/device/event.hpp>
 #include <kvstrata/device/host_io.hpp>
 #include <kvstrata/device/span.hpp>
@@ -157,6 +162,10 @@ concept runs_copy_kernels =
     requires(D& d, stream_id stream, const copy_kernel& what, std::span<const copy_piece> pieces) {
       d.copy_kernel_launch(stream, what, pieces);
     };
+
+template <class D>
+concept codes_pieces = requires(D& d, stream_id stream, const copy_kernel& what, coding how,
+                                std::span<const coded_piece> pieces) { d.code_kernel_launch(stream, what, how, pieces); };
 
 template <class D>
 concept creates_urgent_streams = requires(D& d, std::string_view name) {

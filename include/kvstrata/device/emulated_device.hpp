@@ -9,8 +9,7 @@
 #include <kvstrata/device/emulated/carry_out.hpp>
 #include <kvstrata/device/emulated/checked_queues.hpp>
 #include <kvstrata/device/emulated/config.hpp>
-#include <kvstrata/device/emulated/copies.hpp>
-#include <kvstrata/device/emulated/fault_plan.hpp>
+#include <kvstrata/device/emulated/counted_work.hpp>
 #include <kvstrata/device/emulated/make_scheduler.hpp>
 #include <kvstrata/device/emulated/memory.hpp>
 #include <kvstrata/device/emulated/misuse.hpp>
@@ -21,7 +20,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,7 +55,8 @@ class emulated_device
         queues_(emulated::make_scheduler(config), config.check_ordering),
         scheduler_(queues_.streams()),
         pool_(std::make_shared<emulated::memory_pool>(config.device_bytes, config.pinned_bytes, config.data,
-                                                      config.poison_freed, queues_))
+                                                      config.poison_freed, queues_)),
+        work_(config_, queues_, pool_)
   {
   }
 
@@ -95,7 +94,7 @@ class emulated_device
   void wait_sync(event point)
   {
     if (const std::optional<double> waited = queues_.wait_sync(point)) {
-      count([&](counters& all) {
+      work_.count([&](counters& all) {
         ++all.host_waits;
         all.host_wait_seconds += *waited;
       });
@@ -107,20 +106,26 @@ class emulated_device
   void copy(stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src, std::size_t bytes)
   {
     const copy_piece piece{dst, src, bytes};
-    queue_copy(stream, {emulated::kind_of(direction), emulated::route_of(direction), {}, 0, true}, {&piece, 1});
+    work_.copy(stream, {emulated::kind_of(direction), emulated::route_of(direction), {}, 0, true}, {&piece, 1});
   }
 
   /// Many copies as one: the batch holds its link once, for link_model::batch_cost. Every piece as in copy; O(pieces).
   void copy_batch(stream_id stream, copy_direction direction, std::span<const copy_piece> pieces)
   {
-    queue_copy(stream, {emulated::kind_of(direction), emulated::route_of(direction), {}, 0, false}, pieces);
+    work_.copy(stream, {emulated::kind_of(direction), emulated::route_of(direction), {}, 0, false}, pieces);
   }
 
   /// A kernel that moves all pieces; it costs copy_kernel_model::cost. Device ends must lie within one device
   /// allocation each, host ends within one pinned allocation each. O(pieces).
   void copy_kernel_launch(stream_id stream, const copy_kernel& what, std::span<const copy_piece> pieces)
   {
-    queue_copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
+    work_.copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
+  }
+
+  /// The same for pieces of which an end is encoded; with copy_route::on_host a batch that copies them on the host.
+  void code_kernel_launch(stream_id stream, const copy_kernel& what, coding how, std::span<const coded_piece> pieces)
+  {
+    work_.code(stream, detail::code_call_of(what), how, pieces);
   }
 
   // --- host streams -----------------------------------------------------------------------------------------------
@@ -159,19 +164,19 @@ class emulated_device
     work.work = std::make_unique<emulated::task_of<std::decay_t<Function>>>(
         what.label.empty() ? name_of(work.kind) : what.label, std::forward<Function>(function));
     queues_.enqueue(stream, std::move(work), what.reads, what.writes);
-    count([](counters& all) { ++all.kernels; });
+    work_.count([](counters& all) { ++all.kernels; });
   }
 
   /// Queues setting `bytes` bytes of any memory; does not block. Costs nothing in virtual time.
   void fill(stream_id stream, std::byte* dst, std::byte value, std::size_t bytes)
   {
-    set(stream, operation_kind::fill, dst, value, bytes);
+    work_.set(stream, operation_kind::fill, dst, value, bytes);
   }
 
   /// Queues overwriting memory that nobody may read any more, when poison_freed(); otherwise does nothing.
   void poison(stream_id stream, std::byte* dst, std::size_t bytes)
   {
-    if (config_.poison_freed) set(stream, operation_kind::poison, dst, std::byte{0xFF}, bytes);
+    if (config_.poison_freed) work_.set(stream, operation_kind::poison, dst, std::byte{0xFF}, bytes);
   }
   [[nodiscard]] bool poison_freed() const noexcept { return config_.poison_freed; }
 
@@ -216,11 +221,7 @@ class emulated_device
 
   [[nodiscard]] counters stats() const
   {
-    counters out;
-    {
-      const std::lock_guard lock(counting_);
-      out = counters_;
-    }
+    counters out = work_.counters();
     out.streams = scheduler_.stream_counters();
     return out;
   }
@@ -235,63 +236,25 @@ class emulated_device
   [[nodiscard]] std::size_t pinned_bytes_used() const { return pool_->used(emulated::memory_place::pinned); }
 
   /// Lets the next copy, batch or copy kernel but `after` fail: it has no effect and breaks the device for good.
-  void fail_next_copy(std::uint64_t after = 0) { faults_.fail(after); }
+  void fail_next_copy(std::uint64_t after = 0) { work_.faults().fail(after); }
   /// Refuses (copy_refused) the next copy, batch or copy kernel but `after`, and so many in a row. Nothing else changes.
-  void refuse_next_copy(std::uint64_t after = 0, std::uint64_t count = 1) { faults_.refuse(after, count); }
+  void refuse_next_copy(std::uint64_t after = 0, std::uint64_t count = 1) { work_.faults().refuse(after, count); }
   /// Lets the next copy, batch or copy kernel but `after` take so much longer; its link is held as long. A second call
   /// replaces one that has not struck yet.
   void delay_next_copy(double seconds, std::uint64_t after = 0)
   {
     emulated::require_seconds("delay_next_copy", "", seconds);
-    faults_.delay(seconds, after);
+    work_.faults().delay(seconds, after);
   }
 
   [[nodiscard]] const emulated_device_config& config() const noexcept { return config_; }
 
  private:
-  void queue_copy(stream_id stream, const emulated::copy_call& call, std::span<const copy_piece> pieces)
-  {
-    require(scheduler_, stream);
-    if (pieces.empty()) return;
-    require_pieces(scheduler_, *pool_, call, stream, pieces);
-    emulated::operation work = emulated::make_copy(config_, call, pieces);
-    const emulated::piece_footprint touched(config_.check_ordering ? pieces : std::span<const copy_piece>());
-    const std::size_t bytes = work.bytes;
-    emulated::fault_plan::turn its(faults_, work);
-    if (its.is_refused()) emulated::refuse_copy(work, scheduler_.stream_name(stream));
-    queues_.enqueue(stream, std::move(work), touched.reads, touched.writes);
-    its.keep();
-    count([&](counters& all) { emulated::add_copy(all, call, bytes, pieces.size()); });
-  }
-
-  void set(stream_id stream, operation_kind kind, std::byte* dst, std::byte value, std::size_t bytes)
-  {
-    require(scheduler_, stream);
-    require_bytes(scheduler_, name_of(kind), stream, dst != nullptr, bytes);
-    emulated::operation work;
-    work.kind = kind;
-    work.dst = dst;
-    work.value = value;
-    work.bytes = bytes;
-    const memory_range writes[] = {{dst, bytes}};
-    queues_.enqueue(stream, std::move(work), {}, writes);
-    count([](counters& all) { ++all.fills; });
-  }
-
-  template <class Change>
-  void count(Change&& change)
-  {
-    const std::lock_guard lock(counting_);
-    change(counters_);
-  }
-
   emulated_device_config config_;
   emulated::checked_queues queues_;
   emulated::scheduler& scheduler_;
-  mutable std::mutex counting_;  // counters_
-  counters counters_;
-  emulated::fault_plan faults_;
   std::shared_ptr<emulated::memory_pool> pool_;
+  emulated::counted_work work_;
 };
 
 static_assert(device<emulated_device>);

@@ -1,6 +1,7 @@
 // Copy lists: what must move from one level to another, as arithmetic on addresses.
 #pragma once
 
+#include <kvstrata/codec/page_code.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/concepts.hpp>
 
@@ -43,19 +44,44 @@ struct copy_run
   page_count pages = 0;
 };
 
+/// One page of which a level keeps a code: the pieces of an encoded end are as long as its code.
+struct coded_page
+{
+  copy_end from;
+  copy_end to;
+  coding how;
+  const std::byte* from_elsewhere = nullptr;  ///< the raw bytes of what has no code: layer 0, then those behind it, dense
+  std::byte* to_elsewhere = nullptr;
+  bool whole = true;        ///< false: a history fills it in part, and it goes as it is
+  page_count to_frame = 0;  ///< of the level that it goes to
+
+  [[nodiscard]] coded_piece piece(layer_index layer, std::size_t raw_bytes) const noexcept
+  {
+    const std::size_t apart = layer * raw_bytes;
+    return {.dst = to.page(layer, 0),
+            .src = from.page(layer, 0),
+            .dst_elsewhere = to_elsewhere == nullptr ? nullptr : to_elsewhere + apart,
+            .src_elsewhere = from_elsewhere == nullptr ? nullptr : from_elsewhere + apart,
+            .whole = whole};
+  }
+};
+
 /// Everything an engine needs to carry a copy list out. No byte is both read and written, and none is written twice.
 struct copy_list
 {
-  std::size_t piece_bytes = 0;  ///< bytes of one page in one layer
+  std::size_t piece_bytes = 0;  ///< bytes of one page in one layer, as they are
   std::uint32_t layers = 0;
-  std::vector<copy_run> runs;
+  std::vector<copy_run> runs;      ///< of pages that both levels keep as they are
+  std::vector<coded_page> coded{};  ///< of the others
 
-  [[nodiscard]] bool empty() const noexcept { return runs.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return runs.empty() && coded.empty(); }
+  /// That travel; of an encoded page its code's.
   [[nodiscard]] std::uint64_t bytes() const noexcept
   {
-    std::uint64_t pages = 0;
-    for (const copy_run& run : runs) pages += run.pages;
-    return pages * piece_bytes * layers;
+    std::uint64_t bytes = 0;
+    for (const copy_run& run : runs) bytes += run.pages * piece_bytes;
+    for (const coded_page& page : coded) bytes += travelling_bytes(page.how, piece_bytes);
+    return bytes * layers;
   }
 };
 

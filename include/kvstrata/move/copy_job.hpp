@@ -4,7 +4,7 @@
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/device/last_use.hpp>
-#include <kvstrata/layout/copy_run.hpp>
+#include <kvstrata/layout/coded_pages.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -18,11 +18,15 @@ class copy_job
  public:
   using entry_type = typename Residency::entry_type;
   static constexpr level_index memories = Residency::memories;
+  /// Does that level keep a code of its pages?
+  template <level_index Level>
+  static constexpr bool codes = Residency::template level_at<Level>::frames_type::codes_type::any;
 
   void start(Residency& residency)
   {
     residency_ = &residency;
     list_.runs.clear();
+    list_.coded.clear();
     concerned_.clear();
     bytes_from_ = {};
     list_.piece_bytes = page_layer_bytes(residency.shape(), residency.layout().page_tokens);
@@ -38,14 +42,14 @@ class copy_job
   template <level_index From, level_index To>
   void concern_with(entry_type& e)
   {
-    runs_before_ = list_.runs.size();
+    runs_before_ = list_.runs.size() + list_.coded.size();
     fence* const uses = e.hot().last_use;
     concerned_.push_back({&e, &uses[From], &uses[To], To, e.template at<To>().tokens});
   }
   /// Keeps the last entry if it got copies; true if so.
   bool keep_if_any()
   {
-    if (list_.runs.size() != runs_before_) return true;
+    if (list_.runs.size() + list_.coded.size() != runs_before_) return true;
     concerned_.pop_back();
     return false;
   }
@@ -61,9 +65,33 @@ class copy_job
   void append_to(const entry_type& e, page_interval pages, const Extents& into)
   {
     if (pages.empty()) return;
-    append_copy_runs(list_.runs, e.template at<From>().extents, residency_->template level<From>().memory().all_ends(),
-                     into, residency_->template level<To>().memory().all_ends(), pages);
-    bytes_from_[From] += std::uint64_t{pages.size()} * list_.piece_bytes * list_.layers;
+    auto& source = residency_->template level<From>().memory();
+    auto& target = residency_->template level<To>().memory();
+    std::size_t piece = list_.piece_bytes;
+    if constexpr (codes<From> || codes<To>) {
+      const token_interval has = e.template at<From>().tokens;
+      append_coded_pages(
+          list_.coded, e.template at<From>().extents,
+          [&source](const placed_extent& x, page_count page) { return source.end_of(x, page); }, into,
+          [&target](const placed_extent& x, page_count page) { return target.end_of(x, page); }, pages,
+          [&](page_count page) { return has.contains(residency_->tokens_in({page, page + 1})); });
+      piece = travelling_bytes(list_.coded.back().how, piece);
+    } else {
+      append_copy_runs(list_.runs, e.template at<From>().extents, source.all_ends(), into, target.all_ends(), pages);
+    }
+    bytes_from_[From] += std::uint64_t{pages.size()} * piece * list_.layers;
+  }
+
+  /// They are queued, and over with `done`: whoever keeps raw frames learns of it.
+  template <level_index To>
+  void tell_codes(event done) noexcept
+  {
+    if constexpr (codes<To>) residency_->template level<To>().memory().codes().written(list_.coded, done);
+    each_level<1, memories>([&](auto from) {
+      if constexpr (codes<from()>) {
+        if (bytes_from_[from()] != 0) residency_->template level<from()>().memory().codes().read(done);
+      }
+    });
   }
 
   /// Who reads or writes the bytes of the entries next waits for `point`, too.

@@ -5,6 +5,7 @@
 #include <kvstrata/move/admits.hpp>
 #include <kvstrata/move/copy_points.hpp>
 #include <kvstrata/move/operation.hpp>
+#include <kvstrata/move/raw_room.hpp>
 #include <kvstrata/move/stores/store_lines.hpp>
 #include <kvstrata/move/waits_counted.hpp>
 #include <kvstrata/plan/victims.hpp>
@@ -27,9 +28,8 @@ class demoter
 {
  public:
   using entry_type = typename Residency::entry_type;
-  using device_type = typename Residency::device_type;
   static constexpr level_index memories = Residency::memories;
-  using lanes_type = copy_lanes<Transfer, device_type, (memories > 2 || Residency::stores != 0)>;
+  using lanes_type = copy_lanes<Transfer, typename Residency::device_type, (memories > 2 || Residency::stores != 0)>;
 
   demoter(Residency& r, lanes_type& lanes) : residency_(&r), lanes_(&lanes) {}
 
@@ -109,7 +109,8 @@ class demoter
         out.why = refusal::not_admitted;
         continue;
       }
-      const token_interval taken = apart ? token_interval{} : reserve<To>(e, lacking, op.after, lane);
+      const token_interval room = apart ? token_interval{} : reserve<To>(e, lacking, op.after, lane);
+      const token_interval taken = with_raw_frames<To>(*residency_, e, room, op.after);
       if (taken.size() != lacking.size()) {
         out.tokens += lacking.size() - taken.size();
         const bool too_large =
@@ -145,6 +146,7 @@ class demoter
           return residency_->note_dropped(From, to(), tokens);
         }
         job.mark_used(done.last());
+        job.template tell_codes<to()>(done.last());
         lanes_->queued(lane, done);
         job.each_entry([&](entry_type& e) { residency_->template level<to()>().written(e); });
         moved(done, lane);
@@ -172,9 +174,8 @@ class demoter
     for (const leaving& l : all) ++l.who->holds;  // or a level below might make room at their expense
     std::size_t ended = 0;
     try {
-      for (const leaving& l : all) {
+      for (const leaving& l : all)
         if (l.stale) residency_->drop_copies(*l.who);
-      }
       if constexpr (Level + 1 < memories) write_back<Level>(all, lane);
       else if constexpr (Residency::stores != 0) {
         stores_->put_away(all, [&](const entry_type& e) {
@@ -201,9 +202,8 @@ class demoter
   {
     start<Level>();
     try {
-      for (const leaving& l : all) {
+      for (const leaving& l : all)
         if (!l.stale) write_back_one<Level>(*l.who, l.cut.lost, lane);
-      }
       static_cast<void>(queue<Level>({}, [](const ticket&, lane_number) {}));
     } catch (...) {
       retract<Level>();

@@ -28,7 +28,7 @@ class eraser
 
   eraser(Residency& r, bool is_wanted) : residency_(&r)
   {
-    if (is_wanted) mine_ = std::make_unique<means>(r.device(), page_layer_bytes(r.shape(), r.layout().page_tokens));
+    if (is_wanted) mine_ = std::make_unique<means>(r.device());
   }
   eraser(const eraser&) = delete;
   eraser& operator=(const eraser&) = delete;
@@ -55,11 +55,20 @@ class eraser
       const auto all = residency_->template level<i()>().memory().all_ends();
       const bool done = !detail::insist([&] {
         if (e.is_hot()) wait_for(d, mine_->stream, e.hot().last_use[i()]);
+        const copy_direction way = i() == 0 ? copy_direction::to_device : copy_direction::on_host;
+        auto& memory = residency_->template level<i()>().memory();
+        const std::uint32_t layers = residency_->shape().layers;
         for (const placed_extent& x : extents) {
-          mine_->add(d, i() == 0 ? copy_direction::to_device : copy_direction::on_host, all(x), x.pages,
-                     residency_->shape().layers);
+          mine_->add(d, way, all(x), x.pages, layers, memory.bytes() / layers);
+          if constexpr (std::remove_reference_t<decltype(memory)>::codes_type::any) {
+            for (page_count page = x.first_page; page < x.end(); ++page) {
+              std::byte* const raw = memory.end_of(x, page).elsewhere;
+              const std::size_t piece = memory.codes().raw_bytes() / layers;
+              if (raw != nullptr) mine_->add(d, way, {raw, {piece, 0}}, 1, layers, piece);
+            }
+          }
         }
-        mine_->flush(d, i() == 0 ? copy_direction::to_device : copy_direction::on_host);
+        mine_->flush(d, way);
       });
       if (!done)
         refused_ += std::uint64_t{extents.covered().size()} * residency_->template level<i()>().memory().bytes();
@@ -74,11 +83,8 @@ class eraser
   /// Zeros, and room for copies of them.
   struct means
   {
-    means(device_type& d, std::size_t piece)
-        : stream(d.create_stream("erase")),
-          piece_bytes(piece),
-          zero_bytes((std::max)(piece, most_zeros)),
-          zeros(d.allocate_pinned(zero_bytes, "zeros"))
+    explicit means(device_type& d)
+        : stream(d.create_stream("erase")), zeros(d.allocate_pinned(zero_bytes, "zeros"))
     {
       if (has_data(d)) std::memset(zeros.data(), 0, zero_bytes);
       pieces.reserve(most_pieces);
@@ -92,8 +98,9 @@ class eraser
       else return true;
     }
 
-    /// Of pages from `end` on, in all layers. What is dense is written in large pieces.
-    void add(device_type& d, copy_direction direction, const copy_end& end, page_count pages, std::uint32_t layers)
+    /// Of pages from `end` on, in all layers, so many bytes in each. What is dense is written in large pieces.
+    void add(device_type& d, copy_direction direction, const copy_end& end, page_count pages, std::uint32_t layers,
+             std::size_t piece_bytes)
     {
       const bool dense = end.where.page_stride == piece_bytes;
       for (layer_index layer = 0; layer < layers; ++layer) {
@@ -126,12 +133,10 @@ class eraser
       }
     }
 
-    static constexpr std::size_t most_zeros = std::size_t{256} << 10U;
+    static constexpr std::size_t zero_bytes = std::size_t{256} << 10U;
     static constexpr std::size_t most_pieces = 1024;
 
     stream_id stream;
-    std::size_t piece_bytes;
-    std::size_t zero_bytes;
     typename device_type::memory zeros;
     std::vector<copy_piece> pieces;
   };

@@ -81,6 +81,7 @@ class fetcher
     const copy_points<Residency> points(*residency_, lanes_->streams(lane_));
     ticket moved = lanes_->copies(lane_).onload(job.list(), after);
     job.mark_used(moved.last());
+    job.template tell_codes<0>(moved.last());
     lanes_->queued(lane_, moved);
     if (uses != nullptr) remember(residency_->device(), *uses, moved.last());
     for (std::size_t l = 0; l < arrives.size(); ++l) arrives[l].add(moved.layer(static_cast<layer_index>(l)));

@@ -119,6 +119,7 @@ class mover
     if (lane == no_lane) lane = lanes_.unattended();
     if constexpr (Residency::stores != 0) stores_.settle(reserve());
     if constexpr (memories > 1) writes_.settle(lane);
+    each_code([](auto& codes) { codes.settle(); });
   }
 
   /// Writes down up to about `budget` dirty tokens ahead of need, the coldest first. Returns how many.
@@ -163,10 +164,21 @@ class mover
           [&](auto i) { all.make([&] { wait_for_sync(residency_->device(), e.hot().last_use[i()]); }); });
     });
     each_level<0, memories>([&](auto i) { all.make([&] { residency_->template level<i()>().tier().drain_sync(); }); });
+    each_code([&](auto& codes) { all.make([&] { codes.drain_sync(); }); });
     all.finish();
   }
 
  private:
+  /// Of the levels that keep a code of their pages.
+  template <class Visit>
+  void each_code([[maybe_unused]] Visit&& visit)
+  {
+    each_level<1, memories>([&](auto i) {
+      auto& codes = residency_->template level<i()>().memory().codes();
+      if constexpr (std::remove_reference_t<decltype(codes)>::any) visit(codes);
+    });
+  }
+
   /// Room in the last memory for what comes from a store.
   [[nodiscard]] auto reserve()
   {

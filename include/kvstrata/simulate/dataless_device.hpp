@@ -51,6 +51,7 @@ class dataless_device
   void copy(stream_id, copy_direction, std::byte*, const std::byte*, std::size_t) const noexcept {}
   void copy_batch(stream_id, copy_direction, std::span<const copy_piece>) const noexcept {}
   void copy_kernel_launch(stream_id, const copy_kernel&, std::span<const copy_piece>) const noexcept {}
+  void code_kernel_launch(stream_id, const copy_kernel&, coding, std::span<const coded_piece>) const noexcept {}
 
  private:
   [[nodiscard]] memory reserve(std::size_t bytes) noexcept

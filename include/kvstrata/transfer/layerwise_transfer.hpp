@@ -7,6 +7,7 @@
 #pragma once
 
 #include <kvstrata/transfer/concepts.hpp>
+#include <kvstrata/transfer/engines/coded_copies.hpp>
 #include <kvstrata/transfer/options.hpp>
 #include <kvstrata/transfer/queue_layers.hpp>
 
@@ -62,8 +63,8 @@ struct layerwise_transfer
     }
 
    private:
-    typename onload_engine::template on<Device> onload_;
-    typename offload_engine::template on<Device> offload_;
+    coded_copies<typename onload_engine::template on<Device>, Device> onload_;
+    coded_copies<typename offload_engine::template on<Device>, Device> offload_;
   };
 };
 

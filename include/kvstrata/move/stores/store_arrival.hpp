@@ -1,6 +1,7 @@
 // How what a store gives comes into the last memory: the only place where a record becomes tokens of a user there.
 #pragma once
 
+#include <kvstrata/move/raw_room.hpp>
 #include <kvstrata/move/stores/store_line.hpp>
 
 #include <algorithm>
@@ -172,11 +173,19 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
     for (const token_interval part : missing) {
       if (!joinable(part, here.tokens)) continue;
       if (!detail::covers_pages(part, mine.tokens, had, mine.header.page_tokens)) continue;
-      const token_interval taken = reserve(*e, part, after);
+      const token_interval taken = with_raw_frames<last>(*residency_, *e, reserve(*e, part, after), after);
       if (taken.empty()) continue;
-      append_copy_runs(
-          list.runs, mine.place, [this](const placed_extent& x) { return up_.end_of(x); }, here.extents,
-          [&memory](const placed_extent& x) { return memory.end_of(x); }, residency_->pages(taken));
+      if constexpr (memory_has_codes) {
+        append_coded_pages(
+            list.coded, mine.place, [this](const placed_extent& x, page_count p) { return up_.end_of(x, p); },
+            here.extents, [&memory](const placed_extent& x, page_count p) { return memory.end_of(x, p); },
+            residency_->pages(taken),
+            [&](page_count p) { return mine.tokens.contains(residency_->tokens_in({p, p + 1})); });
+      } else {
+        append_copy_runs(
+            list.runs, mine.place, [this](const placed_extent& x) { return up_.end_of(x); }, here.extents,
+            [&memory](const placed_extent& x) { return memory.end_of(x); }, residency_->pages(taken));
+      }
       residency_->template set_tokens<last>(*e, hull(here.tokens, taken));
       came += taken.size();
     }
@@ -184,6 +193,7 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
     if (came != 0) {
       after.add(*in_use);
       copied = arrivals_.demote(list, after).last();
+      if constexpr (memory_has_codes) memory.codes().written(list.coded, copied);
       remember(residency_->device(), *in_use, copied);
       residency_->template level<last>().written(*e);
       residency_->changed(*e);

@@ -141,10 +141,18 @@ bool store_line<Residency, Level>::begin_put(entry_type& e, token_interval part,
     after.add(mine_in_use);
     auto& memory = residency_->template level<last>().memory();
     copy_list list = empty_list();
-    append_copy_runs(
-        list.runs, mine.extents, [&memory](const placed_extent& x) { return memory.end_of(x); }, one.place,
-        [this](const placed_extent& x) { return down_.end_of(x); }, pages);
+    if constexpr (memory_has_codes) {
+      append_coded_pages(
+          list.coded, mine.extents, [&memory](const placed_extent& x, page_count p) { return memory.end_of(x, p); },
+          one.place, [this](const placed_extent& x, page_count p) { return down_.end_of(x, p); }, pages,
+          [](page_count) { return true; });
+    } else {
+      append_copy_runs(
+          list.runs, mine.extents, [&memory](const placed_extent& x) { return memory.end_of(x); }, one.place,
+          [this](const placed_extent& x) { return down_.end_of(x); }, pages);
+    }
     const event copied = demote(list, after);
+    if constexpr (memory_has_codes) memory.codes().read(copied);
     remember(residency_->device(), mine_in_use, copied);
     remember(residency_->device(), uses, copied);
     const auto promise = store_->put(key_of(e.user), one.header, down_.pieces(one.place), copied);

@@ -240,6 +240,9 @@ class store_line
 
   [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const;
 
+  /// Does the last memory keep a code of its pages?
+  static constexpr bool memory_has_codes = Residency::template level_at<last>::frames_type::codes_type::any;
+
   [[nodiscard]] copy_list empty_list() const
   {
     return {.piece_bytes = page_layer_bytes(residency_->shape(), residency_->layout().page_tokens),

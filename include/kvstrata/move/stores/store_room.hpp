@@ -4,7 +4,7 @@
 
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
-#include <kvstrata/layout/copy_run.hpp>
+#include <kvstrata/layout/coded_pages.hpp>
 #include <kvstrata/layout/page_order.hpp>
 #include <kvstrata/tiers/pinned_arena.hpp>
 #include <kvstrata/tiers/stores/record.hpp>
@@ -69,6 +69,11 @@ class store_room
   }
 
   [[nodiscard]] copy_end end_of(const placed_extent& one) noexcept { return {at(one), within_}; }
+  /// Of one of its pages; they are as they are.
+  [[nodiscard]] page_end end_of(const placed_extent& one, page_count page) noexcept
+  {
+    return {.at = {end_of(one).page(0, page - one.first_page), within_}};
+  }
 
   /// As an I/O names them.
   [[nodiscard]] std::vector<io_piece> pieces(const places& all)
