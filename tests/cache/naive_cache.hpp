@@ -118,6 +118,8 @@ class naive_cache
     take(may_return_ ? all : agreed_until, told.rewritten, "rewritten", seen);
     take(r.first_token < who.first_token ? 0 : ~token_count{0}, told.widened, "widened", seen);
     take(r.volatile_tail != 0 ? lasting : ~token_count{0}, told.overwritten, "overwritten", seen);
+    if (told.inexact != 0 && !r.exact) FAIL("inexact tokens are forgotten, and nobody wants exact ones");
+    take(told.inexact != 0 ? p.kept.tokens.end : all, told.inexact, "inexact", seen);
     if (told.stranded != 0) {  // of what rests on a row that was computed in another window, and is gone
       const auto gone = who.rows.find(p.kept.tokens.empty() ? r.first_token : p.kept.tokens.end);
       if (gone == who.rows.end() || gone->second.window == r.first_token) FAIL("stranded behind no gap");
@@ -126,11 +128,11 @@ class naive_cache
     token_count end = agreed_until;
     if (r.first_token < who.first_token) end = 0;
     if (r.volatile_tail != 0) end = std::min(end, lasting);
-    if (told.stranded == 0 && p.kept.tokens.end < std::min(end, known(r.user)) && end > r.first_token) {
+    if (told.stranded == 0 && told.inexact == 0 && p.kept.tokens.end < std::min(end, known(r.user)) && end > r.first_token) {
       FAIL("nothing from " << p.kept.tokens.end << " on is kept, though all up to " << end << " may be");
     }
     who.first_token = r.first_token;
-    if (told.stranded != 0) end = std::min(end, p.kept.tokens.end);
+    if (told.stranded != 0 || told.inexact != 0) end = std::min(end, p.kept.tokens.end);
     who.vouched.cut(r, end, agreed_until != all || end <= r.first_token, most);
   }
 
@@ -186,6 +188,8 @@ class naive_cache
       if (times[t] != 2) {
         if (known == who.rows.end()) FAIL("token " << t << name << " was never committed");
         if (known->second.is != row_state::here) FAIL("token " << t << name << " had vanished already");
+        if (times[t] == 1 && known->second.tainted && t < r.inexact_from)
+          FAIL("token " << t << name << " rests on a lossy copy");
         if (known->second.value != right[t]) {
           FAIL("token " << t << name << " is served, but a pass gives another row: it was computed in a window from "
                         << known->second.window << " on, the request's begins at " << r.first_token);
@@ -208,6 +212,7 @@ class naive_cache
         row& mine = who.rows[t];
         if (!r.recomputed.contains(t)) mine = {draft, values[t], r.first_token, row_state::here};
         else if (mine.value != values[t]) FAIL("token " << t << " was computed again, and not as it was");
+        mine.tainted = t >= r.inexact_from;
       }
     }
   }
@@ -259,6 +264,7 @@ class naive_cache
       const auto known = who.rows.find(t);
       adds |= r.first_token < who.first_token || known == who.rows.end() || known->second.is != row_state::here;
     }
+    if (r.exact && p.kept.rewritten) return;  // what is not exact goes, and is added anew
     if (adds != p.kept.rewritten) FAIL("the unknown history" << name << (adds ? " adds rows" : " adds no row"));
   }
 
@@ -284,6 +290,7 @@ class naive_cache
     std::uint64_t value = 0;
     token_count window = 0;  ///< first token of the request that computed it
     row_state is = row_state::here;
+    bool tainted = false;  ///< computed on top of what came through a lossy copy
   };
   struct person
   {

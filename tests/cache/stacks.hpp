@@ -152,6 +152,7 @@ struct stack
             .cuts = !std::same_as<Split, fetch>,
             .bounded_writes = !std::same_as<Limits, unbounded>,
             .window = transfer::lands_in_window,
+            .lossy = kvstrata::tracks_exactness<tiers>,
             .kept_stretches = 1,
             .longest = Layout::value.longest_history(),
             .granule = Layout::value.granule_pages()};
@@ -180,6 +181,14 @@ struct three_with_window
 struct codes_then_file
 {
   static constexpr const char* name = "slab, coded arena, file; batched copies, cut anywhere";
+};
+struct lossy_then_exact
+{
+  static constexpr const char* name = "slab, lossy arena, arena; batched copies";
+};
+struct exact_then_lossy
+{
+  static constexpr const char* name = "slab, arena, lossy arena; batched copies, cut anywhere";
 };
 struct codes_twice
 {

@@ -15,6 +15,12 @@ constexpr policy_point codes_below_an_arena = any_stack_of<kvstrata::emulated_de
                                                            batched, layerwise, fetch, bounded, arena<1>, coded_arena<2>,
                                                            coded_arena<3>>;
 
+constexpr policy_point lossy_above = any_stack_of<kvstrata::emulated_device, lossy_then_exact, paged_page_first, batched,
+                                                  batched, layerwise, fetch, bounded, coded_arena<1, lossy_toy>, arena<2>>;
+constexpr policy_point lossy_below = any_stack_of<kvstrata::emulated_device, exact_then_lossy, paged_layer_first, batched,
+                                                  batched, layerwise, anywhere, unbounded, arena<1>,
+                                                  coded_arena<2, lossy_toy>>;
+
 }  // namespace
 
 TEST_CASE("random operations on a slab, an arena that keeps codes, and a file", "[cache][random][codec]")
@@ -25,6 +31,18 @@ TEST_CASE("random operations on a slab, an arena that keeps codes, and a file", 
 TEST_CASE("random operations on a slab with a window, an arena, and two that keep codes", "[cache][random][codec]")
 {
   walk_stack(codes_below_an_arena, 600);
+}
+
+/// What came through a lossy copy, and what was computed on top of it, is never served as exact, and never to a request that
+/// wants nothing else, whichever way it went.
+TEST_CASE("random operations on a slab, a lossy arena, and one that is not", "[cache][random][codec]")
+{
+  walk_stack(lossy_above, 700);
+}
+
+TEST_CASE("random operations on a slab, an arena, and a lossy one below", "[cache][random][codec]")
+{
+  walk_stack(lossy_below, 800);
 }
 
 }  // namespace kvstrata_test

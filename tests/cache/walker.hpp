@@ -161,6 +161,7 @@ class walker
     r.first_token = std::min(r.first_token, r.history_tokens);
     if (below(5) == 0) r.volatile_tail = below(4);
     if (below(8) == 0) r.if_rewritten = rewritten_history::start_anew;
+    if (about_.lossy) r.exact = below(4) == 0;
     const unsigned who = static_cast<unsigned>(to_number(user));
     const bool as_ever = below(8) != 0;  // at the strides that this user's requests have
     const token_count stride = as_ever ? 1 + who % 5 : 1 + below(5);
@@ -319,6 +320,7 @@ class walker
       REQUIRE(r.history == batch[i].history_tokens);
       REQUIRE(r.first_token == batch[i].first_token);
       REQUIRE(r.lasting == lasting_tokens(batch[i]).end);
+      if (batch[i].exact || !about_.lossy) REQUIRE(r.inexact_from == all_exact);
       naive_.begin(batch[i], r, seen.count(r.user) != 0, unsure_.count(r.user) == 0, about_.kept_stretches);
       naive_.see(plan, i);
       REQUIRE(std::ranges::equal(lease.compute(i), plan.compute_of(i)));
@@ -336,6 +338,7 @@ class walker
       expected_.passed_tokens += r.kept.forgotten.passed;
       expected_.overwritten_tokens += r.kept.forgotten.overwritten;
       expected_.stranded_tokens += r.kept.forgotten.stranded;
+      expected_.inexact_tokens += r.kept.forgotten.inexact;
       if (!about_.cuts) REQUIRE(r.recomputed.empty());
       level_index fetched_from = 0;
       page_count fetched_until = 0;  // no page comes from two levels, or the copies would race
@@ -435,7 +438,8 @@ class walker
                                .tag = token_tag(who.user, epoch_, draft, t),
                                .user = who.user,
                                .token = t,
-                               .writes = writes});
+                               .writes = writes,
+                               .exact = t < l.lease->plan().requests[i].inexact_from});
       }
     }
     return work;
@@ -919,9 +923,10 @@ class walker
     REQUIRE(counted.recomputed_tokens == expected_.recomputed_tokens);
     REQUIRE(counted.committed_tokens == expected_.committed_tokens);
     const tokens_forgotten forgotten{counted.rewritten_tokens, counted.widened_tokens, counted.passed_tokens,
-                                     counted.overwritten_tokens, counted.stranded_tokens};
+                                     counted.overwritten_tokens, counted.stranded_tokens, counted.inexact_tokens};
     REQUIRE(forgotten == tokens_forgotten{expected_.rewritten_tokens, expected_.widened_tokens, expected_.passed_tokens,
-                                          expected_.overwritten_tokens, expected_.stranded_tokens});
+                                          expected_.overwritten_tokens, expected_.stranded_tokens,
+                                          expected_.inexact_tokens});
     REQUIRE(s.forgotten == forgotten);
     REQUIRE(counted.prefetched_tokens == expected_.prefetched_tokens);
     REQUIRE(counted.displaced_tokens == expected_.displaced_tokens);

@@ -31,6 +31,7 @@ class level
   using device_type = typename Tiers::device_type;
   using recipe = typename Tiers::template tier<Level>;
   using frames_type = frames<Level, Tiers, Layout>;
+  static constexpr bool has_codes = frames_type::codes_type::any;  ///< of its pages
   using residence = typename Entry::template residence_at<Level>;
   using shedding = typename recipe::shedding;
   using admission = tier_admission_t<recipe>;
@@ -192,16 +193,18 @@ class level
   {
     const std::uint64_t frame = frames_.bytes();
     const std::uint64_t in_flight = tier().in_flight();
-    return {.name = Tiers::names[Level],
-            .capacity_bytes = capacity() * frame,
-            .free_bytes = (free() - in_flight) * frame,
-            .resident_bytes = (capacity() - free()) * frame,
-            .stale_bytes = stale_ * frame,
-            .in_flight_bytes = in_flight * frame,
-            .resident_tokens = counts_.resident,
-            .evicted_tokens = counts_.evicted,
-            .dropped_tokens = counts_.dropped,
-            .waited_pages = frames_.waited_for()};
+    tier_stats out{.name = Tiers::names[Level],
+                   .capacity_bytes = capacity() * frame,
+                   .free_bytes = (free() - in_flight) * frame,
+                   .resident_bytes = (capacity() - free()) * frame,
+                   .stale_bytes = stale_ * frame,
+                   .in_flight_bytes = in_flight * frame,
+                   .resident_tokens = counts_.resident,
+                   .evicted_tokens = counts_.evicted,
+                   .dropped_tokens = counts_.dropped,
+                   .waited_pages = frames_.waited_for()};
+    if constexpr (has_codes) frames_.codes().add_to(out);
+    return out;
   }
 
   /// Of the onload window behind the slab's pages.

@@ -7,6 +7,7 @@
 // decoded meanwhile finds the raw bytes in any case, and raw frames bound how many pages are on their way at once.
 #pragma once
 
+#include <kvstrata/books/stats.hpp>
 #include <kvstrata/codec/identity.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/last_use.hpp>
@@ -47,13 +48,12 @@ class level_codes<Device, Recipe>
   using codec = tier_codec_t<Recipe>;
 
   level_codes(Device& d, const typename Recipe::config& sizes, const geometry& shape, token_count page_tokens,
-              page_count frames)
+              page_count)
       : device_(&d),
         piece_(piece_of(shape, page_tokens)),
         layers_(shape.layers),
         raw_(d, d.allocate_pinned(raw_frames_of<Recipe>(sizes, shape, page_tokens) * raw_bytes(), "raw pages"),
-             raw_frames_of<Recipe>(sizes, shape, page_tokens)),
-        frames_(frames)
+             raw_frames_of<Recipe>(sizes, shape, page_tokens))
   {
     use(sizes.codec);
   }
@@ -149,10 +149,13 @@ class level_codes<Device, Recipe>
 
   void drain_sync() { raw_.drain_sync(); }
 
-  /// Raw frames that there are, that pages have, and pages that were found to need one so far.
-  [[nodiscard]] page_count capacity() const noexcept { return raw_.capacity(); }
-  [[nodiscard]] page_count taken() const noexcept { return raw_.capacity() - raw_.free(); }
-  [[nodiscard]] std::uint64_t kept_pages() const noexcept { return kept_pages_; }
+  void add_to(tier_stats& s) const noexcept
+  {
+    s.raw_capacity_bytes = raw_.capacity() * std::uint64_t{raw_bytes()};
+    s.raw_bytes = (raw_.capacity() - raw_.free()) * std::uint64_t{raw_bytes()};
+    s.raw_pages = kept_pages_;
+  }
+  /// Of a raw frame.
   [[nodiscard]] std::size_t raw_bytes() const noexcept { return piece_.bytes() * layers_; }
 
  private:
@@ -192,7 +195,6 @@ class level_codes<Device, Recipe>
   piece_shape piece_;
   std::uint32_t layers_;
   frame_store<Device, typename Device::memory> raw_;
-  page_count frames_;
   std::shared_ptr<const page_code> code_;
   boost::unordered_flat_map<page_count, kept> of_;  // of a frame
   std::vector<pending> pending_;                    // in the order of being queued

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <kvstrata/books/entry.hpp>
+#include <kvstrata/books/exactness.hpp>
 #include <kvstrata/books/level.hpp>
 #include <kvstrata/core/levels.hpp>
 
+#include <type_traits>
 #include <utility>
 
 namespace kvstrata {
@@ -18,7 +20,9 @@ struct entry_of<Tiers, Replacement, std::integer_sequence<level_index, Level...>
 {
   template <level_index N>
   using policy = replacement_of_t<typename Tiers::template tier<N>::replacement, Replacement>;
-  using type = entry<typename policy<Level>::hook...>;
+  template <class Hook>
+  using hook = std::conditional_t<tracks_exactness<Tiers>, marked_hook<Hook>, Hook>;
+  using type = entry<hook<typename policy<Level>::hook>...>;
 };
 
 /// A level as a base class: levels neither move nor have a default.

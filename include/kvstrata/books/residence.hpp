@@ -1,6 +1,7 @@
 // A user's copy in one level: which tokens, and where they lie.
 #pragma once
 
+#include <kvstrata/books/exactness.hpp>
 #include <kvstrata/books/extent_list.hpp>
 #include <kvstrata/books/served_tokens.hpp>
 #include <kvstrata/core/interval.hpp>
@@ -34,6 +35,7 @@ struct residence : Hook
     tokens = {};
     extents.clear();
     read.clear();
+    settle_mark(*this);
     listed = left = refused = false;
   }
 };

@@ -20,7 +20,6 @@ template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tra
 class residency
 {
   using levels = level_set<Tiers, Replacement, Layout>;
-
  public:
   using tiers_type = Tiers;
   static constexpr level_index memories = Tiers::memories, stores = Tiers::stores;
@@ -109,6 +108,7 @@ class residency
     auto& mine = e.template at<Level>();
     if (is_live(e)) level<Level>().counts().resident += std::uint64_t{tokens.size()} - mine.tokens.size();
     mine.tokens = tokens;
+    settle_mark(mine);
     mine.read.keep(tokens);
     if constexpr (Level == 0) {
       if (prefetch_state* const ahead = e.hot().if_prefetched()) ahead->had = intersect(ahead->had, tokens);

@@ -1,6 +1,7 @@
 // What stores have of the users of whom a memory has something, as far as is known, and which life of theirs it is.
 #pragma once
 
+#include <kvstrata/books/exactness.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/tiers/stores/record.hpp>
@@ -51,6 +52,7 @@ class stored_book
     token_count reach = 0;                        ///< no store ever got a token of this life from here on
     token_count first_token = 0;    ///< of the window in which the last that went to one, or came, was computed, ...
     token_count earlier_until = 0;  ///< ... but for tokens before this, which are of earlier ones
+    token_count inexact_from = all_exact;  ///< of what any store has of this life (books/exactness.hpp)
   };
 
   /// A user begins anew: nothing that a store has is theirs. `is_here(user)`: has anybody with that name an entry?

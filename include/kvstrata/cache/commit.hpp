@@ -47,6 +47,7 @@ std::uint64_t executor<Residency, Transfer>::keep_computed(entry_type& e, std::s
 {
   const request_plan& r = s.plan.requests[request];
   const token_interval lasting{r.first_token, r.lasting};
+  mark_inexact(e.template at<0>(), r.inexact_from);
   residency_->template set_tokens<0>(e,
                                      hull(lasting, e.template at<0>().tokens));  // they touch: the planner sees to it
   std::uint64_t tokens = 0;

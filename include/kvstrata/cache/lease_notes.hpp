@@ -49,7 +49,7 @@ class lease_notes
   {
     if (r.fetched != 0) {
       if (read) note_read_below(e, plan.pieces_of(r));
-      note_valid(e, plan.pieces_of(r));
+      note_valid(e, r, plan);
     }
     if (read) note_read(e, r);
     residency_->touch(e, hint);
@@ -64,7 +64,7 @@ class lease_notes
   /// Now it has.
   void note_come(entry_type& e, const request_plan& r, const batch_plan& plan) noexcept
   {
-    note_valid(e, plan.pieces_of(r));
+    note_valid(e, r, plan);
     note_read(e, r);
   }
 
@@ -107,8 +107,9 @@ class lease_notes
   }
 
   /// The slab has the fetched pieces, and what is side by side with them, on either side; pieces ascend.
-  void note_valid(entry_type& e, std::span<const piece> pieces) noexcept
+  void note_valid(entry_type& e, const request_plan& r, const batch_plan& plan) noexcept
   {
+    const std::span<const piece> pieces = plan.pieces_of(r);
     token_interval valid = e.template at<0>().tokens;
     for (auto p = pieces.rbegin(); p != pieces.rend(); ++p) {
       if (p->is_fetched() && (valid.empty() || p->tokens.end == valid.begin)) valid = hull(valid, p->tokens);
@@ -116,6 +117,7 @@ class lease_notes
     for (const piece& p : pieces) {
       if (p.is_fetched() && p.tokens.begin == valid.end) valid.end = p.tokens.end;
     }
+    mark_inexact(e.template at<0>(), r.inexact_from);
     residency_->template set_tokens<0>(e, valid);
   }
 

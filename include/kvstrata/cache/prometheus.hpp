@@ -57,6 +57,9 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cac
         places(&tier_stats::in_flight_bytes));
   gauge("stale_bytes", "Of the resident bytes, those of an older epoch: they go first.",
         levels(&tier_stats::stale_bytes));
+  gauge("raw_capacity_bytes", "Bytes for pages as they are, in levels that keep a code of pages.",
+        levels(&tier_stats::raw_capacity_bytes));
+  gauge("raw_bytes", "Of these, those that pages have.", levels(&tier_stats::raw_bytes));
   gauge("resident_tokens", "Committed tokens that a level holds for the current epoch's users.",
         levels(&tier_stats::resident_tokens));
   gauge("dirty_tokens", "Committed tokens that only the slab has.", {{{}, &s::dirty_tokens}});

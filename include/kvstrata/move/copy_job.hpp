@@ -1,6 +1,7 @@
 // The copies of one operation, and whose bytes they read and write.
 #pragma once
 
+#include <kvstrata/books/exactness.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/device/last_use.hpp>
@@ -20,7 +21,7 @@ class copy_job
   static constexpr level_index memories = Residency::memories;
   /// Does that level keep a code of its pages?
   template <level_index Level>
-  static constexpr bool codes = Residency::template level_at<Level>::frames_type::codes_type::any;
+  static constexpr bool codes = Residency::template level_at<Level>::has_codes;
 
   void start(Residency& residency)
   {
@@ -54,11 +55,13 @@ class copy_job
     return false;
   }
 
-  /// Copies of `tokens` from the entry's extents in one level to those in the other.
+  /// Copies of `tokens` from the entry's extents in one level to those in the other, which is marked where they are not exact.
   template <level_index From, level_index To>
-  void append(const entry_type& e, token_interval tokens)
+  void append(entry_type& e, token_interval tokens)
   {
     append_to<From, To>(e, residency_->pages(tokens), e.template at<To>().extents);
+    const token_interval with = copied_with(tokens, e.template at<From>().tokens, residency_->layout().page_tokens);
+    mark_inexact(e.template at<To>(), inexact_in<typename Residency::tiers_type, From>(e, with));
   }
   /// The same of whole pages, to other extents of level To.
   template <level_index From, level_index To, class Extents>

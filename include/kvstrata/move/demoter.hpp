@@ -172,6 +172,10 @@ class demoter
   void send_away(std::span<const leaving> all, [[maybe_unused]] lane_number lane)
   {
     for (const leaving& l : all) ++l.who->holds;  // or a level below might make room at their expense
+    const auto let_go = [this](const leaving& l) noexcept {
+      --l.who->holds;
+      residency_->discard_if_empty(*l.who);
+    };
     std::size_t ended = 0;
     try {
       for (const leaving& l : all)
@@ -183,16 +187,11 @@ class demoter
         });
       }
       for (; ended < all.size(); ++ended) {
-        const leaving& l = all[ended];
-        if (!l.stale) residency_->template shed<Level>(*l.who, l.cut);
-        --l.who->holds;
-        residency_->discard_if_empty(*l.who);
+        if (!all[ended].stale) residency_->template shed<Level>(*all[ended].who, all[ended].cut);
+        let_go(all[ended]);
       }
     } catch (...) {
-      for (const leaving& l : all.subspan(ended)) {
-        --l.who->holds;
-        residency_->discard_if_empty(*l.who);
-      }
+      for (const leaving& l : all.subspan(ended)) let_go(l);
       throw;
     }
   }

@@ -60,7 +60,7 @@ class eraser
         const std::uint32_t layers = residency_->shape().layers;
         for (const placed_extent& x : extents) {
           mine_->add(d, way, all(x), x.pages, layers, memory.bytes() / layers);
-          if constexpr (std::remove_reference_t<decltype(memory)>::codes_type::any) {
+          if constexpr (Residency::template level_at<i()>::has_codes) {
             for (page_count page = x.first_page; page < x.end(); ++page) {
               std::byte* const raw = memory.end_of(x, page).elsewhere;
               const std::size_t piece = memory.codes().raw_bytes() / layers;

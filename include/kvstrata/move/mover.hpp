@@ -174,8 +174,7 @@ class mover
   void each_code([[maybe_unused]] Visit&& visit)
   {
     each_level<1, memories>([&](auto i) {
-      auto& codes = residency_->template level<i()>().memory().codes();
-      if constexpr (std::remove_reference_t<decltype(codes)>::any) visit(codes);
+      if constexpr (Residency::template level_at<i()>::has_codes) visit(residency_->template level<i()>().memory().codes());
     });
   }
 

@@ -13,7 +13,7 @@ template <level_index Level, class Residency, class Entry>
 [[nodiscard]] token_interval with_raw_frames(Residency& r, Entry& e, token_interval part, [[maybe_unused]] fence& after)
 {
   auto& memory = r.template level<Level>().memory();
-  if constexpr (!std::remove_reference_t<decltype(memory)>::codes_type::any) {
+  if constexpr (!Residency::template level_at<Level>::has_codes) {
     return part;
   } else {
     if (part.empty()) return part;

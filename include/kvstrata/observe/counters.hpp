@@ -55,6 +55,7 @@ class counters
     std::uint64_t widened_tokens = 0;      ///< cached, and started anew as their window began earlier than before
     std::uint64_t passed_tokens = 0;       ///< cached, and before a window that has moved on
     std::uint64_t overwritten_tokens = 0;  ///< cached, and in a volatile tail or behind it
+    std::uint64_t inexact_tokens = 0;      ///< cached, but not exact, where a request wants nothing else
     std::uint64_t stranded_tokens = 0;     ///< cached, and resting on tokens of an earlier window that are gone
 
     by_level<std::uint64_t> refused_tokens{};           ///< [level] it had no room
@@ -129,6 +130,7 @@ class counters
     add<&snapshot::widened_tokens>(e.widened);
     add<&snapshot::passed_tokens>(e.passed);
     add<&snapshot::overwritten_tokens>(e.overwritten);
+    add<&snapshot::inexact_tokens>(e.inexact);
     add<&snapshot::stranded_tokens>(e.stranded);
   }
   void on(const write_refused& e) noexcept

@@ -193,6 +193,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add_if("widened", e.widened);
   out.add_if("passed", e.passed);
   out.add_if("overwritten", e.overwritten);
+  out.add_if("inexact", e.inexact);
   out.add_if("stranded", e.stranded);
   return out;
 }

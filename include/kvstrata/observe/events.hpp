@@ -152,10 +152,11 @@ struct tokens_forgotten
   std::uint64_t passed = 0;       ///< the window has moved past them
   std::uint64_t overwritten = 0;  ///< they lie in a volatile tail, or behind it
   std::uint64_t stranded = 0;  ///< rest on tokens that are gone and, the window having moved, cannot be computed again
+  std::uint64_t inexact = 0;   ///< came through a lossy copy, or rest on one, and the request wants none of that
 
   [[nodiscard]] constexpr std::uint64_t total() const noexcept
   {
-    return rewritten + widened + passed + overwritten + stranded;
+    return rewritten + widened + passed + overwritten + inexact + stranded;
   }
   constexpr tokens_forgotten& operator+=(const tokens_forgotten& other) noexcept
   {
@@ -163,6 +164,7 @@ struct tokens_forgotten
     widened += other.widened;
     passed += other.passed;
     overwritten += other.overwritten;
+    inexact += other.inexact;
     stranded += other.stranded;
     return *this;
   }

@@ -82,6 +82,7 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
            {{{"reason", "widened"}}, &s::widened_tokens},
            {{{"reason", "passed"}}, &s::passed_tokens},
            {{{"reason", "overwritten"}}, &s::overwritten_tokens},
+           {{{"reason", "inexact"}}, &s::inexact_tokens},
            {{{"reason", "stranded"}}, &s::stranded_tokens}});
 
   series refused;

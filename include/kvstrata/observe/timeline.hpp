@@ -122,6 +122,7 @@ class timeline
                                 {{"widened", e.widened}},
                                 {{"passed", e.passed}},
                                 {{"overwritten", e.overwritten}},
+                                {{"inexact", e.inexact}},
                                 {{"stranded", e.stranded}}});
   }
   void on(const pressure_met&) noexcept { mark(mark_kind::pressure, {}); }

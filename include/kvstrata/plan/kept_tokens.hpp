@@ -113,13 +113,16 @@ template <class Entry>
 ///
 /// A request whose history is not proven to be the cached one may be served, but no row of its own stands among the cached
 /// ones: where it would keep one, nothing else is kept. So all rows that a voucher speaks for are of one history.
+///
+/// `exact_until`: tokens from there on are not exact, and the request wants none of them.
 template <class Entry>
-[[nodiscard]] kept_tokens kept_by(const request& r, const Entry* found, const contradiction& against) noexcept
+[[nodiscard]] kept_tokens kept_by(const request& r, const Entry* found, const contradiction& against,
+                                  token_count exact_until = all_exact) noexcept
 {
   constexpr token_count no_end = (std::numeric_limits<token_count>::max)();
   kept_tokens out{
       .tokens = {r.first_token, no_end}, .rewritten = !against.tokens.empty(), .unproven = against.unproven};
-  if (keeps_all(r, found, against)) return out;
+  if (exact_until == all_exact && keeps_all(r, found, against)) return out;
   const auto cached = [&](token_interval within) { return found->template tokens_in<0, Entry::memories>(within); };
   const auto keep_until = [&](token_count end, std::uint64_t& count) {
     if (end >= out.tokens.end) return;
@@ -133,6 +136,7 @@ template <class Entry>
   if (!against.tokens.empty()) keep_until(against.agreed_until, out.forgotten.rewritten);
   if (r.first_token < known.first_token) keep_until(0, out.forgotten.widened);
   if (r.volatile_tail != 0) keep_until(lasting_tokens(r).end, out.forgotten.overwritten);
+  if (exact_until != all_exact) keep_until(exact_until, out.forgotten.inexact);
 
   // Where not all of it was computed in the window at hand:
   const auto end_of_kept = [&] { return detail::cached_tokens(*found, out.tokens).end(); };

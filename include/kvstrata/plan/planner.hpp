@@ -3,6 +3,7 @@
 
 #include <kvstrata/books/hot_record.hpp>
 #include <kvstrata/books/known_history.hpp>
+#include <kvstrata/plan/inexact_piece.hpp>
 #include <kvstrata/plan/pieces.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/request_checks.hpp>
@@ -28,6 +29,8 @@ class planner
  public:
   using entry_type = typename Residency::entry_type;
   using batch = planned_batch<Residency>;
+  using tiers_type = typename Residency::tiers_type;
+  static constexpr bool exactness = tracks_exactness<tiers_type>;
 
   planner(Residency& r, victim_finder<Residency>& victims, const Split& split)
       : residency_(&r), victims_(&victims), splitter_(split), checks_(r)
@@ -64,7 +67,7 @@ class planner
       found->in_batch = true;  // whatever is wrong: no victim
       held = held || found->holds != 0;
       if (whole == i && plain && is_whole(r, *found)) {
-        rows[i] = whole_row(r, i, 0);
+        rows[i] = whole_row(r, *found, i, 0);
         pieces[i] = {window_of(r), 0};
         ++whole;
       }
@@ -90,7 +93,7 @@ class planner
       if (found == nullptr || has_fingerprint(requests[i]) || !is_whole(requests[i], *found)) {
         plan_request(requests[i], found, true, p, out);
       } else {
-        p = whole_row(requests[i], out.plan.pieces.size(), out.plan.compute.size());
+        p = whole_row(requests[i], *found, out.plan.pieces.size(), out.plan.compute.size());
         out.plan.pieces.push_back({window_of(requests[i]), 0});
       }
     }
@@ -126,6 +129,9 @@ class planner
     const known_history* const known = hot.known.get();
     if (r.first_token != (known != nullptr ? known->first_token : 0)) return false;
     if (known != nullptr && known->earlier_until > r.first_token) return false;
+    if constexpr (exactness) {
+      if (r.exact && inexact_in<tiers_type, 0>(found, window_of(r)) != all_exact) return false;
+    }
     const prefetch_state& ahead = hot.prefetched();
     if (ahead.unread || !ahead.arriving.empty()) return false;
     return r.first_token < r.history_tokens && hot.tokens.begin <= r.first_token &&
@@ -133,13 +139,15 @@ class planner
   }
 
   /// Of such a one: its piece, and where its compute list, of nothing, stands.
-  [[nodiscard]] static request_plan whole_row(const request& r, std::size_t piece, std::size_t computed) noexcept
+  [[nodiscard]] static request_plan whole_row(const request& r, const entry_type& found, std::size_t piece,
+                                              std::size_t computed) noexcept
   {
     const auto at = static_cast<std::uint32_t>(piece);
     const auto behind = static_cast<std::uint32_t>(computed);
     return {.user = r.user,
             .history = r.history_tokens,
             .first_token = r.first_token,
+            .inexact_from = inexact_in<tiers_type, 0>(found, window_of(r)),
             .lasting = r.history_tokens,
             .piece_begin = at,
             .piece_end = at + 1,
@@ -187,10 +195,23 @@ class planner
     if (found == nullptr && !is_offered(out, p)) return plan_new(r, p, out.plan);
     const bool here = Residency::stores == 0 || found != nullptr;
     const token_interval all = window_of(r);
-    p = {.user = r.user, .history = all.end, .first_token = all.begin, .lasting = lasting_tokens(r).end};
+    p = {.user = r.user,
+         .history = all.end,
+         .first_token = all.begin,
+         .exact = r.exact,
+         .lasting = lasting_tokens(r).end};
     const contradiction against = here && has_fingerprint(r) ? contradiction_of(r, *found) : contradiction{};
     if (!keeps_all(r, found, against)) p.kept = kept_by(r, found, against);
     list_pieces(p, all, found, 0, out);
+    if constexpr (exactness) {
+      while (r.exact && p.inexact_from < all.end) {  // what takes the place of what goes may be no better
+        if (here) p.kept = kept_by(r, found, against, p.inexact_from);
+        else p.kept.tokens.end = p.inexact_from;  // a store's alone
+        out.plan.pieces.resize(p.piece_begin);
+        out.plan.compute.resize(p.compute_begin);
+        list_pieces(p, all, found, 0, out);
+      }
+    }
     token_interval resident = here ? found->template look<0>().tokens : token_interval{};
     page_interval have = here ? found->template look<0>().covered() : page_interval{};
     if (p.kept.forgets) {
@@ -223,12 +244,12 @@ class planner
     p.compute_begin = static_cast<std::uint32_t>(out.compute.size());
     p.in_slab = {};
     p.fetched = 0;
+    const store_offer offer = of.offers.of(static_cast<std::size_t>(&p - out.requests.data()));
     append_pieces<Residency::memories + Residency::stores>(
         out.pieces, all, p.kept.tokens, fetch_from, residency_->layout().page_tokens, [&](auto level) {
           if constexpr (level() < Residency::memories) {
             return found == nullptr ? token_interval{} : found->template look<level()>().tokens;
           } else {
-            const store_offer offer = of.offers.of(static_cast<std::size_t>(&p - out.requests.data()));
             return offer.level == level() ? offer.tokens : token_interval{};
           }
         });
@@ -239,6 +260,7 @@ class planner
       else p.fetched += next.tokens.size();
     }
     p.compute_end = static_cast<std::uint32_t>(out.compute.size());
+    p.inexact_from = first_inexact_piece<Residency>(out.pieces_of(p), found, offer, residency_->layout().page_tokens);
   }
 
   /// Has the model compute what the split policy wants computed although a level below has it. Pages are taken all the same.

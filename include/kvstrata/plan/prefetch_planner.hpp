@@ -1,6 +1,7 @@
 // Decides what a prefetch brings up.
 #pragma once
 
+#include <kvstrata/plan/inexact_piece.hpp>
 #include <kvstrata/plan/pieces.hpp>
 #include <kvstrata/plan/prefetch.hpp>
 #include <kvstrata/plan/request_checks.hpp>
@@ -37,7 +38,7 @@ class prefetch_planner
     checks_.require_known(r, found);
     const kept_tokens kept = kept_by(r, found, contradiction_of(r, *found));
     const token_interval here = found->template look<0>().tokens;
-    const token_interval below = reachable(*found, intersect(kept.tokens, window_of(r)));
+    const token_interval below = reachable(*found, of_use(r, *found, intersect(kept.tokens, window_of(r))));
     if (here.contains(below)) return std::nullopt;
     std::vector<entry_type*> marked{found};
     const batch_marks<entry_type> marks(marked);
@@ -62,6 +63,8 @@ class prefetch_planner
       append_pieces<Residency::memories>(out.plan.pieces, both, both, 0, residency_->layout().page_tokens,
                                          [found](auto i) { return found->template look<i()>().tokens; });
       p.piece_end = static_cast<std::uint32_t>(out.plan.pieces.size());
+      p.inexact_from = first_inexact_piece<Residency>(out.plan.pieces, found, store_offer{},
+                                                       residency_->layout().page_tokens);
       p.fetched = both.size() - here.size();
       p.pages_taken = taken;
       out.plan.pages_needed = p.pages_taken;
@@ -78,6 +81,23 @@ class prefetch_planner
   }
 
  private:
+  /// Of these tokens those that the request will take: what is not exact, and all behind it, may be none of them.
+  [[nodiscard]] token_interval of_use([[maybe_unused]] const request& r, [[maybe_unused]] const entry_type& e,
+                                      token_interval wanted) const
+  {
+    if constexpr (tracks_exactness<typename Residency::tiers_type>) {
+      for (std::vector<piece> pieces; r.exact; pieces.clear()) {
+        append_pieces<Residency::memories>(pieces, wanted, wanted, 0, residency_->layout().page_tokens,
+                                           [&e](auto i) { return e.template look<i()>().tokens; });
+        const token_count first =
+            first_inexact_piece<Residency>(pieces, &e, store_offer{}, residency_->layout().page_tokens);
+        if (first == all_exact) break;
+        wanted.end = first;
+      }
+    }
+    return wanted;
+  }
+
   /// The tokens of `wanted` that one interval in the slab can hold: what levels below have side by side with what is
   /// there, or where nothing is, with what the uppermost level has.
   [[nodiscard]] static token_interval reachable(const entry_type& e, token_interval wanted) noexcept

@@ -63,6 +63,9 @@ struct request
   /// it. Until it has come nothing of the request is served to anybody else; the server answers it only when
   /// cache.outcome(lease.ticket(request)) says kept. Where that cannot be, prepare says pressure::arriving as ever.
   bool provisional = false;
+  /// Nothing of it may have come through a lossy copy: what did, and what was computed on top of that, is forgotten, and computed
+  /// anew. Means something only where a tier of the cache is lossy (codec/concepts.hpp).
+  bool exact = false;
 };
 
 [[nodiscard]] constexpr bool has_fingerprint(const request& r) noexcept

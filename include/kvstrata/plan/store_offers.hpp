@@ -1,6 +1,7 @@
 // What stores have on its way for the requests of a batch, and a provisional lease may count on before it has come.
 #pragma once
 
+#include <kvstrata/books/exactness.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 
@@ -14,6 +15,7 @@ struct store_offer
 {
   level_index level = 0;  ///< the store's; 0: nothing is offered
   token_interval tokens;  ///< that are on their way; they share no page with what the slab has
+  token_count inexact_from = all_exact;  ///< of them
 };
 
 /// Of a batch, for a stack of so many stores. Reused from batch to batch. Not synchronised.

@@ -84,6 +84,7 @@ void store_line<Residency, Level>::adopt(entry_type& e, const record_header& hea
   fresh.reach = reach(e.user, header);
   fresh.first_token = header.first_token;
   fresh.earlier_until = header.earlier_until;
+  fresh.inexact_from = header.inexact_from;
   if (header.first_token == 0 && header.earlier_until == 0 && header.vouched_tokens == 0 && header.stretch_stride == 0)
     return;
   known_history& known = e.learn();
@@ -186,6 +187,7 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
             list.runs, mine.place, [this](const placed_extent& x) { return up_.end_of(x); }, here.extents,
             [&memory](const placed_extent& x) { return memory.end_of(x); }, residency_->pages(taken));
       }
+      mark_inexact(here, inexact_of(mine.header, copied_with(taken, mine.tokens, mine.header.page_tokens)));
       residency_->template set_tokens<last>(*e, hull(here.tokens, taken));
       came += taken.size();
     }

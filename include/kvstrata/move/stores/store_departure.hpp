@@ -46,6 +46,7 @@ void store_line<Residency, Level>::note_put(entry_type& e, Life& life, token_int
   life.reach = (std::max)(life.reach, part.end);
   life.first_token = e.known().first_token;
   life.earlier_until = e.known().earlier_until;
+  life.inexact_from = inexact_with(e, life, part);
 }
 
 template <class Residency, level_index Level>
@@ -120,7 +121,15 @@ record_header store_line<Residency, Level>::header_of(const entry_type& e, token
           .vouched_hash = known.vouched.hash,
           .stretch_stride = stretches.hashes.empty() ? 0 : stretches.stride,
           .stretch_end = stretches.hashes.empty() ? 0 : stretches.end,
-          .stretch_hash = stretches.hashes.empty() ? 0 : stretches.hashes.back()};
+          .stretch_hash = stretches.hashes.empty() ? 0 : stretches.hashes.back(),
+          .inexact_from = inexact_with(e, *residency_->stored().find(e.user), tokens)};
+}
+
+template <class Residency, level_index Level>
+template <class Life>
+token_count store_line<Residency, Level>::inexact_with(const entry_type& e, const Life& life, token_interval part) noexcept
+{
+  return (std::min)(life.inexact_from, inexact_in<typename Residency::tiers_type, last>(e, part));
 }
 
 template <class Residency, level_index Level>

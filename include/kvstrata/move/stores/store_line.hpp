@@ -111,6 +111,12 @@ class store_line
 
   // --- up ---
 
+  /// The first of `tokens` of a record that is not exact when it has come.
+  [[nodiscard]] static constexpr token_count inexact_of(const record_header& header, token_interval tokens) noexcept
+  {
+    return first_inexact<recipe>(header, tokens);
+  }
+
   /// What the store says of a user now; nothing where it throws.
   [[nodiscard]] found_record find(user_id user)
   {
@@ -238,10 +244,13 @@ class store_line
   template <class Demote>
   [[nodiscard]] bool begin_put(entry_type& e, token_interval part, incarnation_id incarnation, Demote&& demote);
 
+  /// The first token of the life that is not exact in a store once it has `part`, too.
+  template <class Life>
+  [[nodiscard]] static token_count inexact_with(const entry_type& e, const Life& life, token_interval part) noexcept;
   [[nodiscard]] record_header header_of(const entry_type& e, token_interval tokens, incarnation_id incarnation) const;
 
   /// Does the last memory keep a code of its pages?
-  static constexpr bool memory_has_codes = Residency::template level_at<last>::frames_type::codes_type::any;
+  static constexpr bool memory_has_codes = Residency::template level_at<last>::has_codes;
 
   [[nodiscard]] copy_list empty_list() const
   {

@@ -242,6 +242,7 @@ class store_lines
   {
     const auto* const life = residency_->stored().find(user);
     if (life == nullptr || computed.empty() || computed.front().begin >= life->reach) return false;
+    if (r.exact && (life->inexact_from < life->reach || has_lossy_store<typename Residency::tiers_type>)) return true;
     return life->first_token != r.first_token || life->earlier_until > (std::max)(r.kept.earlier_until, r.first_token);
   }
 

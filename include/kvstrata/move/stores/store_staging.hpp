@@ -41,7 +41,9 @@ bool store_lines<Residency>::begin_one(Line& line, const request& r, token_inter
     line.erase(r.user);
     return false;
   }
-  const token_interval wanted = rules::wanted(intersect(window, header.tokens), header, e, limits_.stage_from);
+  token_interval useful = intersect(window, header.tokens);
+  if (r.exact) useful.end = (std::max)(useful.begin, (std::min)(useful.end, line.inexact_of(header, useful)));
+  const token_interval wanted = rules::wanted(useful, header, e, limits_.stage_from);
   return !wanted.empty() && line.get(r.user, header, wanted, by_layer);
 }
 
@@ -64,7 +66,7 @@ bool store_lines<Residency>::offer(const request& r, std::size_t number, store_o
     }
     if (coming->first.epoch != residency_->users().epoch() || r.epoch != residency_->users().epoch()) return;
     const token_interval tokens = rules::countable(r, coming->first, coming->second, e);
-    if (!tokens.empty()) best = {mine, tokens};
+    if (!tokens.empty()) best = {mine, tokens, line.inexact_of(coming->first, tokens)};
   });
   if (best.level != 0) offers.add(number, best);
   return best.level != 0;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace kvstrata {
 
@@ -47,6 +48,8 @@ struct record_header
   token_count stretch_stride = 0;  ///< of the newest stretch that one vouched for; 0: none did
   token_count stretch_end = 0;     ///< the stretch behind it
   std::uint64_t stretch_hash = 0;
+  /// Tokens of the life from there on came through a lossy copy, or rest on one; the store's own code does not count.
+  token_count inexact_from = (std::numeric_limits<token_count>::max)();
 
   [[nodiscard]] constexpr page_interval pages() const noexcept { return pages_of(tokens, page_tokens); }
   friend constexpr bool operator==(const record_header&, const record_header&) = default;
