@@ -18,16 +18,8 @@ struct traffic
   kvstrata::by_level<std::uint64_t> served{}, came_down{}, came_up{}, evicted{};
   std::uint64_t between = 0;  ///< bytes from one memory to another
   std::uint64_t dropped = 0;
-  std::uint64_t inexact = 0;               ///< tokens that exact requests made useless
-  std::uint64_t raw_pages = 0, coded = 0;  ///< pages that had no code; levels that keep codes
+  std::uint64_t inexact = 0;  ///< tokens that exact requests made useless
 
-  void add(const kvstrata::cache_stats& s)
-  {
-    for (const kvstrata::tier_stats& level : s.levels) {
-      raw_pages += level.raw_pages;
-      coded += level.raw_capacity_bytes != 0 ? 1U : 0U;
-    }
-  }
   void add(const kvstrata::counters::snapshot& c, const kvstrata::device_counters& device)
   {
     inexact += c.inexact_tokens;
@@ -57,7 +49,6 @@ inline void walk_stack(const policy_point& where, std::uint64_t first_seed)
     const auto cache = where.make(device, s);
     random_walk(*cache, device, where.about(s), how);
     all.add(cache->counted(), device.stats());
-    all.add(cache->stats());
   };
   for (unsigned round = 0; round < effort; ++round) {
     for (unsigned first = 0; first < policies; ++first, ++seed) {
@@ -89,7 +80,6 @@ inline void walk_stack(const policy_point& where, std::uint64_t first_seed)
   CHECK(all.between != 0);
   CHECK(all.dropped != 0);
   CHECK((all.inexact != 0) == where.about({}).lossy);
-  CHECK((all.raw_pages != 0) == (all.coded != 0));
 }
 
 }  // namespace kvstrata_test
