@@ -106,7 +106,7 @@ struct facts
   bool cuts = false;           ///< its split policy may compute again what a level below has
   bool bounded_writes = false;
   bool window = false;
-  bool lossy = false;  ///< a tier is: then some requests want exact tokens
+  bool lossy = false;                                         ///< a tier is: then some requests want exact tokens
   std::uint32_t kept_stretches = 1;                           ///< as a configuration has it by default
   kvstrata::token_count longest = ~kvstrata::token_count{0};  ///< history
   kvstrata::page_count granule = 1;

@@ -922,7 +922,7 @@ class walker
     REQUIRE(counted.computed_tokens == expected_.computed_tokens);
     REQUIRE(counted.recomputed_tokens == expected_.recomputed_tokens);
     REQUIRE(counted.committed_tokens == expected_.committed_tokens);
-    const tokens_forgotten forgotten{counted.rewritten_tokens, counted.widened_tokens, counted.passed_tokens,
+    const tokens_forgotten forgotten{counted.rewritten_tokens,   counted.widened_tokens,  counted.passed_tokens,
                                      counted.overwritten_tokens, counted.stranded_tokens, counted.inexact_tokens};
     REQUIRE(forgotten == tokens_forgotten{expected_.rewritten_tokens, expected_.widened_tokens, expected_.passed_tokens,
                                           expected_.overwritten_tokens, expected_.stranded_tokens,

@@ -71,7 +71,8 @@ template <class Tiers, level_index Level, class Entry>
 }
 
 /// Pages are copied whole: what a copy of `tokens`, of which `has` are there to be read, brings along.
-[[nodiscard]] constexpr token_interval copied_with(token_interval tokens, token_interval has, token_count page_tokens) noexcept
+[[nodiscard]] constexpr token_interval copied_with(token_interval tokens, token_interval has,
+                                                   token_count page_tokens) noexcept
 {
   if (tokens.empty()) return tokens;
   return intersect(has, {tokens.begin - tokens.begin % page_tokens, tokens.end});

@@ -40,4 +40,17 @@ struct residence : Hook
   }
 };
 
+/// What of `part` may come to a level that has `there` of the entry: no copy begins in the midst of a page, unless the user's
+/// window does; or a request might have to bring that page from two levels. Whoever has its other tokens keeps these, too.
+template <class Entry>
+[[nodiscard]] constexpr token_interval from_a_page(const Entry& e, token_interval part, token_interval there,
+                                                   token_count page_tokens) noexcept
+{
+  const token_count within = part.begin % page_tokens;
+  if (within == 0 || part.begin == e.known().first_token) return part;
+  if (!there.empty() && there.end == part.begin) return part;
+  const token_count begin = part.begin + (page_tokens - within);
+  return begin < part.end ? token_interval{begin, part.end} : token_interval{};
+}
+
 }  // namespace kvstrata

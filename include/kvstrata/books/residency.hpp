@@ -20,6 +20,7 @@ template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tra
 class residency
 {
   using levels = level_set<Tiers, Replacement, Layout>;
+
  public:
   using tiers_type = Tiers;
   static constexpr level_index memories = Tiers::memories, stores = Tiers::stores;
@@ -53,8 +54,7 @@ class residency
   [[nodiscard]] dirty_line<entry_type>& dirty() noexcept { return dirty_; }
   [[nodiscard]] hot_records<entry_type, device_type>& hot() noexcept { return hot_; }
   [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
-  /// On whose behalf what follows happens.
-  [[nodiscard]] auto& acting() noexcept { return acting_; }
+  [[nodiscard]] auto& acting() noexcept { return acting_; }  ///< on whose behalf what follows happens
   [[nodiscard]] stored_book<Tiers::stores>& stored() noexcept { return stored_; }
   template <level_index Level>
   [[nodiscard]] auto& level() noexcept

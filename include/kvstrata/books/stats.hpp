@@ -26,9 +26,10 @@ struct tier_stats
   std::uint64_t evicted_tokens = 0;   ///< pushed out by pressure so far
   std::uint64_t dropped_tokens = 0;   ///< of these, how many were in no other tier and so are lost
   std::uint64_t waited_pages = 0;     ///< taken so far while another compute stream's work still used them
-  std::uint64_t raw_capacity_bytes = 0;  ///< of raw frames, where the tier keeps codes (books/level_codes.hpp); beside the rest
-  std::uint64_t raw_bytes = 0;           ///< of these, those that pages have which are kept as they are or on their way
-  std::uint64_t raw_pages = 0;           ///< that turned out to need one, so far
+  std::uint64_t raw_capacity_bytes =
+      0;                        ///< of raw frames, where the tier keeps codes (books/level_codes.hpp); beside the rest
+  std::uint64_t raw_bytes = 0;  ///< of these, those that pages have which are kept as they are or on their way
+  std::uint64_t raw_pages = 0;  ///< that turned out to need one, so far
 
   /// Adds another's figures.
   constexpr tier_stats& operator+=(const tier_stats& other) noexcept

@@ -100,7 +100,9 @@ class coded_copy
   void operator()()
   {
     for (const coded_piece& p : pieces_) {
-      std::byte* const raw = from_ == nullptr ? const_cast<std::byte*>(p.src) : to_ == nullptr ? p.dst : between_.data();
+      std::byte* const raw = from_ == nullptr ? const_cast<std::byte*>(p.src)
+                             : to_ == nullptr ? p.dst
+                                              : between_.data();
       if (from_) {
         const code_piece one{raw, const_cast<std::byte*>(p.src), const_cast<std::byte*>(p.src_elsewhere), true};
         from_->decode({&one, 1});

@@ -19,10 +19,7 @@ struct piece_shape
   element_type element = element_type::bf16;
 
   /// Values of K and of V together.
-  [[nodiscard]] constexpr std::size_t values() const noexcept
-  {
-    return std::size_t{2} * tokens * kv_heads * head_dim;
-  }
+  [[nodiscard]] constexpr std::size_t values() const noexcept { return std::size_t{2} * tokens * kv_heads * head_dim; }
   [[nodiscard]] constexpr std::size_t bytes() const noexcept { return values() * bytes_of(element); }
 
   friend constexpr bool operator==(const piece_shape&, const piece_shape&) = default;

@@ -21,7 +21,8 @@ namespace kvstrata::detail {
 [[nodiscard]] constexpr copy_call code_call_of(const copy_kernel& what) noexcept
 {
   const bool on_host = what.route == copy_route::on_host;
-  return {on_host ? operation_kind::copy_on_host : operation_kind::copy_kernel, what.route, what.label, what.sms, false};
+  return {on_host ? operation_kind::copy_on_host : operation_kind::copy_kernel, what.route, what.label, what.sms,
+          false};
 }
 
 /// Throws usage_error when no end is encoded or, off the host, both are, when a piece is null, or not where its route says.
@@ -35,7 +36,8 @@ void require_coded_pieces(const Queues& queues, const Memory& pool, const copy_c
   };
   if (!how.any()) turn_down("neither end is encoded");
   const bool on_host = call.route == copy_route::on_host;
-  if (!on_host && how.from != nullptr && how.to != nullptr) turn_down("both ends are encoded, which only the host moves");
+  if (!on_host && how.from != nullptr && how.to != nullptr)
+    turn_down("both ends are encoded, which only the host moves");
   const std::size_t raw = raw_bytes_of(how);
   const auto holds = [&pool](memory_place place, const std::byte* at, std::size_t bytes) {
     return at != nullptr && pool.holds(place, at, bytes);

@@ -164,8 +164,10 @@ concept runs_copy_kernels =
     };
 
 template <class D>
-concept codes_pieces = requires(D& d, stream_id stream, const copy_kernel& what, coding how,
-                                std::span<const coded_piece> pieces) { d.code_kernel_launch(stream, what, how, pieces); };
+concept codes_pieces =
+    requires(D& d, stream_id stream, const copy_kernel& what, coding how, std::span<const coded_piece> pieces) {
+      d.code_kernel_launch(stream, what, how, pieces);
+    };
 
 template <class D>
 concept creates_urgent_streams = requires(D& d, std::string_view name) {

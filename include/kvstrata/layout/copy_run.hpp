@@ -50,7 +50,8 @@ struct coded_page
   copy_end from;
   copy_end to;
   coding how;
-  const std::byte* from_elsewhere = nullptr;  ///< the raw bytes of what has no code: layer 0, then those behind it, dense
+  const std::byte* from_elsewhere =
+      nullptr;  ///< the raw bytes of what has no code: layer 0, then those behind it, dense
   std::byte* to_elsewhere = nullptr;
   bool whole = true;        ///< false: a history fills it in part, and it goes as it is
   page_count to_frame = 0;  ///< of the level that it goes to
@@ -71,7 +72,7 @@ struct copy_list
 {
   std::size_t piece_bytes = 0;  ///< bytes of one page in one layer, as they are
   std::uint32_t layers = 0;
-  std::vector<copy_run> runs;      ///< of pages that both levels keep as they are
+  std::vector<copy_run> runs;       ///< of pages that both levels keep as they are
   std::vector<coded_page> coded{};  ///< of the others
 
   [[nodiscard]] bool empty() const noexcept { return runs.empty() && coded.empty(); }

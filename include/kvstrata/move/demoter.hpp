@@ -43,8 +43,7 @@ class demoter
     bool stale = false;
   };
 
-  /// What found no place.
-  struct refused
+  struct refused  ///< what found no place
   {
     token_count tokens = 0;
     refusal why = refusal::held;
@@ -102,7 +101,9 @@ class demoter
     interval_list& missing = missing_[From];
     missing.clear();
     append_uncovered(missing, wanted, mine.tokens, {});
-    for (const token_interval lacking : missing) {
+    for (const token_interval part : missing) {
+      const token_interval lacking = from_a_page(e, part, mine.tokens, residency_->layout().page_tokens);
+      if (lacking.empty()) continue;
       const bool apart = !joinable(lacking, mine.tokens);
       if (mine.extents.empty() && !admits<To>(*residency_, e, e.template at<From>().tokens, lacking)) {
         out.tokens += lacking.size();

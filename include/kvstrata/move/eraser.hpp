@@ -83,8 +83,7 @@ class eraser
   /// Zeros, and room for copies of them.
   struct means
   {
-    explicit means(device_type& d)
-        : stream(d.create_stream("erase")), zeros(d.allocate_pinned(zero_bytes, "zeros"))
+    explicit means(device_type& d) : stream(d.create_stream("erase")), zeros(d.allocate_pinned(zero_bytes, "zeros"))
     {
       if (has_data(d)) std::memset(zeros.data(), 0, zero_bytes);
       pieces.reserve(most_pieces);

@@ -174,7 +174,8 @@ class mover
   void each_code([[maybe_unused]] Visit&& visit)
   {
     each_level<1, memories>([&](auto i) {
-      if constexpr (Residency::template level_at<i()>::has_codes) visit(residency_->template level<i()>().memory().codes());
+      if constexpr (Residency::template level_at<i()>::has_codes)
+        visit(residency_->template level<i()>().memory().codes());
     });
   }
 

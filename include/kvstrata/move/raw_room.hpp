@@ -23,8 +23,7 @@ template <level_index Level, class Residency, class Entry>
     while (next < wanted.end) {
       const placed_extent holds = *mine.extents.holder_of(next);
       const page_count until = holds.end() < wanted.end ? holds.end() : wanted.end;
-      const page_count got =
-          memory.codes().reserve({holds.frame + (next - holds.first_page), until - next}, after);
+      const page_count got = memory.codes().reserve({holds.frame + (next - holds.first_page), until - next}, after);
       next += got;
       if (next != until) break;
     }

@@ -46,9 +46,10 @@ struct request_plan
 {
   user_id user{};
   token_count history = 0;
-  token_count first_token = 0;    ///< of the window; of a prefetch: the first that the slab shall have
-  bool exact = false;                    ///< the request wants nothing but exact tokens
-  token_count inexact_from = all_exact;  ///< from this token on, what is served came through a lossy copy, or rests on one
+  token_count first_token = 0;  ///< of the window; of a prefetch: the first that the slab shall have
+  bool exact = false;           ///< the request wants nothing but exact tokens
+  token_count inexact_from =
+      all_exact;                  ///< from this token on, what is served came through a lossy copy, or rests on one
   token_count lasting = 0;        ///< a commit keeps [first_token, lasting): all but the volatile tail
   kept_tokens kept{};             ///< of what is cached; the pieces are of it
   std::uint32_t piece_begin = 0;  ///< batch_plan::pieces[piece_begin, piece_end), ascending

@@ -63,8 +63,8 @@ class prefetch_planner
       append_pieces<Residency::memories>(out.plan.pieces, both, both, 0, residency_->layout().page_tokens,
                                          [found](auto i) { return found->template look<i()>().tokens; });
       p.piece_end = static_cast<std::uint32_t>(out.plan.pieces.size());
-      p.inexact_from = first_inexact_piece<Residency>(out.plan.pieces, found, store_offer{},
-                                                       residency_->layout().page_tokens);
+      p.inexact_from =
+          first_inexact_piece<Residency>(out.plan.pieces, found, store_offer{}, residency_->layout().page_tokens);
       p.fetched = both.size() - here.size();
       p.pages_taken = taken;
       out.plan.pages_needed = p.pages_taken;

@@ -13,8 +13,8 @@ namespace kvstrata {
 /// Of one request.
 struct store_offer
 {
-  level_index level = 0;  ///< the store's; 0: nothing is offered
-  token_interval tokens;  ///< that are on their way; they share no page with what the slab has
+  level_index level = 0;                 ///< the store's; 0: nothing is offered
+  token_interval tokens;                 ///< that are on their way; they share no page with what the slab has
   token_count inexact_from = all_exact;  ///< of them
 };
 

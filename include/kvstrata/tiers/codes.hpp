@@ -81,7 +81,8 @@ template <class Recipe>
 [[nodiscard]] std::size_t code_bytes_of(const typename Recipe::config& sizes, const geometry& shape,
                                         token_count page_tokens)
 {
-  const std::size_t raw = std::size_t{raw_frames_of<Recipe>(sizes, shape, page_tokens)} * page_bytes(shape, page_tokens);
+  const std::size_t raw =
+      std::size_t{raw_frames_of<Recipe>(sizes, shape, page_tokens)} * page_bytes(shape, page_tokens);
   return sizes.bytes > raw ? sizes.bytes - raw : 0;
 }
 

@@ -6,9 +6,9 @@
 // only in production.
 #pragma once
 
+#include <kvstrata/codec/identity.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/numa.hpp>
-#include <kvstrata/codec/identity.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>

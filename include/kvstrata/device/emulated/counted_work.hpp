@@ -2,11 +2,11 @@
 #pragma once
 
 #include <kvstrata/device/counters.hpp>
+#include <kvstrata/device/emulated/carry_out.hpp>
 #include <kvstrata/device/emulated/checked_queues.hpp>
 #include <kvstrata/device/emulated/coded_copies.hpp>
 #include <kvstrata/device/emulated/config.hpp>
 #include <kvstrata/device/emulated/copies.hpp>
-#include <kvstrata/device/emulated/carry_out.hpp>
 #include <kvstrata/device/emulated/fault_plan.hpp>
 #include <kvstrata/device/emulated/memory_pool.hpp>
 #include <kvstrata/device/emulated/misuse.hpp>

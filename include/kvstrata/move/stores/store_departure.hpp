@@ -127,7 +127,8 @@ record_header store_line<Residency, Level>::header_of(const entry_type& e, token
 
 template <class Residency, level_index Level>
 template <class Life>
-token_count store_line<Residency, Level>::inexact_with(const entry_type& e, const Life& life, token_interval part) noexcept
+token_count store_line<Residency, Level>::inexact_with(const entry_type& e, const Life& life,
+                                                       token_interval part) noexcept
 {
   return (std::min)(life.inexact_from, inexact_in<typename Residency::tiers_type, last>(e, part));
 }
