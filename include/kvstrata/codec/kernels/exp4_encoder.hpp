@@ -69,9 +69,10 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
         const std::uint32_t high = Machine::permute(top[2 * i], top[2 * i + 1], 0x7531);
         (word < 2 ? my.first : my.second)[word % 2 * 2 + i] = (high & 0x80808080) | (low & 0x7F7F7F7F);
         const std::uint32_t exponents = (high << 1 & 0xFEFEFEFE) | (low >> 7 & 0x01010101);
-        const std::uint32_t code = all.codes[exponents & 0xFF] | all.codes[exponents >> 8 & 0xFF] << 8 |
-                                   all.codes[exponents >> 16 & 0xFF] << 16 |
-                                   std::uint32_t{all.codes[exponents >> 24]} << 24;
+        const auto code_of = [&](std::uint32_t shift) {
+          return std::uint32_t{all.codes[exponents >> shift & 0xFF]} << shift;
+        };
+        const std::uint32_t code = code_of(0) | code_of(8) | code_of(16) | code_of(24);
         codes[word * 2 + i] = code;
         zeros[word * 2 + i] = (0x10101010 - code) >> 4 & 0x01010101;  // of a code 0 the subtraction leaves bit 4
         any |= zeros[word * 2 + i];
