@@ -85,6 +85,11 @@ struct toy_code
       std::memcpy(to + unit * raw_bytes(), from + unit * raw_bytes(), raw_bytes());
     }
 
+    void fill(std::uint32_t unit, std::byte* raw, std::byte value) const noexcept
+    {
+      std::memset(raw + unit * raw_bytes(), std::to_integer<int>(value), raw_bytes());
+    }
+
    private:
     [[nodiscard]] std::size_t raw_bytes() const noexcept { return std::size_t{8} * rows_; }
     [[nodiscard]] std::size_t unit_bytes() const noexcept { return 4 + std::size_t{5} * rows_; }

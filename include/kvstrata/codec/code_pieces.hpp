@@ -1,55 +1,97 @@
-// Encoding and decoding lists of pieces on the host: what a kernel does for a device, the same to the byte.
+// Lists of pieces to encode and decode, and how the host does it: what a device's copies and kernels do unit by unit.
 #pragma once
 
 #include <kvstrata/codec/concepts.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 namespace kvstrata {
 
-/// A piece, its code, and where its raw bytes are kept that have no code.
+/// A piece and where its code lies, all aligned to 16 bytes. Units that are kept raw lie in `elsewhere`, which has room for
+/// a piece, in the place that they have in one; null: there is no such place.
 struct code_piece
 {
   std::byte* raw = nullptr;
   std::byte* code = nullptr;
-  std::byte* elsewhere = nullptr;  ///< a piece of raw bytes; null where none is needed
-  bool whole = true;               ///< false: no unit of it is encoded
+  std::byte* elsewhere = nullptr;
+  bool whole = true;  ///< false: no history fills it yet, so it is encoded as raw. Decoding does not ask
 };
 
-/// From `raw` to `code`, or to `elsewhere`, which must be there for a piece that does not fit or is not whole. Only the host's
-/// end of a piece may be unaligned.
-template <page_coder K>
-void encode_pieces(const K& coder, std::span<const code_piece> pieces) noexcept
+/// What became of the units. On a GPU one in memory that kernels and host can reach; kernels add to it.
+struct code_counts
 {
-  for (const code_piece& p : pieces) {
-    for (std::uint32_t unit = 0; unit < coder.units(); ++unit) {
-      if (p.whole && coder.encode(unit, p.raw, p.code) == unit_kind::coded) continue;
-      coder.mark_raw(unit, p.code);
-      if (p.elsewhere != nullptr) coder.copy_raw(unit, p.raw, p.elsewhere);
-    }
+  std::uint32_t raw = 0;     ///< kept or found raw
+  std::uint32_t faults = 0;  ///< malformed, or raw where there is no `elsewhere`
+
+  constexpr code_counts& operator+=(const code_counts& other) noexcept
+  {
+    raw += other.raw;
+    faults += other.faults;
+    return *this;
   }
+  friend constexpr bool operator==(const code_counts&, const code_counts&) = default;
+};
+
+enum class code_way : std::uint8_t { encode, decode };
+
+/// What the raw bytes of a faulty unit become: NaN in every floating-point element.
+inline constexpr std::byte code_poison{0xFF};
+
+/// A page coder that fills the raw bytes of a unit: k.fill(unit, raw, byte).
+template <class K>
+concept list_coder = page_coder<K> && requires(const K& k, std::uint32_t unit, std::byte* raw, std::byte value) {
+  { k.fill(unit, raw, value) } noexcept;
+};
+
+/// raw -> code. A unit that does not fit, and every unit of a piece that is not whole, is marked raw and its bytes are copied
+/// to `elsewhere`; where that is null they are lost, which is a fault.
+template <list_coder Coder>
+code_counts encode_unit(const Coder& coder, std::uint32_t unit, const code_piece& piece) noexcept
+{
+  if (!piece.whole) coder.mark_raw(unit, piece.code);
+  else if (coder.encode(unit, piece.raw, piece.code) == unit_kind::coded) return {};
+  if (piece.elsewhere == nullptr) return {.raw = 1, .faults = 1};
+  coder.copy_raw(unit, piece.raw, piece.elsewhere);
+  return {.raw = 1, .faults = 0};
 }
 
-/// From `code` or `elsewhere` to `raw`. A unit that nobody has written is filled with 0xFF. Returns how many such there were.
-template <page_coder K>
-std::size_t decode_pieces(const K& coder, const piece_shape& piece, std::span<const code_piece> pieces) noexcept
+/// code -> raw, or elsewhere -> raw where the code says that it lies there. What is malformed, or nowhere, becomes poison.
+template <list_coder Coder>
+code_counts decode_unit(const Coder& coder, std::uint32_t unit, const code_piece& piece) noexcept
 {
-  std::size_t faults = 0;
-  for (const code_piece& p : pieces) {
-    bool well = true;
-    for (std::uint32_t unit = 0; unit < coder.units(); ++unit) {
-      unit_kind was = coder.decode(unit, p.code, p.raw);
-      if (was == unit_kind::raw && p.elsewhere != nullptr) coder.copy_raw(unit, p.elsewhere, p.raw);
-      else well = well && was == unit_kind::coded;
-    }
-    if (well) continue;
-    std::memset(p.raw, 0xFF, piece.bytes());
-    ++faults;
+  const unit_kind kind = coder.decode(unit, piece.code, piece.raw);
+  if (kind == unit_kind::coded) return {};
+  const std::uint32_t raw = kind == unit_kind::raw ? 1 : 0;
+  if (raw != 0 && piece.elsewhere != nullptr) {
+    coder.copy_raw(unit, piece.elsewhere, piece.raw);
+    return {.raw = 1, .faults = 0};
   }
-  return faults;
+  coder.fill(unit, piece.raw, code_poison);
+  return {.raw = raw, .faults = 1};
+}
+
+/// All units of all pieces, one after the other, on this thread. Does not allocate.
+template <list_coder Coder>
+code_counts encode_pieces(const Coder& coder, std::span<const code_piece> pieces) noexcept
+{
+  code_counts counts;
+  for (const code_piece& piece : pieces) {
+    for (std::uint32_t unit = 0; unit < coder.units(); ++unit) counts += encode_unit(coder, unit, piece);
+  }
+  return counts;
+}
+
+/// Likewise.
+template <list_coder Coder>
+code_counts decode_pieces(const Coder& coder, std::span<const code_piece> pieces) noexcept
+{
+  code_counts counts;
+  for (const code_piece& piece : pieces) {
+    for (std::uint32_t unit = 0; unit < coder.units(); ++unit) counts += decode_unit(coder, unit, piece);
+  }
+  return counts;
 }
 
 }  // namespace kvstrata

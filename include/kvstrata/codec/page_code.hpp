@@ -25,9 +25,9 @@ class page_code : public std::enable_shared_from_this<page_code>
   [[nodiscard]] std::size_t code_bytes() const noexcept { return code_bytes_; }
 
   /// On the host. As encode_pieces.
-  virtual void encode(std::span<const code_piece> pieces) const noexcept = 0;
+  virtual code_counts encode(std::span<const code_piece> pieces) const noexcept = 0;
   /// On the host. As decode_pieces.
-  virtual std::size_t decode(std::span<const code_piece> pieces) const noexcept = 0;
+  virtual code_counts decode(std::span<const code_piece> pieces) const noexcept = 0;
   /// Has a unit of the encoded piece its bytes elsewhere?
   [[nodiscard]] virtual bool keeps_raw(const std::byte* code) const noexcept = 0;
 
@@ -39,7 +39,7 @@ class page_code : public std::enable_shared_from_this<page_code>
   std::size_t code_bytes_;
 };
 
-template <page_coder K>
+template <list_coder K>
 class page_code_of : public page_code
 {
  public:
@@ -47,10 +47,13 @@ class page_code_of : public page_code
 
   [[nodiscard]] const K& coder() const noexcept { return coder_; }
 
-  void encode(std::span<const code_piece> pieces) const noexcept override { encode_pieces(coder_, pieces); }
-  std::size_t decode(std::span<const code_piece> pieces) const noexcept override
+  code_counts encode(std::span<const code_piece> pieces) const noexcept override
   {
-    return decode_pieces(coder_, piece(), pieces);
+    return encode_pieces(coder_, pieces);
+  }
+  code_counts decode(std::span<const code_piece> pieces) const noexcept override
+  {
+    return decode_pieces(coder_, pieces);
   }
   [[nodiscard]] bool keeps_raw(const std::byte* code) const noexcept override
   {

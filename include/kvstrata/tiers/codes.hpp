@@ -46,8 +46,13 @@ template <class Recipe>
   if constexpr (!keeps_codes<Recipe>) {
     return shape;
   } else {
+    const piece_shape piece = piece_of(shape, page_tokens);
+    if (piece.bytes() % 16 != 0) {
+      throw config_error("a page in one layer", std::to_string(piece.bytes()) + " bytes",
+                         "a memory that keeps a code of it wants a multiple of 16");
+    }
     const std::size_t step = std::size_t{2} * page_tokens;
-    const std::size_t code = tier_codec_t<Recipe>::coder(piece_of(shape, page_tokens), sizes.codec).code_bytes();
+    const std::size_t code = tier_codec_t<Recipe>::coder(piece, sizes.codec).code_bytes();
     // Dense pages lie at multiples of 16, as codes want it.
     std::size_t width = (code + step - 1) / step;
     while (width * step % 16 != 0) ++width;
