@@ -4,11 +4,13 @@
 //                                 compiler translates where the toolkit's headers are
 //   device/cuda/copy_kernels.cuh  the copy kernel behind cuda_device::copy_kernel_launch: staged_copy, window_copy and
 //                                 kernel_copy need it. One .cu of a program includes this file, or that one
+//   device/cuda/codes/            the kernels that encode and decode pages for tiers that keep a code of them
 //   layout/append_rows.cuh        launch_append_rows: writes new K and V into the pages of a lease
 //
 // Only .cu files can include this. Link kvstrata::cuda.
 #pragma once
 
+#include <kvstrata/device/cuda/codes/exp4_kernels.cuh>
 #include <kvstrata/device/cuda/copy_kernels.cuh>
 #include <kvstrata/device/cuda_device.hpp>
 #include <kvstrata/layout/append_rows.cuh>

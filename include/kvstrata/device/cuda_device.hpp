@@ -11,15 +11,12 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
-#include <kvstrata/device/copy_call.hpp>
 #include <kvstrata/device/cuda/config.hpp>
-#include <kvstrata/device/cuda/copy_kernels.hpp>
-#include <kvstrata/device/cuda/copy_pieces.hpp>
+#include <kvstrata/device/cuda/counted_work.hpp>
 #include <kvstrata/device/cuda/counters.hpp>
 #include <kvstrata/device/cuda/current_device.hpp>
 #include <kvstrata/device/cuda/error.hpp>
 #include <kvstrata/device/cuda/gpu.hpp>
-#include <kvstrata/device/cuda/lane.hpp>
 #include <kvstrata/device/cuda/memory_book.hpp>
 #include <kvstrata/device/cuda/pinned_memory.hpp>
 #include <kvstrata/device/cuda/probe.hpp>
@@ -63,7 +60,8 @@ class cuda_device
       : config_(config),
         gpu_(cuda::open_gpu(config)),
         book_(std::make_shared<cuda::memory_book>(config)),
-        queues_(config_, gpu_)
+        queues_(config_, gpu_),
+        work_(config_, gpu_, queues_, book_)
   {
   }
 
@@ -99,7 +97,7 @@ class cuda_device
     };
     std::byte* const data = book_->allocate(detail::memory_place::pinned, bytes, name, make);
     memory fresh{book_, data, bytes};
-    const std::lock_guard lock(counting_);
+    const std::lock_guard lock(reporting_);
     last_pinned_ = std::move(report);
     return fresh;
   }
@@ -122,7 +120,7 @@ class cuda_device
   {
     const std::optional<double> waited = queues_.wait_sync(point);
     if (!waited) return;
-    count([&](device_counters& all) {
+    work_.count([&](device_counters& all) {
       ++all.host_waits;
       all.host_wait_seconds += *waited;
     });
@@ -133,21 +131,32 @@ class cuda_device
   void copy(stream_id stream, copy_direction direction, std::byte* dst, const std::byte* src, std::size_t bytes)
   {
     const copy_piece piece{dst, src, bytes};
-    queue_copy(stream, {detail::kind_of(direction), detail::route_of(direction), {}, 0, true}, {&piece, 1});
+    work_.copy(stream, {detail::kind_of(direction), detail::route_of(direction), {}, 0, true}, {&piece, 1});
   }
 
   /// cudaMemcpyBatchAsync, at most config.batch_pieces pieces a call; where the runtime or the driver has no such call,
   /// cudaMemcpyAsync for each piece. Every piece as in copy.
   void copy_batch(stream_id stream, copy_direction direction, std::span<const copy_piece> pieces)
   {
-    queue_copy(stream, {detail::kind_of(direction), detail::route_of(direction), {}, 0, false}, pieces);
+    work_.copy(stream, {detail::kind_of(direction), detail::route_of(direction), {}, 0, false}, pieces);
   }
 
   /// One kernel that moves all pieces (several in a row for long lists). Device ends must lie within one device allocation
   /// each, host ends within one pinned allocation each. O(pieces).
   void copy_kernel_launch(stream_id stream, const copy_kernel& what, std::span<const copy_piece> pieces)
   {
-    queue_copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
+    work_.copy(stream, {operation_kind::copy_kernel, what.route, what.label, what.sms, false}, pieces);
+  }
+
+  /// What levels of this device's caches make their coders.
+  template <list_coder Coder>
+  using code = cuda::gpu_code_of<Coder>;
+
+  /// As copy_kernel_launch, of pieces of which an end is encoded, by a code of this device's; with copy_route::on_host a host
+  /// function.
+  void code_kernel_launch(stream_id stream, const copy_kernel& what, coding how, std::span<const coded_piece> pieces)
+  {
+    work_.code(stream, detail::code_call_of(what), how, pieces);
   }
 
   // --- host streams -----------------------------------------------------------------------------------------------
@@ -178,19 +187,19 @@ class cuda_device
       const cudaError_t code = cudaGetLastError();
       return cuda::call_result{code == cudaErrorNotReady ? cudaSuccess : code, "cudaGetLastError"};
     });
-    count([](device_counters& all) { ++all.kernels; });
+    work_.count([](device_counters& all) { ++all.kernels; });
   }
 
   /// Queues setting `bytes` bytes of this device's memory, device or pinned; does not block.
   void fill(stream_id stream, std::byte* dst, std::byte value, std::size_t bytes)
   {
-    set(stream, operation_kind::fill, dst, value, bytes);
+    work_.set(stream, operation_kind::fill, dst, value, bytes);
   }
 
   /// Queues overwriting memory that nobody may read any more, when poison_freed(); otherwise does nothing.
   void poison(stream_id stream, std::byte* dst, std::size_t bytes)
   {
-    if (config_.poison_freed) set(stream, operation_kind::poison, dst, std::byte{0xFF}, bytes);
+    if (config_.poison_freed) work_.set(stream, operation_kind::poison, dst, std::byte{0xFF}, bytes);
   }
   [[nodiscard]] bool poison_freed() const noexcept { return config_.poison_freed; }
 
@@ -216,13 +225,7 @@ class cuda_device
 
   [[nodiscard]] counters stats() const
   {
-    counters out;
-    {
-      const std::lock_guard lock(counting_);
-      out = counters_;
-    }
-    out.batch_calls = batches_.calls.load(std::memory_order_relaxed);
-    out.loose_pieces = batches_.pieces.load(std::memory_order_relaxed);
+    counters out = work_.counters();
     queues_.add_to(out);
     return out;
   }
@@ -230,7 +233,7 @@ class cuda_device
   /// How the last allocate_pinned that brought memory went.
   [[nodiscard]] pinned_report last_pinned_report() const
   {
-    const std::lock_guard lock(counting_);
+    const std::lock_guard lock(reporting_);
     return last_pinned_;
   }
 
@@ -242,54 +245,12 @@ class cuda_device
   [[nodiscard]] const cuda_device_config& config() const noexcept { return config_; }
 
  private:
-  void queue_copy(stream_id stream, const detail::copy_call& call, std::span<const copy_piece> pieces)
-  {
-    cuda::lane& s = queues_.at(stream, call.kind);
-    if (pieces.empty()) return;
-    require_pieces(queues_.all(), cuda::memory_book::reader(*book_), call, stream, pieces, config_.check_overlaps);
-    std::size_t bytes = 0;
-    for (const copy_piece& p : pieces) bytes += p.bytes;
-    queues_.queue(s, {call.kind, call.label, bytes, pieces.size()}, [&] {
-      if (call.kind == operation_kind::copy_kernel) {
-        const std::uint32_t blocks = cuda::copy_blocks(call.sms, gpu_.multiprocessors);
-        return cuda::call_result{cuda::copy_kernels<>::launch(s.stream.get(), pieces, blocks), "cudaLaunchKernel"};
-      }
-      if (call.of_one_piece) return cuda::copy_loose(s.stream.get(), call.route, pieces);
-      const std::lock_guard lock(s.queueing);
-      return s.batch.copy(s.stream.get(), call.route, pieces, config_.batch_pieces, batches_);
-    });
-    count([&](device_counters& all) { detail::add_copy(all, call, bytes, pieces.size()); });
-  }
-
-  void set(stream_id stream, operation_kind kind, std::byte* dst, std::byte value, std::size_t bytes)
-  {
-    cuda::lane& s = queues_.at(stream, kind);
-    detail::require_bytes(queues_.all(), name_of(kind), stream, dst != nullptr, bytes);
-    if (!book_->holds(dst, bytes)) {
-      throw usage_error(name_of(cuda::work{kind, {}, bytes, 0}, s) +
-                        ": its destination does not lie within one allocation of this device");
-    }
-    queues_.queue(s, {kind, {}, bytes, 0}, [&] {
-      return cuda::call_result{cudaMemsetAsync(dst, std::to_integer<int>(value), bytes, s.stream.get()),
-                               "cudaMemsetAsync"};
-    });
-    count([](device_counters& all) { ++all.fills; });
-  }
-
-  template <class Change>
-  void count(Change&& change)
-  {
-    const std::lock_guard lock(counting_);
-    change(counters_);
-  }
-
   cuda_device_config config_;
   cuda::gpu gpu_;
-  cuda::batch_support batches_;
   std::shared_ptr<cuda::memory_book> book_;
   cuda::queues queues_;
-  mutable std::mutex counting_;  // counters_, last_pinned_
-  cuda_device_counters counters_;
+  cuda::counted_work work_;
+  mutable std::mutex reporting_;  // last_pinned_
   pinned_report last_pinned_;
 };
 
