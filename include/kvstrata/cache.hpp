@@ -196,6 +196,15 @@ class cache
     epoch_.store(epoch, std::memory_order_release);
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
+  /// Level Level encodes what it gets from now on as `told` says; belongs beside advance_epoch, as tables are counted on pages of
+  /// the weights that serve. What is there stays readable. Throws config_error; usage_error after close.
+  template <level_index Level, class CodecConfig>
+  void recode(const CodecConfig& told)
+  {
+    const std::lock_guard lock(mutex_);
+    require_open("recode");
+    residency_.template level<Level>().memory().codes().use(told);
+  }
 
   /// What requests are to be stamped with; by the time they come it may be another. Takes no lock.
   [[nodiscard]] epoch_id epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }

@@ -9,6 +9,7 @@
 #include <kvstrata/layout/contiguous_layout.hpp>
 #include <kvstrata/layout/hybrid_layout.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
+#include <kvstrata/transfer/codes/staged_codes.hpp>
 #include <kvstrata/transfer/engines/batched_copy.hpp>
 #include <kvstrata/transfer/engines/kernel_copy.hpp>
 #include <kvstrata/transfer/engines/staged_copy.hpp>
@@ -98,6 +99,13 @@ struct layerwise
   template <class... Options>
   using with = kvstrata::layerwise_transfer<Options...>;
   static constexpr const char* name = "layerwise";
+};
+/// Codes by way of slots that hold two of them.
+struct layerwise_slots
+{
+  template <class... Options>
+  using with = kvstrata::layerwise_transfer<Options..., kvstrata::staged_codes<600, 3>>;
+  static constexpr const char* name = "layerwise, codes in slots";
 };
 struct immediate
 {

@@ -9,8 +9,8 @@ namespace kvstrata_test {
 namespace {
 
 constexpr policy_point codes_above_a_file =
-    any_stack_of<kvstrata::emulated_device, codes_then_file, paged_page_first, batched, batched, layerwise, anywhere,
-                 unbounded, coded_arena<1>, file<2>>;
+    any_stack_of<kvstrata::emulated_device, codes_then_file, paged_page_first, batched, batched, layerwise_slots,
+                 anywhere, unbounded, coded_arena<1>, file<2>>;
 constexpr policy_point codes_below_an_arena =
     any_stack_of<kvstrata::emulated_device, codes_twice, paged_layer_first, window, batched, layerwise, fetch, bounded,
                  arena<1>, coded_arena<2>, coded_arena<3>>;
@@ -19,8 +19,8 @@ constexpr policy_point lossy_above =
     any_stack_of<kvstrata::emulated_device, lossy_then_exact, paged_page_first, batched, batched, layerwise, fetch,
                  bounded, coded_arena<1, lossy_toy>, arena<2>>;
 constexpr policy_point lossy_below =
-    any_stack_of<kvstrata::emulated_device, exact_then_lossy, paged_layer_first, batched, batched, layerwise, anywhere,
-                 unbounded, arena<1>, coded_arena<2, lossy_toy>>;
+    any_stack_of<kvstrata::emulated_device, exact_then_lossy, paged_layer_first, batched, batched, layerwise_slots,
+                 anywhere, unbounded, arena<1>, coded_arena<2, lossy_toy>>;
 
 }  // namespace
 

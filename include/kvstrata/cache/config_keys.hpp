@@ -9,6 +9,7 @@
 //   slab_slack, slab_window_bytes        `bytes`. Of several of one name each has its level's number behind it, `arena_1_gib`.
 //   arena_bytes, arena_gib, host_gib,    device_gib and host_gib are levels 0 and 1 whatever they are called
 //   arena_numa_node, arena_numa_required (a number or none; true or false)
+//   arena_raw_share                      with a codec
 // epoch
 // split_candidates, split_..., costs_... the split's cost model and `costs`: each ..._seconds_per_token, _seconds_per_pair,
 //                                        _fetch_seconds_per_token, _fetch_latency_seconds, _layers
@@ -28,6 +29,7 @@
 
 #include <kvstrata/cache/config_values.hpp>
 #include <kvstrata/cache/said_costs.hpp>
+#include <kvstrata/codec/identity.hpp>
 #include <kvstrata/core/levels.hpp>
 
 #include <concepts>
@@ -151,6 +153,9 @@ void tier_keys(TierConfig& tier, config_key_list& keys)
     if constexpr (requires { tier.window_bytes; }) keys("window_bytes", tier.window_bytes);
     if constexpr (requires { tier.numa_node; }) keys("numa_node", tier.numa_node);
     if constexpr (requires { tier.numa_required; }) keys("numa_required", tier.numa_required);
+    if constexpr (requires { tier.raw_share; }) {
+      if constexpr (!std::same_as<decltype(tier.codec), codec::identity::config>) keys("raw_share", tier.raw_share);
+    }
   }
 }
 

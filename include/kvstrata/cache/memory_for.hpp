@@ -61,6 +61,14 @@ template <class Tiers, level_index Level, layout_policy Layout>
   else return store_need<typename recipe::writes>(layout, tokens);
 }
 
+/// What a memory's configuration must say for so many frames.
+template <class Tiers, level_index Level, class Config>
+[[nodiscard]] std::uint64_t bytes_at(const Config& config, std::uint64_t frames)
+{
+  using recipe = typename Tiers::template tier<Level>;
+  return tier_bytes_for<recipe>(std::get<Level>(config.tiers), config.shape, config.layout.page_tokens, frames);
+}
+
 /// Bytes of a boost::unordered_flat_set of so many numbers that grew one by one.
 [[nodiscard]] constexpr std::uint64_t index_bytes(std::uint64_t users) noexcept
 {
@@ -116,7 +124,8 @@ template <class Cache>
     const auto need = [&](token_count tokens) {
       return detail::need_at<tiers_type, level>(config.layout, tokens, step);
     };
-    const memory_need all = total_need(config.shape, config.layout, lengths, need);
+    memory_need all = total_need(config.shape, config.layout, lengths, need);
+    if constexpr (level < tiers_type::memories) all.bytes = detail::bytes_at<tiers_type, level>(config, all.frames);
     out.levels[level] = all;
     if constexpr (level < tiers_type::memories) {
       most_users = (std::max)(most_users, all.users);
@@ -140,9 +149,20 @@ template <class Cache, level_index Level>
 {
   using tiers_type = detail::tiers_of<typename Cache::config>;
   static_assert(Level < tiers_type::depth, "the cache has no such level");
-  return users_that_fit(bytes, config.shape, config.layout, lengths, [&](token_count tokens) {
+  const auto need = [&](token_count tokens) {
     return detail::need_at<tiers_type, Level>(config.layout, tokens, step);
-  });
+  };
+  if constexpr (Level < tiers_type::memories) {
+    using recipe = typename tiers_type::template tier<Level>;
+    if constexpr (keeps_codes<recipe>) {
+      auto sizes = std::get<Level>(config.tiers);
+      sizes.bytes = bytes;
+      const token_count page = config.layout.page_tokens;
+      return users_that_fit(code_bytes_of<recipe>(sizes, config.shape, page),
+                            stored_shape<recipe>(sizes, config.shape, page), config.layout, lengths, need);
+    }
+  }
+  return users_that_fit(bytes, config.shape, config.layout, lengths, need);
 }
 
 /// Bytes of a page table of a batch of these users (layout/page_table_view.hpp): an id a page, and three numbers a request.

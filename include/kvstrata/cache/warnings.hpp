@@ -47,6 +47,15 @@ template <class TierConfig>
   else return 0;
 }
 
+/// Bytes of the pages, as they are, of which a memory has room for codes.
+template <class Recipe, class Config>
+[[nodiscard]] std::uint64_t bytes_held(const typename Recipe::config& tier, const Config& c)
+{
+  const token_count tokens = c.layout.page_tokens;
+  const std::uint64_t codes = code_bytes_of<Recipe>(tier, c.shape, tokens);
+  return codes / page_bytes(stored_shape<Recipe>(tier, c.shape, tokens), tokens) * page_bytes(c.shape, tokens);
+}
+
 /// Why a memory does not come from the NUMA node that its configuration names; empty where it does, or none is named.
 template <class TierConfig>
 [[nodiscard]] std::string why_not_its_node([[maybe_unused]] const TierConfig& tier)
@@ -71,7 +80,9 @@ template <class Cache>
   std::uint64_t above = detail::bytes_said(std::get<0>(c.tiers), page);
   std::string_view above_name = tiers_type::names[0];
   each_level<1, tiers_type::memories>([&](auto i) {
-    const std::uint64_t bytes = detail::bytes_said(std::get<i()>(c.tiers), page);
+    using recipe = typename tiers_type::template tier<i()>;
+    std::uint64_t bytes = detail::bytes_said(std::get<i()>(c.tiers), page);
+    if constexpr (keeps_codes<recipe>) bytes = detail::bytes_held<recipe>(std::get<i()>(c.tiers), c);
     const std::string_view name = tiers_type::names[i()];
     if (bytes != 0 && bytes < above) {
       out.push_back(

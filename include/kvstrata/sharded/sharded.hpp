@@ -133,6 +133,12 @@ class sharded
     for (const auto& each : shards_) each->advance_epoch(epoch);  // a misuse shows at the first
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, shape()); }
+  /// As cache's, shard by shard.
+  template <level_index Level, class CodecConfig>
+  void recode(const CodecConfig& told)
+  {
+    for (const auto& each : shards_) each->template recode<Level>(told);
+  }
 
   /// As cache's: the newest that all shards are at. Who stamps requests with it never comes too early.
   [[nodiscard]] epoch_id epoch() const noexcept { return shards_.back()->epoch(); }

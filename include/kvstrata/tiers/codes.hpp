@@ -3,6 +3,7 @@
 
 #include <kvstrata/codec/identity.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/sizes.hpp>
 #include <kvstrata/layout/concepts.hpp>
 
 #include <algorithm>
@@ -54,11 +55,14 @@ template <class Recipe>
     const std::size_t step = std::size_t{2} * page_tokens;
     const std::size_t code = tier_codec_t<Recipe>::coder(piece, sizes.codec).code_bytes();
     // Dense pages lie at multiples of 16, as codes want it.
-    std::size_t width = (code + step - 1) / step;
-    while (width * step % 16 != 0) ++width;
+    const std::size_t width = (code + step - 1) / step;
+    constexpr std::size_t widest = std::size_t{1} << 15U;
+    const std::size_t heads = (width + widest - 1) / widest;
+    std::size_t each = (width + heads - 1) / heads;
+    while (each * heads * step % 16 != 0) ++each;
     return {.layers = shape.layers,
-            .kv_heads = 1,
-            .head_dim = static_cast<std::uint32_t>(width),
+            .kv_heads = static_cast<std::uint32_t>(heads),
+            .head_dim = static_cast<std::uint32_t>(each),
             .element = element_type::int8};
   }
 }
@@ -89,6 +93,25 @@ template <class Recipe>
   const std::size_t raw =
       std::size_t{raw_frames_of<Recipe>(sizes, shape, page_tokens)} * page_bytes(shape, page_tokens);
   return sizes.bytes > raw ? sizes.bytes - raw : 0;
+}
+
+/// The inverse: what a tier's configuration must say for so many frames, raw ones beside them where it keeps codes. Throws
+/// config_error where that cannot be counted.
+template <class Recipe>
+[[nodiscard]] std::uint64_t tier_bytes_for([[maybe_unused]] const typename Recipe::config& sizes, const geometry& shape,
+                                           token_count page_tokens, std::uint64_t frames)
+{
+  if constexpr (!keeps_codes<Recipe>) {
+    return checked_product("bytes of all users", frames, page_bytes(shape, page_tokens));
+  } else {
+    const geometry stored = stored_shape<Recipe>(sizes, shape, page_tokens);
+    const std::uint64_t codes = checked_product("bytes of all users", frames, page_bytes(stored, page_tokens));
+    if (codes == 0) return 0;
+    typename Recipe::config all = sizes;
+    all.bytes = static_cast<std::size_t>(static_cast<double>(codes) / (1 - sizes.raw_share));
+    while (code_bytes_of<Recipe>(all, shape, page_tokens) < codes) all.bytes += page_bytes(stored, page_tokens);
+    return all.bytes;
+  }
 }
 
 }  // namespace kvstrata

@@ -2,7 +2,7 @@
 // stream-ordered all the same, on a stream of their own ("demote"), so that the fences that order all else order them.
 #pragma once
 
-#include <kvstrata/transfer/engines/coded_copies.hpp>
+#include <kvstrata/transfer/codes/coded_copies.hpp>
 #include <kvstrata/transfer/engines/direct_copy.hpp>
 #include <kvstrata/transfer/queue_layers.hpp>
 
@@ -23,7 +23,7 @@ class demotion
   }
 
  private:
-  coded_copies<typename coalesced_copy::on<Device>, Device> copies_;
+  coded_copies<typename coalesced_copy::on<Device>, direct_codes<>, Device> copies_;
 };
 
 /// Where a stack has no two memories below the slab.

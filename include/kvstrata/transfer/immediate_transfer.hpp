@@ -1,7 +1,7 @@
 // Copies and waits: the baseline that everyone must beat. Onload, offload and relocation block the host until the bytes
 // are where they belong.
 //
-//   immediate_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [SplitPolicy]>
+//   immediate_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [Codes], [SplitPolicy]>
 #pragma once
 
 #include <kvstrata/transfer/layerwise_transfer.hpp>

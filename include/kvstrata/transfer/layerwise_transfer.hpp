@@ -1,13 +1,13 @@
 // Layer by layer, on streams for each direction: the model computes layer l while layer l + 1 travels.
 //
-//   layerwise_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [SplitPolicy]>
+//   layerwise_transfer<[Engine], [onload_by<Engine>], [offload_by<Engine>], [Codes], [SplitPolicy]>
 //
 // Asynchronous transfer pipeline after MTServe (arXiv 2604.22881); how bytes travel is the engine's matter, and what
 // orders them are events alone. The host never blocks.
 #pragma once
 
+#include <kvstrata/transfer/codes/coded_copies.hpp>
 #include <kvstrata/transfer/concepts.hpp>
-#include <kvstrata/transfer/engines/coded_copies.hpp>
 #include <kvstrata/transfer/options.hpp>
 #include <kvstrata/transfer/queue_layers.hpp>
 
@@ -21,6 +21,7 @@ struct layerwise_transfer
   using onload_engine = typename transfer_choice<Options...>::onload_engine;
   using offload_engine = typename transfer_choice<Options...>::offload_engine;
   using split = typename transfer_choice<Options...>::split;
+  using codes = typename transfer_choice<Options...>::codes;
   static constexpr bool lands_in_window = kvstrata::lands_in_window<onload_engine>;
 
   static void check_piece(std::size_t bytes) { transfer_choice<Options...>::check_piece(bytes); }
@@ -63,8 +64,8 @@ struct layerwise_transfer
     }
 
    private:
-    coded_copies<typename onload_engine::template on<Device>, Device> onload_;
-    coded_copies<typename offload_engine::template on<Device>, Device> offload_;
+    coded_copies<typename onload_engine::template on<Device>, codes, Device> onload_;
+    coded_copies<typename offload_engine::template on<Device>, codes, Device> offload_;
   };
 };
 

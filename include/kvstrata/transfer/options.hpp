@@ -2,11 +2,14 @@
 //
 //   layerwise_transfer<coalesced_copy, onload_by<staged_copy<>>, split_by_cost>
 //
+// direct_codes and staged_codes (transfer/codes/) say how codes cross the link, where a tier keeps them.
+//
 // A copy engine alone serves both directions; onload_by and offload_by give a direction an engine of its own (copy
 // kernels steal multiprocessors, so one may want them in one direction only).
 #pragma once
 
 #include <kvstrata/core/options.hpp>
+#include <kvstrata/transfer/codes/direct_codes.hpp>
 #include <kvstrata/transfer/engines/direct_copy.hpp>
 #include <kvstrata/transfer/split_policy.hpp>
 
@@ -49,7 +52,7 @@ inline constexpr std::size_t count_of_kind =
 template <class T>
 concept transfer_option =
     option<T> && detail::is_one_of<typename T::option_kind, copy_engine_option, onload_engine_option,
-                                   offload_engine_option, split_policy_option>;
+                                   offload_engine_option, codes_option, split_policy_option>;
 
 /// No two options say the same thing.
 template <class... Options>
@@ -64,6 +67,8 @@ struct transfer_choice
   using onload_engine = typename find_option_t<onload_engine_option, onload_by<engine>, Options...>::type;
   using offload_engine = typename find_option_t<offload_engine_option, offload_by<engine>, Options...>::type;
   using split = find_option_t<split_policy_option, always_fetch, Options...>;
+  using codes =
+      find_option_t<codes_option, direct_codes<>, Options...>;  ///< how pages travel of which a tier keeps a code
   /// Throws config_error when an engine cannot move pages of so many bytes a layer.
   static void check_piece(std::size_t piece_bytes)
   {
