@@ -128,12 +128,12 @@ class naive_cache
     token_count end = agreed_until;
     if (r.first_token < who.first_token) end = 0;
     if (r.volatile_tail != 0) end = std::min(end, lasting);
-    if (told.stranded == 0 && told.inexact == 0 && p.kept.tokens.end < std::min(end, known(r.user)) &&
+    if (told.stranded == 0 && !r.exact && p.kept.tokens.end < std::min(end, known(r.user)) &&
         end > r.first_token) {
       FAIL("nothing from " << p.kept.tokens.end << " on is kept, though all up to " << end << " may be");
     }
     who.first_token = r.first_token;
-    if (told.stranded != 0 || told.inexact != 0) end = std::min(end, p.kept.tokens.end);
+    if (told.stranded != 0 || r.exact) end = std::min(end, p.kept.tokens.end);
     who.vouched.cut(r, end, agreed_until != all || end <= r.first_token, most);
   }
 

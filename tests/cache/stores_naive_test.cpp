@@ -2,6 +2,7 @@
 // not know; and every call of the store failing or lost in turn.
 #include "cache/store_walker.hpp"
 #include "support/effort.hpp"
+#include "support/toy_codec.hpp"
 
 #include <tiers/mapped_file.hpp>
 
@@ -21,6 +22,14 @@ using three_memories = cache<tier_stack<device_slab<moody_device>, pinned_arena<
                                         example::mapped_file<>, memory_store<token_write_through>>,
                              hybrid_layout, layerwise_transfer<>, lru, counters>;
 
+using exact_codes =
+    cache<tier_stack<device_slab<moody_device>, pinned_arena<write_back, toy>, memory_store<write_back>>, paged_layout,
+          layerwise_transfer<>, lru, counters>;
+/// What leaves the arena is not exact in the store, nor what was computed on top of it.
+using lossy_codes =
+    cache<tier_stack<device_slab<moody_device>, pinned_arena<write_back, lossy_toy>, memory_store<write_back>>,
+          paged_layout, layerwise_transfer<>, lru, counters>;
+
 constexpr memory_store_config bad{
     .lanes = 3, .in_flight = 5, .least_seconds = 1e-6, .most_seconds = 1e-3, .lost_in = 9, .unknown_in = 4};
 
@@ -37,6 +46,10 @@ naive_findings walk_once(const memory_store_config& how, const naive_walk& walk,
   if constexpr (requires { config.layout.chunk; }) config.layout.chunk = tiny_chunk;
   std::get<0>(config.tiers) = {.bytes = 24 * tiny_page_bytes, .slack = 0};
   std::get<1>(config.tiers).bytes = 26 * tiny_page_bytes;
+  if constexpr (Cache::config::tiers_type::template tier<1>::codec::name != codec::identity::name) {
+    std::get<1>(config.tiers).bytes = 36 * tiny_page_bytes;
+    std::get<1>(config.tiers).raw_share = 0.45;
+  }
   if constexpr (std::is_same_v<Cache, three_memories>) {
     std::get<1>(config.tiers).bytes = 14 * tiny_page_bytes;
     std::get<2>(config.tiers).bytes = 24 * tiny_page_bytes;
@@ -64,6 +77,8 @@ void walk_many(level_index store_at, std::uint64_t first_seed)
     all.early += one.early;
     all.rewritten += one.rewritten;
     all.moved += one.moved;
+    all.inexact += one.inexact;
+    all.forgotten += one.forgotten;
   };
   for (std::uint64_t seed = first_seed; seed < first_seed + 8 + 4 * effort; ++seed) {
     add(walk_once<Cache>(seed % 3 == 0 ? memory_store_config{.most_seconds = 1e-3} : bad,
@@ -78,6 +93,9 @@ void walk_many(level_index store_at, std::uint64_t first_seed)
   CHECK(all.early != 0);
   CHECK(all.rewritten != 0);
   CHECK(all.moved != 0);
+  constexpr bool lossy = tracks_exactness<typename Cache::config::tiers_type>;
+  CHECK((all.inexact != 0) == lossy);
+  CHECK((all.forgotten != 0) == lossy);
 }
 
 }  // namespace
@@ -90,6 +108,17 @@ TEST_CASE("random operations on a slab, an arena and a store, against the naive 
 TEST_CASE("random operations on a slab, an arena, a file and a store, against the naive cache", "[cache][random]")
 {
   walk_many<three_memories>(3, 1000);
+}
+
+TEST_CASE("random operations on a slab, an arena that keeps codes and a store, against the naive cache",
+          "[cache][random][codec]")
+{
+  walk_many<exact_codes>(2, 2000);
+}
+
+TEST_CASE("random operations on a slab, a lossy arena and a store, against the naive cache", "[cache][random][codec]")
+{
+  walk_many<lossy_codes>(2, 3000);
 }
 
 TEST_CASE("a user who comes back from a store by a record that is older than what the store has", "[cache][random]")

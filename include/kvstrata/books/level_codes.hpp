@@ -84,13 +84,15 @@ class level_codes<Device, Recipe>
   {
     for (page_count i = 0; i < frames.count; ++i) {
       const page_count frame = frames.first + i;
-      if (of_.contains(frame)) continue;
-      if (raw_.free() == 0) settle();
-      of_.reserve(of_.size() + 1);
-      const auto taken = raw_.try_take(1);
-      if (!taken) return i;
-      of_.emplace(frame, kept{taken->run.first, 0});
-      remember(*device_, after, taken->last_use);
+      auto mine = of_.find(frame);
+      if (mine == of_.end()) {
+        if (raw_.free() == 0) settle();
+        of_.reserve(of_.size() + 1);
+        const auto taken = raw_.try_take(1);
+        if (!taken) return i;
+        mine = of_.emplace(frame, kept{taken->run.first, 0, taken->last_use}).first;
+      }
+      remember(*device_, after, mine->second.last_use);
     }
     return frames.count;
   }
@@ -108,6 +110,7 @@ class level_codes<Device, Recipe>
         const auto at = of_.find(page.to_frame);
         if (at == of_.end()) continue;
         at->second.write = writes_;
+        at->second.last_use.clear();
         all.push_back({page.to_frame, page.to, page.whole});
       }
       if (!all.empty()) pending_.push_back({done, writes_, std::move(all)});
@@ -142,7 +145,9 @@ class level_codes<Device, Recipe>
     for (page_count i = 0; i < frames.count && !of_.empty(); ++i) {
       const auto at = of_.find(frames.first + i);
       if (at == of_.end()) continue;
-      raw_.give_back({at->second.raw, 1}, last_use);
+      fence uses = last_use;
+      for (const event point : at->second.last_use) remember(*device_, uses, point);
+      raw_.give_back({at->second.raw, 1}, uses);
       of_.erase(at);
     }
   }
@@ -163,6 +168,7 @@ class level_codes<Device, Recipe>
   {
     page_count raw = 0;
     std::uint64_t write = 0;  ///< the last that was queued
+    fence last_use;           ///< before that, while there is none
   };
   struct written_page
   {
