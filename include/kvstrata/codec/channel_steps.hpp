@@ -85,7 +85,8 @@ struct to_channel_steps
         steps[d] = step_of<From_zero>(element_bits<E>::to_f32(row[d]), zero, steps_a_unit[d]);
       }
       for (std::size_t i = 0; 2 * i < channels; ++i) {
-        out[token * row_bytes + i] = static_cast<std::uint8_t>((steps[2 * i] & 15U) | steps[2 * i + 1] << 4U);
+        out[token * row_bytes + i] =
+            static_cast<std::uint8_t>((steps[2 * i] & 15U) | std::uint32_t{steps[2 * i + 1]} << 4U);
       }
     }
   }
@@ -127,7 +128,7 @@ struct from_channel_steps
       for (std::size_t d = 0; d < channels; ++d) {
         const auto bits = static_cast<std::int32_t>(steps[d]);
         const std::int32_t q = Signed ? (bits ^ 8) - 8 : bits;
-        out[d] = element_bits<E>::from_f32(zero + scale[d] * static_cast<float>(q));
+        out[d] = element_bits<E>::from_f32(within<E>(zero + scale[d] * static_cast<float>(q)));
       }
     }
   }

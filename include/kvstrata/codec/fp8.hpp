@@ -6,10 +6,10 @@
 //   0 to 15          its head (codec/head_units.hpp): "e4m3", its zero 0
 //   then             a byte a value, token by token (codec/e4m3.hpp); then up to 15 bytes of anything
 //
-// The scale is the power of two that brings the unit's largest magnitude into (224, 448]; nothing saturates, and values
-// far below the largest keep their three bits longer than without. Being a power of two it costs no rounding, and
-// attention kernels that read fp8 multiply by a factor a head in any case. config::scaled = false leaves it at 1, for those
-// that do not: values then keep their bits down to 2^-6.
+// The scale is the power of two that brings the unit's largest magnitude into (224, 448], but at least 2^-118; nothing
+// saturates, and values far below the largest keep their three bits longer than without. Being a power of two it costs no
+// rounding, and attention kernels that read fp8 multiply by a factor a head in any case. config::scaled = false leaves it
+// at 1, for those that do not: values then keep their bits down to 2^-6.
 //
 // **Bound**: a decoded value differs from what was encoded by at most 1/16 of its magnitude, or 2^-10 of the scale where
 // that is more; and, below the least normal value of the element, half of its least step.
@@ -54,16 +54,6 @@ struct to_e4m3_work
     }
   }
 };
-
-/// Rounded up to a power of two, the largest elements are beyond themselves.
-template <element_type E>
-[[nodiscard]] constexpr float within(float value) noexcept
-{
-  constexpr auto most = std::bit_cast<std::uint32_t>(element_bits<E>::largest);
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t magnitude = bits & 0x7fff'ffffU;
-  return std::bit_cast<float>((bits & 0x8000'0000U) | (magnitude < most ? magnitude : most));
-}
 
 template <element_type E>
 struct from_e4m3_work

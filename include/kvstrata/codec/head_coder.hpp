@@ -61,6 +61,8 @@ class head_coder
   {
     units_.copy(unit, from, to);
   }
+  /// The unit's bytes in the piece at `raw`, all of that value.
+  void fill(std::uint32_t unit, std::byte* raw, std::byte value) const noexcept { units_.fill(unit, raw, value); }
 
   [[nodiscard]] constexpr const head_units& layout() const noexcept { return units_; }
   [[nodiscard]] constexpr const Arithmetic& arithmetic() const noexcept { return arithmetic_; }

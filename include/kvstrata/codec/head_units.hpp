@@ -85,6 +85,13 @@ struct head_units
     return std::size_t{unit} * code_bytes;
   }
 
+  void fill(std::uint32_t unit, std::byte* to, std::byte value) const noexcept
+  {
+    const std::size_t size = bytes_of(element);
+    for (std::size_t token = 0; token < tokens; ++token) {
+      std::memset(to + (begin(unit) + token * token_stride()) * size, std::to_integer<int>(value), head_dim * size);
+    }
+  }
   void copy(std::uint32_t unit, const std::byte* from, std::byte* to) const noexcept
   {
     const std::size_t size = bytes_of(element);

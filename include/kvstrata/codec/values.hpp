@@ -87,6 +87,16 @@ struct element_bits<element_type::f16>
   }
 };
 
+/// At most the largest element: where a scale was rounded up, its multiples reach farther.
+template <element_type E>
+[[nodiscard]] constexpr float within(float value) noexcept
+{
+  constexpr auto most = std::bit_cast<std::uint32_t>(element_bits<E>::largest);
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t magnitude = bits & 0x7fff'ffffU;
+  return std::bit_cast<float>((bits & 0x8000'0000U) | (magnitude < most ? magnitude : most));
+}
+
 /// What lossy codecs encode.
 [[nodiscard]] constexpr bool has_element_bits(element_type e) noexcept
 {
