@@ -1,0 +1,29 @@
+// The way from host code to the kernels that encode and decode.
+//
+// A program that any compiler translates calls code_kernels<Coder>::launch; a .cu of the same program includes the header
+// that has that coder's bodies and the definition: <kvstrata/codec/kernels/exp4_kernels.cuh> for exp4. Without one the linker
+// says that kvstrata::code_kernels<...>::launch is missing.
+#pragma once
+
+#include <kvstrata/codec/code_pieces.hpp>
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <span>
+
+namespace kvstrata {
+
+template <list_coder Coder>
+struct code_kernels
+{
+  /// Queues one kernel (several for long lists, one after the other) that encodes or decodes all pieces, with at most `blocks`
+  /// blocks. Reads `coder` and `pieces` during the call only; an empty list queues nothing. What became of the units is
+  /// added to `counts`, in memory that the GPU can reach; null: nobody asks. The stream's device must be current. Returns
+  /// what the runtime said of the first launch that failed, after which nothing more is queued.
+  [[nodiscard]] static cudaError_t launch(cudaStream_t stream, code_way way, const Coder& coder,
+                                          std::span<const code_piece> pieces, std::uint32_t blocks,
+                                          code_counts* counts);
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,11 @@
+// exp4's kernels, for host code: see code_kernels.hpp.
+#pragma once
+
+#include <kvstrata/codec/exp4.hpp>
+#include <kvstrata/codec/kernels/code_kernels.hpp>
+
+namespace kvstrata {
+
+extern template struct code_kernels<codec::exp4_coder>;
+
+}  // namespace kvstrata
