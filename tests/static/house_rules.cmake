@@ -1,21 +1,22 @@
 # Reads the tree at ROOT and fails, naming each fault, when a room includes what it must not, when a header is too long,
 # has no guard or pulls in CUDA, or when two places disagree about the version.
 #
-#   core <- {device, observe, layout, replacement} <- tiers <- transfer <- books <- plan <- move <- cache
+#   core <- codec <- {device, observe, layout, replacement} <- tiers <- transfer <- books <- plan <- move <- cache
 #        <- {ahead, sharded} <- simulate
 cmake_minimum_required(VERSION 3.25)
 
 set(rooms_0 core)
-set(rooms_1 device observe layout replacement)
-set(rooms_2 tiers)
-set(rooms_3 transfer)
-set(rooms_4 books)
-set(rooms_5 plan)
-set(rooms_6 move)
-set(rooms_7 cache)
-set(rooms_8 ahead sharded)
-set(rooms_9 simulate)
-foreach(level RANGE 9)
+set(rooms_1 codec)
+set(rooms_2 device observe layout replacement)
+set(rooms_3 tiers)
+set(rooms_4 transfer)
+set(rooms_5 books)
+set(rooms_6 plan)
+set(rooms_7 move)
+set(rooms_8 cache)
+set(rooms_9 ahead sharded)
+set(rooms_10 simulate)
+foreach(level RANGE 10)
   foreach(room IN LISTS rooms_${level})
     set(level_of_${room} ${level})
   endforeach()
@@ -24,8 +25,8 @@ endforeach()
 # The headers that stand in no room belong to one, or are above all.
 set(room_of_version.hpp core)
 set(room_of_cache.hpp cache)
-set(level_of_kvstrata.hpp 10)
-set(level_of_cuda.cuh 10)
+set(level_of_kvstrata.hpp 11)
+set(level_of_cuda.cuh 11)
 
 # The headers that need the CUDA toolkit's.
 set(cuda_home "^device/cuda(/|_device\\.hpp$)")

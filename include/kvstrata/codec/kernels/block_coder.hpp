@@ -1,7 +1,7 @@
 // Encodes and decodes by the threads of blocks: what the bodies of such kernels are, and how they reach memory.
 //
 // A block takes one unit after the other. Its threads do one phase of the unit's work, wait for each other, do the next. On a
-// GPU that is code_kernels (code_kernels.cuh); on the CPU a loop over the threads for each phase, in any order.
+// GPU that is code_kernels (device/cuda/codes/code_kernels.cuh); on the CPU a loop over the threads for each phase, in any order.
 //
 // For a page coder K there is block_encoder<K, Machine> and block_decoder<K, Machine>. Such a body B has
 //
@@ -33,6 +33,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 namespace kvstrata {
 
@@ -66,6 +68,15 @@ struct host_block : host_memory
   static void add(std::uint32_t& word, std::uint32_t n) noexcept { word += n; }
   static void set_bits(std::uint32_t& word, std::uint32_t bits) noexcept { word |= bits; }
 };
+
+/// Calls visit(0), ..., visit(N - 1) with constants: no loop, so that what they index stays in registers.
+template <std::uint32_t N, class Visit>
+constexpr void unrolled(Visit&& visit)
+{
+  [&]<std::uint32_t... I>(std::integer_sequence<std::uint32_t, I...>) {
+    (visit(std::integral_constant<std::uint32_t, I>()), ...);
+  }(std::make_integer_sequence<std::uint32_t, N>());
+}
 
 using quad = std::array<std::uint32_t, 4>;  ///< a word of 16 bytes
 

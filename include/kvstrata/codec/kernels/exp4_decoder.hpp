@@ -56,11 +56,11 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
       my.first = load_quad<Machine>(code + how.plane_at(1, thread));
       my.second = load_quad<Machine>(code + how.plane_at(2, thread));
       std::uint32_t escapes = 0;
-      for (std::uint32_t i = 0; i < 4; ++i) {
+      unrolled<4>([&](auto i) {
         std::uint32_t any = my.codes[i] | my.codes[i] >> 2;
         any = ~(any | any >> 1) & 0x11111111;  // of every half byte, whether it is 0
         escapes += any * 0x11111111 >> 28;
-      }
+      });
       if (escapes != 0) Machine::add(all.escapes, escapes);
     }
     bool fault = false;
@@ -111,14 +111,14 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     if (thread >= how.groups()) return;
     // Of the code itself: the table that serves now may be another.
     quad table = {};
-    for (std::uint32_t i = 0; i < 2; ++i) {
+    unrolled<2>([&](auto i) {
       const std::uint64_t half = base::load_head(code + unit::table_at + 8 * i);
       table[2 * i] = static_cast<std::uint32_t>(half);
       table[2 * i + 1] = static_cast<std::uint32_t>(half >> 32);
-    }
-    for (std::uint32_t word = 0; word < 4; ++word) {
+    });
+    unrolled<4>([&](auto word) {
       quad top = {};
-      for (std::uint32_t i = 0; i < 2; ++i) {
+      unrolled<2>([&](auto i) {
         const std::uint32_t at = word % 2 * 2 + i;
         const std::uint32_t exponents = look_up(table, word < 2 ? my.codes[at] : my.codes[at] >> 4);
         const std::uint32_t rest = word < 2 ? my.first[at] : my.second[at];
@@ -126,9 +126,9 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
         const std::uint32_t low = (rest & 0x7F7F7F7F) | (exponents << 7 & 0x80808080);
         top[2 * i] = Machine::permute(low, high, 0x5140);
         top[2 * i + 1] = Machine::permute(low, high, 0x7362);
-      }
+      });
       base::store_top(how, raw, thread, word, top, code);
-    }
+    });
   }
 
   /// Four exponents, of the lower halves of four bytes.

@@ -62,28 +62,29 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     if (!task.piece.whole || thread >= how.groups()) return;
     const std::byte* const raw = task.piece.raw + task.coder.raw_at(task.unit);
     std::uint32_t codes[8], zeros[8], any = 0;
-    for (std::uint32_t word = 0; word < 4; ++word) {
+    unrolled<4>([&](auto word) {
       const quad top = base::load_top(how, raw, thread, word, task.coder.table().exponents[1]);
-      for (std::uint32_t i = 0; i < 2; ++i) {
+      unrolled<2>([&](auto i) {
         const std::uint32_t low = Machine::permute(top[2 * i], top[2 * i + 1], 0x6420);
         const std::uint32_t high = Machine::permute(top[2 * i], top[2 * i + 1], 0x7531);
         (word < 2 ? my.first : my.second)[word % 2 * 2 + i] = (high & 0x80808080) | (low & 0x7F7F7F7F);
         const std::uint32_t exponents = (high << 1 & 0xFEFEFEFE) | (low >> 7 & 0x01010101);
-        const std::uint32_t code = all.codes[exponents & 0xFF] | all.codes[exponents >> 8 & 0xFF] << 8 |
-                                   all.codes[exponents >> 16 & 0xFF] << 16 |
-                                   std::uint32_t{all.codes[exponents >> 24]} << 24;
+        const auto code_of = [&](std::uint32_t shift) {
+          return std::uint32_t{all.codes[exponents >> shift & 0xFF]} << shift;
+        };
+        const std::uint32_t code = code_of(0) | code_of(8) | code_of(16) | code_of(24);
         codes[word * 2 + i] = code;
         zeros[word * 2 + i] = (0x10101010 - code) >> 4 & 0x01010101;  // of a code 0 the subtraction leaves bit 4
         any |= zeros[word * 2 + i];
-      }
-    }
-    for (std::uint32_t i = 0; i < 4; ++i) my.codes[i] = codes[i] | codes[i + 4] << 4;
+      });
+    });
+    unrolled<4>([&](auto i) { my.codes[i] = codes[i] | codes[i + 4] << 4; });
     if (any == 0) return;
     std::uint32_t escapes = 0;
-    for (std::uint32_t i = 0; i < 8; ++i) {
+    unrolled<8>([&](auto i) {
       my.escaped |= (zeros[i] * 0x01020408 >> 24) << 4 * i;
       escapes += zeros[i] * 0x01010101 >> 24;
-    }
+    });
     all.escapes[thread] = static_cast<std::uint8_t>(escapes);
     Machine::add(all.of_warp[thread / 32], escapes);
     Machine::set_bits(all.who[thread / 32], 1U << thread % 32);
@@ -149,7 +150,7 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     for (std::uint32_t i = 0; i < 32; ++i) {
       if ((my.escaped >> i & 1) == 0) continue;
       const std::uint32_t place = thread * 32 + i;
-      const std::uint32_t top = std::bit_cast<std::uint16_t>(Machine::template load<2>(raw + how.top_at(place)));
+      const std::uint32_t top = base::load_half(raw + how.top_at(place));
       base::store_half(code + unit::places_at + 2 * before, place);
       base::store_byte(code + how.exponents_at() + before, top >> 7 & 0xFF);
       ++before;

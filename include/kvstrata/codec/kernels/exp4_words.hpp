@@ -58,9 +58,13 @@ struct exp4_words
                Machine::permute(low[3], top[3], 0x5410), Machine::permute(low[3], top[3], 0x7632)});
   }
 
+  static constexpr std::uint32_t load_half(const std::byte* at)
+  {
+    return std::bit_cast<std::uint16_t>(Machine::template load<2>(at));
+  }
   static constexpr std::uint32_t load_place(const std::byte* code, std::uint32_t i)
   {
-    return std::bit_cast<std::uint16_t>(Machine::template load<2>(code + unit::places_at + 2 * i));
+    return load_half(code + unit::places_at + 2 * i);
   }
   static constexpr std::uint32_t load_byte(const std::byte* at)
   {
@@ -96,11 +100,12 @@ struct exp4_words
   {
     const std::uint32_t at = how.word_at(group, word);
     if (at + 16 <= how.raw_bytes()) return load_quad<Machine>(raw + at);
-    quad out = {fill, fill, fill, fill};
-    for (std::uint32_t i = 0; at + 2 * i < how.raw_bytes(); ++i) {
-      const std::uint32_t half = std::bit_cast<std::uint16_t>(Machine::template load<2>(raw + at + 2 * i));
-      out[i / 2] = i % 2 == 0 ? (out[i / 2] & 0xFFFF0000) | half : (out[i / 2] & 0xFFFF) | half << 16;
-    }
+    quad out = {};
+    unrolled<8>([&](auto i) {
+      const bool is_there = at + 2 * i < how.raw_bytes();
+      const std::uint32_t half = is_there ? load_half(raw + at + 2 * i) : fill >> i % 2 * 16 & 0xFFFF;
+      out[i / 2] |= half << i % 2 * 16;
+    });
     return out;
   }
   static constexpr void store_raw(const unit& how, std::byte* raw, std::uint32_t group, std::uint32_t word,
@@ -111,9 +116,9 @@ struct exp4_words
       store_quad<Machine>(raw + at, value);
       return;
     }
-    for (std::uint32_t i = 0; at + 2 * i < how.raw_bytes(); ++i) {
-      store_half(raw + at + 2 * i, i % 2 == 0 ? value[i / 2] & 0xFFFF : value[i / 2] >> 16);
-    }
+    unrolled<8>([&](auto i) {
+      if (at + 2 * i < how.raw_bytes()) store_half(raw + at + 2 * i, value[i / 2] >> i % 2 * 16 & 0xFFFF);
+    });
   }
 };
 

@@ -1,13 +1,13 @@
 // exp4's kernels (exp4_kernels.hpp). nvcc only.
 #pragma once
 
-#include <kvstrata/codec/kernels/code_kernels.cuh>
 #include <kvstrata/codec/kernels/exp4_decoder.hpp>
 #include <kvstrata/codec/kernels/exp4_encoder.hpp>
-#include <kvstrata/codec/kernels/exp4_kernels.hpp>
+#include <kvstrata/device/cuda/codes/code_kernels.cuh>
+#include <kvstrata/device/cuda/codes/exp4_kernels.hpp>
 
-namespace kvstrata {
+namespace kvstrata::cuda {
 
 template struct code_kernels<codec::exp4_coder>;  // weak, in every file that includes this
 
-}  // namespace kvstrata
+}  // namespace kvstrata::cuda

@@ -1,8 +1,8 @@
 // The way from host code to the kernels that encode and decode.
 //
 // A program that any compiler translates calls code_kernels<Coder>::launch; a .cu of the same program includes the header
-// that has that coder's bodies and the definition: <kvstrata/codec/kernels/exp4_kernels.cuh> for exp4. Without one the linker
-// says that kvstrata::code_kernels<...>::launch is missing.
+// that has that coder's bodies and the definition: <kvstrata/device/cuda/codes/exp4_kernels.cuh> for exp4. Without one the linker
+// says that kvstrata::cuda::code_kernels<...>::launch is missing.
 #pragma once
 
 #include <kvstrata/codec/code_pieces.hpp>
@@ -12,7 +12,16 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::cuda {
+
+/// Blocks of 256 threads that such a kernel without a budget has on every multiprocessor: each has a unit on its way.
+inline constexpr std::uint32_t code_blocks_beside_each_other = 4;
+
+/// Blocks at most when it may take `sms` (0: all) of a GPU's multiprocessors: they never are on more.
+[[nodiscard]] constexpr std::uint32_t code_blocks(std::uint32_t sms, std::uint32_t multiprocessors) noexcept
+{
+  return sms == 0 || sms >= multiprocessors ? multiprocessors * code_blocks_beside_each_other : sms;
+}
 
 template <list_coder Coder>
 struct code_kernels
@@ -26,4 +35,4 @@ struct code_kernels
                                           code_counts* counts);
 };
 
-}  // namespace kvstrata
+}  // namespace kvstrata::cuda

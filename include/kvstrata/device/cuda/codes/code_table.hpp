@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::cuda {
 
 template <std::uint32_t Capacity>
 struct code_table
@@ -64,4 +64,4 @@ constexpr void each_unit_of_block(const Table& table, std::uint32_t block, std::
   for (std::uint32_t unit = begin; unit < end; ++unit) visit(unit % units, table.pieces[unit / units]);
 }
 
-}  // namespace kvstrata
+}  // namespace kvstrata::cuda

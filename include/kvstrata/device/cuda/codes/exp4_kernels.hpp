@@ -2,10 +2,10 @@
 #pragma once
 
 #include <kvstrata/codec/exp4.hpp>
-#include <kvstrata/codec/kernels/code_kernels.hpp>
+#include <kvstrata/device/cuda/codes/code_kernels.hpp>
 
-namespace kvstrata {
+namespace kvstrata::cuda {
 
 extern template struct code_kernels<codec::exp4_coder>;
 
-}  // namespace kvstrata
+}  // namespace kvstrata::cuda

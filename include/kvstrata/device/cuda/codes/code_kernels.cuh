@@ -1,13 +1,13 @@
-// The kernels that encode and decode, of any coder that has bodies (block_coder.hpp), and their launch for host code
+// The kernels that encode and decode, of any coder that has bodies (codec/kernels/block_coder.hpp), and their launch for host code
 // (code_kernels.hpp). A coder's own .cuh includes its bodies and this, and instantiates code_kernels: exp4_kernels.cuh.
 // nvcc only.
 #pragma once
 
 #include <kvstrata/codec/kernels/block_coder.hpp>
-#include <kvstrata/codec/kernels/code_kernels.hpp>
-#include <kvstrata/codec/kernels/code_table.hpp>
 #include <kvstrata/core/architectures.cuh>
 #include <kvstrata/core/streaming_memory.cuh>
+#include <kvstrata/device/cuda/codes/code_kernels.hpp>
+#include <kvstrata/device/cuda/codes/code_table.hpp>
 
 #include <cuda_runtime.h>
 
@@ -16,10 +16,10 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::cuda {
 
 /// A thread of a block on a GPU.
-struct cuda_block : streaming_memory
+struct block_machine : streaming_memory
 {
   [[nodiscard]] static __device__ std::uint32_t permute(std::uint32_t low, std::uint32_t high, std::uint32_t selectors)
   {
@@ -42,7 +42,7 @@ __device__ void do_phases(const Task& task, typename Body::shared& all, std::int
 }
 
 template <class Body, class Coder, class Table, class Architectures = architectures>
-__global__ void __launch_bounds__(Body::threads)
+__global__ void __launch_bounds__(Body::threads, code_blocks_beside_each_other)
     code_kernel(const __grid_constant__ Coder coder, const __grid_constant__ Table table, code_counts* counts)
 {
   __shared__ typename Body::shared all;
@@ -69,10 +69,10 @@ cudaError_t code_kernels<Coder>::launch(cudaStream_t stream, code_way way, const
       return cudaLaunchKernel(code_kernel<Body, Coder, std::remove_reference_t<decltype(table)>>,
                               dim3(table.units < most ? table.units : most), dim3(Body::threads), arguments, 0, stream);
     };
-    first = way == code_way::encode ? queue(std::type_identity<block_encoder<Coder, cuda_block>>())
-                                    : queue(std::type_identity<block_decoder<Coder, cuda_block>>());
+    first = way == code_way::encode ? queue(std::type_identity<block_encoder<Coder, block_machine>>())
+                                    : queue(std::type_identity<block_decoder<Coder, block_machine>>());
   });
   return first;
 }
 
-}  // namespace kvstrata
+}  // namespace kvstrata::cuda
