@@ -23,29 +23,19 @@ namespace kvstrata_test {
 class piece_bytes
 {
  public:
-  explicit piece_bytes(std::size_t bytes) : quads_((bytes + 15) / 16), bytes_(bytes) {}
+  explicit piece_bytes(std::size_t bytes) : bytes_(bytes) {}
 
-  [[nodiscard]] std::byte* data() noexcept { return quads_.empty() ? nullptr : quads_.data()->bytes; }
-  [[nodiscard]] const std::byte* data() const noexcept { return quads_.empty() ? nullptr : quads_.data()->bytes; }
-  [[nodiscard]] std::size_t size() const noexcept { return bytes_; }
-  [[nodiscard]] std::span<std::byte> span() noexcept { return {data(), bytes_}; }
-  [[nodiscard]] std::span<const std::byte> span() const noexcept { return {data(), bytes_}; }
-  [[nodiscard]] bool operator==(const piece_bytes& other) const noexcept
-  {
-    return bytes_ == other.bytes_ && (bytes_ == 0 || std::memcmp(data(), other.data(), bytes_) == 0);
-  }
-  void fill(int value)
-  {
-    if (bytes_ != 0) std::memset(data(), value, bytes_);
-  }
+  [[nodiscard]] std::byte* data() noexcept { return bytes_.data(); }
+  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  [[nodiscard]] std::span<std::byte> span() noexcept { return bytes_; }
+  [[nodiscard]] std::span<const std::byte> span() const noexcept { return bytes_; }
+  [[nodiscard]] bool operator==(const piece_bytes&) const = default;
+  void fill(int value) { std::fill(bytes_.begin(), bytes_.end(), static_cast<std::byte>(value)); }
 
  private:
-  struct alignas(16) quad
-  {
-    std::byte bytes[16];
-  };
-  std::vector<quad> quads_;
-  std::size_t bytes_;
+  static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= 16);
+  std::vector<std::byte> bytes_;
 };
 
 /// Value i of a piece, by plain arithmetic of double: an oracle of the element formats.
