@@ -6,13 +6,14 @@
 //   speed    beside memcpy of the raw bytes, pair by pair
 //   errors   of K, V and the attention's output by layer, and of what is recommended
 //
-// codec_bench [--quick]   --quick: fewer rounds. At the end one line a target: TARGET name value wanted met|short.
+// codec_bench [--quick]   --quick: fewer rounds and users. At the end one line a target: TARGET name value wanted met|short.
 #include "support/codec/errors.hpp"
 #include "support/codec/page_set.hpp"
 #include "support/codec/ratios.hpp"
 #include "support/codec/speeds.hpp"
 #include "support/target.hpp"
 
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -23,7 +24,7 @@ namespace {
 
 using namespace codec_bench;
 
-void run(int rounds)
+void run(int rounds, std::size_t users)
 {
   std::vector<bench::target> targets;
   const std::optional<page_set> trained = trained_pages();
@@ -55,7 +56,7 @@ void run(int rounds)
                        bench::better::more, 1.45});
   }
   print_speeds(main, rounds, targets);
-  print_errors(targets);
+  print_errors(users, targets);
   for (const bench::target& t : targets) print(t);
 }
 
@@ -63,16 +64,16 @@ void run(int rounds)
 
 int main(int count, char** arguments)
 {
-  int rounds = 9;
+  bool quick = false;
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(arguments[i], "--quick") != 0) {
       std::fprintf(stderr, "codec_bench knows --quick, not '%s'.\n", arguments[i]);
       return 2;
     }
-    rounds = 3;
+    quick = true;
   }
   try {
-    run(rounds);
+    quick ? run(3, 80) : run(9, 400);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "codec_bench: %s\n", e.what());
     return 1;

@@ -1,7 +1,7 @@
 // Pieces of K and V that tests of codecs encode: drawn, and of a trained model where its pages lie beside the checkout.
 #pragma once
 
-#include "support/data.hpp"
+#include "codec/kv_values.hpp"
 
 #include <kvstrata/codec/piece.hpp>
 #include <kvstrata/codec/values.hpp>
@@ -11,8 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
-#include <optional>
 #include <random>
 #include <span>
 #include <vector>
@@ -99,14 +97,10 @@ inline constexpr kvstrata::piece_shape trained_shape{32, 4, 64, kvstrata::elemen
 [[nodiscard]] inline std::vector<piece_bytes> trained_pieces()
 {
   std::vector<piece_bytes> pieces;
-  const auto file = find_data("trained_hstu/pages_b.bin");
-  if (!file) return pieces;
-  std::ifstream in(*file, std::ios::binary);
-  for (int i = 0; i < 32; ++i) {
-    piece_bytes& piece = pieces.emplace_back(trained_shape.bytes());
-    in.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(piece.size()));
+  const auto pages = trained_pages();
+  for (std::size_t at = 0; pages && at < pages->size(); at += trained_shape.bytes()) {
+    std::copy_n(pages->data() + at, trained_shape.bytes(), pieces.emplace_back(trained_shape.bytes()).data());
   }
-  if (!in) pieces.clear();
   return pieces;
 }
 

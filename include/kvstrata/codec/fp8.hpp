@@ -4,7 +4,7 @@
 //   bytes of a unit  what
 //   ---------------- -----------------------------------------------------------------------------------------------
 //   0 to 15          its head (codec/head_units.hpp): "e4m3", its zero 0
-//   then             a byte a value, token by token (codec/e4m3.hpp); then up to 15 bytes of anything
+//   then             a byte a value, token by token (codec/e4m3.hpp)
 //
 // The scale is the power of two that brings the unit's largest magnitude into (224, 448], but at least 2^-118; nothing
 // saturates, and values far below the largest keep their three bits longer than without. Being a power of two it costs no

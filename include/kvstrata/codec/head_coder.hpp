@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace kvstrata::codec {
 
@@ -81,6 +82,7 @@ class head_coder
     const unit_kind kind =
         arithmetic_.template encode<E>(units_, reinterpret_cast<const bits*>(raw) + units_.begin(unit), to);
     if (kind != unit_kind::coded) unit_head{}.write(to);
+    else std::memset(to + units_.used_bytes, 0, units_.code_bytes - units_.used_bytes);
     return kind;
   }
 

@@ -1,7 +1,7 @@
 // K, or V, of one head of a page as a unit: what int8, fp8 and int4 encode at a time, each with scales of its own.
 //
-// A unit's code is a head of 16 bytes, then what its codec says. All units' codes are as long, and lie one after the
-// other: K of all heads, then V.
+// A unit's code is a head of 16 bytes, then what its codec says, then zeros up to a multiple of 16. All units' codes are as
+// long, and lie one after the other: K of all heads, then V.
 //
 //   bytes      what
 //   ---------- -------------------------------------------------------
@@ -68,6 +68,7 @@ struct head_units
   std::uint32_t tokens = 0;
   std::uint32_t kv_heads = 0;
   std::uint32_t head_dim = 0;
+  std::uint32_t used_bytes = 0;  ///< of a unit's code; zeros follow
   std::uint32_t code_bytes = 0;  ///< of a unit, a multiple of 16
   element_type element = element_type::bf16;
 
@@ -114,8 +115,13 @@ struct head_units
   if (piece.bytes() > most) {
     throw config_error("bytes of a piece", piece.bytes(), std::string(codec) + " encodes at most 2^30 at a time");
   }
-  const std::size_t bytes = (unit_head_bytes + behind_head + 15) / 16 * 16;
-  return {piece.tokens, piece.kv_heads, piece.head_dim, static_cast<std::uint32_t>(bytes), piece.element};
+  const std::size_t used = unit_head_bytes + behind_head;
+  return {piece.tokens,
+          piece.kv_heads,
+          piece.head_dim,
+          static_cast<std::uint32_t>(used),
+          static_cast<std::uint32_t>((used + 15) / 16 * 16),
+          piece.element};
 }
 
 }  // namespace kvstrata::codec

@@ -6,7 +6,7 @@
 //   0 to 15          its head (codec/head_units.hpp): "i4s " symmetric, "i4z " from the minimum; the scale: the largest
 //                    of the channels'
 //   then             a scale a channel, bf16
-//   then             a token after the other, two channels a byte, the even one in the lower half; up to 15 bytes of anything
+//   then             a token after the other, two channels a byte, the even one in the lower half
 //
 // Symmetric: a value is scale * q with q from -7 to 7. From the minimum of an activation: minimum + scale * q with q from 0
 // to 15. A channel's scale is its largest magnitude / 7, or (its largest value - minimum) / 15, rounded up to a bf16.

@@ -4,7 +4,7 @@
 //   bytes of a unit  what
 //   ---------------- ---------------------------------------------------------------------------------------------------
 //   0 to 15          its head (codec/head_units.hpp): "i8s " symmetric, its zero 0; "i8z " from the minimum, its zero that
-//   then             a byte a value, token by token; then up to 15 bytes of anything
+//   then             a byte a value, token by token
 //
 // Symmetric: a value is scale * q with q from -127 to 127, and the scale is the largest magnitude / 127. From the minimum
 // of an activation: a value is minimum + scale * q with q from 0 to 255, and the scale is (largest value - minimum) / 255.
