@@ -128,7 +128,7 @@ struct from_channel_steps
       for (std::size_t d = 0; d < channels; ++d) {
         const auto bits = static_cast<std::int32_t>(steps[d]);
         const std::int32_t q = Signed ? (bits ^ 8) - 8 : bits;
-        out[d] = element_bits<E>::from_f32(within<E>(zero + scale[d] * static_cast<float>(q)));
+        out[d] = element_bits<E>::from_f32(within<E>(at_step(q, zero, scale[d])));
       }
     }
   }

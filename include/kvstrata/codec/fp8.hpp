@@ -114,6 +114,22 @@ struct fp8_arithmetic
     return std::bit_cast<float>((exponent > 17 ? exponent - 8 : 9) << 23U);
   }
 
+  // ---- a value at a time, for kernels: the same ----
+  static constexpr bool any_byte = false;
+
+  [[nodiscard]] static constexpr bool is_code(std::uint8_t byte) noexcept { return (byte & 0x7fU) != 0x7fU; }
+  [[nodiscard]] static constexpr float zero() noexcept { return 0; }
+  template <element_type E, class>
+  [[nodiscard]] constexpr std::uint8_t to_byte(typename element_bits<E>::bits value, float factor) const noexcept
+  {
+    return to_e4m3(element_bits<E>::to_f32(value) * factor);
+  }
+  template <element_type E, class>
+  [[nodiscard]] constexpr auto from_byte(std::uint8_t code, const unit_head& head) const noexcept
+  {
+    return element_bits<E>::from_f32(within<E>(from_e4m3(code) * head.scale));
+  }
+
   template <element_type E>
   [[nodiscard]] unit_kind encode(const head_units& units, const typename element_bits<E>::bits* from,
                                  std::byte* code) const noexcept

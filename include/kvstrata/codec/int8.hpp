@@ -64,6 +64,24 @@ struct int8_arithmetic
     return scale > least_scale ? scale : least_scale;
   }
 
+  // ---- a value at a time, for kernels: the same ----
+  static constexpr bool any_byte = true;  ///< there is no byte that is no code
+
+  [[nodiscard]] constexpr float zero() const noexcept { return minimum; }
+  template <element_type E, class Product>
+  [[nodiscard]] constexpr std::uint8_t to_byte(typename element_bits<E>::bits value, float steps_a_unit) const noexcept
+  {
+    const float f = element_bits<E>::to_f32(value);
+    return from_minimum ? step_of<true, Product>(f, minimum, steps_a_unit)
+                        : step_of<false, Product>(f, 0, steps_a_unit);
+  }
+  template <element_type E, class Product>
+  [[nodiscard]] constexpr auto from_byte(std::uint8_t code, const unit_head& head) const noexcept
+  {
+    const std::int32_t step = from_minimum ? std::int32_t{code} : std::int32_t{static_cast<std::int8_t>(code)};
+    return element_bits<E>::from_f32(at_step<Product>(step, head.zero, head.scale));
+  }
+
   template <element_type E>
   [[nodiscard]] unit_kind encode(const head_units& units, const typename element_bits<E>::bits* from,
                                  std::byte* code) const noexcept

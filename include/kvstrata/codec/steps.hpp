@@ -17,15 +17,27 @@ namespace kvstrata::codec {
   return static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(value + 0x1.8p23F));
 }
 
+/// A product that is rounded before anything is added to it. (A GPU's compiler has to be asked for that.)
+struct plain_product
+{
+  [[nodiscard]] static constexpr float of(float a, float b) noexcept { return a * b; }
+};
+
 /// In steps from `zero` on. From_zero: what lies below becomes it. A scale that was made of the largest value has none
 /// beyond the last step. (Compared as integers: as floats it would be no vector code.)
-template <bool From_zero>
+template <bool From_zero, class Product = plain_product>
 [[nodiscard]] constexpr std::uint8_t step_of(float value, float zero, float steps_a_unit) noexcept
 {
-  const float steps = (value - zero) * steps_a_unit;
+  const float steps = Product::of(value - zero, steps_a_unit);
   if constexpr (!From_zero) return nearest_byte(steps);
   const auto bits = std::bit_cast<std::int32_t>(steps);
   return nearest_byte(std::bit_cast<float>(bits < 0 ? 0 : bits));
+}
+
+template <class Product = plain_product>
+[[nodiscard]] constexpr float at_step(std::int32_t step, float zero, float scale) noexcept
+{
+  return zero + Product::of(scale, static_cast<float>(step));
 }
 
 namespace detail {
@@ -72,7 +84,7 @@ struct from_steps
       const Step* const row = from + token * dim;
       auto* const out = to + token * units.token_stride();
       for (std::size_t d = 0; d < dim; ++d) {
-        out[d] = element_bits<E>::from_f32(least + unit * static_cast<float>(static_cast<std::int32_t>(row[d])));
+        out[d] = element_bits<E>::from_f32(at_step(row[d], least, unit));
       }
     }
   }

@@ -27,6 +27,13 @@ struct survey
     const auto s = static_cast<signed_bits>(b);
     return static_cast<signed_bits>(s < 0 ? s ^ static_cast<signed_bits>(traits::magnitude) : s);
   }
+  constexpr void add(bits b) noexcept
+  {
+    const auto m = static_cast<bits>(b & traits::magnitude);
+    magnitude = m > magnitude ? m : magnitude;
+    const signed_bits o = ordered(b);
+    largest = o > largest ? o : largest;
+  }
   [[nodiscard]] constexpr bool is_finite() const noexcept { return magnitude < traits::infinity; }
   [[nodiscard]] constexpr float largest_magnitude() const noexcept { return traits::to_f32(magnitude); }
   [[nodiscard]] constexpr float largest_value() const noexcept
@@ -46,18 +53,12 @@ struct survey_work
 
   [[gnu::always_inline]] void run() noexcept
   {
-    auto magnitude = found.magnitude;
-    auto largest = found.largest;
+    survey<E> seen = found;  // not behind a pointer: it stays in registers
     for (std::size_t token = 0; token < units.tokens; ++token) {
       const auto* const row = from + token * units.token_stride();
-      for (std::size_t d = 0; d < units.head_dim; ++d) {
-        const auto m = static_cast<typename element_bits<E>::bits>(row[d] & element_bits<E>::magnitude);
-        magnitude = m > magnitude ? m : magnitude;
-        const auto o = survey<E>::ordered(row[d]);
-        largest = o > largest ? o : largest;
-      }
+      for (std::size_t d = 0; d < units.head_dim; ++d) seen.add(row[d]);
     }
-    found = {magnitude, largest};
+    found = seen;
   }
 };
 
