@@ -68,6 +68,11 @@ struct exp4_unit
   }
   [[nodiscard]] constexpr std::uint32_t code_bytes() const noexcept { return head_bytes() + planes() * plane_bytes(); }
 
+  /// Whether a group has 32 values: all have but the last.
+  [[nodiscard]] constexpr bool is_whole(std::uint32_t group) const noexcept
+  {
+    return (group + 1) * group_values <= values;
+  }
   /// Where a word of a group lies in the raw bytes.
   [[nodiscard]] constexpr std::uint32_t word_at(std::uint32_t group, std::uint32_t word) const noexcept
   {
