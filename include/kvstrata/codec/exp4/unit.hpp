@@ -98,6 +98,12 @@ struct exp4_unit
     return plane_at(is_high(place) ? 2 : 1, place / group_values) + place % 16;
   }
 
+  /// Where the lower 16 bits of an f32 lie.
+  [[nodiscard]] constexpr std::uint32_t low_at(std::uint32_t place) const noexcept
+  {
+    return plane_at(3 + place % group_values / 8, place / group_values) + place % 8 * 2;
+  }
+
   // The first eight bytes of a head.
   [[nodiscard]] constexpr std::uint64_t head_of_raw() const noexcept { return head('r', 0); }
   [[nodiscard]] constexpr std::uint64_t head_of_coded(std::uint32_t escapes) const noexcept

@@ -155,7 +155,7 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
       const std::uint32_t place = base::load_place(code, i);
       const std::uint32_t exponent = base::load_byte(code + how.exponents_at() + i);
       const std::uint32_t rest = base::load_byte(code + how.rest_at(place));
-      base::store_half(raw + how.top_at(place), (rest & 0x80) << 8 | exponent << 7 | (rest & 0x7F));
+      base::store_half(raw + how.top_at(place), base::with_exponent(rest, exponent));
     }
   }
 };

@@ -51,8 +51,7 @@ struct exp4_words
     }
     for (std::uint32_t i = 0; i < unit::group_values; ++i) {
       const std::uint32_t place = group * unit::group_values + i;
-      store_half(code + how.plane_at(3 + i / 8, group) + i % 8 * 2,
-                 place < how.values ? load_half(raw + how.top_at(place) - 2) : 0);
+      store_half(code + how.low_at(place), place < how.values ? load_half(raw + how.top_at(place) - 2) : 0);
     }
   }
 
@@ -62,17 +61,13 @@ struct exp4_words
                                    TopOf&& top_of)
   {
     if (!how.is_whole(group)) {
-      unrolled<4>([&](auto word) {
-        const quad top = top_of(word);
-        unrolled<8>([&](auto i) {
-          const std::uint32_t place = group * unit::group_values + word * 8 + i;
-          if (place >= how.values) return;
-          store_half(raw + how.top_at(place), top[i / 2] >> i % 2 * 16 & 0xFFFF);
-          if (how.width == 4) {
-            store_half(raw + how.top_at(place) - 2, load_half(code + how.plane_at(3 + word, group) + i * 2));
-          }
-        });
-      });
+      for (std::uint32_t place = group * unit::group_values; place < how.values; ++place) {
+        const std::uint32_t both = load_byte(code + how.code_at(place));
+        const std::uint32_t exponent =
+            load_byte(code + unit::table_at + (unit::is_high(place) ? both >> 4 : both & 15));
+        store_half(raw + how.top_at(place), with_exponent(load_byte(code + how.rest_at(place)), exponent));
+        if (how.width == 4) store_half(raw + how.top_at(place) - 2, load_half(code + how.low_at(place)));
+      }
     } else if (how.width == 2) {
       unrolled<4>([&](auto word) { store_quad<Machine>(raw + how.word_at(group, word), top_of(word)); });
     } else {
@@ -83,6 +78,12 @@ struct exp4_words
         store_quad<Machine>(raw + how.word_at(group, 2 * word + 1), merged(low[2], top[2], low[3], top[3]));
       });
     }
+  }
+
+  /// A bf16 of its sign and mantissa, and of its exponent.
+  [[nodiscard]] static constexpr std::uint32_t with_exponent(std::uint32_t rest, std::uint32_t exponent)
+  {
+    return (rest & 0x80) << 8 | exponent << 7 | (rest & 0x7F);
   }
 
   static constexpr std::uint32_t load_half(const std::byte* at)
