@@ -148,9 +148,9 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     for (std::uint32_t lane = 0; lane < thread % 32; ++lane) {
       if (who >> lane & 1) before += all.escapes[thread / 32 * 32 + lane];
     }
-    for (std::uint32_t i = 0; i < 32; ++i) {
-      if ((my.escaped >> i & 1) == 0) continue;
-      const std::uint32_t place = thread * 32 + i;
+    std::uint32_t place = thread * 32;
+    for (std::uint32_t left = my.escaped; left != 0; left >>= 1, ++place) {
+      if ((left & 1) == 0) continue;
       const std::uint32_t top = base::load_half(raw + how.top_at(place));
       base::store_half(code + unit::places_at + 2 * before, place);
       base::store_byte(code + how.exponents_at() + before, top >> 7 & 0xFF);
