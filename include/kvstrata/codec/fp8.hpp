@@ -6,10 +6,10 @@
 //   0 to 15          its head (codec/head_units.hpp): "e4m3", its zero 0
 //   then             a byte a value, token by token (codec/e4m3.hpp)
 //
-// The scale is the power of two that brings the unit's largest magnitude into (224, 448], but at least 2^-118; nothing
-// saturates, and values far below the largest keep their three bits longer than without. Being a power of two it costs no
-// rounding, and attention kernels that read fp8 multiply by a factor a head in any case. config::scaled = false leaves it
-// at 1, for those that do not: values then keep their bits down to 2^-6.
+// The scale is the power of two that brings the unit's largest magnitude into (224, 448], but at least 2^-118: so nothing
+// saturates, whatever the model, and a value loses its three bits only 2^14 below the largest. On K and V of a trained HSTU
+// both make no difference, and the power of two costs no rounding; attention kernels that read fp8 multiply by a factor a
+// head in any case. config::scaled = false leaves it at 1, for those that do not.
 //
 // **Bound**: a decoded value differs from what was encoded by at most 1/16 of its magnitude, or 2^-10 of the scale where
 // that is more; and, below the least normal value of the element, half of its least step.
