@@ -4,6 +4,7 @@
 #pragma once
 
 #include "codec/guarded_bytes.hpp"
+#include "support/catch.hpp"
 #include "support/effort.hpp"
 
 #include <kvstrata/codec/code_pieces.hpp>

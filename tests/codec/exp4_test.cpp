@@ -60,7 +60,7 @@ guarded_bytes with_escapes(std::size_t values, std::uint32_t width, std::uint32_
     const std::size_t at = draw() % (std::min)(values, std::size_t{exp4_unit::most_values});
     const std::uint32_t top = top_at(raw, width, at);
     if (!exponent_table().has(top >> 7 & 0xFF)) continue;
-    const std::uint32_t exponent = draw() % (256 - 15);
+    const std::size_t exponent = draw() % (256 - 15);
     put_top(raw, width, at, (top & 0x807F) | (exponent < 116 ? exponent : exponent + 15) << 7);
     ++done;
   }

@@ -2,8 +2,6 @@
 // see reads.
 #pragma once
 
-#include "support/catch.hpp"
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

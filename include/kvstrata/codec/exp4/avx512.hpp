@@ -68,7 +68,7 @@ struct exp4_avx512
   [[gnu::target("avx512bw")]] static void join(const exp4_unit& unit, const std::byte* exponents, std::uint32_t from,
                                                std::uint32_t to, const std::byte* code, std::byte* raw) noexcept
   {
-    const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(exponents)));
+    const __m512i table = in_all_lanes(_mm_loadu_si128(reinterpret_cast<const __m128i*>(exponents)));
     const __m512i half = _mm512_set1_epi8(0x0F);
     for (std::uint32_t g = from; g < to; g += 4) {
       fetch(code + unit.code_bytes() + unit.plane_at(0, g));
@@ -81,6 +81,17 @@ struct exp4_avx512
   }
 
  private:
+  // Operators in place of two intrinsics whose unused operand g++ 12 calls uninitialised.
+  using words = std::uint32_t __attribute__((vector_size(64)));
+  [[gnu::always_inline, gnu::target("avx512bw")]] static inline __m512i upper(__m512i a) noexcept
+  {
+    return reinterpret_cast<__m512i>(reinterpret_cast<words>(a) >> 16);
+  }
+  [[gnu::always_inline, gnu::target("avx512bw")]] static inline __m512i in_all_lanes(__m128i a) noexcept
+  {
+    return _mm512_maskz_broadcast_i32x4(0xFFFF, a);
+  }
+
   /// A hint: this line of memory is wanted soon. The order of words is not one that a CPU foresees, and while one pass over
   /// a unit computes, memory has time for what the next one, or the next unit, begins with. Any address may be told.
   static void fetch(const std::byte* at) noexcept { _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0); }
@@ -100,8 +111,8 @@ struct exp4_avx512
                                                                             const std::byte* raw) noexcept
   {
     if (unit.width == 2) return load(raw + unit.word_at(g, i));
-    return _mm512_packus_epi32(_mm512_srli_epi32(load(raw + unit.word_at(g, 2 * i)), 16),
-                               _mm512_srli_epi32(load(raw + unit.word_at(g, 2 * i + 1)), 16));
+    return _mm512_packus_epi32(upper(load(raw + unit.word_at(g, 2 * i))),
+                               upper(load(raw + unit.word_at(g, 2 * i + 1))));
   }
 
   [[gnu::always_inline, gnu::target("avx512bw")]] static inline __m512i codes_of(const exp4_table& table, __m512i a,
@@ -112,8 +123,7 @@ struct exp4_avx512
                                                   _mm512_and_si512(_mm512_srli_epi16(b, 7), byte));
     __m512i codes = _mm512_setzero_si512();
     for (std::uint32_t i = 0; i < table.row_count; ++i) {
-      const __m512i row =
-          _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(table.codes + table.rows[i])));
+      const __m512i row = in_all_lanes(_mm_load_si128(reinterpret_cast<const __m128i*>(table.codes + table.rows[i])));
       // Of this row 0 to 15, else more, which a shuffle answers with 0 when its bit 7 is set.
       const __m512i within = _mm512_xor_si512(exponents, _mm512_set1_epi8(static_cast<char>(table.rows[i])));
       codes = _mm512_or_si512(codes, _mm512_shuffle_epi8(row, _mm512_adds_epu8(within, _mm512_set1_epi8(0x70))));

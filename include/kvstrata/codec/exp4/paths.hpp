@@ -35,6 +35,7 @@ inline constexpr exp4_path exp4_path_of{Path::name, Path::classify, Path::split,
 #if defined(__x86_64__)
   static constexpr std::array all{exp4_path_of<exp4_avx512>, exp4_path_of<exp4_avx2>, exp4_path_of<exp4_portable>};
   static const std::size_t first = [] {
+    __builtin_cpu_init();  // where a static object asks
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("popcnt")) return std::size_t{0};
     return std::size_t{__builtin_cpu_supports("avx2") ? 1U : 2U};
   }();

@@ -68,6 +68,11 @@ struct exp4_unit
   }
   [[nodiscard]] constexpr std::uint32_t code_bytes() const noexcept { return head_bytes() + planes() * plane_bytes(); }
 
+  /// Whether a group has 32 values: all have but the last.
+  [[nodiscard]] constexpr bool is_whole(std::uint32_t group) const noexcept
+  {
+    return (group + 1) * group_values <= values;
+  }
   /// Where a word of a group lies in the raw bytes.
   [[nodiscard]] constexpr std::uint32_t word_at(std::uint32_t group, std::uint32_t word) const noexcept
   {
@@ -91,6 +96,12 @@ struct exp4_unit
   [[nodiscard]] constexpr std::uint32_t rest_at(std::uint32_t place) const noexcept
   {
     return plane_at(is_high(place) ? 2 : 1, place / group_values) + place % 16;
+  }
+
+  /// Where the lower 16 bits of an f32 lie.
+  [[nodiscard]] constexpr std::uint32_t low_at(std::uint32_t place) const noexcept
+  {
+    return plane_at(3 + place % group_values / 8, place / group_values) + place % 8 * 2;
   }
 
   // The first eight bytes of a head.

@@ -73,8 +73,8 @@ struct host_block : host_memory
 template <std::uint32_t N, class Visit>
 constexpr void unrolled(Visit&& visit)
 {
-  [&]<std::uint32_t... I>(std::integer_sequence<std::uint32_t, I...>) {
-    (visit(std::integral_constant<std::uint32_t, I>()), ...);
+  [&]<std::uint32_t... Index>(std::integer_sequence<std::uint32_t, Index...>) {
+    (visit(std::integral_constant<std::uint32_t, Index>()), ...);
   }(std::make_integer_sequence<std::uint32_t, N>());
 }
 

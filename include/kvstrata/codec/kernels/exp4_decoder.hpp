@@ -3,6 +3,7 @@
 
 #include <kvstrata/codec/kernels/exp4_words.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,6 +26,7 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
   struct mine
   {
     quad codes, first, second;
+    quad table;             // of the code itself: the one that serves now may be another
     std::uint32_t escapes;  ///< that the head tells
     bool is_sound;
   };
@@ -49,8 +51,13 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
   {
     const unit& how = task.coder.unit(task.unit);
     const std::byte* const code = task.piece.code + task.coder.code_at(task.unit);
-    my.escapes = how.escapes_of(base::load_head(code));
+    my.escapes = how.escapes_of(base::load_long(code));
     if (my.escapes > how.room) return;
+    unrolled<2>([&](auto i) {
+      const std::uint64_t half = base::load_long(code + unit::table_at + 8 * i);
+      my.table[2 * i] = static_cast<std::uint32_t>(half);
+      my.table[2 * i + 1] = static_cast<std::uint32_t>(half >> 32);
+    });
     if (thread < how.groups()) {
       my.codes = load_quad<Machine>(code + how.plane_at(0, thread));
       my.first = load_quad<Machine>(code + how.plane_at(1, thread));
@@ -69,25 +76,27 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
       if (thread == 0) fault = exponent != 0;
       else fault = thread > 1 && base::load_byte(code + unit::table_at + thread - 1) >= exponent;
     }
-    for (std::uint32_t i = thread; i < how.room; i += threads) fault = fault || is_fault(how, code, i, my.escapes);
+    for (std::uint32_t i = thread; i < how.room; i += threads) fault = fault || is_fault(how, code, i, my);
     const std::uint32_t behind = how.exponents_at() + how.room + thread;
     if (behind < how.head_bytes()) fault = fault || base::load_byte(code + behind) != 0;
     if (fault) Machine::set_bits(all.faults, 1);
   }
 
-  [[nodiscard]] static constexpr bool is_fault(const unit& how, const std::byte* code, std::uint32_t i,
-                                               std::uint32_t escapes)
+  [[nodiscard]] static constexpr bool is_fault(const unit& how, const std::byte* code, std::uint32_t i, const mine& my)
   {
     const std::uint32_t place = base::load_place(code, i);
     const std::uint32_t exponent = base::load_byte(code + how.exponents_at() + i);
-    if (i >= escapes) return place != 0 || exponent != 0;
+    if (i >= my.escapes) return place != 0 || exponent != 0;
     if (place >= how.values || (i != 0 && place <= base::load_place(code, i - 1))) return true;
     const std::uint32_t both = base::load_byte(code + how.code_at(place));
     if ((unit::is_high(place) ? both >> 4 : both & 15) != 0) return true;
-    for (std::uint32_t c = 1; c < 16; ++c) {
-      if (base::load_byte(code + unit::table_at + c) == exponent) return true;
-    }
-    return false;
+    bool has_code = false;
+    unrolled<4>([&](auto at) {
+      std::uint32_t differ = my.table[at] ^ exponent * 0x01010101;
+      if (at == 0) differ |= 0xFF;  // code 0 has no exponent
+      has_code = has_code || ((differ - 0x01010101) & ~differ & 0x80808080) != 0;
+    });
+    return has_code;
   }
 
   static constexpr void write(const task_type& task, std::uint32_t thread, mine& my, const shared& all)
@@ -97,7 +106,7 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     std::byte* const raw = task.piece.raw + task.coder.raw_at(task.unit);
     my.is_sound = my.escapes <= how.room && all.faults == 0 && all.escapes == my.escapes;
     if (!my.is_sound) {
-      const bool is_raw = base::load_head(code) == how.head_of_raw();
+      const bool is_raw = base::load_long(code) == how.head_of_raw();
       const bool kept = is_raw && task.piece.elsewhere != nullptr;
       base::count(task, thread, {.raw = is_raw ? 1U : 0U, .faults = kept ? 0U : 1U});
       if (kept) {
@@ -109,25 +118,18 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
       return;
     }
     if (thread >= how.groups()) return;
-    // Of the code itself: the table that serves now may be another.
-    quad table = {};
-    unrolled<2>([&](auto i) {
-      const std::uint64_t half = base::load_head(code + unit::table_at + 8 * i);
-      table[2 * i] = static_cast<std::uint32_t>(half);
-      table[2 * i + 1] = static_cast<std::uint32_t>(half >> 32);
-    });
-    unrolled<4>([&](auto word) {
+    base::store_tops(how, raw, thread, code, [&](auto word) {
       quad top = {};
       unrolled<2>([&](auto i) {
         const std::uint32_t at = word % 2 * 2 + i;
-        const std::uint32_t exponents = look_up(table, word < 2 ? my.codes[at] : my.codes[at] >> 4);
+        const std::uint32_t exponents = look_up(my.table, word < 2 ? my.codes[at] : my.codes[at] >> 4);
         const std::uint32_t rest = word < 2 ? my.first[at] : my.second[at];
         const std::uint32_t high = (rest & 0x80808080) | (exponents >> 1 & 0x7F7F7F7F);
         const std::uint32_t low = (rest & 0x7F7F7F7F) | (exponents << 7 & 0x80808080);
         top[2 * i] = Machine::permute(low, high, 0x5140);
         top[2 * i + 1] = Machine::permute(low, high, 0x7362);
       });
-      base::store_top(how, raw, thread, word, top, code);
+      return top;
     });
   }
 
@@ -153,7 +155,7 @@ struct block_decoder<codec::exp4_coder, Machine> : exp4_words<Machine>
       const std::uint32_t place = base::load_place(code, i);
       const std::uint32_t exponent = base::load_byte(code + how.exponents_at() + i);
       const std::uint32_t rest = base::load_byte(code + how.rest_at(place));
-      base::store_half(raw + how.top_at(place), (rest & 0x80) << 8 | exponent << 7 | (rest & 0x7F));
+      base::store_half(raw + how.top_at(place), base::with_exponent(rest, exponent));
     }
   }
 };

@@ -3,6 +3,7 @@
 
 #include <kvstrata/codec/kernels/exp4_words.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -61,9 +62,11 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     my.escaped = 0;
     if (!task.piece.whole || thread >= how.groups()) return;
     const std::byte* const raw = task.piece.raw + task.coder.raw_at(task.unit);
+    std::array<quad, 4> tops;
+    base::load_tops(how, raw, thread, task.coder.table().exponents[1], tops);
     std::uint32_t codes[8], zeros[8], any = 0;
     unrolled<4>([&](auto word) {
-      const quad top = base::load_top(how, raw, thread, word, task.coder.table().exponents[1]);
+      const quad& top = tops[word];
       unrolled<2>([&](auto i) {
         const std::uint32_t low = Machine::permute(top[2 * i], top[2 * i + 1], 0x6420);
         const std::uint32_t high = Machine::permute(top[2 * i], top[2 * i + 1], 0x7531);
@@ -115,9 +118,7 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
       store_quad<Machine>(code + how.plane_at(0, thread), my.codes);
       store_quad<Machine>(code + how.plane_at(1, thread), my.first);
       store_quad<Machine>(code + how.plane_at(2, thread), my.second);
-      for (std::uint32_t word = 0; word < how.planes() - 3; ++word) {
-        store_quad<Machine>(code + how.plane_at(3 + word, thread), base::load_low(how, raw, thread, word));
-      }
+      if (how.width == 4) base::copy_low(how, raw, thread, code);
     }
     if (thread < 3) {
       // The table as two long words; its bytes are of a constant that all threads share.
@@ -147,9 +148,9 @@ struct block_encoder<codec::exp4_coder, Machine> : exp4_words<Machine>
     for (std::uint32_t lane = 0; lane < thread % 32; ++lane) {
       if (who >> lane & 1) before += all.escapes[thread / 32 * 32 + lane];
     }
-    for (std::uint32_t i = 0; i < 32; ++i) {
-      if ((my.escaped >> i & 1) == 0) continue;
-      const std::uint32_t place = thread * 32 + i;
+    std::uint32_t place = thread * 32;
+    for (std::uint32_t left = my.escaped; left != 0; left >>= 1, ++place) {
+      if ((left & 1) == 0) continue;
       const std::uint32_t top = base::load_half(raw + how.top_at(place));
       base::store_half(code + unit::places_at + 2 * before, place);
       base::store_byte(code + how.exponents_at() + before, top >> 7 & 0xFF);

@@ -59,6 +59,7 @@ cudaError_t code_kernels<Coder>::launch(cudaStream_t stream, code_way way, const
                                         std::span<const code_piece> pieces, std::uint32_t blocks, code_counts* counts)
 {
   static_assert(sizeof(Coder) <= most_coder_bytes, "a coder is a parameter of its kernels: they have 4 KiB for all");
+  if (!are_aligned(pieces)) return cudaErrorMisalignedAddress;
   cudaError_t first = cudaSuccess;
   each_code_table(pieces, coder.units(), [&](auto& table) {
     if (first != cudaSuccess) return;

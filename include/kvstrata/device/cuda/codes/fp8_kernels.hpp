@@ -1,0 +1,11 @@
+// fp8's kernels, for host code: see code_kernels.hpp.
+#pragma once
+
+#include <kvstrata/codec/fp8.hpp>
+#include <kvstrata/device/cuda/codes/code_kernels.hpp>
+
+namespace kvstrata::cuda {
+
+extern template struct code_kernels<codec::fp8::bound>;
+
+}  // namespace kvstrata::cuda
