@@ -41,10 +41,15 @@ class row_reader
         gone_.insert(place_number(row.life, row.block));
         ++core_->recovery.erasures;
         return;
+      case table_row::kind::erased_older:
+        if (row.order < oldest_order_) return;
+        oldest_order_ = row.order;
+        oldest_ = row.life;
+        return;
       case table_row::kind::record: break;
     }
     const auto erased = erased_.find(row.key);
-    if ((erased != erased_.end() && row.order < erased->second) ||
+    if (in.generation < oldest_ || (erased != erased_.end() && row.order < erased->second) ||
         gone_.contains(place_number(in.generation, row.block)) || is_replaced(row)) {
       ++core_->recovery.outdated;
       return;
@@ -83,6 +88,8 @@ class row_reader
 
   store_core* core_;
   std::uint64_t durable_order_;
+  std::uint64_t oldest_ = 0;  // what lies in regions of smaller generations is dead; by the newest row that says so
+  std::uint64_t oldest_order_ = 0;
   boost::unordered_flat_map<sequence_key, std::uint64_t, sequence_hash> erased_;
   boost::unordered_flat_set<std::uint64_t> gone_;
 };
