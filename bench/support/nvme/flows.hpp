@@ -115,9 +115,11 @@ class flows
     print_flows("reads:  " + ceiling_.name(), ceiling_reads_, {});
     for (const contestant& c : all_) print_flows("reads:  nvme_file, " + c.name, c.reads, c.read_share);
     for (const contestant& c : all_) {
-      std::printf("  %s: %llu puts were refused until a region was clean; %llu I/Os past registered memory\n",
-                  c.name.c_str(), static_cast<unsigned long long>(c.store->refused()),
-                  static_cast<unsigned long long>(c.store->store().figures().engine.unregistered));
+      std::printf(
+          "  %s: %llu puts waited in the store for a clean region, %llu were refused and tried again; %.2f of the "
+          "memory lies in huge pages\n",
+          c.name.c_str(), static_cast<unsigned long long>(c.store->store().figures().counts.waited),
+          static_cast<unsigned long long>(c.store->refused()), c.store->share_in_huge_pages());
       add_target(targets, "writes_" + c.name + "_over_fio", c.write_share, 0.9);
       add_target(targets, "reads_" + c.name + "_over_fio", c.read_share, 0.9);
     }
