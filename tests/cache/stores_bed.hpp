@@ -130,6 +130,7 @@ struct text_scene
     c.stores.room_bytes = sizes.room * tiny_page_bytes;
     c.stores.late_reads = late_reads;
     c.stores.get_seconds = get_seconds;
+    c.stores.read_seconds = read_seconds;
     c.stores.reads = reads;
     c.stores.stages_for = stages_for;
     c.costs = costs;
@@ -208,6 +209,7 @@ struct text_scene
   std::uint64_t drafts = 0;
   std::uint32_t late_reads = 4;
   double get_seconds = 0;
+  double read_seconds = 0;
   kvstrata::link_speed reads{};
   kvstrata::staged_for stages_for = kvstrata::staged_for::latency;
   kvstrata::cost_model costs{};

@@ -17,6 +17,7 @@ struct store_figures
   std::uint64_t staged_tokens = 0;    ///< that arrived in the last memory
   std::uint64_t lost_gets = 0;        ///< misses
   std::uint64_t overdue_gets = 0;     ///< of `lost_gets`: the store took longer than it may
+  std::uint64_t overdue_reads = 0;    ///< of `lost_gets`: longer than the lease that counted on them waits
   std::uint64_t computed_tokens = 0;  ///< that it had and that were left to the model, which computes them sooner
   std::uint64_t freeing_gets = 0;     ///< of `gets`: the model would have been sooner; they leave the device to others
   std::uint64_t freeing_tokens = 0;   ///< in these
@@ -39,6 +40,7 @@ struct store_figures
     staged_tokens += o.staged_tokens;
     lost_gets += o.lost_gets;
     overdue_gets += o.overdue_gets;
+    overdue_reads += o.overdue_reads;
     computed_tokens += o.computed_tokens;
     freeing_gets += o.freeing_gets;
     freeing_tokens += o.freeing_tokens;

@@ -35,6 +35,9 @@ struct store_limits
   /// What is staged and has not come after so many seconds of the device is lost for its user, whose next request is served
   /// without; its place in the room stays taken until the store has answered. 0: no limit.
   double get_seconds = 0;
+  /// The same of what a provisional lease counts on, from its beginning: its outcome is told then, lost. Its compute stream
+  /// waits for the store all the same, and its pages are nobody else's before. 0: no limit.
+  double read_seconds = 0;
 
   friend void check(const store_limits& s, std::size_t page_bytes)
   {
@@ -44,6 +47,9 @@ struct store_limits
     }
     if (!(s.get_seconds >= 0) || !std::isfinite(s.get_seconds)) {
       throw config_error("stores.get_seconds", std::to_string(s.get_seconds), "it must be finite, and at least 0");
+    }
+    if (!(s.read_seconds >= 0) || !std::isfinite(s.read_seconds)) {
+      throw config_error("stores.read_seconds", std::to_string(s.read_seconds), "it must be finite, and at least 0");
     }
     detail::require_figure("stores.reads", "latency_seconds", s.reads.latency_seconds);
     detail::require_figure("stores.reads", "bytes_per_second", s.reads.bytes_per_second);
