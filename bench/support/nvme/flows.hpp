@@ -64,15 +64,18 @@ inline void print_flows(const std::string& name, const std::vector<flow>& flows,
 class flows
 {
  public:
-  flows(const scratch_folder& folder, const ring_engine& ring, const flow_effort& effort, const record_shape& shape)
+  /// `suffix`: of the names of files, so that each has its own.
+  flows(const scratch_folder& folder, const ring_engine& ring, const flow_effort& effort, const record_shape& shape,
+        const std::string& suffix = {})
       : effort_(effort),
         shape_(shape),
         ceiling_(folder / "fio", shape.with_head(), effort.depth, effort.file_bytes, static_cast<bool>(ring.make))
   {
     const auto add = [&](const std::string& name, const kvstrata::nvme::engine_maker& engine) {
-      kvstrata::nvme_file_config config{.paths = {folder / name},
+      kvstrata::nvme_file_config config{.paths = {folder / (name + suffix)},
                                         .bytes = effort.file_bytes,
                                         .region_bytes = effort.region_bytes,
+                                        .layers = shape.layers,
                                         .done_when = kvstrata::put_done::written};
       config.engine = engine;
       contestant& c = all_.emplace_back();

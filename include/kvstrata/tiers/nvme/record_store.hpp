@@ -198,7 +198,7 @@ class record_store
   [[nodiscard]] bool is_ready() const
   {
     const std::lock_guard lock(core_->mutex);
-    return core_->books.regions.clean() >= core_->clean_regions;
+    return core_->books.regions.clean() >= (std::min)(core_->clean_regions, least_clean_regions);
   }
 
   /// `last`: it is refused where there is no place.
