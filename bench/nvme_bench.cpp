@@ -3,7 +3,8 @@
 //
 //   reads and writes    whole records through nvme_file, by each of its engines, beside fio with blocks and a depth of
 //                       the same size on the same file system; and processor time a gigabyte. fio has none of the
-//                       checksums. Both in huge pages: in pages of 4 KiB a virtual disk gives fio half as much
+//                       checksums. Both in huge pages: in pages of 4 KiB a virtual disk gives fio half as much. And
+//                       once more with pages of eight layers
 //   reads beside writes a mix that is told how much to write, as shares of each alone; and one that writes all it can
 //   page cache          what it has of the file, and what the disk was asked for, with O_DIRECT and without
 //   opening             records a second and bytes of memory a record, from a store that was really written, and from
@@ -22,6 +23,7 @@
 
 #include <kvstrata/tiers/nvme/io/thread_engine.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -62,6 +64,16 @@ void run(const std::string& where, bool quick)
     flows f(folder, ring, effort, {});
     f.alone(targets);
     f.beside(targets);
+  }
+  std::filesystem::remove(folder / "fio");
+  {  // each layer is an I/O of its own when it is read by layers, and has a checksum
+    flow_effort of_layers = effort;
+    of_layers.rounds = (std::min)(effort.rounds, 3);
+    of_layers.bytes /= 2;
+    of_layers.file_bytes /= 2;
+    std::vector<bench::target> not_asked;
+    flows f(folder, ring, of_layers, {.layers = 8}, " layered");
+    f.alone(not_asked);
   }
   std::filesystem::remove(folder / "fio");
   page_cache(folder, engines, targets);

@@ -39,7 +39,12 @@ struct losses : kvstrata::counters
   {
     if (what.level == store_level) (what.on_its_way_up ? lost_up : lost_down) += what.tokens;
   }
+  void on(const kvstrata::fetch_judged& what) noexcept
+  {
+    if (what.level == store_level) (what.fetched ? fetched_all_the_same : left_to_model) += what.tokens;
+  }
   std::uint64_t lost_up = 0, lost_down = 0;
+  std::uint64_t fetched_all_the_same = 0, left_to_model = 0;
 };
 
 using fake_store = kvstrata::memory_store<>::on<moody_device>;
@@ -125,6 +130,10 @@ struct text_scene
     c.stores.room_bytes = sizes.room * tiny_page_bytes;
     c.stores.late_reads = late_reads;
     c.stores.get_seconds = get_seconds;
+    c.stores.read_seconds = read_seconds;
+    c.stores.reads = reads;
+    c.stores.stages_for = stages_for;
+    c.costs = costs;
     c.epoch = epoch;
     cache = std::make_unique<Cache>(device, c);
   }
@@ -200,6 +209,10 @@ struct text_scene
   std::uint64_t drafts = 0;
   std::uint32_t late_reads = 4;
   double get_seconds = 0;
+  double read_seconds = 0;
+  kvstrata::link_speed reads{};
+  kvstrata::staged_for stages_for = kvstrata::staged_for::latency;
+  kvstrata::cost_model costs{};
 
  private:
   kvstrata::token_sources run(typename Cache::lease& lease, unsigned user, kvstrata::token_count history,

@@ -106,7 +106,7 @@ std::uint64_t bytes_for(const store_file& in)
     ++rows;
   }
   // One for the superblock; and room for what a store keeps ready, and spares, so that nothing is evicted.
-  const std::uint64_t count = 1 + full + nvme::clean_regions + nvme::spared_regions + 1;
+  const std::uint64_t count = 1 + full + nvme::least_clean_regions + nvme::spared_regions + 1;
   return (std::max)(count, std::uint64_t{7}) * in.is.region_bytes;
 }
 
@@ -134,6 +134,7 @@ compacted compact(store_file& in, const std::string& to, std::uint64_t bytes)
                               .known_headers = 1,
                               .most_records = most,
                               .reinserted_hits = 0,
+                              .clean_regions = nvme::least_clean_regions,
                               .depth = 8},
                              false);
     for (const kept_record& r : in.records) {

@@ -103,7 +103,8 @@ int read_engine::read_sync(const nvme::block_io& io) const noexcept
 {
   const std::uint64_t stripe = io.offset / stripe_bytes_;
   const std::uint64_t within = io.offset % stripe_bytes_;
-  if (io.offset >= bytes_ || io.bytes() > stripe_bytes_ - within) return EINVAL;
+  const std::uint64_t end = files_.size() == 1 ? bytes_ - stripe * stripe_bytes_ : stripe_bytes_;
+  if (io.offset >= bytes_ || io.bytes() > end - within) return EINVAL;
   const read_file& file = files_[static_cast<std::size_t>(stripe % files_.size())];
   std::uint64_t at = stripe / files_.size() * stripe_bytes_ + within;
   for (const nvme::memory_piece& piece : io.pieces) {

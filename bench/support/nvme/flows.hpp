@@ -64,15 +64,18 @@ inline void print_flows(const std::string& name, const std::vector<flow>& flows,
 class flows
 {
  public:
-  flows(const scratch_folder& folder, const ring_engine& ring, const flow_effort& effort, const record_shape& shape)
+  /// `suffix`: of the names of files, so that each has its own.
+  flows(const scratch_folder& folder, const ring_engine& ring, const flow_effort& effort, const record_shape& shape,
+        const std::string& suffix = {})
       : effort_(effort),
         shape_(shape),
         ceiling_(folder / "fio", shape.with_head(), effort.depth, effort.file_bytes, static_cast<bool>(ring.make))
   {
     const auto add = [&](const std::string& name, const kvstrata::nvme::engine_maker& engine) {
-      kvstrata::nvme_file_config config{.paths = {folder / name},
+      kvstrata::nvme_file_config config{.paths = {folder / (name + suffix)},
                                         .bytes = effort.file_bytes,
                                         .region_bytes = effort.region_bytes,
+                                        .layers = shape.layers,
                                         .done_when = kvstrata::put_done::written};
       config.engine = engine;
       contestant& c = all_.emplace_back();
@@ -115,9 +118,11 @@ class flows
     print_flows("reads:  " + ceiling_.name(), ceiling_reads_, {});
     for (const contestant& c : all_) print_flows("reads:  nvme_file, " + c.name, c.reads, c.read_share);
     for (const contestant& c : all_) {
-      std::printf("  %s: %llu puts were refused until a region was clean; %llu I/Os past registered memory\n",
-                  c.name.c_str(), static_cast<unsigned long long>(c.store->refused()),
-                  static_cast<unsigned long long>(c.store->store().figures().engine.unregistered));
+      std::printf(
+          "  %s: %llu puts waited in the store for a clean region, %llu were refused and tried again; %.2f of the "
+          "memory lies in huge pages\n",
+          c.name.c_str(), static_cast<unsigned long long>(c.store->store().figures().counts.waited),
+          static_cast<unsigned long long>(c.store->refused()), c.store->share_in_huge_pages());
       add_target(targets, "writes_" + c.name + "_over_fio", c.write_share, 0.9);
       add_target(targets, "reads_" + c.name + "_over_fio", c.read_share, 0.9);
     }

@@ -52,7 +52,7 @@ inline void make_store(const std::string& path, const made_shape& shape)
   const std::uint32_t regions = (shape.records + rows_of_region - 1) / rows_of_region;
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) throw std::runtime_error(path + " cannot be made");
-  const auto end = static_cast<::off_t>((regions + 8) * shape.region_bytes);  // clean ones, and those of superblocks
+  const auto end = static_cast<::off_t>((regions + 20) * shape.region_bytes);  // clean ones, and those of superblocks
   if (::ftruncate(fd, end) != 0) throw std::runtime_error(path + " cannot be made as long as it must be");
   {
     kvstrata::emulated_device device(kvstrata::emulated_device_config{});

@@ -3,6 +3,7 @@
 
 #include "support/nvme/usage.hpp"
 
+#include <kvstrata/core/huge_pages.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/tiers/nvme_file.hpp>
 
@@ -52,11 +53,16 @@ class subject
       const std::uint64_t mixed = (drawn ^ drawn >> 29U) * 0xbf58476d1ce4e5b9U;
       std::memcpy(memory_.data() + i, &mixed, sizeof mixed);
     }
-    store_.register_memory({memory_.data(), memory_.size()});
   }
 
   [[nodiscard]] kvstrata::nvme_file<>::on<emulated_device>& store() noexcept { return store_; }
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+  /// The share of the memory beside the drive that lies in huge pages; less than 0: the system does not tell.
+  [[nodiscard]] double share_in_huge_pages() const
+  {
+    const auto bytes = kvstrata::bytes_in_huge_pages({memory_.data(), memory_.size()});
+    return bytes ? static_cast<double>(*bytes) / static_cast<double>(memory_.size()) : -1;
+  }
 
   /// Records of sequences that were never put before.
   [[nodiscard]] flow write(std::uint64_t bytes)

@@ -50,6 +50,7 @@ class residency
   [[nodiscard]] device_type& device() const noexcept { return *device_; }
   [[nodiscard]] const geometry& shape() const noexcept { return shape_; }
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
+  [[nodiscard]] const cost_model& costs() const noexcept { return describe_.costs; }
   [[nodiscard]] directory<entry_type>& users() noexcept { return users_; }
   [[nodiscard]] dirty_line<entry_type>& dirty() noexcept { return dirty_; }
   [[nodiscard]] hot_records<entry_type, device_type>& hot() noexcept { return hot_; }
@@ -62,7 +63,6 @@ class residency
     return levels_.template at<Level>();
   }
   [[nodiscard]] auto& slab() noexcept { return level<0>(); }
-
   [[nodiscard]] bool is_stale(const entry_type& e) const noexcept { return users_.is_stale(e); }
   /// Of this epoch, and not erased.
   [[nodiscard]] bool is_live(const entry_type& e) const noexcept { return !e.doomed && !is_stale(e); }

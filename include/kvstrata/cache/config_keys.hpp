@@ -16,7 +16,7 @@
 // writes_in_flight_bytes, clean_above,   writes; `unlimited` is a number of bytes there
 //   clean_below
 // stores_room_bytes, stage_from,         stores, where there are any
-//   late_reads, store_get_seconds
+//   late_reads, store_get_seconds, store_read_seconds, store_reads_latency_seconds, store_reads_bytes_per_second, stages_for
 // kept_stretches, overwrite_erased
 //
 // Every ..._bytes may be told as ..._gib. A tier's config, a layout or a split policy of yours names its members by a function
@@ -217,6 +217,10 @@ template <class Config>
     keys("stage_from", c.stores.stage_from);
     keys("late_reads", c.stores.late_reads);
     keys("store_get_seconds", c.stores.get_seconds);
+    keys("store_read_seconds", c.stores.read_seconds);
+    keys("store_reads_latency_seconds", c.stores.reads.latency_seconds);
+    keys("store_reads_bytes_per_second", c.stores.reads.bytes_per_second);
+    keys("stages_for", c.stores.stages_for);
   }
   keys("kept_stretches", c.kept_stretches);
   keys("overwrite_erased", c.overwrite_erased);
@@ -247,7 +251,11 @@ template <class Config>
                                      "stores_room_gib",
                                      "stage_from",
                                      "late_reads",
-                                     "store_get_seconds"}) {
+                                     "store_get_seconds",
+                                     "store_read_seconds",
+                                     "store_reads_latency_seconds",
+                                     "store_reads_bytes_per_second",
+                                     "stages_for"}) {
     if (one == name) return true;
   }
   return false;

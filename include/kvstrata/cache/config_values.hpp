@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/layout/page_order.hpp>
+#include <kvstrata/transfer/store_cost.hpp>
 
 #include <array>
 #include <charconv>
@@ -94,6 +95,13 @@ inline constexpr std::array all_element_types{element_type::f32,      element_ty
   return {};
 }
 
+[[nodiscard]] inline std::string value_from(std::string_view text, staged_for& out)
+{
+  if (text != "latency" && text != "throughput") return "but it must be latency or throughput";
+  out = text == "latency" ? staged_for::latency : staged_for::throughput;
+  return {};
+}
+
 /// Numbers with a type of their own, such as epochs.
 template <class T>
   requires std::is_enum_v<T>
@@ -137,6 +145,7 @@ template <std::unsigned_integral T>
 [[nodiscard]] inline std::string value_text(const std::filesystem::path& value) { return value.string(); }
 [[nodiscard]] inline std::string value_text(element_type value) { return std::string(name_of(value)); }
 [[nodiscard]] inline std::string value_text(page_order value) { return std::string(name_of(value)); }
+[[nodiscard]] inline std::string value_text(staged_for value) { return std::string(name_of(value)); }
 template <class T>
   requires std::is_enum_v<T>
 [[nodiscard]] std::string value_text(T value)

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <kvstrata/core/result.hpp>
+#include <kvstrata/observe/event_record.hpp>
 #include <kvstrata/observe/events.hpp>
+#include <kvstrata/observe/store_event_fields.hpp>
 
 #include <array>
 #include <cstddef>
@@ -11,38 +13,6 @@
 #include <string_view>
 
 namespace kvstrata {
-
-/// A field of an event: a number, or a word. Literals, so that it may be kept.
-struct event_field
-{
-  std::string_view name;
-  std::uint64_t number = 0;
-  std::string_view word;  ///< where it is one
-};
-
-/// An event as it is written down: without memory of its own, so that keeping it cannot fail.
-struct event_record
-{
-  static constexpr std::size_t most_fields = 14;
-
-  std::string_view name;
-  std::array<event_field, most_fields> fields{};
-  std::uint8_t count = 0;
-
-  constexpr void add(std::string_view field, std::uint64_t number) noexcept { push({field, number, {}}); }
-  constexpr void add(std::string_view field, std::string_view word) noexcept { push({field, 0, word}); }
-  /// Only where it says something.
-  constexpr void add_if(std::string_view field, std::uint64_t number) noexcept
-  {
-    if (number != 0) add(field, number);
-  }
-
- private:
-  constexpr void push(const event_field& f) noexcept
-  {
-    if (count < most_fields) fields[count++] = f;
-  }
-};
 
 /// "tokens_evicted level=0 tokens=12 dropped=4 user=7 call=prepare lease=3 label=4711".
 [[nodiscard]] inline std::string to_string(const event_record& e)
@@ -211,14 +181,6 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add("tokens", e.tokens);
   out.add("from", e.from);
   out.add("to", e.to);
-  return out;
-}
-[[nodiscard]] constexpr event_record record_of(const record_lost& e) noexcept
-{
-  event_record out{.name = "record_lost"};
-  out.add("tokens", e.tokens);
-  out.add("level", e.level);
-  out.add("way", e.on_its_way_up ? std::string_view("up") : std::string_view("down"));
   return out;
 }
 [[nodiscard]] constexpr event_record record_of(const write_delayed& e) noexcept

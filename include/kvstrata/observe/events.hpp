@@ -214,6 +214,14 @@ struct record_lost
   bool on_its_way_up = false;  ///< it was to come; else it went
 };
 
+/// A store has tokens that the model computes in less time than they come.
+struct fetch_judged
+{
+  level_index level = 0;  ///< the store's
+  std::uint64_t tokens = 0;
+  bool fetched = false;  ///< all the same, to leave the device to others; else the model computes them
+};
+
 /// The queue of writes is as long as it may be: these tokens keep their place and are written later.
 struct write_delayed
 {
@@ -269,7 +277,7 @@ struct event_list
 using tracker_events =
     event_list<cache_built, call_began, call_ended, lock_waited, batch_prepared, user_hit, batch_committed,
                bytes_onloaded, bytes_offloaded, bytes_relocated, copies_queued, lease_released, tokens_evicted,
-               tokens_forgotten, write_refused, write_dropped, record_lost, write_delayed, frames_waited,
+               tokens_forgotten, write_refused, write_dropped, record_lost, fetch_judged, write_delayed, frames_waited,
                tokens_cleaned, prefetch_queued, prefetch_undone, pressure_met, epoch_advanced>;
 
 }  // namespace kvstrata

@@ -11,7 +11,8 @@
 // what of the rest turns out to be whole. Every byte that is served has been checked.
 //
 // Threads: `workers` carry out puts and gets, one more tidies up; in virtual time none, I/Os run when their time comes. A put
-// needs a place: where regions are filled more quickly than the oldest are emptied, it is refused, and never waits.
+// needs a place: where regions are filled more quickly than the oldest are emptied, a few wait in the workers for one that is
+// being emptied, and the others are refused. A call never waits.
 #pragma once
 
 #include <kvstrata/core/options.hpp>

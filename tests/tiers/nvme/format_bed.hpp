@@ -88,7 +88,7 @@ class format_bed
     using kvstrata::nvme::erasure;
     std::vector<erasure> out(count);
     for (erasure& row : out) {
-      row = {below(2) == 0 ? erasure::kind::sequence : erasure::kind::record, key(), any64(), place()};
+      row = {static_cast<erasure::kind>(1 + below(3)), key(), any64(), place()};
     }
     return out;
   }
@@ -100,7 +100,7 @@ class format_bed
     std::vector<table_row> out(count);
     const auto end = static_cast<std::uint32_t>(region_blocks - kvstrata::nvme::table_blocks_for(count));
     for (table_row& row : out) {
-      row.what = static_cast<table_row::kind>(1 + below(3));
+      row.what = static_cast<table_row::kind>(1 + below(4));
       row.order = any64();
       row.key = key();
       row.life = any64();

@@ -46,11 +46,12 @@ constexpr record_head record{.store = store_of_sample,
                              .page_bytes = 32,
                              .layers = 2};
 constexpr std::uint32_t erasures_at = 4;
-constexpr erasure_block erased{store_of_sample, {generation, erasures_at}, 103, 100, 2};
+constexpr erasure_block erased{store_of_sample, {generation, erasures_at}, 104, 100, 3};
 constexpr erasure erased_rows[] = {
     {.what = erasure::kind::sequence, .key = {.space = 0, .id = 77}, .order = 102, .place = {}},
-    {.what = erasure::kind::record, .key = {.space = 1, .id = 78}, .order = 103, .place = {40, 6}}};
-constexpr table_foot foot{store_of_sample, generation, 103, 3};
+    {.what = erasure::kind::record, .key = {.space = 1, .id = 78}, .order = 103, .place = {40, 6}},
+    {.what = erasure::kind::older, .key = {}, .order = 104, .place = {38, 0}}};
+constexpr table_foot foot{store_of_sample, generation, 104, 4};
 
 std::vector<table_row> rows_of_table()
 {
@@ -74,7 +75,14 @@ std::vector<table_row> rows_of_table()
            .block = 6,
            .body_blocks = 0,
            .tokens = {},
-           .what = table_row::kind::erased_record}};
+           .what = table_row::kind::erased_record},
+          {.order = 104,
+           .key = {},
+           .life = 38,
+           .block = 0,
+           .body_blocks = 0,
+           .tokens = {},
+           .what = table_row::kind::erased_older}};
 }
 
 /// Two pages of 32 bytes, in each 16 of layer 0 and 16 of layer 1; layer by layer that is 32 of each.
@@ -175,14 +183,14 @@ TEST_CASE("a store that was written once is read for ever")
   }
 
   CHECK(decode_erasure_block(store.in_region(erasures_at), store_of_sample, erased.place) == erased);
-  for (std::uint32_t row = 0; row != 2; ++row) {
+  for (std::uint32_t row = 0; row != 3; ++row) {
     CHECK(erasure_at(store.in_region(erasures_at), row) == erased_rows[row]);
   }
 
   const block_span table = store.in_region(region_blocks - 1);
   CHECK(decode_table(table, store_of_sample, generation, region_blocks) == foot);
   const auto rows = rows_of_table();
-  for (std::uint32_t row = 0; row != 3; ++row) CHECK(row_at(table, row) == rows[row]);
+  for (std::uint32_t row = 0; row != 4; ++row) CHECK(row_at(table, row) == rows[row]);
 }
 
 TEST_CASE("a store is written as it was once")

@@ -27,6 +27,7 @@ struct file_shape
   put_done done_when = put_done::written;
   std::uint32_t paths = 1;
   std::uint32_t known_headers = 1U << 16U;
+  std::uint32_t clean_regions = 0;
 
   [[nodiscard]] std::uint64_t bytes() const noexcept { return regions * region_blocks * disk_image::block; }
 };
@@ -51,6 +52,7 @@ struct file_subject
     c.in_flight = 6;
     c.most_records = 4096;
     c.known_headers = shape.known_headers;
+    c.clean_regions = shape.clean_regions;
     c.engine = engine_on<Engine>(std::move(disk));
     return std::make_unique<store>(d, c);
   }
@@ -110,6 +112,10 @@ void crash_while_making_room(std::size_t one_in)
     file_shape shape{.regions = 8, .region_blocks = 12};
     if (seed % 2 == 0) shape.done_when = put_done::durable;
     if (seed % 3 == 0) shape.chunk_bytes = 4096;
+    if (seed % 2 == 1) {  // several make room together
+      shape.clean_regions = 6;
+      shape.regions = 14;
+    }
     crash_run_config c = run_of(shape, seed);
     c.walk.may_evict = true;
     c.steps = 150;

@@ -319,7 +319,7 @@ TEST_CASE("nvme_file refuses what is not its own, with a sentence, and leaves it
     kvstrata::nvme::format_detail::end_block(block);
   }
   write_file(two.paths[0], newer);
-  refuses(two, "another version (2, this program knows 1)");
+  refuses(two, "another version (3, this program knows 2)");
 
   // What is no store at all: text, noise, zeros before something else.
   file_bytes foreign(least_bytes, 'x');

@@ -4,6 +4,8 @@
 // first, on several, in huge pages where the system gives them: fewer faults, and fewer entries for the driver to pin.
 #pragma once
 
+#include <kvstrata/core/huge_pages.hpp>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,17 +13,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <memory>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace kvstrata::cuda {
-
-inline constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 
 /// An anonymous mapping. Empty when the system refused it.
 class host_mapping
@@ -100,31 +97,6 @@ inline std::uint32_t touch_pages(const host_mapping& memory, std::uint32_t threa
   touch();
   for (std::thread& helper : helpers) helper.join();
   return static_cast<std::uint32_t>(helpers.size() + 1);
-}
-
-/// How much of the mapping lies in huge pages, as the system tells; empty where it does not tell. It walks the
-/// process's page tables: for large mappings only.
-[[nodiscard]] inline std::optional<std::size_t> bytes_in_huge_pages(const host_mapping& memory) noexcept
-{
-  struct closer
-  {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-  };
-  const std::unique_ptr<std::FILE, closer> file(std::fopen("/proc/self/smaps", "r"));
-  if (file == nullptr) return std::nullopt;
-  const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
-  const std::uintptr_t end = begin + memory.size();
-  std::optional<std::size_t> found;
-  bool inside = false;
-  for (char line[512]; std::fgets(line, sizeof line, file.get()) != nullptr;) {
-    unsigned long from = 0;
-    unsigned long to = 0;
-    unsigned long kib = 0;
-    if (std::sscanf(line, "%lx-%lx ", &from, &to) == 2) inside = from < end && to > begin;
-    else if (inside && std::sscanf(line, "AnonHugePages: %lu kB", &kib) == 1) found = found.value_or(0) + kib * 1024;
-  }
-  // Neighbours may have been joined with it.
-  return found ? std::optional<std::size_t>((std::min)(*found, memory.size())) : std::nullopt;
 }
 
 }  // namespace kvstrata::cuda

@@ -152,7 +152,7 @@ class pinned_memory
       report.not_registered = "cudaHostRegister returned " + text_of(code);
       return false;
     }
-    if (bytes >= large) report.huge_bytes = bytes_in_huge_pages(fresh);
+    if (bytes >= large) report.huge_bytes = bytes_in_huge_pages({fresh.data(), fresh.size()});
     mapping_ = std::move(fresh);
     data_ = mapping_.data();
     return true;

@@ -34,7 +34,7 @@ struct store_io
   std::vector<event> layers{};  ///< of a get that comes layer by layer, when each is there
   bool erased = false;
   bool overdue = false;  ///< nobody waits for it any more, and it was counted
-  double since = 0;      ///< of a get, where there is a limit: when it began
+  double since = 0;      ///< where there is a limit: when it began, or the lease that counts on it
   bool given_up = false;
   std::uint64_t reader = 0;  ///< of a read: whose, ...
   std::size_t lane = 0;      ///< ... on which stream it goes on, ...

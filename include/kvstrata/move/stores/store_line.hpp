@@ -180,6 +180,20 @@ class store_line
   /// Of the life that a record is of no token from here on is in the store, or on its way there, now.
   [[nodiscard]] token_count reach(user_id user, const record_header& header);
 
+  /// That are on their way up.
+  [[nodiscard]] std::uint64_t bytes_coming() const noexcept
+  {
+    std::uint64_t tokens = 0;
+    for (const io& one : open_) tokens += one.what == kind::get || one.what == kind::read ? one.tokens.size() : 0U;
+    return tokens * residency_->shape().token_bytes();
+  }
+  /// The model computes these sooner than they come.
+  void note_judged(token_count tokens, bool fetched)
+  {
+    (fetched ? figures_.freeing_tokens : figures_.computed_tokens) += tokens;
+    if (fetched) ++figures_.freeing_gets;
+    tell(residency_->tracker(), fetch_judged{Level, tokens, fetched});
+  }
   void note_foreign() noexcept { ++figures_.foreign; }
   void note_contradicted() noexcept { ++figures_.contradicted; }
   /// The store threw at a call for a user who comes up, or the device refused the copy of what had come: a miss.

@@ -132,14 +132,14 @@ class store_lines
 
   /// Begins to bring what stores have of these users and no memory has. Is anything on its way, pressure says so: the call
   /// comes too early. A user is staged once for a request, whatever comes of it. Not null, `offers` gets what a provisional
-  /// request may count on instead.
+  /// request may count on instead, and somebody waits: what the model computes sooner is judged by `stages_for`.
   [[nodiscard]] std::optional<pressure> stage(std::span<const request> requests,
                                               store_offers<Residency::stores>* offers)
   {
     std::optional<pressure> out;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const request& r = requests[i];
-      const auto point = stage_one(r, offers != nullptr && r.provisional);
+      const auto point = stage_one(r, offers != nullptr && r.provisional, offers != nullptr);
       if (!point || out) continue;
       if (offers != nullptr && r.provisional && offer(r, i, *offers)) continue;
       out = pressure{.why = pressure::reason::arriving, .user = to_number(r.user)};
@@ -263,9 +263,11 @@ class store_lines
   }
 
   /// Begins to stage for a request; the point of what is on its way. `by_layer`: a lease may begin before all has come.
-  [[nodiscard]] std::optional<event> stage_one(const request& r, bool by_layer);
+  /// `is_awaited`: somebody waits for it.
+  [[nodiscard]] std::optional<event> stage_one(const request& r, bool by_layer, bool is_awaited);
   template <class Line>
-  [[nodiscard]] bool begin_one(Line& line, const request& r, token_interval window, const entry_type* e, bool by_layer);
+  [[nodiscard]] bool begin_one(Line& line, const request& r, token_interval window, const entry_type* e, bool by_layer,
+                               bool is_awaited);
   /// Something is on its way for the request: may a lease count on it? Not where the device's streams cannot wait for it.
   [[nodiscard]] bool offer(const request& r, std::size_t number, store_offers<Residency::stores>& offers);
 

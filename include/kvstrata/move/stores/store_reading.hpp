@@ -40,6 +40,7 @@ void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, 
   start.add(by_layer ? mine->layers.front() : mine->promise.point);
   mine->what = kind::read;
   mine->reader = reader;
+  if (limits_.read_seconds != 0) mine->since = seconds_on(residency_->device());
   mine->lane = lane;
   mine->used = tokens;
   try {
@@ -75,6 +76,7 @@ template <class Residency, level_index Level>
 void store_line<Residency, Level>::end_read(const io& mine, store_outcome out) noexcept
 {
   up_.give_back(mine.place, mine.copied);
+  if (mine.overdue) return;  // it was told
   const bool came = out.done() && !mine.erased;
   if (came) {
     figures_.late_tokens += mine.used;

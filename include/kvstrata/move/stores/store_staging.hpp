@@ -6,7 +6,7 @@
 namespace kvstrata {
 
 template <class Residency>
-std::optional<event> store_lines<Residency>::stage_one(const request& r, bool by_layer)
+std::optional<event> store_lines<Residency>::stage_one(const request& r, bool by_layer, bool is_awaited)
 {
   if (auto under_way = arrival(r.user)) return under_way;
   const token_interval window = lasting_tokens(r);
@@ -15,7 +15,8 @@ std::optional<event> store_lines<Residency>::stage_one(const request& r, bool by
   if (e != nullptr && (e->holds != 0 || e->template tokens_in<0, memories>(window) == window.size())) return {};
   bool begun = false;
   each([&](auto& line) {
-    if (!store_answers([&] { begun = begun || begin_one(line, r, window, e, by_layer); })) line.note_error();  // a miss
+    if (!store_answers([&] { begun = begun || begin_one(line, r, window, e, by_layer, is_awaited); }))
+      line.note_error();  // a miss
   });
   return begun ? arrival(r.user) : std::nullopt;
 }
@@ -23,7 +24,7 @@ std::optional<event> store_lines<Residency>::stage_one(const request& r, bool by
 template <class Residency>
 template <class Line>
 bool store_lines<Residency>::begin_one(Line& line, const request& r, token_interval window, const entry_type* e,
-                                       bool by_layer)
+                                       bool by_layer, bool is_awaited)
 {
   const found_record found = line.find(r.user);
   if (found.is == found_record::knowledge::absent) return false;
@@ -44,7 +45,15 @@ bool store_lines<Residency>::begin_one(Line& line, const request& r, token_inter
   token_interval useful = intersect(window, header.tokens);
   if (r.exact) useful.end = (std::max)(useful.begin, (std::min)(useful.end, line.inexact_of(header, useful)));
   const token_interval wanted = rules::wanted(useful, header, e, limits_.stage_from);
-  return !wanted.empty() && line.get(r.user, header, wanted, by_layer);
+  if (wanted.empty()) return false;
+  const store_cost cost{residency_->costs(), limits_.reads, residency_->shape().token_bytes()};
+  const bool sooner =
+      is_awaited && cost.computes_sooner(intersect(wanted, window), r.first_token, line.bytes_coming(), by_layer);
+  if (!sooner) return line.get(r.user, header, wanted, by_layer);
+  const bool fetched = limits_.stages_for == staged_for::throughput && line.get(r.user, header, wanted, by_layer);
+  line.note_judged(intersect(wanted, window).size(), fetched);
+  if (!fetched) end(r.user);  // and the model computes all that no memory has
+  return fetched;
 }
 
 template <class Residency>

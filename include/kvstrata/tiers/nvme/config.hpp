@@ -11,6 +11,11 @@
 
 namespace kvstrata {
 
+namespace nvme {
+/// Regions whose heads are written ahead, so that nobody waits for one; at least so many.
+inline constexpr std::uint32_t least_clean_regions = 3;
+}  // namespace nvme
+
 /// When a put is done.
 enum class put_done : std::uint8_t {
   written,  ///< the kernel has it: it survives the process, not the machine. A flush makes it durable
@@ -32,8 +37,10 @@ struct nvme_file_config
       1U << 16U;                   ///< sequences of which the newest header is in memory: others must be asked for
   std::uint32_t most_records = 0;  ///< in the index; 0: one for each 16 KiB
   std::uint32_t reinserted_hits =
-      1;               ///< what was got so often since it was written stays when its region is evicted; 0: nothing does
-  bool direct = true;  ///< O_DIRECT: past the page cache
+      1;  ///< what was got so often since it was written stays when its region is evicted; 0: nothing does
+  /// Kept ready for puts; half of them are emptied together. 0: one in 64, from 3 to 16.
+  std::uint32_t clean_regions = 0;
+  bool direct = true;             ///< O_DIRECT: past the page cache
   std::uint32_t depth = 32;       ///< I/Os at a time
   nvme::engine_maker engine{};    ///< empty: threads with preadv and pwritev
   double seconds = 100e-6;        ///< in virtual time an I/O takes so long, ...
@@ -58,6 +65,9 @@ struct nvme_file_config
              "it must be at least 1 and at most a quarter of region_bytes, which is " + std::to_string(c.region_bytes));
     }
     if (c.workers == 0 || c.workers > 1024) refuse("workers", c.workers, "it must be at least 1 and at most 1024");
+    if (c.clean_regions != 0 && c.clean_regions < nvme::least_clean_regions) {
+      refuse("clean_regions", c.clean_regions, "it must be 0 or at least " + std::to_string(nvme::least_clean_regions));
+    }
     if (c.known_headers == 0) refuse("known_headers", 0, "it must be at least 1");
     if (c.depth == 0) refuse("depth", 0, "it must be at least 1");
   }

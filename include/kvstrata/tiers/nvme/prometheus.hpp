@@ -51,6 +51,7 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<nvm
            {{{"call", "ask"}}, count(&counts::asks)},
            {{{"call", "erase"}}, count(&counts::erasures)}});
   counter("nvme_refused_calls", "Calls for which there was no room.", {{{}, count(&counts::refused)}});
+  counter("nvme_waited_puts", "Puts that waited for room.", {{{}, count(&counts::waited)}});
   counter("nvme_flushes", "Flushes of the medium.", {{{}, count(&counts::flushes)}});
   counter("nvme_page_bytes", "Bytes of pages that were put and got.",
           {{{{"call", "put"}}, count(&counts::put_bytes)}, {{{"call", "get"}}, count(&counts::got_bytes)}});

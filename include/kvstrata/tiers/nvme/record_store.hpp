@@ -1,24 +1,20 @@
 // An nvme_file without a device: what it does with an I/O, from whatever thread.
 #pragma once
 
-#include <kvstrata/core/error.hpp>
 #include <kvstrata/tiers/nvme/calls/ask.hpp>
 #include <kvstrata/tiers/nvme/calls/get.hpp>
 #include <kvstrata/tiers/nvme/calls/put.hpp>
-#include <kvstrata/tiers/nvme/io/thread_engine.hpp>
-#include <kvstrata/tiers/nvme/upkeep/reclaim.hpp>
-#include <kvstrata/tiers/nvme/upkeep/recover.hpp>
-#include <kvstrata/tiers/nvme/upkeep/seal.hpp>
+#include <kvstrata/tiers/nvme/upkeep/make_room.hpp>
+#include <kvstrata/tiers/nvme/upkeep/open_core.hpp>
+#include <kvstrata/tiers/nvme/upkeep/verify.hpp>
+#include <kvstrata/tiers/nvme/upkeep/waiting_puts.hpp>
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <utility>
 
@@ -30,7 +26,7 @@ class record_store
  public:
   /// Opens or makes the file. `tidies_itself`: a thread of its own seals and reclaims regions; else carry_out does, at its
   /// end. Throws config_error for nonsense, error where the medium or what is on it refuses.
-  record_store(const nvme_file_config& config, bool tidies_itself) : core_(open(checked(config)))
+  record_store(const nvme_file_config& config, bool tidies_itself) : core_(open_core_sync(config))
   {
     if (!tidies_itself) {
       tidy();
@@ -51,23 +47,20 @@ class record_store
     return core_->books.find(key);
   }
 
-  /// An I/O is asked for. False: there is no room for it, and nothing has changed.
+  /// An I/O is asked for. False: there is no room for it, nor will there be soon, and nothing has changed.
   [[nodiscard]] bool begin(nvme_io& io)
   {
-    bool begun = false;
-    {
-      const std::lock_guard lock(core_->mutex);
-      begun = io.what != nvme_io::kind::put || place(*core_, io, spared_regions);
-      if (begun) core_->books.begun(io);
-      else ++core_->books.counts.refused;
+    bool begun = begin_now(io, tidier_.joinable());
+    if (!begun && !tidier_.joinable()) {
+      tidy();
+      begun = begin_now(io, true);
     }
     if (begun) {
       io.whom = this;
       io.carry_out = [](void* whom, nvme_io& what) noexcept { static_cast<record_store*>(whom)->carry_out(what); };
       io.abandon = [](void* whom, nvme_io& what) noexcept { static_cast<record_store*>(whom)->abandon(what); };
-    } else {
-      tidy_soon();
     }
+    if (!begun || io.waits) tidy_soon();
     return begun;
   }
 
@@ -128,6 +121,7 @@ class record_store
             .index_bytes = books.index.bytes(),
             .regions = books.regions.size() - books.regions.first(),
             .clean_regions = books.regions.clean(),
+            .waiting = core_->waiting.size(),
             .durable_order = books.durable_order};
   }
   [[nodiscard]] tier_size size() const noexcept
@@ -156,40 +150,11 @@ class record_store
     }
     more_.notify_all();
     if (tidier_.joinable()) tidier_.join();
+    const std::lock_guard lock(core_->mutex);
+    place_waiting(*core_, true);
   }
 
  private:
-  [[nodiscard]] static const nvme_file_config& checked(const nvme_file_config& c)
-  {
-    check(c);
-    return c;
-  }
-
-  [[nodiscard]] static std::unique_ptr<store_core> open(const nvme_file_config& c)
-  {
-    const medium_config medium{
-        .paths = c.paths, .bytes = c.bytes, .stripe_bytes = c.region_bytes, .direct = c.direct, .depth = c.depth};
-    std::unique_ptr<block_engine> engine = c.engine ? c.engine(medium) : make_thread_engine(medium);
-    const std::uint64_t regions = engine->bytes() / c.region_bytes;
-    const std::uint64_t least = c.paths.size() + least_regions;
-    const std::uint64_t blocks = engine->bytes() / block_bytes;
-    if (regions < least || blocks > (std::numeric_limits<block_number>::max)()) {
-      throw config_error("nvme_file.bytes", engine->bytes(),
-                         "all paths together must be at least " + std::to_string(least) + " regions of " +
-                             std::to_string(c.region_bytes) + " bytes, and at most 16 TiB");
-    }
-    constexpr std::uint64_t bytes_a_record = 16384;
-    const std::uint64_t records = c.most_records != 0 ? c.most_records : engine->bytes() / bytes_a_record;
-    store_books books(record_index(static_cast<std::uint32_t>((std::min)(records, std::uint64_t{0xfffffffeU}))),
-                      region_book(static_cast<std::uint32_t>(regions), static_cast<std::uint32_t>(c.paths.size()),
-                                  static_cast<std::uint32_t>(c.region_bytes / block_bytes)),
-                      c.known_headers, std::size_t{c.lanes} * c.in_flight);
-    auto core = std::make_unique<store_core>(c, std::move(engine), std::move(books));
-    open_superblocks_sync(*core);
-    recover_sync(*core);
-    return core;
-  }
-
   [[nodiscard]] loss outcome_of_sync(nvme_io& io)
   {
     switch (io.what) {
@@ -198,6 +163,7 @@ class record_store
       case nvme_io::kind::flush: return flush_sync() ? loss::none : loss::io_error;
       case nvme_io::kind::put: break;
     }
+    if (!wait_for_places_sync(*core_, io)) return loss::no_room;
     if (!put_sync(*core_, io)) return loss::io_error;
     if (core_->config.done_when == put_done::written) return loss::none;
     {  // over, as far as the books are concerned: else no flush could say that all up to it is durable
@@ -222,7 +188,9 @@ class record_store
   void abandon(nvme_io& io) noexcept
   {
     const std::lock_guard lock(core_->mutex);
-    for (const chunk& c : io.chunks) core_->books.regions.written(c.place);
+    if (io.waits) forget_waiting(*core_, io);
+    else
+      for (const chunk& c : io.chunks) core_->books.regions.written(c.place);
     core_->books.ended(io);
   }
 
@@ -230,17 +198,49 @@ class record_store
   [[nodiscard]] bool is_ready() const
   {
     const std::lock_guard lock(core_->mutex);
-    return core_->books.regions.clean() >= clean_regions;
+    return core_->books.regions.clean() >= (std::min)(core_->clean_regions, least_clean_regions);
+  }
+
+  /// `last`: it is refused where there is no place.
+  [[nodiscard]] bool begin_now(nvme_io& io, bool last)
+  {
+    const std::lock_guard lock(core_->mutex);
+    bool begun = io.what != nvme_io::kind::put || (core_->waiting.empty() && place(*core_, io, spared_regions));
+    if (!begun && tidier_.joinable() && may_wait(*core_)) {
+      static_cast<void>(places_of(*core_, io));  // throws where it can have none, ever
+      core_->waiting.push_back(&io);
+      ++core_->books.counts.waited;
+      begun = io.waits = true;
+    }
+    if (begun) core_->books.begun(io);
+    else if (last) ++core_->books.counts.refused;
+    return begun;
   }
 
   /// One thing of those that are to be done. False: there is none.
   bool tidy_once() noexcept
   {
     try {
-      return seal_one_sync(*core_) || reclaim_one_sync(*core_) || verify_all_sync(*core_) || write_many_sync();
+      return room_once() || verify_all_sync(*core_) || write_many_sync();
     } catch (const std::exception&) {  // no memory: later
       return false;
     }
+  }
+  bool room_once()
+  {
+    {
+      const std::lock_guard lock(core_->mutex);
+      core_->makes_room = true;
+    }
+    bool done = false;
+    try {
+      done = make_room_sync(*core_);
+    } catch (const std::exception&) {  // no memory
+    }
+    const std::lock_guard lock(core_->mutex);
+    core_->makes_room = false;
+    place_waiting(*core_, !done);
+    return done;
   }
   /// Writes erasures down where many wait for a flush.
   bool write_many_sync()
@@ -280,8 +280,6 @@ class record_store
       lock.lock();
     }
   }
-
-  static constexpr std::uint64_t least_regions = 6;
 
   std::unique_ptr<store_core> core_;
   std::uint64_t told_failures_ = 0;  // of flushes, to somebody who flushed; the core's lock is held

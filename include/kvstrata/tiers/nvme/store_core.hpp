@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -37,6 +38,10 @@ struct store_core
 
   std::mutex mutex;  // what follows
   store_books books;
+  std::uint32_t clean_regions = least_clean_regions;  // kept ready
+  bool makes_room = false;                            // somebody does
+  std::deque<nvme_io*> waiting;                       // puts that have no places yet, in the order of their calls
+  std::condition_variable placed;                     // some of them do, or will have none
   bool flushing = false;
   std::vector<flush_waiter*> waiters;  // for the next flush
   std::condition_variable flush_over, reader_gone;

@@ -84,6 +84,7 @@ enum class loss : std::uint8_t {
   io_error,  ///< the medium says so
   timeout,   ///< no answer in time
   closed,    ///< the store was closed, or the caller gave it up
+  no_room,   ///< a put waited for room, and none came
 };
 
 [[nodiscard]] constexpr std::string_view name_of(loss why) noexcept
@@ -95,6 +96,7 @@ enum class loss : std::uint8_t {
     case loss::io_error: return "I/O error";
     case loss::timeout: return "timeout";
     case loss::closed: return "closed";
+    case loss::no_room: return "no room";
   }
   return "unknown";
 }

@@ -12,9 +12,10 @@ struct store_counts
 {
   std::uint64_t puts = 0, gets = 0, asks = 0, flushes = 0, erasures = 0;  ///< done
   std::uint64_t put_bytes = 0, got_bytes = 0;                             ///< of pages
-  std::uint64_t refused = 0;                                              ///< calls for which there was no room
-  std::uint64_t lost_io = 0;                                              ///< I/Os that the medium failed
-  std::uint64_t lost_checksum = 0;                                        ///< gets and asks that met what was not put
+  std::uint64_t refused = 0;           ///< calls for which there was no room, at once or after they had waited for some
+  std::uint64_t waited = 0;            ///< puts that waited for room
+  std::uint64_t lost_io = 0;           ///< I/Os that the medium failed
+  std::uint64_t lost_checksum = 0;     ///< gets and asks that met what was not put
   std::uint64_t dropped_records = 0;   ///< that could not be read, or not made durable
   std::uint64_t evicted_records = 0;   ///< with their regions
   std::uint64_t reinserted_bytes = 0;  ///< written again, since they were in use
@@ -45,6 +46,7 @@ struct store_figures_now
   std::uint64_t records = 0;  ///< in the index
   std::uint64_t index_bytes = 0;
   std::uint64_t regions = 0, clean_regions = 0;
+  std::uint64_t waiting = 0;        ///< puts that have no place yet
   std::uint64_t durable_order = 0;  ///< all that was asked for with this number or a smaller one is durable
 };
 

@@ -142,17 +142,24 @@ class region_book
   [[nodiscard]] std::uint64_t next_generation() noexcept { return ++generation_; }
   void has_seen(std::uint64_t generation) noexcept { generation_ = (std::max)(generation_, generation); }
 
-  /// The next to be evicted: the oldest one in which there may be records, if it is sealed. Never another: what kills a
-  /// record, an erasure or a newer life, is younger than it, and must go after it. O(regions).
-  [[nodiscard]] std::optional<std::uint32_t> victim() const noexcept
+  /// The next to be evicted, oldest first and at most `most`: those in which there may be records, as far as the oldest are
+  /// sealed. Never others: what kills a record, an erasure or a newer life, is younger than it, and must go after it.
+  /// O(regions log regions).
+  [[nodiscard]] std::vector<std::uint32_t> victims(std::size_t most) const
   {
-    std::optional<std::uint32_t> best;
+    std::vector<std::uint32_t> out;
     for (std::uint32_t i = first_; i < size(); ++i) {
-      if (regions_[i].is == region::state::unused || regions_[i].is == region::state::clean) continue;
-      if (!best || regions_[i].generation < regions_[*best].generation) best = i;
+      if (regions_[i].is != region::state::unused && regions_[i].is != region::state::clean) out.push_back(i);
     }
-    if (best && regions_[*best].is != region::state::sealed) best.reset();
-    return best;
+    const auto older = [this](std::uint32_t a, std::uint32_t b) {
+      return regions_[a].generation < regions_[b].generation;
+    };
+    const std::size_t count = (std::min)(most, out.size());
+    std::partial_sort(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count), out.end(), older);
+    out.resize(count);
+    const auto is_sealed = [this](std::uint32_t i) { return regions_[i].is == region::state::sealed; };
+    out.erase(std::find_if_not(out.begin(), out.end(), is_sealed), out.end());
+    return out;
   }
   /// Those that were never used, at most `most`. O(regions).
   [[nodiscard]] std::vector<std::uint32_t> unused(std::size_t most) const
@@ -163,14 +170,14 @@ class region_book
     }
     return out;
   }
-  /// One that may be sealed: nothing is written to it any more. O(regions).
-  [[nodiscard]] std::optional<std::uint32_t> to_seal() const noexcept
+  /// Those that may be sealed: nothing is written to them any more. O(regions), O(1) where there are none.
+  [[nodiscard]] std::vector<std::uint32_t> to_seal() const
   {
-    if (closing_ == 0) return std::nullopt;
-    for (std::uint32_t i = first_; i < size(); ++i) {
-      if (regions_[i].is == region::state::closing && regions_[i].writes == 0) return i;
+    std::vector<std::uint32_t> out;
+    for (std::uint32_t i = first_; closing_ != 0 && i < size(); ++i) {
+      if (regions_[i].is == region::state::closing && regions_[i].writes == 0) out.push_back(i);
     }
-    return std::nullopt;
+    return out;
   }
 
  private:

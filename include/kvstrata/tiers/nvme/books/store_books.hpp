@@ -153,6 +153,13 @@ class store_books
               .place = {.generation = place.generation, .block = place.block}});
   }
 
+  /// All that lies in regions of smaller generations is found no more when the store is opened again, whatever was said before.
+  /// Throws where there is no memory.
+  void disown_older(std::uint64_t generation)
+  {
+    erasures.push_back({.what = erasure::kind::older, .order = next_order(), .place = {.generation = generation}});
+  }
+
   // --- what is durable -------------------------------------------------------------------------------------------------
   /// What a flush that begins now makes durable, once the erasures have been written.
   [[nodiscard]] flush_cover take_undurable() noexcept
@@ -165,7 +172,8 @@ class store_books
     }
     for (const erasure& row : erasures) {
       if (row.what == erasure::kind::sequence) not_yet(row.order);
-      else out.order = (std::min)(out.order, durable_order);  // nobody knows the order of what it names
+      if (row.what == erasure::kind::record)
+        out.order = (std::min)(out.order, durable_order);  // whose order nobody knows
     }
     for (const undurable_record& r : unverified) not_yet(r.order);
     return out;

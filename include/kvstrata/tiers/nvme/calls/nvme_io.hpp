@@ -27,6 +27,8 @@ struct nvme_io : promised_io
 
   kind what = kind::ask;
   bool erased = false;    ///< its sequence was, before it was over
+  bool waits = false;     ///< a put, for places
+  bool has_none = false;  ///< a put that waited for nothing
   bool outdated = false;  ///< its sequence was erased before its outcome was told
   sequence_key key;
   record_header header;

@@ -37,8 +37,8 @@ inline constexpr std::size_t spared_regions = 1;
   return out;
 }
 
-/// Finds places for a put's records; the lock is held. False: there is no room, and nothing has changed.
-[[nodiscard]] inline bool place(store_core& core, nvme_io& io, std::size_t spared)
+/// Cuts a put into records, and says what places they want. Throws usage_error where a page fits no region.
+[[nodiscard]] inline std::vector<wanted_place> places_of(const store_core& core, nvme_io& io)
 {
   io.chunks = chunks_of(io.header, io.page_bytes, core.config.chunk_bytes);
   std::vector<wanted_place> wanted;
@@ -51,6 +51,13 @@ inline constexpr std::size_t spared_regions = 1;
     }
     wanted.push_back({static_cast<std::uint32_t>(blocks), 1});
   }
+  return wanted;
+}
+
+/// Finds places for a put's records; the lock is held. False: there is no room, and nothing has changed.
+[[nodiscard]] inline bool place(store_core& core, nvme_io& io, std::size_t spared)
+{
+  const std::vector<wanted_place> wanted = places_of(core, io);
   std::vector<record_place> places;
   if (core.books.index.size() + io.chunks.size() > core.books.index.capacity()) {
     core.books.wants_records = true;

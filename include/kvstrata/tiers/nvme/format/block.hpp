@@ -29,7 +29,7 @@ struct block_place
 };
 
 inline constexpr std::uint64_t block_magic = 0x617461727473766bULL;  // "kvstrata", as its bytes lie
-inline constexpr std::uint32_t format_version = 1;                   // whoever finds another keeps off
+inline constexpr std::uint32_t format_version = 2;                   // whoever finds another keeps off
 
 enum class block_kind : std::uint32_t { superblock = 1, region = 2, record = 3, erasures = 4, foot = 5 };
 

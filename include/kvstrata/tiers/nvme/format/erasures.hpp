@@ -15,6 +15,7 @@ struct erasure
   enum class kind : std::uint8_t {
     sequence = 1,  ///< everything of `key` with a smaller order
     record = 2,    ///< the record of `key` at `place`, and no other
+    older = 3,  ///< all of regions whose generation is smaller than `place.generation`; of several the newest says it
   };
 
   kind what = kind::sequence;
@@ -98,7 +99,7 @@ inline void encode(const erasure_block& from, std::span<const erasure> rows, blo
   if (head.count > most_erasures || load(from, at_log::body_blocks) != 0) return std::nullopt;
   for (std::uint32_t row = 0; row != head.count; ++row) {
     const auto what = erasure_at(block, row).what;
-    if (what != erasure::kind::sequence && what != erasure::kind::record) return std::nullopt;
+    if (what < erasure::kind::sequence || what > erasure::kind::older) return std::nullopt;
   }
   return head;
 }

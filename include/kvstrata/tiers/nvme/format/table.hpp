@@ -21,11 +21,12 @@ struct table_row
     record = 1,
     erased_sequence = 2,  ///< everything of `key` with a smaller order
     erased_record = 3,    ///< the record at generation `life`, block `block`
+    erased_older = 4,     ///< all of regions whose generation is smaller than `life`; of several the newest says it
   };
 
   std::uint64_t order = 0;
   sequence_key key{};
-  std::uint64_t life = 0;   ///< life_of the header; of an erased record its generation
+  std::uint64_t life = 0;   ///< life_of the header; of what is erased by place, its generation
   std::uint32_t block = 0;  ///< of the head within the region; of an erased record, of its head within its region
   std::uint32_t body_blocks = 0;
   token_interval tokens{};
@@ -150,7 +151,7 @@ inline void encode_table(std::span<const table_row> rows, const table_foot& foot
   const std::uint64_t end = region_blocks - table.size() / block_bytes;
   for (std::uint32_t i = 0; i != foot->rows; ++i) {
     const table_row row = row_at(table, i);
-    const bool erased = row.what == table_row::kind::erased_sequence || row.what == table_row::kind::erased_record;
+    const bool erased = row.what >= table_row::kind::erased_sequence && row.what <= table_row::kind::erased_older;
     const bool kept = row.what == table_row::kind::record && row.block != 0 && !row.tokens.empty() &&
                       std::uint64_t{row.block} + 1 + row.body_blocks <= end;
     if (!erased && !kept) return std::nullopt;

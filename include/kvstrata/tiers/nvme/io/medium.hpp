@@ -88,11 +88,12 @@ class medium
   [[nodiscard]] const std::string& explanation() const noexcept { return explanation_; }
   [[nodiscard]] io_filter* filter() const noexcept { return filter_; }
 
-  /// Where these bytes lie. Nothing: they do not lie in one stripe, are beyond the end, or are no blocks. O(1).
+  /// Where these bytes lie. Nothing: they do not lie in one stripe, or in the only file, are beyond the end, or are no blocks. O(1).
   [[nodiscard]] std::optional<medium_place> locate(std::uint64_t offset, std::uint64_t bytes) const noexcept
   {
     const std::uint64_t stripe = offset / stripe_bytes_, within = offset % stripe_bytes_;
-    if (offset >= this->bytes() || bytes > stripe_bytes_ - within) return std::nullopt;
+    const std::uint64_t end = files_.size() == 1 ? file_bytes_ - stripe * stripe_bytes_ : stripe_bytes_;
+    if (offset >= this->bytes() || bytes > end - within) return std::nullopt;
     if (offset % block_bytes != 0 || bytes % block_bytes != 0) return std::nullopt;
     const auto file = static_cast<std::size_t>(stripe % files_.size());
     return medium_place{.file = file, .fd = fd(file), .offset = stripe / files_.size() * stripe_bytes_ + within};

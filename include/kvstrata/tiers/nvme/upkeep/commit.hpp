@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/format/erasure_row.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 
 #include <algorithm>
@@ -62,13 +63,7 @@ namespace kvstrata::nvme {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::vector<table_row>& table = core.books.regions.at(places[i].region).rows;
     for (std::size_t end = first + wanted[i].rows; first < end; ++first) {
-      const erasure& e = rows[first];
-      const bool whole = e.what == erasure::kind::sequence;
-      table.push_back({.order = e.order,
-                       .key = e.key,
-                       .life = whole ? 0 : e.place.generation,
-                       .block = e.place.block,
-                       .what = whole ? table_row::kind::erased_sequence : table_row::kind::erased_record});
+      table.push_back(row_of(rows[first]));
     }
   }
   std::vector<erasure>& written = core.books.written_erasures;

@@ -20,6 +20,7 @@ struct found_region
   std::uint32_t number = 0;
   std::uint64_t generation = 0;
   std::optional<table_foot> foot;  ///< of a sealed one
+  std::vector<std::byte> table;    ///< of one whose table is the block that the foot lies in, and was read with it
   walked_region walked;            ///< of another
 };
 
@@ -33,6 +34,7 @@ class table_reader
   /// Valid until the next call. Blocks for several at a time.
   [[nodiscard]] std::span<const std::byte> table_of_sync(std::size_t which)
   {
+    if (!all_[which].table.empty()) return all_[which].table;
     if (which >= end_) read_sync(which);
     const part& mine = parts_[which - begin_];
     return {buffer_.data() + mine.at, mine.bytes};
@@ -55,7 +57,8 @@ class table_reader
     std::size_t bytes = 0;
     for (; end_ != all_.size() && parts_.size() != most_tables; ++end_) {
       const std::optional<table_foot>& foot = all_[end_].foot;
-      const std::size_t mine = foot ? static_cast<std::size_t>(table_blocks_for(foot->rows)) * block_bytes : 0;
+      const bool wanted = foot && all_[end_].table.empty();
+      const std::size_t mine = wanted ? static_cast<std::size_t>(table_blocks_for(foot->rows)) * block_bytes : 0;
       if (bytes != 0 && bytes + mine > most_bytes) break;
       parts_.push_back({bytes, mine});
       bytes += mine;

@@ -3,6 +3,7 @@
 
 #include <kvstrata/tiers/nvme/format/region_head.hpp>
 #include <kvstrata/tiers/nvme/upkeep/read_tables.hpp>
+#include <kvstrata/tiers/nvme/upkeep/region_ends.hpp>
 #include <kvstrata/tiers/nvme/upkeep/superblocks.hpp>
 #include <kvstrata/tiers/nvme/upkeep/walk_region.hpp>
 
@@ -41,10 +42,15 @@ class row_reader
         gone_.insert(place_number(row.life, row.block));
         ++core_->recovery.erasures;
         return;
+      case table_row::kind::erased_older:
+        if (row.order < oldest_order_) return;
+        oldest_order_ = row.order;
+        oldest_ = row.life;
+        return;
       case table_row::kind::record: break;
     }
     const auto erased = erased_.find(row.key);
-    if ((erased != erased_.end() && row.order < erased->second) ||
+    if (in.generation < oldest_ || (erased != erased_.end() && row.order < erased->second) ||
         gone_.contains(place_number(in.generation, row.block)) || is_replaced(row)) {
       ++core_->recovery.outdated;
       return;
@@ -83,6 +89,8 @@ class row_reader
 
   store_core* core_;
   std::uint64_t durable_order_;
+  std::uint64_t oldest_ = 0;  // what lies in regions of smaller generations is dead; by the newest row that says so
+  std::uint64_t oldest_order_ = 0;
   boost::unordered_flat_map<sequence_key, std::uint64_t, sequence_hash> erased_;
   boost::unordered_flat_set<std::uint64_t> gone_;
 };
@@ -93,19 +101,14 @@ class row_reader
   region_book& regions = core.books.regions;
   std::vector<found_region> out;
   constexpr std::uint32_t at_a_time = 512;
+  constexpr std::uint32_t most_kept = 16384;  // tables of a block, so that they are not read twice: 64 MiB
+  std::uint32_t kept = 0;
   block_buffer buffer(std::size_t{2} * at_a_time * block_bytes);
   for (std::uint32_t begin = regions.first(); begin < regions.size(); begin += at_a_time) {
     const std::uint32_t count = (std::min)(at_a_time, regions.size() - begin);
-    std::vector<memory_piece> pieces(std::size_t{2} * count);
-    std::vector<block_io> ios(pieces.size());
-    for (std::uint32_t i = 0; i < 2 * count; ++i) {
-      pieces[i] = {buffer.block(i).data(), block_bytes};
-      const record_place where{.region = begin + i / 2, .block = i % 2 == 0 ? 0 : regions.blocks() - 1};
-      ios[i] = {.what = block_io::kind::read, .offset = core.offset_of(where), .pieces = {&pieces[i], 1}};
-    }
-    core.engine->run_sync(ios);
+    const std::vector<int> errors = read_ends_sync(core, begin, count, buffer);
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (ios[2 * i].error != 0) {
+      if (errors[2 * i] != 0) {
         ++core.recovery.unreadable;
         continue;
       }
@@ -117,9 +120,15 @@ class row_reader
       found.number = begin + i;
       found.generation = head->generation;
       regions.at(begin + i).generation = head->generation;
-      if (ios[2 * i + 1].error != 0) continue;
+      if (errors[2 * i + 1] != 0) continue;
       found.foot = decode_foot(buffer.block(2 * i + 1), core.id, head->generation, regions.blocks());
-      if (found.foot) durable_order = (std::max)(durable_order, found.foot->durable_order);
+      if (!found.foot) continue;
+      durable_order = (std::max)(durable_order, found.foot->durable_order);
+      if (kept != most_kept && table_blocks_for(found.foot->rows) == 1) {
+        const block_span last = buffer.block(2 * i + 1);
+        found.table.assign(last.begin(), last.end());
+        ++kept;
+      }
     }
   }
   for (found_region& found : out) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
+#include <kvstrata/tiers/nvme/format/erasure_row.hpp>
 #include <kvstrata/tiers/nvme/format/life.hpp>
 #include <kvstrata/tiers/nvme/format/table.hpp>
 #include <kvstrata/tiers/nvme/format/walk.hpp>
@@ -66,13 +67,7 @@ struct walked_region
         const erasure_block head = *decode_erasure_block(block, core.id, place);
         out.durable_order = (std::max)(out.durable_order, head.durable_order);
         for (std::uint32_t i = 0; i < head.count; ++i) {
-          const erasure e = erasure_at(block, i);
-          const bool whole = e.what == erasure::kind::sequence;
-          out.rows.push_back({.order = e.order,
-                              .key = e.key,
-                              .life = whole ? 0 : e.place.generation,
-                              .block = e.place.block,
-                              .what = whole ? table_row::kind::erased_sequence : table_row::kind::erased_record});
+          out.rows.push_back(row_of(erasure_at(block, i)));
         }
         ++at;
         break;

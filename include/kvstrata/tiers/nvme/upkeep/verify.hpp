@@ -1,4 +1,4 @@
-// What is done with regions that are full, and with records that a crash may have torn.
+// Records that a crash may have torn are looked at.
 #pragma once
 
 #include <kvstrata/tiers/nvme/calls/get.hpp>
@@ -13,39 +13,6 @@
 #include <vector>
 
 namespace kvstrata::nvme {
-
-/// Gives a region that is full its table, so that whoever opens the store need not walk through it. False: there is none.
-[[nodiscard]] inline bool seal_one_sync(store_core& core)
-{
-  std::uint32_t number = 0;
-  {
-    const std::lock_guard lock(core.mutex);
-    const auto next = core.books.regions.to_seal();
-    if (!next) return false;
-    number = *next;
-  }
-  static_cast<void>(commit_sync(core));  // so that the table tells how far all is durable
-  std::unique_lock lock(core.mutex);
-  region& r = core.books.regions.at(number);
-  const std::vector<table_row>& rows = r.rows;  // nobody else touches them: nothing is written there any more
-  const table_foot foot{.store = core.id, .generation = r.generation, .durable_order = core.books.durable_order};
-  lock.unlock();
-  block_buffer table(static_cast<std::size_t>(table_blocks_for(rows.size())) * block_bytes);
-  encode_table(rows, foot, {table.data(), table.size()});
-  const auto blocks = static_cast<std::uint32_t>(table.size() / block_bytes);
-  const record_place where{.region = number, .block = core.books.regions.blocks() - blocks};
-  const int error = move_sync(*core.engine, block_io::kind::write, core.offset_of(where), table.all());
-  lock.lock();
-  core.books.regions.set_sealed(number);
-  if (error == 0) {
-    r.rows = {};
-    ++core.books.counts.sealed_regions;
-  } else {  // it will be walked through; until then the rows stay in memory
-    ++core.books.counts.unsealed_regions;
-    ++core.books.counts.lost_io;
-  }
-  return true;
-}
 
 /// Reads all of a record and checks it. Empty: it is not what was put.
 [[nodiscard]] inline std::optional<record_head> read_whole_sync(store_core& core, const undurable_record& r)
