@@ -101,13 +101,7 @@ class store_line
   }
 
   /// Has the store anything of the user, or may it get it?
-  [[nodiscard]] bool may_have(user_id user)
-  {
-    found_record found{.is = found_record::knowledge::unknown};
-    static_cast<void>(store_answers([&] { found = store_->find(key_of(user)); }));
-    if (found.is != found_record::knowledge::absent) return true;
-    return std::any_of(open_.begin(), open_.end(), [user](const io& one) { return one.user == user; });
-  }
+  [[nodiscard]] bool may_have(user_id user);
 
   // --- up ---
 
@@ -230,13 +224,7 @@ class store_line
                        "it must be the address of a store, which outlives the cache");
   }
 
-  void drain_room_sync()
-  {
-    attempts all;
-    all.make([this] { down_.drain_sync(); });
-    all.make([this] { up_.drain_sync(); });
-    all.finish();
-  }
+  void drain_room_sync();
 
   [[nodiscard]] token_count page_floor(token_count token) const noexcept
   {

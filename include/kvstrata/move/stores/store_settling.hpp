@@ -61,4 +61,22 @@ void store_line<Residency, Level>::drain_sync(Settle&& settle)
   drain_room_sync();
 }
 
+template <class Residency, level_index Level>
+bool store_line<Residency, Level>::may_have(user_id user)
+{
+  found_record found{.is = found_record::knowledge::unknown};
+  static_cast<void>(store_answers([&] { found = store_->find(key_of(user)); }));
+  if (found.is != found_record::knowledge::absent) return true;
+  return std::any_of(open_.begin(), open_.end(), [user](const io& one) { return one.user == user; });
+}
+
+template <class Residency, level_index Level>
+void store_line<Residency, Level>::drain_room_sync()
+{
+  attempts all;
+  all.make([this] { down_.drain_sync(); });
+  all.make([this] { up_.drain_sync(); });
+  all.finish();
+}
+
 }  // namespace kvstrata
