@@ -92,6 +92,17 @@ struct three_that_fail
   static constexpr const char* name = "slab, arena, arena; by window, batches down";
 };
 
+struct codes_that_fail
+{
+  static constexpr const char* name = "slab, two arenas that keep codes; by window, batches down";
+};
+
+constexpr point_on<faulty_device> three_levels[] = {
+    any_stack_of<faulty_device, three_that_fail, paged_layer_first, window, batched, layerwise, fetch, unbounded,
+                 arena<1>, arena<2>>,
+    any_stack_of<faulty_device, codes_that_fail, paged_layer_first, window, batched, layerwise_slots, fetch, unbounded,
+                 coded_arena<1>, coded_arena<2>>};
+
 /// The play once more and once more, and another call of the device fails each time.
 void fail_each_call(const point_on<faulty_device>& where, const sizes& s)
 {
@@ -152,12 +163,12 @@ TEST_CASE("any call of the device fails once", "[cache][failure]")
 
 TEST_CASE("any call of the device fails once, between memories, too", "[cache][failure][levels]")
 {
-  constexpr auto where = any_stack_of<faulty_device, three_that_fail, paged_layer_first, window, batched, layerwise,
-                                      fetch, unbounded, arena<1>, arena<2>>;
-  for (const writing down : {writing::back, writing::token}) {
-    ways_now[1].writes = down;
-    ways_now[2].writes = writing::back;
-    fail_each_call(where, {.device = 22, .lower = 10, .third = 14});
+  for (const point_on<faulty_device>& where : three_levels) {
+    for (const writing down : {writing::back, writing::token}) {
+      ways_now[1].writes = down;
+      ways_now[2].writes = writing::back;
+      fail_each_call(where, {.device = 22, .lower = 10, .third = 14});
+    }
   }
   ways_now = {};
 }
@@ -198,10 +209,10 @@ TEST_CASE("any copy is refused: that one is dropped and counted, and everybody i
 
 TEST_CASE("any copy is refused, between memories, too", "[cache][failure][levels]")
 {
-  constexpr auto where = any_stack_of<faulty_device, three_that_fail, paged_layer_first, window, batched, layerwise,
-                                      fetch, unbounded, arena<1>, arena<2>>;
   by_level<std::uint64_t> dropped{};
-  for (const writing down : {writing::back, writing::token}) {
+  for (const auto& [where, down] :
+       {std::pair(three_levels[0], writing::back), std::pair(three_levels[0], writing::token),
+        std::pair(three_levels[1], writing::back), std::pair(three_levels[1], writing::token)}) {
     ways_now[1].writes = down;
     ways_now[2].writes = writing::back;
     bool struck = true;

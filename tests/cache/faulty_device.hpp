@@ -63,6 +63,13 @@ class faulty_device
   {
     move(pieces);
   }
+  void code_kernel_launch(kvstrata::stream_id, const kvstrata::copy_kernel&, kvstrata::coding how,
+                          std::span<const kvstrata::coded_piece> pieces)
+  {
+    refuse();
+    tick();
+    kvstrata::coded_copy(how, pieces)();
+  }
   [[nodiscard]] bool poison_freed() const { return true; }
   void poison(kvstrata::stream_id, std::byte* dst, std::size_t bytes)
   {

@@ -28,7 +28,8 @@ struct pinned_arena
   using replacement = find_option_t<replacement_option, replaced_as_cache, Options...>;
   using admission = find_option_t<admission_option, always, Options...>;
   using writes = find_option_t<write_policy_option, page_write_through, Options...>;
-  using codec = find_option_t<codec_option, codec::identity, Options...>;
+  using codec = find_option_t<codec_option, kvstrata::codec::identity, Options...>;
+  using codec_config = typename codec::config;
   static constexpr std::string_view name = "arena";
 
   struct config
@@ -39,7 +40,7 @@ struct pinned_arena
     /// Where the node has no memory left: fail. Where it cannot be had at all: config_error. Else the memory comes from
     /// elsewhere then, of which warnings_of (cache/warnings.hpp) speaks.
     bool numa_required = false;
-    [[no_unique_address]] typename codec::config codec = {};  ///< what the codec is told, if there is one
+    [[no_unique_address]] codec_config codec = {};  ///< what the codec is told, if there is one
     double raw_share = 1.0 / 32;  ///< of `bytes`, with a codec: for pages as they are (books/level_codes.hpp)
   };
 
