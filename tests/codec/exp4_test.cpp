@@ -167,10 +167,16 @@ TEST_CASE("exp4: every path writes the same codes, and reads those of all")
   const auto paths = codec::exp4_paths();
   REQUIRE(paths.back().name == "portable");
   if (paths.size() == 1) SKIP_TEST("this CPU has neither AVX2 nor AVX-512BW");
-  // Tables of one row of 16 exponents, of two, and of as many as there can be.
-  std::vector<exponent_table> tables(3);
-  tables[0].exponents = {112, 113, 114, 115, 116, 117, 118, 119, 120, 121, 122, 123, 124, 125, 126};
-  for (std::size_t i = 0; i < 15; ++i) tables[2].exponents[i] = static_cast<std::uint8_t>(255 - i * 17);
+  // Exponents one after the other, in one row of 16 and in two, the first ones and the last ones; and in as many rows as
+  // there can be, or in two with a gap.
+  std::vector<exponent_table> tables(6);
+  for (std::size_t i = 0; i < 15; ++i) {
+    tables[1].exponents[i] = static_cast<std::uint8_t>(i);
+    tables[2].exponents[i] = static_cast<std::uint8_t>(255 - i);
+    tables[3].exponents[i] = static_cast<std::uint8_t>(112 + i);
+    tables[4].exponents[i] = static_cast<std::uint8_t>(255 - i * 17);
+    tables[5].exponents[i] = static_cast<std::uint8_t>(i < 9 ? 115 + i : 116 + i);
+  }
   for (const auto& [tokens, heads, dim] : sizes) {
     for (const element_type element : {element_type::bf16, element_type::f32}) {
       for (const exponent_table& table : tables) {

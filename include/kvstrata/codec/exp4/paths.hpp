@@ -18,12 +18,12 @@ namespace kvstrata::codec {
 struct exp4_path
 {
   std::string_view name;
-  void (*classify)(const exp4_unit&, const exp4_table&, std::uint32_t from, std::uint32_t to, const std::byte* raw,
+  void (*classify)(exp4_unit, const exp4_table&, std::uint32_t from, std::uint32_t to, const std::byte* raw,
                    std::byte* codes, exp4_escapes&) noexcept;
-  void (*split)(const exp4_unit&, std::uint32_t from, std::uint32_t to, const std::byte* raw, std::byte* code) noexcept;
-  std::uint32_t (*escapes)(const exp4_unit&, std::uint32_t from, std::uint32_t to, const std::byte* codes) noexcept;
-  void (*join)(const exp4_unit&, const std::byte* exponents, std::uint32_t from, std::uint32_t to,
-               const std::byte* code, std::byte* raw) noexcept;
+  void (*split)(exp4_unit, std::uint32_t from, std::uint32_t to, const std::byte* raw, std::byte* code) noexcept;
+  std::uint32_t (*escapes)(exp4_unit, std::uint32_t from, std::uint32_t to, const std::byte* codes) noexcept;
+  void (*join)(exp4_unit, const std::byte* exponents, std::uint32_t from, std::uint32_t to, const std::byte* code,
+               std::byte* raw) noexcept;
 };
 
 template <class Path>

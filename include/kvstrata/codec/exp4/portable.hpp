@@ -43,7 +43,7 @@ struct exp4_portable
 {
   static constexpr const char* name = "portable";
 
-  static void classify(const exp4_unit& unit, const exp4_table& table, std::uint32_t from, std::uint32_t to,
+  static void classify(exp4_unit unit, const exp4_table& table, std::uint32_t from, std::uint32_t to,
                        const std::byte* raw, std::byte* codes, exp4_escapes& escapes) noexcept
   {
     for (std::uint32_t g = from; g < to; ++g) {
@@ -64,7 +64,7 @@ struct exp4_portable
     }
   }
 
-  static void split(const exp4_unit& unit, std::uint32_t from, std::uint32_t to, const std::byte* raw,
+  static void split(exp4_unit unit, std::uint32_t from, std::uint32_t to, const std::byte* raw,
                     std::byte* code) noexcept
   {
     for (std::uint32_t g = from; g < to; ++g) {
@@ -81,7 +81,7 @@ struct exp4_portable
     }
   }
 
-  [[nodiscard]] static std::uint32_t escapes(const exp4_unit&, std::uint32_t from, std::uint32_t to,
+  [[nodiscard]] static std::uint32_t escapes(exp4_unit, std::uint32_t from, std::uint32_t to,
                                              const std::byte* codes) noexcept
   {
     std::uint32_t found = 0;
@@ -95,7 +95,7 @@ struct exp4_portable
     return found;
   }
 
-  static void join(const exp4_unit& unit, const std::byte* exponents, std::uint32_t from, std::uint32_t to,
+  static void join(exp4_unit unit, const std::byte* exponents, std::uint32_t from, std::uint32_t to,
                    const std::byte* code, std::byte* raw) noexcept
   {
     for (std::uint32_t g = from; g < to; ++g) {

@@ -135,6 +135,9 @@ struct exp4_table
   std::uint8_t rows[15] = {};  ///< [row_count] those of 16 codes that are not all 0, by their first exponent
   std::uint8_t row_count = 0;
 
+  /// Whether the exponents follow each other, as those of most models do.
+  [[nodiscard]] constexpr bool is_run() const noexcept { return exponents[15] - exponents[1] == 14; }
+
   exp4_table() = default;
   /// Of 15 different exponents, in ascending order.
   constexpr explicit exp4_table(const std::array<std::uint8_t, 15>& ascending) noexcept
