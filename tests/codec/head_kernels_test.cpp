@@ -1,11 +1,13 @@
-// The bodies of int8's and fp8's kernels, on emulated blocks, against what the host makes of the same pieces.
+// The bodies of int8's, fp8's and int4's kernels, on emulated blocks, against what the host makes of the same pieces.
 #include "codec/codec_conformance.hpp"
 #include "codec/emulated_blocks.hpp"
 #include "codec/values_of_pieces.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/codec/fp8.hpp>
+#include <kvstrata/codec/int4.hpp>
 #include <kvstrata/codec/int8.hpp>
+#include <kvstrata/codec/kernels/channel_coder.hpp>
 #include <kvstrata/codec/kernels/head_decoder.hpp>
 #include <kvstrata/codec/kernels/head_encoder.hpp>
 
@@ -150,10 +152,17 @@ TEST_CASE("fp8 by blocks is fp8 by the host")
   blocks_are_the_host<codec::fp8>({false});
 }
 
-TEST_CASE("int8 and fp8 by blocks find out what is malformed, as the host does")
+TEST_CASE("int4 by blocks is int4 by the host")
+{
+  blocks_are_the_host<codec::int4>({});
+  blocks_are_the_host<codec::int4>({codec::silu_minimum});
+}
+
+TEST_CASE("int8, fp8 and int4 by blocks find out what is malformed, as the host does")
 {
   finds_what_is_malformed<codec::int8>({codec::silu_minimum});
   finds_what_is_malformed<codec::fp8>({});
+  finds_what_is_malformed<codec::int4>({});
 }
 
 TEST_CASE("int8 by blocks reads a page's head once, 16 bytes at a time")

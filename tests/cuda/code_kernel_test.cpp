@@ -3,6 +3,9 @@
 
 #include <kvstrata/codec/exp4.hpp>
 #include <kvstrata/device/cuda/codes/exp4_kernels.hpp>
+#include <kvstrata/device/cuda/codes/fp8_kernels.hpp>
+#include <kvstrata/device/cuda/codes/int4_kernels.hpp>
+#include <kvstrata/device/cuda/codes/int8_kernels.hpp>
 #include <kvstrata/device/cuda_device.hpp>
 
 #include <cstring>
@@ -48,9 +51,12 @@ struct place
 };
 
 /// Pieces of which most have a code, some do not, and some are not whole: there and back.
-void code_and_compare(const piece_shape& shape, std::uint32_t count, std::uint32_t blocks)
+template <page_codec C = exp4>
+void code_and_compare(const piece_shape& shape, std::uint32_t count, std::uint32_t blocks,
+                      const typename C::config& told = {})
 {
-  const exp4_coder coder = exp4::coder(shape, {});
+  using coder_type = coder_of<C>;
+  const coder_type coder = C::coder(shape, told);
   REQUIRE(shape.bytes() % 16 == 0);
   std::mt19937 draw(count);
   std::vector<std::byte> raw(shape.bytes() * count), code(coder.code_bytes() * count, std::byte{0x77});
@@ -86,7 +92,7 @@ void code_and_compare(const piece_shape& shape, std::uint32_t count, std::uint32
     std::memset(counts.data(), 0, sizeof(code_counts));
     d.launch(stream, {"codes"}, [&](cudaStream_t s) {
       auto* const to = reinterpret_cast<code_counts*>(counts.data());
-      REQUIRE(cuda::code_kernels<exp4_coder>::launch(s, way, coder, on_gpu, blocks, to) == cudaSuccess);
+      REQUIRE(cuda::code_kernels<coder_type>::launch(s, way, coder, on_gpu, blocks, to) == cudaSuccess);
     });
     d.wait_sync(d.record(stream));
     code_counts found;
@@ -102,7 +108,7 @@ void code_and_compare(const piece_shape& shape, std::uint32_t count, std::uint32
 
   std::fill(raw.begin(), raw.end(), std::byte{0x11});
   of_raw.put(raw);
-  code[5] ^= std::byte{0xFF};  // the first piece is malformed
+  std::fill_n(code.begin(), 8, std::byte{0xEE});  // the first piece is malformed
   of_code.put(code);
   const code_counts decoded = decode_pieces(coder, on_host);
   CHECK(run(code_way::decode) == decoded);
@@ -119,6 +125,20 @@ TEST_CASE("code kernels: pages become what they become on the host, and come bac
   code_and_compare({20, 4, 64, element_type::f32}, 12, 7);
   code_and_compare({33, 1, 4, element_type::bf16}, 30, 2);  // groups behind no tile, the last one in part
   code_and_compare({33, 1, 2, element_type::f32}, 9, 1);
+}
+
+TEST_CASE("code kernels: lossy codecs do on a GPU what they do on the host")
+{
+  for (const element_type element : {element_type::bf16, element_type::f16, element_type::f32}) {
+    for (const piece_shape shape : {piece_shape{32, 4, 64, element}, piece_shape{8, 3, 5, element}}) {
+      code_and_compare<codec::int8>(shape, 20, 7);
+      code_and_compare<codec::int8>(shape, 20, 30, {codec::silu_minimum});
+      code_and_compare<codec::fp8>(shape, 20, 7);
+      code_and_compare<codec::fp8>(shape, 20, 7, {false});
+      code_and_compare<codec::int4>(shape, 20, 7);
+      code_and_compare<codec::int4>(shape, 20, 7, {codec::silu_minimum});
+    }
+  }
 }
 
 TEST_CASE(

@@ -47,7 +47,6 @@ struct to_channel_steps
   const typename element_bits<E>::bits* from;
   std::byte* to;  ///< scales, then steps
   float zero;
-  float& largest_scale;
 
   [[gnu::always_inline]] void run() const noexcept
   {
@@ -72,9 +71,7 @@ struct to_channel_steps
     for (std::size_t d = 0; d < channels; ++d) {
       const std::uint16_t scale = channel_scale(std::bit_cast<float>(reach[d]), From_zero ? 15.0F : 7.0F);
       std::memcpy(to + 2 * (first + d), &scale, 2);
-      const float value = element_bits<element_type::bf16>::to_f32(scale);
-      steps_a_unit[d] = 1 / value;
-      largest_scale = value > largest_scale ? value : largest_scale;
+      steps_a_unit[d] = 1 / element_bits<element_type::bf16>::to_f32(scale);
     }
     const std::size_t row_bytes = (std::size_t{units.head_dim} + 1) / 2;
     auto* const out = reinterpret_cast<std::uint8_t*>(to + 2 * std::size_t{units.head_dim}) + first / 2;

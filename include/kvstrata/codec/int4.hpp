@@ -3,8 +3,7 @@
 //
 //   bytes of a unit  what
 //   ---------------- ---------------------------------------------------------------------------------------------------
-//   0 to 15          its head (codec/head_units.hpp): "i4s " symmetric, "i4z " from the minimum; the scale: the largest
-//                    of the channels'
+//   0 to 15          its head (codec/head_units.hpp): "i4s " symmetric, "i4z " from the minimum; the scale: 1
 //   then             a scale a channel, bf16
 //   then             a token after the other, two channels a byte, the even one in the lower half
 //
@@ -46,21 +45,27 @@ struct int4_arithmetic
     return from_minimum ? four_letters('i', '4', 'z', ' ') : four_letters('i', '4', 's', ' ');
   }
 
+  [[nodiscard]] constexpr unit_head head() const noexcept { return {letters(), 1, minimum, 0}; }
+  /// The bits of a bf16, from the largest magnitude of a channel, or from how far it reaches above the minimum.
+  [[nodiscard]] constexpr std::uint16_t scale_for(float reach) const noexcept
+  {
+    return channel_scale(reach, from_minimum ? 15.0F : 7.0F);
+  }
+
   template <element_type E>
   [[nodiscard]] unit_kind encode(const head_units& units, const typename element_bits<E>::bits* from,
                                  std::byte* code) const noexcept
   {
     const survey<E> seen = survey_of<E>(units, from);
     if (!seen.is_finite() || seen.largest_magnitude() > farthest_step) return unit_kind::raw;
-    float largest = 0;
     if (from_minimum) {
-      detail::to_channel_steps<E, true> work{units, from, code + unit_head_bytes, minimum, largest};
+      detail::to_channel_steps<E, true> work{units, from, code + unit_head_bytes, minimum};
       detail::by_processor(work);
     } else {
-      detail::to_channel_steps<E, false> work{units, from, code + unit_head_bytes, 0, largest};
+      detail::to_channel_steps<E, false> work{units, from, code + unit_head_bytes, 0};
       detail::by_processor(work);
     }
-    unit_head{letters(), largest, minimum, 0}.write(code);
+    head().write(code);
     return unit_kind::coded;
   }
 

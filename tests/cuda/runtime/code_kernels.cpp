@@ -3,6 +3,9 @@
 #include "cuda/runtime/machine.hpp"
 
 #include <kvstrata/codec/exp4.hpp>
+#include <kvstrata/codec/fp8.hpp>
+#include <kvstrata/codec/int4.hpp>
+#include <kvstrata/codec/int8.hpp>
 #include <kvstrata/device/cuda/codes/code_kernels.hpp>
 
 #include <memory>
@@ -74,5 +77,8 @@ cudaError_t code_kernels<Coder>::launch(cudaStream_t stream, code_way way, const
 }
 
 template struct code_kernels<codec::exp4_coder>;
+template struct code_kernels<codec::fp8::bound>;
+template struct code_kernels<codec::int4::bound>;
+template struct code_kernels<codec::int8::bound>;
 
 }  // namespace kvstrata::cuda
