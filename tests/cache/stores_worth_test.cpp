@@ -102,7 +102,8 @@ TEST_CASE("figures of a store's speed are checked")
 
 TEST_CASE("the decision turns where the printed length of a machine says")
 {
-  const machine_description m{.flops_per_second = 1e14,
+  const machine_description m{.name = "a machine",
+                              .flops_per_second = 1e14,
                               .to_device = {.bytes_per_second = 5e10, .latency_seconds = 1e-5},
                               .model = {.kv = {.layers = 8, .kv_heads = 4, .head_dim = 64}, .hidden = 256},
                               .device_bytes = 1,

@@ -15,12 +15,12 @@ class block_buffer
 {
  public:
   block_buffer() = default;
-  explicit block_buffer(std::size_t bytes)
-      : size_((bytes + block_bytes - 1) / block_bytes * block_bytes),
-        data_(size_ == 0 ? nullptr : static_cast<std::byte*>(::operator new(size_, alignment)))
+  explicit block_buffer(std::size_t bytes) : block_buffer(bytes, unset{})
   {
     for (std::size_t i = 0; i < size_; ++i) data_[i] = std::byte{0};
   }
+  /// Of whatever bytes: for who writes to all of it.
+  [[nodiscard]] static block_buffer of_any_bytes(std::size_t bytes) { return {bytes, unset{}}; }
   block_buffer(block_buffer&& other) noexcept
       : size_(std::exchange(other.size_, 0)), data_(std::exchange(other.data_, nullptr))
   {
@@ -45,6 +45,15 @@ class block_buffer
   [[nodiscard]] memory_piece all() const noexcept { return {data_, size_}; }
 
  private:
+  struct unset
+  {
+  };
+  block_buffer(std::size_t bytes, unset /*tag*/)
+      : size_((bytes + block_bytes - 1) / block_bytes * block_bytes),
+        data_(size_ == 0 ? nullptr : static_cast<std::byte*>(::operator new(size_, alignment)))
+  {
+  }
+
   static constexpr std::align_val_t alignment{block_bytes};
 
   std::size_t size_ = 0;

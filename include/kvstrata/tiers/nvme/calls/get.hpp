@@ -60,16 +60,17 @@ inline void end_reading(store_core& core, const std::vector<record_read>& reads)
   if (!reads.empty()) core.reader_gone.notify_all();
 }
 
-/// The memory of records that are read together, and the I/Os: of each layer those of all records, layer after layer.
+/// The memory of records that are read together, and the I/Os: one of each record, or `by_layer` of each layer those of all
+/// records, layer after layer.
 class record_reading
 {
  public:
   record_reading(store_core& core, const record_header& header, const page_memory& into,
-                 const std::vector<record_read>& reads)
-      : records_(reads.size()), layers_(core.config.layers)
+                 const std::vector<record_read>& reads, bool by_layer)
+      : records_(reads.size()), layers_(core.config.layers), by_layer_(by_layer)
   {
     const auto page_bytes = static_cast<std::uint32_t>(into.page_bytes());
-    ios_.resize(records_ * layers_);
+    ios_.resize(records_ * (by_layer ? layers_ : 1));
     for (std::size_t i = 0; i < records_; ++i) {
       const record_read& r = reads[i];
       const page_interval pages = pages_of(r.from.tokens, header.page_tokens);
@@ -79,9 +80,11 @@ class record_reading
       const std::uint64_t head = core.offset_of(r.from.block);
       std::vector<memory_piece>& first = with_head_.emplace_back();  // the head comes with the first layer
       first.push_back(memory.head_piece());
-      for (const memory_piece& piece : memory.layer(0)) first.push_back(piece);
+      for (std::uint32_t layer = 0; layer < (by_layer ? 1 : layers_); ++layer) {
+        for (const memory_piece& piece : memory.layer(layer)) page_memory::add(piece, first);
+      }
       ios_[i] = {.what = block_io::kind::read, .offset = head, .pieces = first};
-      for (std::uint32_t layer = 1; layer < layers_; ++layer) {
+      for (std::uint32_t layer = 1; by_layer && layer < layers_; ++layer) {
         ios_[layer * records_ + i] = {
             .what = block_io::kind::read,
             .offset = head + block_bytes + layer_offset(layer, pages.size(), page_bytes, layers_),
@@ -93,13 +96,14 @@ class record_reading
   [[nodiscard]] std::span<block_io> all() noexcept { return ios_; }
   [[nodiscard]] std::span<block_io> of_layer(std::uint32_t layer) noexcept
   {
-    return std::span(ios_).subspan(layer * records_, records_);
+    return std::span(ios_).subspan(by_layer_ ? layer * records_ : 0, records_);
   }
   [[nodiscard]] record_memory& memory(std::size_t record) noexcept { return memories_[record]; }
 
  private:
   std::size_t records_;
   std::uint32_t layers_;
+  bool by_layer_;
   std::deque<record_memory> memories_;
   std::deque<std::vector<memory_piece>> with_head_;
   std::vector<block_io> ios_;
@@ -111,7 +115,7 @@ inline void read_records_sync(store_core& core, const sequence_key& key, const r
                               const page_memory& into, std::vector<record_read>& reads,
                               const std::function<void(std::uint32_t)>& layer_is_there = nullptr)
 {
-  record_reading reading(core, header, into, reads);
+  record_reading reading(core, header, into, reads, static_cast<bool>(layer_is_there));
   const std::uint32_t layers = core.config.layers;
   if (!layer_is_there) core.engine->run_sync(reading.all());
   for (record_read& r : reads) r.good = true;
