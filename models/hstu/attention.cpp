@@ -54,7 +54,7 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   float* bias_row = scratch.bias.reserve(most_keys);
   scratch.cursors.assign(rows.size(), all.time_buckets == 0 ? 0 : static_cast<bucket_cursor>(all.time_buckets - 1));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::copy_n(all.queries + rows[i] * stride + at_head, dim, queries + i * dim);
+    loops.scale(queries + i * dim, all.queries + rows[i] * stride + at_head, all.alpha, dim);
   }
   std::fill_n(outputs, rows.size() * dim, 0.0f);
 

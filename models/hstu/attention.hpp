@@ -27,6 +27,7 @@ struct attention_rows
   const std::uint32_t* bucket_begins = nullptr;  ///< [...][time_buckets]
   std::size_t time_buckets = 0;
   float factor = 1;  ///< 1 / N
+  float alpha = 1;   ///< of q k
 };
 
 /// One thread's memory for attend().
@@ -39,7 +40,7 @@ struct attention_scratch
 inline constexpr std::size_t most_queries = 128;  ///< rows of one call: their Q, O and products stay in the L2 cache
 
 /// Computes outputs[row][head] for `rows` (at most most_queries, positions ascending): the sum over all keys that the
-/// row sees of silu(q k + bias) v / N. A history token at position p sees the keys [first, p], first being its request's
+/// row sees of silu(alpha q k + bias) v / N. A history token at position p sees the keys [first, p], first being its request's
 /// first token; a candidate at position p sees [first, p) and itself. Needs K and V of layer `layer` of all those tokens in
 /// their pages.
 void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const kvstrata::page_table_view& view,

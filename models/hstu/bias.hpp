@@ -17,9 +17,10 @@ namespace hstu {
 
 /// For a query, where the buckets of time begin among the keys. History times ascend, so the farther back a key, the
 /// higher its bucket, and every bucket is one stretch of keys: begin[b] is the first key of a bucket of at most b.
-/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0. The times are those of the events from `first_event` on.
+/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0. The times are those of the events from `first_event` on,
+/// of `event_tokens` tokens each.
 void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query,
-                        std::uint32_t first_event = 0);
+                        std::uint32_t first_event = 0, std::uint32_t event_tokens = 2);
 
 /// Where a query's walk over ascending keys stands among its time buckets. Start with the last bucket.
 using bucket_cursor = std::uint32_t;

@@ -51,7 +51,7 @@ struct moments
   float factor;
 };
 
-inline moments moments_of(const float* from, std::size_t count)
+inline moments moments_of(const float* from, float epsilon, std::size_t count)
 {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -63,16 +63,16 @@ inline moments moments_of(const float* from, std::size_t count)
   return {mean, 1.0f / __builtin_sqrtf(squares / static_cast<float>(count) + epsilon)};
 }
 
-void normalise(float* to, const float* from, std::size_t count)
+void normalise(float* to, const float* from, float epsilon, std::size_t count)
 {
-  const moments m = moments_of(from, count);
+  const moments m = moments_of(from, epsilon, count);
 #pragma omp simd
   for (std::size_t i = 0; i < count; ++i) to[i] = (from[i] - m.mean) * m.factor;
 }
 
-void normalise_gated(float* to, const float* from, const float* gate, std::size_t count)
+void normalise_gated(float* to, const float* from, const float* gate, float epsilon, std::size_t count)
 {
-  const moments m = moments_of(from, count);
+  const moments m = moments_of(from, epsilon, count);
 #pragma omp simd
   for (std::size_t i = 0; i < count; ++i) to[i] = (from[i] - m.mean) * m.factor * gate[i];
 }
@@ -81,6 +81,12 @@ void add(float* to, const float* a, const float* b, std::size_t count)
 {
 #pragma omp simd
   for (std::size_t i = 0; i < count; ++i) to[i] = a[i] + b[i];
+}
+
+void multiply(float* to, const float* a, const float* b, std::size_t count)
+{
+#pragma omp simd
+  for (std::size_t i = 0; i < count; ++i) to[i] = a[i] * b[i];
 }
 
 void add_scaled(float* to, const float* from, float factor, std::size_t count)
@@ -125,7 +131,7 @@ void copy_rows(float* to, const float* from, std::size_t from_stride, std::size_
 
 }  // namespace
 
-const elementwise HSTU_ELEMENTWISE{silu,       silu_offset, silu_bias, normalise, normalise_gated, add,
-                                   add_scaled, scale,       dot,       fill,      fill_reversed,   copy_rows};
+const elementwise HSTU_ELEMENTWISE{silu,     silu_offset, silu_bias, normalise, normalise_gated, add,      multiply,
+                                   add_scaled, scale,     dot,       fill,      fill_reversed,   copy_rows};
 
 }  // namespace hstu
