@@ -92,7 +92,8 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
     float* output = outputs + i * dim;
     if (rows[i] >= all.first_candidate) {
       const std::size_t own = (rows[i] - all.first_candidate) * stride + at_head;
-      float product = loops.dot(queries + i * dim, all.candidate_keys + own, dim) + bias.own();
+      float product = loops.dot(queries + i * dim, all.candidate_keys + own, dim) +
+                      bias.own(all.own_buckets[rows[i] - all.first_candidate]);
       loops.silu(&product, &product, 1);
       loops.add_scaled(output, all.candidate_values + own, product, dim);
     }

@@ -25,6 +25,7 @@ struct attention_rows
   const std::uint32_t* first_tokens = nullptr;   ///< [requests] where their windows begin
   const std::uint32_t* bucket_rows = nullptr;    ///< [rows]
   const std::uint32_t* bucket_begins = nullptr;  ///< [...][time_buckets]
+  const std::uint32_t* own_buckets = nullptr;    ///< [rows - first_candidate]
   std::size_t time_buckets = 0;
   float factor = 1;  ///< 1 / N
   float alpha = 1;   ///< of q k

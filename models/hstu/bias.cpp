@@ -13,6 +13,13 @@ std::int64_t least_seconds(std::size_t bucket)
   return static_cast<std::int64_t>(std::ceil(seconds));
 }
 
+std::uint32_t time_bucket(std::int64_t seconds, std::size_t buckets)
+{
+  std::uint32_t bucket = 0;
+  while (bucket + 1 < buckets && seconds >= least_seconds(bucket + 1)) ++bucket;
+  return bucket;
+}
+
 void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query,
                         std::uint32_t first_event, std::uint32_t event_tokens)
 {

@@ -38,6 +38,12 @@ enum class token_inputs : std::uint8_t {
   by_caller,  ///< a request brings them: its tokens may be anything, in any order
 };
 
+/// Whose time a query's bias by time looks from.
+enum class query_time : std::uint8_t {
+  own,   ///< the token's
+  next,  ///< that of the token behind it, of the last the request's: it is not to be cached (a volatile tail of 1)
+};
+
 /// With tables, a history of n events is 2n tokens: token 2i is the item of event i, token 2i + 1 its action.
 struct config
 {
@@ -57,12 +63,11 @@ struct config
   float alpha = 1;                       ///< of SiLU(alpha QK^T + bias) V / N
   float epsilon = 1e-6f;                 ///< of the normalisations: added to the variance
   activated silu = activated::all;
-  projection_order projection =
-      projection_order::u_q_k_v;  ///< of weights that are given; a model's own are in this one
+  projection_order projection = projection_order::u_q_k_v;  ///< of given weights; a model's own are in this order
   item_ids ids = item_ids::hashed;
   token_inputs inputs = token_inputs::tables;
-  std::uint32_t event_tokens =
-      2;  ///< consecutive tokens that share a time; other than 2 only with inputs by the caller
+  query_time looks_from = query_time::own;
+  std::uint32_t event_tokens = 2;  ///< consecutive tokens that share a time; with tables it must be 2
 };
 
 /// Floats of one of U, V, Q, K of one token.

@@ -89,6 +89,7 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
   all.first_tokens = plan.first_tokens.data();
   all.bucket_rows = plan.bucket_rows.data();
   all.bucket_begins = plan.bucket_begins.data();
+  all.own_buckets = plan.own_buckets.data();
   all.time_buckets = options.time_buckets;
   all.factor = 1.0f / static_cast<float>(normaliser_of(options));
   all.alpha = options.alpha;

@@ -98,6 +98,13 @@ struct request
              : (std::size_t{r.history} + c.event_tokens - 1) / c.event_tokens - first_event_of(c, r);
 }
 
+/// The time that the history's token at `position` looks from. Needs the times of the window's events.
+[[nodiscard]] inline std::int64_t query_time_of(const config& c, const request& r, std::uint32_t position)
+{
+  if (c.looks_from == query_time::next && ++position == r.history) return r.time;
+  return r.times[position / c.event_tokens - first_event_of(c, r)];
+}
+
 [[nodiscard]] constexpr std::size_t candidates_of(const config& c, const request& r) noexcept
 {
   return c.inputs == token_inputs::by_caller ? r.candidate_inputs.size() / c.hidden : r.candidates.size();

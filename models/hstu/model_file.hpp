@@ -16,7 +16,7 @@
 // Tensors are F32, F16 or BF16, by rows. Metadata: the fields of config by their names (layers, hidden, heads, head_dim,
 // items, actions, tasks, max_tokens, normaliser, position_buckets, time_buckets, event_tokens, alpha, epsilon), where they
 // do not follow from shapes; silu all or gates_only; projection u_q_k_v, u_v_q_k or u_v_q_k_by_head; ids rows or hashed;
-// inputs tables or by_caller; head.N.norm none, layer or l2; head.N.activation none, silu, relu, gelu or sigmoid. Other keys
+// inputs tables or by_caller; looks_from own or next; head.N.norm none, layer or l2; head.N.activation none, silu, relu, gelu or sigmoid. Other keys
 // are left alone. Without metadata ids are rows, and the rest is as in config.hpp.
 #pragma once
 

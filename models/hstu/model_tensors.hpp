@@ -66,6 +66,8 @@ inline constexpr std::string_view words_of<item_ids>[] = {"hashed", "rows"};
 template <>
 inline constexpr std::string_view words_of<token_inputs>[] = {"tables", "by_caller"};
 template <>
+inline constexpr std::string_view words_of<query_time>[] = {"own", "next"};
+template <>
 inline constexpr std::string_view words_of<normalisation>[] = {"none", "layer", "l2"};
 template <>
 inline constexpr std::string_view words_of<activation>[] = {"none", "silu", "relu", "gelu", "sigmoid"};
@@ -92,6 +94,7 @@ void visit_fields(Config& c, Visitor&& visit)
   visit("projection", c.projection);
   visit("ids", c.ids);
   visit("inputs", c.inputs);
+  visit("looks_from", c.looks_from);
 }
 
 }  // namespace hstu

@@ -182,8 +182,8 @@ void row_plan::assign_history(const config& c, const request& r, std::uint32_t n
   for (const kvstrata::token_interval piece : r.compute) {
     std::size_t& row = front_row < first_front_row[number + 1] ? front_row : other_row;
     for (token_count token = piece.begin; token < piece.end; ++token, ++row) {
-      // The tokens of an event share their time.
-      if (token == piece.begin || token % c.event_tokens == 0) ++distinct_times;
+      // The tokens of an event share their time, but not what the last of them looks from when that is the next one's.
+      if (token == piece.begin || token % c.event_tokens == 0 || c.looks_from != query_time::own) ++distinct_times;
       positions[row] = token;
       requests[row] = number;
       bucket_rows[row] = static_cast<std::uint32_t>(distinct_times - 1);
@@ -256,13 +256,16 @@ void row_plan::find_time_buckets(const config& c, const request& r, std::size_t 
   const auto find = [&](std::size_t first, std::size_t last) {
     for (std::size_t row = first; row < last; ++row) {
       if (row > first && bucket_rows[row] == bucket_rows[row - 1]) continue;
-      fill(row, times[positions[row] / c.event_tokens - first_event]);
+      fill(row, query_time_of(c, r, positions[row]));
     }
   };
   find(first_front_row[number], first_front_row[number + 1]);
   find(first_history_row[number], first_history_row[number + 1]);
   if (first_candidate[number] < first_candidate[number + 1]) fill(candidate_row(number), r.time);
-  if (has_last(number)) fill(last_row(number), times.back());
+  if (!has_last(number)) return;
+  const std::int64_t from = query_time_of(c, r, r.history - 1);
+  fill(last_row(number), from);
+  own_buckets[last_row(number) - history_rows] = time_bucket(from - times.back(), buckets);
 }
 
 }  // namespace hstu

@@ -52,6 +52,8 @@ struct row_plan
   std::size_t distinct_times = 0;            ///< of queries
   std::vector<std::uint32_t> bucket_begins;  ///< [distinct_times][time_buckets], see bias.hpp; empty until asked for
 
+  std::vector<std::uint32_t> own_buckets;  ///< [rows - history_rows] of the time from a candidate to what it looks from
+
   std::vector<std::uint32_t> tile_rows;     ///< rows by request, ascending in position
   std::vector<query_tile> front_tiles;      ///< tokens of fronts that are apart, costly first
   std::vector<query_tile> tiles;            ///< other history tokens and candidates, costly first
@@ -60,8 +62,12 @@ struct row_plan
   /// Plans all but bucket_begins.
   void assign(const config& c, std::span<const request> batch, fronts how, const tiling& tiles_as);
 
-  /// Sizes bucket_begins.
-  void reserve_time_buckets(const config& c) { bucket_begins.resize(distinct_times * c.time_buckets); }
+  /// Sizes bucket_begins and own_buckets.
+  void reserve_time_buckets(const config& c)
+  {
+    bucket_begins.resize(distinct_times * c.time_buckets);
+    own_buckets.assign(rows - history_rows, 0);
+  }
 
   /// The first row of a request's candidates, and the row of its last token where it has one.
   [[nodiscard]] std::size_t candidate_row(std::size_t number) const { return history_rows + first_candidate[number]; }

@@ -107,6 +107,10 @@ inline reference_result reference(const hstu::config& c, const hstu::weights& w,
   const auto position = [&](std::size_t t) { return t < history ? t : history; };
   const auto position_row = [&](std::size_t t) { return position(t) < c.max_tokens ? position(t) : c.max_tokens; };
   const auto window = [&](std::size_t t) { return windows.empty() ? 0 : windows[position(t)]; };
+  const auto looks_from = [&](std::size_t t) {
+    if (c.looks_from == hstu::query_time::next && t + 1 < history) return r.times[(t + 1) / c.event_tokens];
+    return t < history && c.looks_from == hstu::query_time::own ? r.times[t / c.event_tokens] : r.time;
+  };
   const auto time = [&](std::size_t t) { return t < history ? r.times[t / c.event_tokens] : r.time; };
   std::vector<std::vector<char>> mask(total, std::vector<char>(total, 0));
   for (std::size_t q = 0; q < total; ++q) {
@@ -168,7 +172,7 @@ inline reference_result reference(const hstu::config& c, const hstu::weights& w,
             product += static_cast<double>(layer.position_bias[h * c.position_buckets + bucket]);
           }
           if (c.time_buckets != 0) {
-            const double seconds = static_cast<double>(time(t) - time(s));
+            const double seconds = static_cast<double>(looks_from(t) - time(s));
             const double bucket = std::floor(std::log(seconds < 1 ? 1 : seconds) / 0.301);
             const double last = c.time_buckets - 1;
             product += static_cast<double>(

@@ -44,6 +44,7 @@ inline void draw_options(generator& random, hstu::config& c)
 {
   c.alpha = below(random, 3) == 0 ? 1.0f : 0.25f + static_cast<float>(below(random, 100)) / 100;
   c.epsilon = below(random, 2) == 0 ? 1e-5f : 0.01f;
+  c.looks_from = below(random, 3) == 0 ? hstu::query_time::next : hstu::query_time::own;
   c.silu = below(random, 2) == 0 ? hstu::activated::all : hstu::activated::gates_only;
 }
 

@@ -107,7 +107,7 @@ struct normalise_kernel : row_kernel
 template <std::uint32_t Vectors, bool Affine>
 struct gate_kernel : row_kernel
 {
-  static constexpr std::uint32_t blocks_per_sm = Vectors > 8 ? 2 : Vectors > 4 ? 4 : Vectors > 2 ? 6 : 8;
+  static constexpr std::uint32_t blocks_per_sm = Vectors > 8 ? 2 : Vectors > 4 ? (Affine ? 3 : 4) : Vectors > 2 ? 6 : 8;
 
   rows_of<bf16> attended;         ///< [rows][width]
   rows_of<const bf16> gate;       ///< [rows][width]

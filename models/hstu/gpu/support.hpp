@@ -45,6 +45,9 @@ inline void check_gpu(const config& c)
   if (c.head_dim != 64 && c.head_dim != 128 && c.head_dim != 256) {
     throw kvstrata::config_error("hstu.head_dim", c.head_dim, "the attention kernel takes 64, 128 and 256");
   }
+  if (c.looks_from != query_time::own && c.time_buckets != 0) {
+    throw kvstrata::config_error("hstu.looks_from", "next", "on a GPU a token looks from its own time");
+  }
   if (c.event_tokens != 2 && c.time_buckets != 0) {
     throw kvstrata::config_error("hstu.event_tokens", c.event_tokens,
                                  "on a GPU it must be 2 where there are time buckets: the attention kernel looks up "

@@ -184,7 +184,7 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
   const auto time = row_times.in(base);
   for (std::size_t row = 0; row < plan.rows; ++row) {
     const request& r = batch[plan.requests[row]];
-    time[row] = plan.is_candidate(row) ? r.time : r.times[plan.positions[row] / c.event_tokens - first_event_of(c, r)];
+    time[row] = plan.is_candidate(row) ? r.time : query_time_of(c, r, plan.positions[row]);
   }
 }
 
