@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# convert_weights.sh PYTHON CONVERTER SERVE: ends with 1 and says why unless state dicts of the public models, made here by
-# their names and shapes, become files that the example SERVE serves from a cache; and what is no such state dict is refused
-# with its reason. Prints SKIPPED where PYTHON has no numpy.
+# convert_weights.sh CONVERTER SERVE: ends with 1 and says why unless state dicts of the public models, made here by their
+# names and shapes, become files that the example SERVE serves from a cache; and what is no such state dict is refused with
+# its reason. $KVSTRATA_NUMPY_PYTHON, or python3, runs them; prints SKIPPED where it has no numpy.
 set -u
-python=$1 converter=$2 serve=$3
+python=${KVSTRATA_NUMPY_PYTHON:-python3}
+converter=$1
+serve=$2
 here=$(cd "$(dirname "$0")" && pwd)
-"$python" -c 'import numpy' 2>/dev/null || { echo "SKIPPED: the test of convert_weights.py because $python has no numpy (Debian: python3-numpy)"; exit 0; }
+if ! "$python" -c 'import numpy' 2>/dev/null; then
+  echo "SKIPPED: the test of convert_weights.py because $python has no numpy (Debian: python3-numpy)"
+  exit 0
+fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 fault() {
