@@ -74,9 +74,49 @@ void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t firs
   });
 }
 
+// K and V of the requests that have several tiles, by head: each tile would copy them for itself.
+void batch_forward::state::gather_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
+{
+  const row_plan& plan = work->plan;
+  std::vector<gathered_tokens>& all = work->gathered;
+  all.assign(requests.size(), {});
+  for (const query_tile& tile : tiles) {
+    gathered_tokens& one = all[tile.request];
+    ++one.tiles;
+    one.first = plan.first_tokens[tile.request];
+    one.count = (std::max)(one.count, plan.seen(plan.tile_rows[tile.first + tile.count - 1]) - one.first);
+  }
+  std::vector<std::uint32_t> several;
+  std::size_t floats = 0;
+  for (std::uint32_t r = 0; r < all.size(); ++r) {
+    if (all[r].tiles < 2) all[r].count = 0;
+    if (all[r].count == 0) continue;
+    all[r].at = floats;
+    floats += all[r].count * width;
+    several.push_back(r);
+  }
+  float* const keys = work->gathered_keys.reserve(floats);
+  float* const values = work->gathered_values.reserve(floats);
+  team.each(several.size() * options.heads, [&](std::size_t item, std::size_t) {
+    const std::uint32_t r = several[item / options.heads];
+    const auto head = static_cast<std::uint32_t>(item % options.heads);
+    const std::size_t at = all[r].at + std::size_t{head} * all[r].count * options.head_dim;
+    gather(keys + at, values + at, view, l, r, head, all[r].first, all[r].count);
+  });
+}
+
+gathered_head batch_forward::state::gathered_of(std::uint32_t request, std::uint32_t head) const
+{
+  const gathered_tokens& one = work->gathered[request];
+  if (one.count == 0) return {};
+  const std::size_t at = one.at + std::size_t{head} * one.count * options.head_dim;
+  return {work->gathered_keys.data() + at, work->gathered_values.data() + at, one.first};
+}
+
 void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
 {
   if (tiles.empty()) return;
+  gather_all(l, tiles);
   const layer_weights& w = parameters.layers[l];
   const row_plan& plan = work->plan;
   attention_rows all;
@@ -101,7 +141,7 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
     const head_bias bias(std::span(w.position_bias).subspan(head * distances, distances),
                          std::span(w.time_bias).subspan(head * times, times));
     attend(all, std::span(plan.tile_rows).subspan(tile.first, tile.count), view, l, tile.request, head, bias,
-           work->members[member].attention);
+           gathered_of(tile.request, head), work->members[member].attention);
   });
 }
 

@@ -36,6 +36,8 @@ struct batch_forward::state
   void compute_front(kvstrata::layer_index l);
   void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only);
   void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
+  void gather_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
+  [[nodiscard]] gathered_head gathered_of(std::uint32_t request, std::uint32_t head) const;
   void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
 
   /// Rows of one product with a weight matrix at most. A product packs its matrix anew: one that no cache keeps costs too
@@ -43,7 +45,7 @@ struct batch_forward::state
   [[nodiscard]] std::size_t most_block_rows() const
   {
     constexpr std::size_t kept_floats = std::size_t{1} << 20;
-    return options.hidden * 4 * width > kept_floats ? 192 : 96;
+    return options.hidden * 4 * width > kept_floats ? 384 : 96;
   }
 
   // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.
