@@ -1,7 +1,7 @@
 // What a forward pass without a cache costs on the CPU, and how near it is to what this machine's matrix products reach:
 // the baseline that every cache is measured against has to be an honest one.
 //
-//   model_bench [ROUNDS]
+//   model_bench [ROUNDS [PART OF A SHAPE'S NAME]]
 //
 // Products: oneDNN's own on the same threads, 2048 x 2048 x 2048, taken in turn with the passes. What counts are processor
 // seconds, all threads together, the least of all rounds on both sides: on a shared machine a wall clock counts others' work.
@@ -197,7 +197,7 @@ void take_best(std::map<std::string, cost>& best, const std::map<std::string, co
   for (const auto& [precision, one] : now) best[precision].take_best(one);
 }
 
-int run(int rounds)
+int run(int rounds, std::string_view only)
 {
   plain_product product;
   const char* const set = std::getenv("KVSTRATA_TORCH_PYTHON");
@@ -206,6 +206,7 @@ int run(int rounds)
   std::printf("%zu threads, f32; ms and GFLOP/s by processor seconds\n%-26s %8s %8s %9s %8s %10s %10s %10s\n",
               product.threads(), "", "ms", "wall ms", "GFLOP/s", "share", "torch f32", "bf16", "(wall)");
   for (const shape& s : shapes) {
+    if (s.name.find(only) == std::string::npos) continue;
     pass_of pass(s);
     pass.run();
     product.run();
@@ -247,4 +248,7 @@ int run(int rounds)
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc > 1 ? (std::max)(1, std::atoi(argv[1])) : 9); }
+int main(int argc, char** argv)
+{
+  return run(argc > 1 ? (std::max)(1, std::atoi(argv[1])) : 9, argc > 2 ? argv[2] : "");
+}
