@@ -3,7 +3,6 @@
 #include "hstu/fixture.hpp"
 #include "hstu/weight_file.hpp"
 
-#include "support/allocation_count.hpp"
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
 

@@ -42,8 +42,8 @@ class next_items
       };
       const float wanted = score(rows_[i]);
       std::size_t better = 0;
-      for (std::size_t row = 0; row < c.items && better < best; ++row) better += score(row) > wanted ? 1 : 0;
-      count += better < best ? 1 : 0;
+      for (std::size_t row = 0; row < c.items && better < best; ++row) better += score(row) > wanted ? 1u : 0u;
+      count += better < best ? 1u : 0u;
     }
     return count;
   }
