@@ -13,10 +13,12 @@ constexpr std::uint32_t diagonal_keys = 64;  // columns of a tile on the causal 
 
 constexpr std::size_t whole_vectors(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
-// Copies one head's K and V of tokens [first, first + count) out of their pages.
+}  // namespace
+
 void gather(float* keys, float* values, const kvstrata::page_table_view& view, kvstrata::layer_index layer,
-            std::size_t request, std::uint32_t head, std::uint32_t first, std::uint32_t count, const elementwise& loops)
+            std::size_t request, std::uint32_t head, std::uint32_t first, std::uint32_t count)
 {
+  const elementwise& loops = best_elementwise();
   const std::size_t dim = view.shape.head_dim;
   const std::size_t stride = std::size_t{view.shape.kv_heads} * dim;
   const std::span<const kvstrata::page_id> pages = view.pages(request);
@@ -34,11 +36,9 @@ void gather(float* keys, float* values, const kvstrata::page_table_view& view, k
   }
 }
 
-}  // namespace
-
 void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const kvstrata::page_table_view& view,
             kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const head_bias& bias,
-            attention_scratch& scratch)
+            const gathered_head& gathered, attention_scratch& scratch)
 {
   const elementwise& loops = best_elementwise();
   const std::size_t dim = view.shape.head_dim;
@@ -48,13 +48,13 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
 
   float* queries = scratch.queries.reserve(most_queries * dim);
   float* outputs = scratch.outputs.reserve(most_queries * dim);
-  float* keys = scratch.keys.reserve(most_keys * dim);
-  float* values = scratch.values.reserve(most_keys * dim);
+  float* const key_tile = gathered.keys != nullptr ? nullptr : scratch.keys.reserve(most_keys * dim);
+  float* const value_tile = gathered.keys != nullptr ? nullptr : scratch.values.reserve(most_keys * dim);
   float* products = scratch.products.reserve(most_queries * most_keys);
   float* bias_row = scratch.bias.reserve(most_keys);
   scratch.cursors.assign(rows.size(), all.time_buckets == 0 ? 0 : static_cast<bucket_cursor>(all.time_buckets - 1));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::copy_n(all.queries + rows[i] * stride + at_head, dim, queries + i * dim);
+    loops.scale(queries + i * dim, all.queries + rows[i] * stride + at_head, all.alpha, dim);
   }
   std::fill_n(outputs, rows.size() * dim, 0.0f);
 
@@ -67,7 +67,14 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
     while (seen(begin) <= first) ++begin;
     const std::size_t queries_left = rows.size() - begin;
 
-    gather(keys, values, view, layer, request, head, first, count, loops);
+    const float* keys = key_tile;
+    const float* values = value_tile;
+    if (gathered.keys != nullptr) {
+      keys = gathered.keys + (first - gathered.first) * dim;
+      values = gathered.values + (first - gathered.first) * dim;
+    } else {
+      gather(key_tile, value_tile, view, layer, request, head, first, count);
+    }
     // Rows are padded to whole vectors, so that the loops over them have no tails.
     const std::size_t padded = whole_vectors(count);
     multiply_transposed(queries_left, count, dim, {queries + begin * dim, dim}, {keys, dim}, {products, padded});
@@ -92,7 +99,8 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
     float* output = outputs + i * dim;
     if (rows[i] >= all.first_candidate) {
       const std::size_t own = (rows[i] - all.first_candidate) * stride + at_head;
-      float product = loops.dot(queries + i * dim, all.candidate_keys + own, dim) + bias.own();
+      float product = loops.dot(queries + i * dim, all.candidate_keys + own, dim) +
+                      bias.own(all.own_buckets[rows[i] - all.first_candidate]);
       loops.silu(&product, &product, 1);
       loops.add_scaled(output, all.candidate_values + own, product, dim);
     }

@@ -13,15 +13,22 @@ std::int64_t least_seconds(std::size_t bucket)
   return static_cast<std::int64_t>(std::ceil(seconds));
 }
 
+std::uint32_t time_bucket(std::int64_t seconds, std::size_t buckets)
+{
+  std::uint32_t bucket = 0;
+  while (bucket + 1 < buckets && seconds >= least_seconds(bucket + 1)) ++bucket;
+  return bucket;
+}
+
 void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query,
-                        std::uint32_t first_event)
+                        std::uint32_t first_event, std::uint32_t event_tokens)
 {
   // From the rear: the higher the bucket, the earlier it begins, so each search stays in front of the last result.
   auto end = times.end();
   for (std::size_t b = 0; b + 1 < begin.size(); ++b) {
     const std::int64_t beyond = least_seconds(b + 1);  // a key this old or older is in a higher bucket
     end = std::partition_point(times.begin(), end, [&](std::int64_t t) { return query - t >= beyond; });
-    begin[b] = 2 * (first_event + static_cast<std::uint32_t>(end - times.begin()));
+    begin[b] = event_tokens * (first_event + static_cast<std::uint32_t>(end - times.begin()));
   }
   if (!begin.empty()) begin.back() = 0;
 }

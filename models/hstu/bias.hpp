@@ -15,11 +15,15 @@ namespace hstu {
 /// are in bucket 0.
 [[nodiscard]] std::int64_t least_seconds(std::size_t bucket);
 
+/// The bucket of so many seconds, among `buckets` (at least 1).
+[[nodiscard]] std::uint32_t time_bucket(std::int64_t seconds, std::size_t buckets);
+
 /// For a query, where the buckets of time begin among the keys. History times ascend, so the farther back a key, the
 /// higher its bucket, and every bucket is one stretch of keys: begin[b] is the first key of a bucket of at most b.
-/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0. The times are those of the events from `first_event` on.
+/// Writes begin[0 .. buckets), in tokens; begin[buckets - 1] is 0. The times are those of the events from `first_event` on,
+/// of `event_tokens` tokens each.
 void time_bucket_begins(std::span<std::uint32_t> begin, std::span<const std::int64_t> times, std::int64_t query,
-                        std::uint32_t first_event = 0);
+                        std::uint32_t first_event = 0, std::uint32_t event_tokens = 2);
 
 /// Where a query's walk over ascending keys stands among its time buckets. Start with the last bucket.
 using bucket_cursor = std::uint32_t;
@@ -33,10 +37,10 @@ class head_bias
   {
   }
 
-  /// Of a query with itself.
-  [[nodiscard]] float own() const
+  /// Of a query with itself, its time being in this bucket of what it looks from.
+  [[nodiscard]] float own(std::uint32_t bucket) const
   {
-    return (by_distance_.empty() ? 0.0f : by_distance_.front()) + (by_time_.empty() ? 0.0f : by_time_.front());
+    return (by_distance_.empty() ? 0.0f : by_distance_.front()) + (by_time_.empty() ? 0.0f : by_time_[bucket]);
   }
 
   /// The bias of the query at `position` over keys [first, first + count), none of which lies behind it. Returns true

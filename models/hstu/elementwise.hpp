@@ -14,11 +14,13 @@ struct elementwise
   /// values[i] = silu(values[i] + bias[i])
   void (*silu_bias)(float* values, const float* bias, std::size_t count);
   /// to[i] = (from[i] - mean) / sqrt(variance + epsilon)
-  void (*normalise)(float* to, const float* from, std::size_t count);
+  void (*normalise)(float* to, const float* from, float epsilon, std::size_t count);
   /// to[i] = normalise(from)[i] * gate[i]
-  void (*normalise_gated)(float* to, const float* from, const float* gate, std::size_t count);
+  void (*normalise_gated)(float* to, const float* from, const float* gate, float epsilon, std::size_t count);
   /// to[i] = a[i] + b[i]
   void (*add)(float* to, const float* a, const float* b, std::size_t count);
+  /// to[i] = a[i] * b[i]
+  void (*multiply)(float* to, const float* a, const float* b, std::size_t count);
   /// to[i] += factor * from[i]
   void (*add_scaled)(float* to, const float* from, float factor, std::size_t count);
   /// to[i] = factor * from[i]
@@ -32,8 +34,6 @@ struct elementwise
   /// Copies `rows` rows of `count` floats to a dense array.
   void (*copy_rows)(float* to, const float* from, std::size_t from_stride, std::size_t rows, std::size_t count);
 };
-
-inline constexpr float epsilon = 1e-6f;  ///< of normalise
 
 /// The widest variant this machine runs.
 [[nodiscard]] const elementwise& best_elementwise() noexcept;

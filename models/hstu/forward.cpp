@@ -1,8 +1,5 @@
 // batch_forward: the steps of a pass.
-#include "hstu/elementwise.hpp"
-#include "hstu/matmul.hpp"
-#include "hstu/model.hpp"
-#include "hstu/workspace.hpp"
+#include "hstu/pass_state.hpp"
 
 #include <kvstrata/core/error.hpp>
 
@@ -13,60 +10,9 @@
 namespace hstu {
 namespace {
 
-constexpr std::size_t most_block_rows = 96;  // of one product with a weight matrix
-constexpr std::size_t least_queries = 32;    // rows of a tile, however few tiles there are
+constexpr std::size_t least_queries = 32;  // rows of a tile, however few tiles there are
 
 }  // namespace
-
-struct batch_forward::state
-{
-  state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table, fronts how);
-  ~state() { pool->put(std::move(work)); }
-  state(const state&) = delete;
-  state& operator=(const state&) = delete;
-
-  void embed_rows(std::size_t begin, std::size_t end);
-  void project(const layer_weights& w, kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
-               workspace::member& mine);
-  void output(const layer_weights& w, std::size_t begin, std::size_t end, workspace::member& mine);
-  void score(std::size_t begin, std::size_t end, workspace::member& mine);
-
-  void require_turn(kvstrata::layer_index l, const char* call) const;
-  void compute_front(kvstrata::layer_index l);
-  void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only);
-  void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
-  void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
-
-  // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.
-  template <class Body>
-  void for_blocks(std::size_t first, std::size_t last, Body body)
-  {
-    if (first >= last) return;
-    // Enough blocks for the crew to share evenly, none so small that the product's fixed costs show.
-    const std::size_t shares = 2 * team.size();
-    const std::size_t even = ((last - first + shares - 1) / shares + 15) / 16 * 16;
-    const std::size_t step = std::min(most_block_rows, even);
-    team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t member) {
-      const std::size_t begin = first + block * step;
-      body(begin, std::min(begin + step, last), work->members[member]);
-    });
-  }
-
-  const config& options;
-  const weights& parameters;
-  crew& team;
-  std::shared_ptr<workspace_pool> pool;
-  std::unique_ptr<workspace> work;
-  const elementwise& loops = best_elementwise();
-
-  std::vector<request> requests;
-  kvstrata::page_table_view view;
-  std::size_t width = 0;
-  const fronts how;
-  kvstrata::layer_index next_layer = 0;
-  bool embedded = false;
-  bool front_done = false;  // of next_layer
-};
 
 batch_forward::state::state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table,
                             fronts treated)
@@ -84,100 +30,15 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
   work->plan.assign(options, requests, how, {most_queries, least_queries, team.size()});
   work->plan.reserve_time_buckets(options);
   const std::size_t rows = work->plan.rows;
-  const std::size_t candidates = rows - work->plan.history_rows;
+  const std::size_t candidates = rows - work->plan.history_rows;  // and last tokens
   work->x.reserve(rows * options.hidden);
   work->u.reserve(rows * width);
   work->q.reserve(rows * width);
   work->attended.reserve(rows * width);
   work->candidate_keys.reserve(candidates * width);
   work->candidate_values.reserve(candidates * width);
-  work->scores.assign(candidates * options.tasks, 0.0f);
+  work->scores.assign(work->plan.candidate_rows * options.tasks, 0.0f);
   work->members.resize(std::max(work->members.size(), team.size()));
-}
-
-void batch_forward::state::embed_rows(std::size_t begin, std::size_t end)
-{
-  const std::size_t hidden = options.hidden;
-  for (std::size_t row = begin; row < end; ++row) {
-    const std::uint32_t position = work->plan.positions[row];
-    const std::size_t number = work->plan.requests[row];
-    const request& r = requests[number];
-    const std::size_t event = position / 2 - first_event_of(r);
-    const float* token = nullptr;
-    if (row >= work->plan.history_rows) {
-      const std::uint64_t item = r.candidates[row - work->plan.history_rows - work->plan.first_candidate[number]];
-      token = parameters.items.data() + item_row(options, item) * hidden;
-    } else if (position % 2 == 0) {
-      token = parameters.items.data() + item_row(options, r.items[event]) * hidden;
-    } else {
-      token = parameters.actions.data() + action_row(options, r.actions[event]) * hidden;
-    }
-    loops.add(work->x.data() + row * hidden, token,
-              parameters.positions.data() + position_row(options, position) * hidden, hidden);
-  }
-}
-
-// U, Q into the workspace, K and V into the pages or, of candidates, into the workspace.
-void batch_forward::state::project(const layer_weights& w, kvstrata::layer_index layer, std::size_t begin,
-                                   std::size_t end, bool keys_only, workspace::member& mine)
-{
-  const std::size_t hidden = options.hidden;
-  const std::size_t count = end - begin;
-  const std::size_t skip = keys_only ? 2 * width : 0;
-  const std::size_t columns = 4 * width - skip;
-  float* normal = mine.block.reserve(most_block_rows * std::max(hidden, width));
-  float* projected = mine.projected.reserve(most_block_rows * 4 * width);
-  for (std::size_t i = 0; i < count; ++i) {
-    loops.normalise(normal + i * hidden, work->x.data() + (begin + i) * hidden, hidden);
-  }
-  multiply(count, columns, hidden, {normal, hidden}, {w.project.data() + skip, 4 * width}, {projected, columns});
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t row = begin + i;
-    const float* from = projected + i * columns;
-    if (!keys_only) {
-      loops.silu(work->u.data() + row * width, from, width);
-      loops.silu(work->q.data() + row * width, from + width, width);
-      from += 2 * width;
-    }
-    float* key = nullptr;
-    float* value = nullptr;
-    if (row < work->plan.history_rows) {
-      std::byte* slot = view.key(layer, work->plan.requests[row], work->plan.positions[row]);
-      key = reinterpret_cast<float*>(slot);
-      value = reinterpret_cast<float*>(slot + view.value_offset());
-    } else {
-      key = work->candidate_keys.data() + (row - work->plan.history_rows) * width;
-      value = work->candidate_values.data() + (row - work->plan.history_rows) * width;
-    }
-    loops.silu(key, from, width);
-    loops.silu(value, from + width, width);
-  }
-}
-
-void batch_forward::state::output(const layer_weights& w, std::size_t begin, std::size_t end, workspace::member& mine)
-{
-  const std::size_t hidden = options.hidden;
-  float* gated = mine.block.reserve(most_block_rows * std::max(hidden, width));
-  for (std::size_t row = begin; row < end; ++row) {
-    loops.normalise_gated(gated + (row - begin) * width, work->attended.data() + row * width,
-                          work->u.data() + row * width, width);
-  }
-  multiply(end - begin, hidden, width, {gated, width}, {w.output.data(), hidden},
-           {work->x.data() + begin * hidden, hidden}, store::add);
-}
-
-void batch_forward::state::score(std::size_t begin, std::size_t end, workspace::member& mine)
-{
-  const std::size_t hidden = options.hidden;
-  float* normal = mine.block.reserve(most_block_rows * std::max(hidden, width));
-  float* inner = mine.projected.reserve(most_block_rows * std::max(hidden, 4 * width));
-  for (std::size_t row = begin; row < end; ++row) {
-    loops.normalise(normal + (row - begin) * hidden, work->x.data() + row * hidden, hidden);
-  }
-  multiply(end - begin, hidden, hidden, {normal, hidden}, {parameters.head_in.data(), hidden}, {inner, hidden});
-  loops.silu(inner, inner, (end - begin) * hidden);
-  multiply(end - begin, options.tasks, hidden, {inner, hidden}, {parameters.head_out.data(), options.tasks},
-           {work->scores.data() + (begin - work->plan.history_rows) * options.tasks, options.tasks});
 }
 
 void batch_forward::state::require_turn(kvstrata::layer_index l, const char* call) const
@@ -187,6 +48,12 @@ void batch_forward::state::require_turn(kvstrata::layer_index l, const char* cal
                               (!embedded                      ? std::string("embed() comes first")
                                : next_layer == options.layers ? std::string("head() is next")
                                                               : "layer " + std::to_string(next_layer) + " is next"));
+}
+
+std::span<const float> batch_forward::state::states(std::size_t first, std::size_t count) const
+{
+  if (next_layer == options.layers) return {work->x.data() + first * options.hidden, count * options.hidden};
+  throw kvstrata::usage_error("states were asked for, but layer " + std::to_string(next_layer) + " is next");
 }
 
 // The fronts of all requests, which see nothing but themselves.
@@ -207,9 +74,49 @@ void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t firs
   });
 }
 
+// K and V of the requests that have several tiles, by head: each tile would copy them for itself.
+void batch_forward::state::gather_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
+{
+  const row_plan& plan = work->plan;
+  std::vector<gathered_tokens>& all = work->gathered;
+  all.assign(requests.size(), {});
+  for (const query_tile& tile : tiles) {
+    gathered_tokens& one = all[tile.request];
+    ++one.tiles;
+    one.first = plan.first_tokens[tile.request];
+    one.count = (std::max)(one.count, plan.seen(plan.tile_rows[tile.first + tile.count - 1]) - one.first);
+  }
+  std::vector<std::uint32_t> several;
+  std::size_t floats = 0;
+  for (std::uint32_t r = 0; r < all.size(); ++r) {
+    if (all[r].tiles < 2) all[r].count = 0;
+    if (all[r].count == 0) continue;
+    all[r].at = floats;
+    floats += all[r].count * width;
+    several.push_back(r);
+  }
+  float* const keys = work->gathered_keys.reserve(floats);
+  float* const values = work->gathered_values.reserve(floats);
+  team.each(several.size() * options.heads, [&](std::size_t item, std::size_t) {
+    const std::uint32_t r = several[item / options.heads];
+    const auto head = static_cast<std::uint32_t>(item % options.heads);
+    const std::size_t at = all[r].at + std::size_t{head} * all[r].count * options.head_dim;
+    gather(keys + at, values + at, view, l, r, head, all[r].first, all[r].count);
+  });
+}
+
+gathered_head batch_forward::state::gathered_of(std::uint32_t request, std::uint32_t head) const
+{
+  const gathered_tokens& one = work->gathered[request];
+  if (one.count == 0) return {};
+  const std::size_t at = one.at + std::size_t{head} * one.count * options.head_dim;
+  return {work->gathered_keys.data() + at, work->gathered_values.data() + at, one.first};
+}
+
 void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
 {
   if (tiles.empty()) return;
+  gather_all(l, tiles);
   const layer_weights& w = parameters.layers[l];
   const row_plan& plan = work->plan;
   attention_rows all;
@@ -222,8 +129,10 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
   all.first_tokens = plan.first_tokens.data();
   all.bucket_rows = plan.bucket_rows.data();
   all.bucket_begins = plan.bucket_begins.data();
+  all.own_buckets = plan.own_buckets.data();
   all.time_buckets = options.time_buckets;
   all.factor = 1.0f / static_cast<float>(normaliser_of(options));
+  all.alpha = options.alpha;
   const std::size_t distances = options.position_buckets;
   const std::size_t times = options.time_buckets;
   team.each(tiles.size() * options.heads, [&](std::size_t item, std::size_t member) {
@@ -232,7 +141,7 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
     const head_bias bias(std::span(w.position_bias).subspan(head * distances, distances),
                          std::span(w.time_bias).subspan(head * times, times));
     attend(all, std::span(plan.tile_rows).subspan(tile.first, tile.count), view, l, tile.request, head, bias,
-           work->members[member].attention);
+           gathered_of(tile.request, head), work->members[member].attention);
   });
 }
 
@@ -306,7 +215,8 @@ void batch_forward::head()
   if (s.next_layer != s.options.layers) {
     throw kvstrata::usage_error("head() was called, but layer " + std::to_string(s.next_layer) + " is next");
   }
-  s.for_blocks(s.work->plan.history_rows, s.work->plan.rows,
+  if (s.options.tasks == 0) return;
+  s.for_blocks(s.work->plan.history_rows, s.work->plan.history_rows + s.work->plan.candidate_rows,
                [&](std::size_t begin, std::size_t end, workspace::member& mine) { s.score(begin, end, mine); });
 }
 
@@ -318,5 +228,17 @@ std::span<const float> batch_forward::scores(std::size_t request) const
 }
 
 std::span<const float> batch_forward::scores() const { return state_->work->scores; }
+
+std::span<const float> batch_forward::states(std::size_t request) const
+{
+  const row_plan& plan = state_->work->plan;
+  return state_->states(plan.candidate_row(request), plan.first_candidate[request + 1] - plan.first_candidate[request]);
+}
+
+std::span<const float> batch_forward::last_state(std::size_t request) const
+{
+  const row_plan& plan = state_->work->plan;
+  return state_->states(plan.last_row(request), plan.has_last(request) ? 1 : 0);
+}
 
 }  // namespace hstu

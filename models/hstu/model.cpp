@@ -1,6 +1,9 @@
 #include "hstu/model.hpp"
 
+#include "hstu/projection.hpp"
 #include "hstu/workspace.hpp"
+
+#include <utility>
 
 namespace hstu {
 namespace {
@@ -11,14 +14,32 @@ const config& checked(const config& c)
   return c;
 }
 
+// Random weights are in that order already.
+config drawn(config c)
+{
+  c.projection = projection_order::u_q_k_v;
+  return c;
+}
+
+// Checked, and in the order of columns that the model computes with.
+weights arranged(const config& c, weights w)
+{
+  check(c, w);
+  for (layer_weights& layer : w.layers) arrange_projection(c, layer);
+  return w;
+}
+
 }  // namespace
 
-model::model(const config& c, std::size_t threads)
+model::model(const config& c, std::size_t threads) : model(drawn(c), random_weights(checked(c)), threads) {}
+
+model::model(const config& c, weights w, std::size_t threads)
     : config_(checked(c)),
-      weights_(random_weights(config_)),
+      weights_(arranged(config_, std::move(w))),
       crew_(std::make_unique<crew>(threads)),
       pool_(std::make_shared<workspace_pool>())
 {
+  config_.projection = projection_order::u_q_k_v;
 }
 model::~model() = default;
 

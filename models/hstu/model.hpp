@@ -8,6 +8,10 @@
 // candidate's last state into `tasks` scores. The last layer's output is needed of candidates only, so of history
 // tokens that layer computes K and V and nothing else.
 //
+// That is the model as its random weights have it. Trained ones differ in what config.hpp and weights.hpp name: alpha, an
+// epsilon, biases, weights of the norms, what is activated, a head of other layers or none. Where a model takes the
+// caller's vectors (token_inputs::by_caller), its tokens may be anything in any order.
+//
 // Read on: config.hpp, weights.hpp, batch_forward below, attention.hpp; recompute.hpp for a forward pass without a cache
 // and flops.hpp for what a pass costs.
 #pragma once
@@ -36,10 +40,14 @@ class model
  public:
   /// Checks the config (throws kvstrata::config_error) and draws the weights. `threads` 0 stands for one per core.
   explicit model(const config& c, std::size_t threads = 0);
+  /// The same with weights of this config, their projections in the order that it names. Throws kvstrata::config_error also
+  /// for a tensor of another size, with its name.
+  model(const config& c, weights w, std::size_t threads = 0);
   ~model();
   model(const model&) = delete;
   model& operator=(const model&) = delete;
 
+  /// As given, but for projection, which is that of parameters(): u_q_k_v.
   [[nodiscard]] const config& options() const noexcept { return config_; }
   [[nodiscard]] const weights& parameters() const noexcept { return weights_; }
   [[nodiscard]] kvstrata::geometry shape() const noexcept { return geometry_of(config_); }
@@ -57,7 +65,7 @@ class model
 /// are read until batch_forward::embed() has run; `compute` only by the constructor.
 struct request
 {
-  std::span<const std::uint64_t> items;               ///< [events]
+  std::span<const std::uint64_t> items;               ///< [events]; it and actions unused with inputs by the caller
   std::span<const std::uint32_t> actions;             ///< [events]
   std::span<const std::int64_t> times;                ///< [events] seconds, ascending; unused without time buckets
   kvstrata::token_count history = 0;                  ///< tokens of the history, those before the window included
@@ -65,15 +73,41 @@ struct request
   std::span<const std::uint64_t> candidates;          ///< item ids to score
   std::int64_t time = 0;                              ///< seconds; when the candidates are shown
   kvstrata::token_count first_token = 0;              ///< all attend to [first_token, history) only
+
+  /// Ask also for the last state of the history's last token, which may be in the pages already: it is computed as a
+  /// candidate is, from its input. There must be such a token in the window.
+  bool last_state = false;
+
+  // With token_inputs::by_caller, what enters the first layer, embedding and position in it:
+  std::span<const float> inputs = {};            ///< [tokens to compute][hidden], in the order of the compute list
+  std::span<const float> candidate_inputs = {};  ///< [candidates][hidden]; `candidates` is unused
+  std::span<const float> last_input = {};        ///< [hidden] of the history's last token, where last_state asks for it
 };
 
 /// The number of a request's first event, counted from the beginning of the history.
-[[nodiscard]] constexpr std::uint32_t first_event_of(const request& r) noexcept { return r.first_token / 2; }
+[[nodiscard]] constexpr std::uint32_t first_event_of(const config& c, const request& r) noexcept
+{
+  return r.first_token / c.event_tokens;
+}
 
 /// Events of a request's window.
-[[nodiscard]] constexpr std::size_t events_of(const request& r) noexcept
+[[nodiscard]] constexpr std::size_t events_of(const config& c, const request& r) noexcept
 {
-  return r.history == r.first_token ? 0 : (std::size_t{r.history} + 1) / 2 - first_event_of(r);
+  return r.history == r.first_token
+             ? 0
+             : (std::size_t{r.history} + c.event_tokens - 1) / c.event_tokens - first_event_of(c, r);
+}
+
+/// The time that the history's token at `position` looks from. Needs the times of the window's events.
+[[nodiscard]] inline std::int64_t query_time_of(const config& c, const request& r, std::uint32_t position)
+{
+  if (c.looks_from == query_time::next && ++position == r.history) return r.time;
+  return r.times[position / c.event_tokens - first_event_of(c, r)];
+}
+
+[[nodiscard]] constexpr std::size_t candidates_of(const config& c, const request& r) noexcept
+{
+  return c.inputs == token_inputs::by_caller ? r.candidate_inputs.size() / c.hidden : r.candidates.size();
 }
 
 /// How a pass treats the front of a window: the tokens from its beginning on, where these are to be computed. They
@@ -117,6 +151,12 @@ class batch_forward
   [[nodiscard]] std::span<const float> scores(std::size_t request) const;
   /// Scores of all requests in a row.
   [[nodiscard]] std::span<const float> scores() const;
+
+  /// What left the last layer: of one request's candidates, [candidates][hidden]. Valid after the last layer() and while
+  /// the pass lives; throws kvstrata::usage_error before.
+  [[nodiscard]] std::span<const float> states(std::size_t request) const;
+  /// Likewise of its history's last token, [hidden]; empty where the request did not ask for it.
+  [[nodiscard]] std::span<const float> last_state(std::size_t request) const;
 
   struct state;
 

@@ -12,6 +12,15 @@
 
 namespace hstu {
 
+/// Tokens of a request whose K and V lie together, head by head.
+struct gathered_tokens
+{
+  std::uint32_t tiles = 0;  ///< that read them
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;  ///< 0: not gathered
+  std::size_t at = 0;       ///< in floats: [heads][count][head_dim]
+};
+
 /// Rows are those of the plan. D is width_of(config).
 struct workspace
 {
@@ -24,6 +33,10 @@ struct workspace
   buffer candidate_keys;      ///< [candidates][D]
   buffer candidate_values;    ///< [candidates][D]
   std::vector<float> scores;  ///< [candidates][tasks]
+
+  // Of the attention at hand, K and V by head where several tiles of a request read them:
+  buffer gathered_keys, gathered_values;
+  std::vector<gathered_tokens> gathered;  ///< [requests]
 
   struct member
   {

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 
 #include <atomic>
+#include <limits>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -53,10 +55,10 @@ TEST_CASE("a config names the field that is wrong, its value and the limit", "[h
 {
   using field = std::uint32_t hstu::config::*;
   const std::pair<const char*, field> required[] = {
-      {"hstu.layers", &hstu::config::layers}, {"hstu.hidden", &hstu::config::hidden},
-      {"hstu.heads", &hstu::config::heads},   {"hstu.head_dim", &hstu::config::head_dim},
-      {"hstu.items", &hstu::config::items},   {"hstu.actions", &hstu::config::actions},
-      {"hstu.tasks", &hstu::config::tasks},   {"hstu.max_tokens", &hstu::config::max_tokens}};
+      {"hstu.layers", &hstu::config::layers},         {"hstu.hidden", &hstu::config::hidden},
+      {"hstu.heads", &hstu::config::heads},           {"hstu.head_dim", &hstu::config::head_dim},
+      {"hstu.items", &hstu::config::items},           {"hstu.actions", &hstu::config::actions},
+      {"hstu.max_tokens", &hstu::config::max_tokens}, {"hstu.event_tokens", &hstu::config::event_tokens}};
   for (const auto& entry : required) {
     hstu::config c = tiny();
     c.*entry.second = 0;
@@ -68,6 +70,18 @@ TEST_CASE("a config names the field that is wrong, its value and the limit", "[h
   hstu::config c = tiny();
   c.time_buckets = 1000;
   CHECK(mentions(message_of<kvstrata::config_error>([&] { check(c); }), {"hstu.time_buckets", "1000", "256"}));
+  c = tiny();
+  c.event_tokens = 3;
+  CHECK(mentions(message_of<kvstrata::config_error>([&] { check(c); }), {"hstu.event_tokens is 3", "tables"}));
+  c = tiny();
+  c.epsilon = 0;
+  CHECK(mentions(message_of<kvstrata::config_error>([&] { check(c); }), {"hstu.epsilon is 0", "above 0"}));
+  c = tiny();
+  c.alpha = std::numeric_limits<float>::infinity();
+  CHECK(mentions(message_of<kvstrata::config_error>([&] { check(c); }), {"hstu.alpha is inf", "finite"}));
+  c = tiny();
+  c.tasks = 1025;
+  CHECK(mentions(message_of<kvstrata::config_error>([&] { check(c); }), {"hstu.tasks", "1025", "1024"}));
   CHECK_NOTHROW(check(hstu::config{}));
 }
 
@@ -108,6 +122,41 @@ TEST_CASE("a batch that contradicts itself, its pages or the model is refused", 
   pages wrong(random, other, 32, {40});
   CHECK(mentions(message_of<kvstrata::geometry_error>([&] { hstu::batch_forward(m, batch, wrong.view()); }),
                  {"2 layers x 3 heads x 8 f32", "2 layers x 2 heads x 8 f32"}));
+}
+
+TEST_CASE("a caller's vectors must be those of the tokens that are computed", "[hstu]")
+{
+  generator random(25);
+  hstu::config c = tiny();
+  c.inputs = hstu::token_inputs::by_caller;
+  c.time_buckets = 0;
+  const hstu::model m(c);
+  pages memory(random, m.shape(), 32, {6});
+  const std::vector<float> floats(100);
+  const kvstrata::token_interval compute[] = {{1, 3}, {5, 6}};
+  const auto refused = [&](auto change) {
+    hstu::request r;
+    r.history = 6;
+    r.compute = compute;
+    r.inputs = std::span(floats).first(3 * 16);
+    r.candidate_inputs = std::span(floats).first(2 * 16);
+    change(r);
+    return message_of<kvstrata::error>([&] { hstu::batch_forward(m, std::vector{r}, memory.view()); });
+  };
+  const auto first = [&](std::size_t count) { return std::span(floats).first(count); };
+  CHECK(refused([](hstu::request&) {}) == "nothing was thrown");
+  CHECK(mentions(refused([&](hstu::request& r) { r.inputs = first(47); }), {"request 0", "inputs has 47", "48"}));
+  CHECK(
+      mentions(refused([&](hstu::request& r) { r.candidate_inputs = first(33); }), {"candidate_inputs has 33", "32"}));
+  CHECK(mentions(refused([&](hstu::request& r) { r.last_input = first(16); }), {"last_input has 16", "need 0"}));
+  CHECK(mentions(refused([&](hstu::request& r) { r.last_state = true; }), {"last_input has 0", "need 16"}));
+  CHECK(mentions(refused([&](hstu::request& r) {
+                   r.compute = {};
+                   r.inputs = {};
+                   r.first_token = 6;
+                   r.last_state = true;
+                 }),
+                 {"state of its last token", "has none"}));
 }
 
 TEST_CASE("steps out of turn are refused", "[hstu]")

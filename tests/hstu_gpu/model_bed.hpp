@@ -96,6 +96,14 @@ class model_bed
   {
   }
 
+  model_bed(const hstu::config& c, const hstu::weights& w)
+      : stream(device().create_stream("compute")),
+        model(machine.machine(), c, w, stream),
+        lane(model, stream),
+        scratch(lane)
+  {
+  }
+
   [[nodiscard]] device_type& device() { return machine.machine().device(); }
 
   /// Queues all steps.

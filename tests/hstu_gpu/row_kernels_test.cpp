@@ -1,6 +1,7 @@
 // The kernels between the products, each against double precision, for widths that fill a warp's registers and that
 // do not.
 #include "hstu/gpu/activate.hpp"
+#include "hstu/gpu/add_row.hpp"
 #include "hstu/gpu/embed.hpp"
 #include "hstu/gpu/emulated_block.hpp"
 #include "hstu/gpu/normalise.hpp"
@@ -8,6 +9,7 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -249,6 +251,99 @@ TEST_CASE("activate: history rows' K and V to their pages, all else in place", "
     for (std::size_t i = 0; i < written.size(); ++i) right = right && (written[i] || page[i] == poison);
     INFO("width " << width);
     CHECK(right);
+  }
+}
+
+TEST_CASE("normalise and gate with a weight and a bias, each there or not", "[hstu]")
+{
+  numbers random(6);
+  constexpr std::size_t rows = 3;
+  for (const std::uint32_t width : widths) {
+    array<bf16> attended(rows * width, poison), gate(rows * width, poison);
+    array<float> weight(width, 0), bias(width, 0);
+    random.fill(weight.data(), width);
+    random.fill(bias.data(), width);
+    random.fill(gate.data(), rows * width);
+    for (const bool weighted : {false, true}) {
+      for (const bool biased : {false, true}) {
+        random.fill(attended.data(), rows * width);
+        std::vector<std::vector<double>> wanted;
+        for (std::size_t r = 0; r < rows; ++r) wanted.push_back(normalised(&attended[r * width], width, 1e-5));
+        with_row_kernel<normalise_affine_gate_kernel>(width, [&](auto k) {
+          k.last_row = rows;
+          k.attended = {attended.data(), width};
+          k.gate = {gate.data(), width};
+          if (weighted) k.weight = weight.data();
+          if (biased) k.bias = bias.data();
+          k.width = width;
+          k.epsilon = 1e-5f;
+          run_emulated(k);
+        });
+        bool right = true;
+        for (std::size_t r = 0; r < rows; ++r) {
+          for (std::size_t i = 0; i < width; ++i) {
+            const double affine =
+                wanted[r][i] * (weighted ? value_of(weight[i]) : 1) + (biased ? value_of(bias[i]) : 0);
+            right = right && near(value_of(attended[r * width + i]), affine * value_of(gate[r * width + i]));
+          }
+        }
+        INFO("width " << width << " weighted " << weighted << " biased " << biased);
+        CHECK(right);
+      }
+    }
+  }
+}
+
+TEST_CASE("activate as trained layers have it: bias, alpha on Q, SiLU of U alone", "[hstu]")
+{
+  numbers random(7);
+  constexpr std::uint32_t rows = 2;
+  for (const std::uint32_t width : {8u, 264u}) {
+    for (const int options : {0, 1, 2, 3}) {
+      array<bf16> projected(rows * 4 * width, poison);
+      random.fill(projected.data(), rows * 4 * width);
+      array<float> bias(4 * width, 0);
+      random.fill(bias.data(), 4 * width);
+      const std::vector<bf16> was(projected.begin(), projected.end());
+      activate_trained_kernel k;
+      k.last_row = rows;
+      k.projected = {projected.data(), 4 * width};
+      k.width = width;
+      k.alpha = 0.375f;
+      k.gates_only = options % 2 == 1;
+      if (options / 2 == 1) k.bias = bias.data();
+      run_emulated(k);
+      bool right = true;
+      for (std::size_t at = 0; at < was.size(); ++at) {
+        const std::size_t column = at % (4 * width);
+        const std::size_t part = column / width;
+        double x = value_of(was[at]) + (options / 2 == 1 ? value_of(bias[column]) : 0);
+        if (part == 0 || options % 2 == 0) x = silu(x);
+        right = right && near(value_of(projected[at]), part == 1 ? x * 0.375 : x);
+      }
+      INFO("width " << width << " options " << options);
+      CHECK(right);
+    }
+  }
+}
+
+TEST_CASE("a row is added to some rows, and to no other", "[hstu]")
+{
+  numbers random(8);
+  for (const std::uint32_t width : widths) {
+    array<float> rows(4 * width, 0), bias(width, 0);
+    random.fill(rows.data(), 4 * width);
+    random.fill(bias.data(), width);
+    std::vector<float> wanted(rows.begin(), rows.end());
+    for (std::size_t i = 0; i < 2 * width; ++i) wanted[width + i] += bias[i % width];
+    add_row_kernel k;
+    k.first_row = 1;
+    k.last_row = 3;
+    k.residual = {rows.data(), width};
+    k.bias = bias.data();
+    k.width = width;
+    run_emulated(k);
+    CHECK(std::equal(wanted.begin(), wanted.end(), rows.begin()));
   }
 }
 

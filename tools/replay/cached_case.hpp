@@ -1,6 +1,7 @@
 // Serves batches from a cache, as a server would: prepare, queue the model layer by layer, commit, release, answer.
 #pragma once
 
+#include "replay/next_items.hpp"
 #include "replay/serving.hpp"
 #include "replay/simulate.hpp"
 #include "replay/store_below.hpp"
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -92,6 +94,8 @@ class cached_case final : public served_case
     c.displaced_tokens = seen.displaced_tokens;
     c.cleaned_tokens = seen.cleaned_tokens;
     for (const kvstrata::store_figures& below : held.stores) c.staged_tokens += below.staged_tokens;
+    if constexpr (requires { place_.ranked(next_); }) c.next_hits = place_.ranked(next_);
+    c.next_asked = next_.asked();
     return c;
   }
 
@@ -221,6 +225,12 @@ class cached_case final : public served_case
 
   void keep_scores(std::size_t number)
   {
+    for (std::size_t r = 0; r < context_.load.batches[number].requests.size(); ++r) {
+      const std::optional<std::uint64_t> next = context_.load.batches[number].requests[r].next_item;
+      if constexpr (requires { place_.last_state(r); }) {
+        if (next) next_.keep(*next, place_.last_state(r));
+      }
+    }
     for (; scores_.size() < context_.sample.size() && context_.sample[scores_.size()].batch == number;) {
       const std::span<const float> all = place_.scores(context_.sample[scores_.size()].request);
       scores_.emplace_back(all.begin(), all.end());
@@ -236,6 +246,7 @@ class cached_case final : public served_case
   recorder record_;
   double blocked_seconds_ = 0;
   std::vector<std::vector<float>> scores_;
+  next_items next_;
   std::string trace_;
 };
 

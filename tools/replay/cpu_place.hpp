@@ -15,12 +15,15 @@
 //   p.layer(l), p.head()
 // p.finish_sync()                            blocks until the pass is over
 // p.scores(r) -> span<const float>           of request r; valid until the next pass begins
+// p.last_state(r) -> span<const float>       likewise of its history's last token, where the request asks for it; and
+// p.ranked(next_items) -> uint64             how many of these have the next item among the best. A place may lack both
 // p.blocked_seconds() -> double              for so long the host was blocked by now
 // p.stalled_seconds() -> double              for so long the compute stream stood still by now, as far as the device tells
 #pragma once
 
 #include "hstu/model.hpp"
 #include "hstu/recompute.hpp"
+#include "replay/next_items.hpp"
 
 #include <kvstrata/device/emulated_device.hpp>
 
@@ -93,6 +96,12 @@ class cpu_place
 
   void finish_sync() { device_.wait_sync(device_.record(compute_)); }
   [[nodiscard]] std::span<const float> scores(std::size_t request) const { return pass_->scores(request); }
+
+  [[nodiscard]] std::span<const float> last_state(std::size_t request) const { return pass_->last_state(request); }
+  [[nodiscard]] std::uint64_t ranked(const next_items& next) const
+  {
+    return next.hits(model_.options(), model_.parameters().items);
+  }
 
   [[nodiscard]] double blocked_seconds() const { return device_.stats().host_wait_seconds; }
   [[nodiscard]] double stalled_seconds() const

@@ -159,7 +159,9 @@ json of(const case_result& c)
               {"staged_tokens", c.staged_tokens},
               {"displaced_tokens", c.displaced_tokens},
               {"cleaned_tokens", c.cleaned_tokens},
-              {"device_bytes", c.device_bytes}};
+              {"device_bytes", c.device_bytes},
+              {"next_asked", c.next_asked},
+              {"next_hits", c.next_hits}};
   const std::size_t levels = c.levels.size();
   out["over_time"] = list(c.over_time, [levels](const split_bucket& b) {
     return json{{"first_request", b.first_request}, {"requests", b.requests}, {"tokens", of(b.tokens, levels)}};
@@ -206,6 +208,8 @@ case_result to_case(const json& j)
   c.displaced_tokens = count("displaced_tokens");
   c.cleaned_tokens = count("cleaned_tokens");
   c.device_bytes = count("device_bytes");
+  c.next_asked = j.value("next_asked", std::uint64_t{0});  // likewise
+  c.next_hits = j.value("next_hits", std::uint64_t{0});
   c.over_time = to_vector<split_bucket>(j.at("over_time"), [](const json& b) {
     return split_bucket{b.at("first_request").get<std::uint64_t>(), b.at("requests").get<std::uint64_t>(),
                         to_split(b.at("tokens"))};

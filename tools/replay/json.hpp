@@ -11,7 +11,8 @@
 //                         levels [ ], tokens, latency, onload_bytes, offload_bytes, exposed_transfer_seconds,
 //                         control_seconds, over_time [ ], capacity [ ], batch (or null), key, onload_calls,
 //                         onload_pieces, offload_calls, offload_pieces, recomputed_tokens, prefetched_tokens,
-//                         saved_tokens, displaced_tokens, cleaned_tokens, device_bytes, queue_seconds
+//                         saved_tokens, displaced_tokens, cleaned_tokens, device_bytes, queue_seconds, next_asked,
+//                         next_hits
 //   levels [ ]            name (of the tier), dropped_tokens; from the slab down, none without a cache
 //   tokens                levels [count, in the order of the case's levels], computed: counts
 //   latency               count, mean, p50, p95, p99, max, cdf [[seconds, share]]

@@ -4,6 +4,7 @@
 #include "replay/command_line.hpp"
 #include "replay/format.hpp"
 #include "replay/number_fault.hpp"
+#include "replay/user_class.hpp"
 
 #include <kvstrata/core/error.hpp>
 
@@ -57,11 +58,19 @@ void visit_options(Options& o, Visitor&& see)
       "stretches (above 1) or shortens the histories; 0 brings their mean to about 600 events, 1,200 tokens");
   see("workload", "--most-history", o.most_history, "tokens at which a history stops to grow; 0: it never does");
   see("workload", "--users", o.users, "users to serve: a seeded sample of the trace's, or the number to make");
+  see("workload", "--users-of", o.users_of,
+      "of a trace, serve only users whose number leaves this remainder: 7/16 leaves 7 when divided by 16. Those that a "
+      "trained model has not seen; takes --weights");
   see("workload", "--requests", o.requests, "requests to serve at most");
   see("workload", "--batch", o.batch, "requests a batch; two of one user become one");
   see("workload", "--window-s", o.window_seconds,
       "seconds of the trace's time that a batch waits for more requests; 0 lets it wait until it is full");
   see("workload", "--candidates", o.candidates, "candidate items scored for each request");
+  see("model", "--weights", o.weights,
+      "serve a trained model (hstu/model_file.hpp says what such a file holds); its sizes are the file's. With a "
+      "trace, a "
+      "video's id is its row, histories are users' last events, and what came next is compared with the model's best "
+      "ten");
   see("model", "--layers", o.layers, "HSTU layers");
   see("model", "--hidden", o.hidden, "hidden size d");
   see("model", "--heads", o.heads, "attention heads");
@@ -180,6 +189,21 @@ void within(std::string_view name, double value, double most, bool zero_allowed)
       std::string("it must be ") + (zero_allowed ? "between 0 and " : "above 0 and at most ") + plain(most));
 }
 
+void check_weights(const options& o)
+{
+  if (!o.users_of.empty() && (o.weights.empty() || is_synthetic(o))) {
+    throw kvstrata::config_error("--users-of", "'" + o.users_of + "'", "it takes --weights and --trace");
+  }
+  if (!o.users_of.empty() && !parse_user_class(o.users_of)) {
+    throw kvstrata::config_error("--users-of", "'" + o.users_of + "'",
+                                 "it must be a remainder and a larger divisor, as in 7/16");
+  }
+  if (!o.weights.empty() && !is_synthetic(o) && o.history_scale != 0 && o.history_scale != 1) {
+    throw kvstrata::config_error("--history-scale", plain(o.history_scale),
+                                 "it must be 1 where a trained model reads a trace");
+  }
+}
+
 void check_store(const options& o)
 {
   const auto needs_file = [&o](std::string_view name, const std::optional<std::uint64_t>& value) {
@@ -248,6 +272,7 @@ void check(const options& o)
   within("--rounds", std::uint64_t{o.rounds}, 1, 1000);
   within("--verify", o.verify, 1, true);
   check_store(o);
+  check_weights(o);
   if (o.cases.empty()) throw kvstrata::config_error("--cases", "empty", "at least one case must run");
   for (const std::string& key : o.cases) static_cast<void>(find_entry(key));
 }

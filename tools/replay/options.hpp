@@ -24,7 +24,9 @@ struct options
   std::uint32_t batch = 4;
   double window_seconds = 0;  ///< trace time a batch waits for more requests; 0: until it is full
   std::uint32_t candidates = 32;
+  std::string users_of;  ///< "7/16": users whose number leaves 7 when divided by 16; empty: all
   // model
+  std::string weights;  ///< a file of a trained model; empty: random weights of the sizes below
   std::uint32_t layers = 4;
   std::uint32_t hidden = 256;
   std::uint32_t heads = 4;

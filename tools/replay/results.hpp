@@ -144,6 +144,8 @@ struct case_result
   std::uint64_t device_bytes = 0;       ///< device memory for keys and values, a window included
   double control_seconds = 0;           ///< processor time of the host in prepare, commit and release
   double queue_seconds = 0;             ///< of the host, from a batch's start until all of it is queued
+  std::uint64_t next_asked = 0;         ///< requests whose next item is known, and was asked for
+  std::uint64_t next_hits = 0;          ///< of these, how many have it among the model's best ten
   double speed_up = 0;                  ///< seconds of "no cache" / seconds; 0 when "no cache" did not run
   std::vector<split_bucket> over_time;
   std::vector<capacity_point> capacity;

@@ -10,6 +10,8 @@
 #include "replay/traces.hpp"
 #include "replay/verify.hpp"
 
+#include "hstu/model_file.hpp"
+
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
@@ -61,7 +63,8 @@ std::vector<capacity_point> capacity_curve(const std::string& key, const workloa
 }
 
 /// The curves of all cases, with more users and requests than are served, on an arena as large in proportion.
-void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, progress& shown)
+void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, const hstu::config* trained,
+                   progress& shown)
 {
   // Over a store nothing can be simulated without data.
   const auto drawn = [](const std::string& key) {
@@ -70,7 +73,7 @@ void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, 
   const auto curves = static_cast<std::uint64_t>(std::count_if(o.cases.begin(), o.cases.end(), drawn));
   if (curves == 0 || load.facts.working_set == 0) return;
   shown.start("capacity curve", curves);
-  const workload more = make_larger_workload(o, load.history_scale);
+  const workload more = make_larger_workload(o, load.history_scale, trained);
   const double larger = static_cast<double>(more.facts.working_set) / static_cast<double>(load.facts.working_set);
   const auto scaled = [&](std::size_t bytes) {
     return static_cast<std::size_t>(
@@ -168,12 +171,12 @@ std::size_t batch_after(std::uint64_t requests, const workload& load)
 }
 
 /// Serves the first batches over the store, in a process that is killed then.
-void serve_until_killed(const workload& load, const cache_sizes& sizes, const hstu::config& model_sizes,
+void serve_until_killed(const workload& load, const cache_sizes& sizes, const hstu::trained_model& made_of,
                         std::size_t batches, progress& shown)
 {
   shown.start("serving until the process is killed", 1);
   do_and_be_killed([&] {
-    const hstu::model model(model_sizes);
+    const hstu::model model(made_of.options, made_of.parameters);
     const serving_context context{.load = load, .sizes = sizes, .pictured = load.batches.size()};
     const cpu_machine machine{model, kvstrata::link_model{}};
     make_case(store_case().key, context, machine).release()->serve(0, batches, [] {});  // nothing of it is closed
@@ -200,8 +203,42 @@ std::string restart_sentence(const std::vector<case_result>& cases, std::uint64_
   return out;
 }
 
-std::vector<setting> settings_used(options o, const workload& w, const cache_sizes& s)
+/// What a model file holds, or random weights for the options.
+hstu::trained_model make_weights(const options& o, const workload& w)
 {
+  const hstu::config c = model_config(o, w);
+  hstu::check(c);
+  return {c, hstu::random_weights(c)};
+}
+
+/// The replay asks for items and their actions, and compares scores.
+hstu::trained_model read_weights(const options& o)
+{
+  hstu::trained_model m = hstu::read_model(o.weights);
+  if (m.options.inputs == hstu::token_inputs::by_caller) {
+    throw kvstrata::data_error(o.weights, 0, "its inputs are by_caller, but the replay has items and actions only");
+  }
+  if (m.options.tasks == 0) throw kvstrata::data_error(o.weights, 0, "it has no head, but the replay compares scores");
+  return m;
+}
+
+/// In which precision everybody computed.
+std::string precision_sentence(const options& o)
+{
+  return std::string("The model's weights are ") +
+         (o.weights.empty() ? "random (--weights takes trained ones)" : "those of " + o.weights) +
+         ". No cache and every cache computed in f32 on the CPU, by the same code, and caches hold keys and values in "
+         "f32.";
+}
+
+std::vector<setting> settings_used(options o, const workload& w, const cache_sizes& s, const hstu::config& model)
+{
+  o.layers = model.layers;
+  o.hidden = model.hidden;
+  o.heads = model.heads;
+  o.head_dim = model.head_dim;
+  o.position_bias = model.position_buckets != 0;
+  o.time_bias = model.time_buckets != 0;
   o.history_scale = w.history_scale;
   o.chunk_tokens = s.chunk_tokens;
   std::vector<setting> out = describe(o);
@@ -221,10 +258,15 @@ results run(const options& o, progress& shown)
   r.machine = this_machine();
 
   shown.start(is_synthetic(o) ? "making requests" : "reading the trace", 1);
-  workload load = make_workload(o);
+  std::optional<hstu::trained_model> weights;
+  if (!o.weights.empty()) weights = read_weights(o);
+  const hstu::config* const trained = weights ? &weights->options : nullptr;
+  workload load = make_workload(o, trained);
   if (load.batches.empty())
     throw kvstrata::data_error(o.trace.empty() ? "the synthetic workload" : o.trace, 0, "it holds no request to serve");
-  const hstu::config sizes_of_model = model_config(o, load);
+  if (!weights) weights = make_weights(o, load);
+  const hstu::config sizes_of_model = weights->options;
+  load.facts.notes.push_back(precision_sentence(o));
   cache_sizes sizes = choose_sizes(o, load, hstu::geometry_of(sizes_of_model), r.machine.memory_bytes);
   shown.advance();
   shown.finish();
@@ -232,12 +274,12 @@ results run(const options& o, progress& shown)
   serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
   if (o.restart_at) {  // while this process has no threads yet
     context.first = batch_after(*o.restart_at, load);
-    serve_until_killed(load, sizes, sizes_of_model, context.first, shown);
+    serve_until_killed(load, sizes, *weights, context.first, shown);
   }
 
   const std::uint32_t rounds = rounds_that_fit(o, sizes, load, r.machine.memory_bytes);
   shown.start("calibrating", 1);
-  const hstu::model model(sizes_of_model);
+  const hstu::model model(sizes_of_model, std::move(weights->parameters));
   // A piece of a batch costs half a copy call: what is reported of small pieces on GPUs is a gain of two.
   const double latency = o.link_latency_us * 1e-6;
   const kvstrata::link_model link{
@@ -262,7 +304,7 @@ results run(const options& o, progress& shown)
   load.facts.notes.insert(load.facts.notes.end(), all.remarks.begin(), all.remarks.end());
   if (context.first != 0) load.facts.notes.push_back(restart_sentence(r.cases, load.batches[context.first].first));
 
-  draw_capacity(o, r, load, sizes, shown);
+  draw_capacity(o, r, load, sizes, o.weights.empty() ? nullptr : &sizes_of_model, shown);
 
   if (o.verify > 0) {
     shown.start("verifying", context.sample.size());
@@ -273,7 +315,7 @@ results run(const options& o, progress& shown)
   }
 
   r.workload = load.facts;
-  r.settings = settings_used(o, load, sizes);
+  r.settings = settings_used(o, load, sizes, sizes_of_model);
   return r;
 }
 

@@ -132,6 +132,14 @@ std::vector<metric> metrics(const results& r)
   }
   row("tokens computed", "share that the model had to compute",
       [](result c) { return percent(c.tokens.computed_share()); });
+  if (anyone([](result c) { return c.next_asked; })) {
+    row("next item in best ten", "share of users whose last item is among the ten that the model ranks first of all",
+        [](result c) {
+          if (c.next_asked == 0) return std::string("-");
+          return percent(static_cast<double>(c.next_hits) / static_cast<double>(c.next_asked)) + " (" +
+                 with_commas(c.next_hits) + " of " + with_commas(c.next_asked) + ")";
+        });
+  }
   row("latency mean", "from a batch's start to its end, for each request in it",
       [](result c) { return seconds_text(c.latency.mean); });
   row("latency p50", "half of the requests take at most this long",

@@ -22,7 +22,7 @@ target_include_directories(replay_presentation PUBLIC "${PROJECT_SOURCE_DIR}/too
 target_link_libraries(replay_presentation PUBLIC kvstrata::kvstrata nlohmann_json::nlohmann_json
                                           PRIVATE CLI11::CLI11 kvstrata_warnings)
 
-set(sources serving.cpp sizes.cpp workload.cpp)
+set(sources serving.cpp sizes.cpp trained_trace.cpp workload.cpp)
 list(TRANSFORM sources PREPEND "${replay_folder}/")
 add_library(replay_workload STATIC ${sources})
 target_link_libraries(replay_workload PUBLIC replay_presentation kvstrata_hstu_plan PRIVATE kvstrata_warnings)

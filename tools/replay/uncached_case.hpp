@@ -1,10 +1,12 @@
 // Serves batches without a cache: every history is computed again. The same model, kernels and device.
 #pragma once
 
+#include "replay/next_items.hpp"
 #include "replay/serving.hpp"
 
 #include <kvstrata/observe/timeline.hpp>
 
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -44,7 +46,13 @@ class uncached_case final : public served_case
 
   [[nodiscard]] const std::string& trace() const override { return trace_; }
 
-  [[nodiscard]] case_result result() const override { return record_.result(); }
+  [[nodiscard]] case_result result() const override
+  {
+    case_result c = record_.result();
+    if constexpr (requires { place_.ranked(next_); }) c.next_hits = place_.ranked(next_);
+    c.next_asked = next_.asked();
+    return c;
+  }
   [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return scores_; }
 
  private:
@@ -73,6 +81,12 @@ class uncached_case final : public served_case
     place_.head();
     record_.queued(device_.now() - began);
     place_.finish_sync();
+    for (std::size_t r = 0; r < context_.load.batches[number].requests.size(); ++r) {
+      const std::optional<std::uint64_t> next = context_.load.batches[number].requests[r].next_item;
+      if constexpr (requires { place_.last_state(r); }) {
+        if (next) next_.keep(*next, place_.last_state(r));
+      }
+    }
     for (; scores_.size() < context_.sample.size() && context_.sample[scores_.size()].batch == number;) {
       const std::span<const float> all = place_.scores(context_.sample[scores_.size()].request);
       scores_.emplace_back(all.begin(), all.end());
@@ -86,6 +100,7 @@ class uncached_case final : public served_case
   recorder record_;
   std::string trace_;
   std::vector<std::vector<float>> scores_;
+  next_items next_;
 };
 
 }  // namespace replay

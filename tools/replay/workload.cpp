@@ -1,6 +1,7 @@
 #include "replay/workload.hpp"
 
 #include "replay/format.hpp"
+#include "replay/trained_trace.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/batcher.hpp>
@@ -175,6 +176,29 @@ trace read_trace(const options& o, double& scale, workload_facts& facts)
   return scale == 1 ? part : kvstrata::scale_history(part, scale, o.seed);
 }
 
+/// As the model was trained to read it.
+trace read_for_model(const options& o, const hstu::config& model, workload_facts& facts)
+{
+  const token_count tokens = o.most_history != 0 ? (std::min)(o.most_history, model.max_tokens) : model.max_tokens;
+  const trace whole = read_trained_trace(o, model, tokens / tokens_an_event);
+  trace part = sample_users(whole, o.users, o.requests, o.seed);
+  facts.notes.push_back(
+      "A trained model: videos are its rows, a history is the user's last " + with_commas(tokens / tokens_an_event) +
+      " events at most (--most-history), without what the excerpt does not name" +
+      (o.users_of.empty() ? "" : ", of users whose number leaves " + o.users_of + " (--users-of)") + ". Of " +
+      with_commas(whole.user_count()) + " users and " + with_commas(whole.requests.size()) + " requests, " +
+      with_commas(part.user_count()) + " and " + with_commas(part.requests.size()) + " are served.");
+  return part;
+}
+
+/// Items of a workload that knows nothing of the model, in its rows.
+void fold_items(trace& t, const hstu::config& model)
+{
+  if (model.ids != hstu::item_ids::rows) return;
+  for (trace_event& e : t.events) e.item %= model.items;
+  t.items = (std::min)(t.items, model.items);
+}
+
 void tell_scale(workload_facts& facts, double scale, bool synthetic)
 {
   if (scale == 1) return;
@@ -230,11 +254,15 @@ void convert_histories(workload& w, const trace& t)
   }
 }
 
-workload build(const options& o, bool for_model)
+workload build(const options& o, bool for_model, const hstu::config* model)
 {
   workload w;
-  trace t = is_synthetic(o) ? make_synthetic(o, w.history_scale) : read_trace(o, w.history_scale, w.facts);
-  stop_growth(t, o.most_history, w.facts);
+  const bool trained = model != nullptr && !is_synthetic(o);
+  trace t = is_synthetic(o) ? make_synthetic(o, w.history_scale)
+            : trained       ? read_for_model(o, *model, w.facts)
+                            : read_trace(o, w.history_scale, w.facts);
+  if (model != nullptr) fold_items(t, *model);
+  if (!trained) stop_growth(t, o.most_history, w.facts);
   tell_scale(w.facts, w.history_scale, is_synthetic(o));
   w.items = t.items;
   fill_facts(w, t, o);
@@ -265,6 +293,8 @@ workload build(const options& o, bool for_model)
       one.tokens = r.asked.history * tokens_an_event;
       one.time = r.asked.time_ms / 1000;
       one.candidates.assign(items.begin(), items.end());
+      const std::span<const trace_event> mine = t.events_of(r.asked.user);
+      if (trained && one.tokens != 0 && r.asked.history + 1 == mine.size()) one.next_item = mine.back().item;
       out.requests.push_back(std::move(one));
     }
     w.batches.push_back(std::move(out));
@@ -278,16 +308,16 @@ workload build(const options& o, bool for_model)
 
 }  // namespace
 
-workload make_workload(const options& o) { return build(o, true); }
+workload make_workload(const options& o, const hstu::config* model) { return build(o, true, model); }
 
-workload make_larger_workload(const options& o, double scale)
+workload make_larger_workload(const options& o, double scale, const hstu::config* model)
 {
   constexpr std::uint64_t larger = 16;
   options more = o;
   more.users = (std::max)(o.users, (std::min)(o.users * larger, std::uint64_t{2048}));
   more.requests = (std::max)(o.requests, (std::min)(o.requests * larger, std::uint64_t{16'384}));
   more.history_scale = scale;
-  return build(more, false);
+  return build(more, false, model);
 }
 
 kvstrata::page_count largest_batch_pages(const workload& w, kvstrata::token_count page_tokens)

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace replay {
@@ -31,6 +32,7 @@ struct served_request
   kvstrata::token_count tokens = 0;
   std::int64_t time = 0;  ///< seconds
   std::vector<std::uint64_t> candidates;
+  std::optional<std::uint64_t> next_item = std::nullopt;  ///< that came after the history, where its place is asked for
 };
 
 struct served_batch
@@ -51,11 +53,12 @@ struct workload
 };
 
 /// Reads or makes what the options ask for. Throws kvstrata::data_error for a bad trace.
-[[nodiscard]] workload make_workload(const options& o);
+/// With a trained `model`, items are rows of it.
+[[nodiscard]] workload make_workload(const options& o, const hstu::config* model = nullptr);
 
 /// The same kind of workload with up to 16 times as many users and requests, for simulations in which no model runs:
 /// its histories and candidates are empty. `scale` is the history scale to use.
-[[nodiscard]] workload make_larger_workload(const options& o, double scale);
+[[nodiscard]] workload make_larger_workload(const options& o, double scale, const hstu::config* model = nullptr);
 
 /// What the model is asked. It points into the workload; `compute` is left to the caller.
 [[nodiscard]] inline hstu::request model_request(const workload& w, const served_request& r)
@@ -68,6 +71,7 @@ struct workload
   out.history = r.tokens;
   out.candidates = r.candidates;
   out.time = r.time;
+  out.last_state = r.next_item.has_value();
   return out;
 }
 

@@ -3,6 +3,8 @@
 
 #include "hstu/bias.hpp"
 #include "hstu/gpu/bf16.hpp"
+#include "hstu/gpu/fold_norm.hpp"
+#include "hstu/projection.hpp"
 #include "hstu/weights.hpp"
 
 #include <kvstrata/device/concepts.hpp>
@@ -25,6 +27,11 @@ struct device_layer_weights
   const bf16* output = nullptr;          ///< [D][hidden]
   const float* position_bias = nullptr;  ///< [heads][position_buckets]; null without
   const float* time_bias = nullptr;      ///< [heads][time_buckets]; null without
+
+  const float* project_bias = nullptr;        ///< [4 * D]; null without, as the next
+  const float* output_norm_weight = nullptr;  ///< [D]
+  const float* output_norm_bias = nullptr;    ///< [D]
+  const float* output_bias = nullptr;         ///< [hidden]
 };
 
 /// Matrices are by rows, as in hstu::weights, but for the scoring head's.
@@ -32,16 +39,24 @@ template <kvstrata::device Device>
 class device_weights
 {
  public:
-  /// Uploads `w`, rounded, by way of a little pinned memory. Blocks until all is there. Throws capacity_error.
+  /// Uploads `w`, rounded, by way of a little pinned memory; projections in the order that the config names become U, Q, K,
+  /// V, and the weight and bias of a layer's input norm a part of its projection. Blocks until all is there. Throws
+  /// capacity_error.
   device_weights(Device& d, const config& c, const weights& w, kvstrata::stream_id stream)
       : device_(d), stream_(stream), staging_(d.allocate_pinned(staging_bytes, "hstu weights on their way"))
   {
     items = place<bf16>(w.items, "item table");
     actions = place<bf16>(w.actions, "action table");
     positions = place<bf16>(w.positions, "position table");
-    for (const layer_weights& l : w.layers) {
+    for (layer_weights l : w.layers) {
+      arrange_projection(c, l);
+      fold_input_norm(c, l);
       layers.push_back({place<bf16>(l.project, "projection"), place<bf16>(l.output, "output projection"),
-                        place<float>(l.position_bias, "bias by distance"), place<float>(l.time_bias, "bias by time")});
+                        place<float>(l.position_bias, "bias by distance"), place<float>(l.time_bias, "bias by time"),
+                        place<float>(l.project_bias, "bias of the projection"),
+                        place<float>(l.output_norm_weight, "weight of the output norm"),
+                        place<float>(l.output_norm_bias, "bias of the output norm"),
+                        place<float>(l.output_bias, "bias of the output projection")});
     }
     head_in = place<bf16>(w.head_in, "head");
     std::vector<float> by_task(w.head_out.size());

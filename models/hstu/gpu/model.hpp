@@ -25,12 +25,16 @@ class model
 
   /// Draws the weights that hstu::model draws from this config, rounded to bf16. Blocks until they are on the device.
   /// Throws kvstrata::config_error when the kernels do not take the config, kvstrata::capacity_error.
-  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, c, random_weights(checked(c)), stream) {}
-
-  /// The same with weights of this config.
-  model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
-      : runner_(r), config_(checked(c)), weights_(r.device(), config_, w, stream)
+  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, drawn(c), random_weights(checked(c)), stream)
   {
+  }
+
+  /// The same with weights of this config, their projections in the order that it names. Throws kvstrata::config_error also
+  /// for a tensor of another size, with its name, and where the head is a list of layers.
+  model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
+      : runner_(r), config_(checked(c)), weights_(r.device(), config_, checked(c, w), stream)
+  {
+    config_.projection = projection_order::u_q_k_v;
   }
 
   [[nodiscard]] const config& options() const noexcept { return config_; }
@@ -42,6 +46,16 @@ class model
   static const config& checked(const config& c)
   {
     check_gpu(c);
+    return c;
+  }
+  static const weights& checked(const config& c, const weights& w)
+  {
+    check_gpu(c, w);
+    return w;
+  }
+  static config drawn(config c)  // random weights are in this order already
+  {
+    c.projection = projection_order::u_q_k_v;
     return c;
   }
 

@@ -102,15 +102,18 @@ struct normalise_kernel : row_kernel
 };
 
 /// attended[row] = normalised attended[row] * gate[row], in place, for the rows [first_row, last_row). A warp a row.
-/// Limited by memory: it reads 4 and writes 2 bytes an element.
-template <std::uint32_t Vectors>
-struct normalise_gate_kernel : row_kernel
+/// Limited by memory: it reads 4 and writes 2 bytes an element. Affine: between the two it multiplies by `weight` and adds
+/// `bias`.
+template <std::uint32_t Vectors, bool Affine>
+struct gate_kernel : row_kernel
 {
-  static constexpr std::uint32_t blocks_per_sm = Vectors > 8 ? 2 : Vectors > 4 ? 4 : Vectors > 2 ? 6 : 8;
+  static constexpr std::uint32_t blocks_per_sm = Vectors > 8 ? 2 : Vectors > 4 ? (Affine ? 3 : 4) : Vectors > 2 ? 6 : 8;
 
-  rows_of<bf16> attended;    ///< [rows][width]
-  rows_of<const bf16> gate;  ///< [rows][width]
-  std::uint32_t width = 0;   ///< a multiple of 8, at most Vectors * 256
+  rows_of<bf16> attended;         ///< [rows][width]
+  rows_of<const bf16> gate;       ///< [rows][width]
+  const float* weight = nullptr;  ///< [width] or null
+  const float* bias = nullptr;    ///< [width] or null
+  std::uint32_t width = 0;        ///< a multiple of 8, at most Vectors * 256
   float epsilon = 0;
 
   template <class Block>
@@ -129,12 +132,25 @@ struct normalise_gate_kernel : row_kernel
     values.load(row);
     values.normalise(block, epsilon);
     for (std::uint32_t v = 0; v < Vectors; ++v) {
+      if (!values.has(v)) continue;
       float gated[vector_width];
-      for (std::uint32_t i = 0; i < vector_width; ++i) gated[i] = values.vector(v)[i] * element(gates[v], i);
-      if (values.has(v)) store_vector(row + values.at(v), pack_vector<Block>(gated));
+      for (std::uint32_t i = 0; i < vector_width; ++i) {
+        float value = values.vector(v)[i];
+        if constexpr (Affine) {
+          if (weight != nullptr) value *= weight[values.at(v) + i];
+          if (bias != nullptr) value += bias[values.at(v) + i];
+        }
+        gated[i] = value * element(gates[v], i);
+      }
+      store_vector(row + values.at(v), pack_vector<Block>(gated));
     }
   }
 };
+
+template <std::uint32_t Vectors>
+using normalise_gate_kernel = gate_kernel<Vectors, false>;
+template <std::uint32_t Vectors>
+using normalise_affine_gate_kernel = gate_kernel<Vectors, true>;
 
 /// Calls f with the Kernel<Vectors> whose registers just hold a row of `width` elements, at most widest_row.
 template <template <std::uint32_t> class Kernel, class F>

@@ -5,12 +5,16 @@
 //              project, add to x                                                  4 kernels, 2 products
 //   head       normalise | product | SiLU and product                             2 kernels, 1 product, 1 copy down
 //
+// That is the model of random weights. Inputs by the caller spare the first kernel, a bias of the output projection adds one
+// to a layer; last states come down with the scores, or in place of them, by a copy more.
+//
 // The last layer's output is needed of candidates only: it computes K and V of history rows and nothing else, which
 // is one product more. Fronts that are apart take as much again as a layer. Where blocks share the keys of a tile, a
 // kernel more adds up what they found.
 #pragma once
 
 #include "hstu/gpu/activate.hpp"
+#include "hstu/gpu/add_row.hpp"
 #include "hstu/gpu/attention.hpp"
 #include "hstu/gpu/embed.hpp"
 #include "hstu/gpu/footprint.hpp"
@@ -90,7 +94,36 @@ class pass
     return scores_sync().subspan(first[request] * tasks, (first[request + 1] - first[request]) * tasks);
   }
 
+  /// What left the last layer, likewise: of one request's candidates, [candidates][hidden]. They come down where the model
+  /// has no head (config::tasks 0) and where a request of the batch asks for its last state; throws kvstrata::usage_error
+  /// elsewhere.
+  [[nodiscard]] std::span<const float> states_sync(std::size_t request) const
+  {
+    const row_plan& plan = state_->plan();
+    return states_sync(plan.candidate_row(request), plan.first_candidate[request + 1] - plan.first_candidate[request]);
+  }
+  /// Of its history's last token, [hidden]; empty where the request did not ask for it.
+  [[nodiscard]] std::span<const float> last_state_sync(std::size_t request) const
+  {
+    const row_plan& plan = state_->plan();
+    if (!plan.has_last(request)) return {};
+    return states_sync(plan.last_row(request), 1);
+  }
+
  private:
+  [[nodiscard]] std::span<const float> states_sync(std::size_t first_row, std::size_t count) const
+  {
+    if (!state_->wants_states) {
+      throw kvstrata::usage_error(
+          "states were asked for, but they stayed on the device: the model has a head, and no request of the batch "
+          "asks "
+          "for its last state");
+    }
+    state_->on.device().wait_sync(done());
+    const std::size_t hidden = state_->options.hidden;
+    return state_->states().subspan((first_row - state_->plan().history_rows) * hidden, count * hidden);
+  }
+
   struct state;
   std::unique_ptr<state> state_;
 };
@@ -106,7 +139,8 @@ struct pass<Runner>::state
   state& operator=(const state&) = delete;
 
   [[nodiscard]] const row_plan& plan() const { return use->plan; }
-  [[nodiscard]] std::size_t candidates() const { return plan().rows - plan().history_rows; }
+  [[nodiscard]] std::size_t candidates() const { return plan().candidate_rows; }
+  [[nodiscard]] std::size_t rows_behind() const { return plan().rows - plan().history_rows; }  // and last tokens
   [[nodiscard]] std::uint32_t parts_of(const section<query_tile>& tiles) const
   {
     return attention_parts(tiles.count, options.heads, longest, on.machine().multiprocessors());
@@ -116,9 +150,19 @@ struct pass<Runner>::state
     return part_floats(tiles.count == 0 ? 1 : parts_of(tiles), tiles.count, width);
   }
   [[nodiscard]] std::size_t score_bytes() const { return candidates() * options.tasks * sizeof(float); }
+  [[nodiscard]] std::size_t state_bytes() const
+  {
+    return wants_states ? rows_behind() * options.hidden * sizeof(float) : 0;
+  }
+  [[nodiscard]] std::size_t bytes() const { return arrays.bytes + score_bytes() + state_bytes(); }
   [[nodiscard]] std::span<const float> scores() const
   {
     return {reinterpret_cast<const float*>(use->host.data() + arrays.bytes), candidates() * options.tasks};
+  }
+  [[nodiscard]] std::span<const float> states() const
+  {
+    return {reinterpret_cast<const float*>(use->host.data() + arrays.bytes + score_bytes()),
+            rows_behind() * options.hidden};
   }
 
   void embed();
@@ -129,7 +173,10 @@ struct pass<Runner>::state
   void require_turn(kvstrata::layer_index l, const char* call) const;
   void compute(kvstrata::layer_index l, std::size_t first, std::size_t last, const section<query_tile>& tiles);
   void project(kvstrata::layer_index l, std::size_t first, std::size_t last);
+  void activate(kvstrata::layer_index l, std::size_t first, std::size_t whole, std::size_t last);
   void attend(kvstrata::layer_index l, const section<query_tile>& tiles);
+  void gate(const device_layer_weights& w, std::size_t first, std::size_t last);
+  void score();
   void normalise(std::size_t first, std::size_t last);
   void multiply(std::string_view label, std::size_t columns, std::size_t inner, std::size_t first, std::size_t last,
                 rows_of<const bf16> a, rows_of<const bf16> b, rows_of<bf16> c);
@@ -155,10 +202,14 @@ struct pass<Runner>::state
   kvstrata::token_count longest = 0;  // window
   kvstrata::layer_index next_layer = 0;
   steps step = steps::planned;
-  bool entered = false;     // has the lane to itself
-  bool front_done = false;  // of next_layer
+  bool wants_states = false;  // on the host
+  bool entered = false;       // has the lane to itself
+  bool front_done = false;    // of next_layer
 };
 
 }  // namespace hstu::gpu
 
+#include "hstu/gpu/pass_rows.hpp"
+//
+#include "hstu/gpu/pass_head.hpp"
 #include "hstu/gpu/pass_steps.hpp"

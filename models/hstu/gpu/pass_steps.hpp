@@ -5,19 +5,6 @@
 
 namespace hstu::gpu {
 
-namespace detail {
-
-template <class Kernel>
-void give_rows(Kernel& k, std::size_t first, std::size_t last)
-{
-  k.first_row = static_cast<std::uint32_t>(first);
-  k.last_row = static_cast<std::uint32_t>(last);
-}
-
-inline constexpr float epsilon = 1e-6f;  ///< of normalisations, as in hstu/elementwise.hpp
-
-}  // namespace detail
-
 template <runner Runner>
 pass<Runner>::state::state(lane<Runner>& l, std::span<const request> requests, const kvstrata::page_table_view& table,
                            fronts treated)
@@ -30,8 +17,9 @@ pass<Runner>::state::state(lane<Runner>& l, std::span<const request> requests, c
   try {
     use->plan.assign(options, requests, how, {attention_tile_rows, attention_tile_rows, 1});
     arrays = upload_layout(options, plan(), requests, view);
-    use->host.reserve(on.device(), true, arrays.bytes + score_bytes(), "pass, on the host");
-    use->device.reserve(on.device(), false, arrays.bytes + score_bytes(), "pass, on the device");
+    wants_states = options.tasks == 0 || plan().first_last.back() != 0;
+    use->host.reserve(on.device(), true, bytes(), "pass, on the host");
+    use->device.reserve(on.device(), false, bytes(), "pass, on the device");
   } catch (...) {
     on.put(std::move(use));
     throw;
@@ -57,11 +45,16 @@ void pass<Runner>::state::embed()
   if (step != steps::planned) throw kvstrata::usage_error("embed() was called a second time");
   on.enter(use.get());
   entered = true;
-  work = on.reserve(plan().rows, candidates(),
+  work = on.reserve(plan().rows, rows_behind(),
                     (std::max)({floats_of_parts(arrays.front_tiles), floats_of_parts(arrays.tiles),
                                 floats_of_parts(arrays.candidate_tiles)}));
   on.poison(use->device.data(), use->device.size());
   on.queue_small(kvstrata::copy_direction::to_device, use->device.data(), use->host.data(), arrays.bytes);
+  step = steps::layers;
+  if (options.inputs == token_inputs::by_caller) {  // they are the first residual, where they lie
+    work.residual = arrays.inputs.in(use->device.data()).data();
+    return;
+  }
   const auto& weights = on.parameters().parameters();
   embed_kernel k;
   detail::give_rows(k, 0, plan().rows);
@@ -73,7 +66,6 @@ void pass<Runner>::state::embed()
   k.residual = {work.residual, options.hidden};
   k.hidden = options.hidden;
   on.machine().launch(on.stream(), "embed", k);
-  step = steps::layers;
 }
 
 template <runner Runner>
@@ -121,22 +113,23 @@ void pass<Runner>::state::compute(kvstrata::layer_index l, std::size_t first, st
   const std::size_t whole = l + 1 == options.layers ? (std::max)(first, plan().history_rows) : first;
   if (whole >= last) return;
   attend(l, tiles);
-  with_row_kernel<normalise_gate_kernel>(static_cast<std::uint32_t>(width), [&](auto k) {
-    detail::give_rows(k, whole, last);
-    k.attended = {work.attended, width};
-    k.gate = {work.projected, 4 * width};
-    k.width = static_cast<std::uint32_t>(width);
-    k.epsilon = detail::epsilon;
-    on.machine().launch(on.stream(), "gate", k);
-  });
+  const device_layer_weights& w = on.parameters().parameters().layers[l];
+  gate(w, whole, last);
   product p;
   p.rows = last - whole;
   p.columns = options.hidden;
   p.inner = width;
   p.a = {work.attended + whole * width, width};
-  p.b = {on.parameters().parameters().layers[l].output, options.hidden};
+  p.b = {w.output, options.hidden};
   p.sums = {work.residual + whole * options.hidden, options.hidden};
   on.machine().multiply(on.stream(), "output", p);
+  if (w.output_bias == nullptr) return;
+  add_row_kernel k;
+  detail::give_rows(k, whole, last);
+  k.residual = {work.residual, options.hidden};
+  k.bias = w.output_bias;
+  k.width = options.hidden;
+  on.machine().launch(on.stream(), "output bias", k);
 }
 
 // U and Q of all rows that attend, K and V of all; those of history rows into the pages.
@@ -150,22 +143,7 @@ void pass<Runner>::state::project(kvstrata::layer_index l, std::size_t first, st
   multiply("project K, V", 2 * width, options.hidden, first, whole, from, {matrix + 2 * width, 4 * width},
            {work.projected + 2 * width, 4 * width});
   multiply("project", 4 * width, options.hidden, whole, last, from, {matrix, 4 * width}, {work.projected, 4 * width});
-  activate_kernel k;
-  detail::give_rows(k, first, last);
-  k.projected = {work.projected, 4 * width};
-  k.slots = uploaded(arrays.slots);
-  k.base = view.base + view.where.offset(l, 0);
-  k.value_offset = view.value_offset();
-  k.first_whole = static_cast<std::uint32_t>(whole);
-  k.first_candidate = static_cast<std::uint32_t>(plan().history_rows);
-  k.width = static_cast<std::uint32_t>(width);
-  tell(
-      "activate", [&] { return std::vector<touched_bytes>(); },
-      [&] {
-        return bytes_of_rows(known_view(), l, arrays.slots.in(use->host.data()), first,
-                             (std::min)(last, plan().history_rows));
-      });
-  on.machine().launch(on.stream(), "activate", k);
+  activate(l, first, whole, last);
 }
 
 template <runner Runner>
@@ -235,19 +213,6 @@ kvstrata::page_table_view pass<Runner>::state::known_view() const
   return out;
 }
 
-template <runner Runner>
-void pass<Runner>::state::normalise(std::size_t first, std::size_t last)
-{
-  with_row_kernel<normalise_kernel>(options.hidden, [&](auto k) {
-    detail::give_rows(k, first, last);
-    k.residual = {work.residual, options.hidden};
-    k.normal = {work.normal, options.hidden};
-    k.width = options.hidden;
-    k.epsilon = detail::epsilon;
-    on.machine().launch(on.stream(), "normalise", k);
-  });
-}
-
 // c = a b for the rows [first, last) of a and c.
 template <runner Runner>
 void pass<Runner>::state::multiply(std::string_view label, std::size_t columns, std::size_t inner, std::size_t first,
@@ -262,38 +227,6 @@ void pass<Runner>::state::multiply(std::string_view label, std::size_t columns, 
   p.b = b;
   p.c = {c.row(first), c.stride};
   on.machine().multiply(on.stream(), label, p);
-}
-
-template <runner Runner>
-void pass<Runner>::state::head()
-{
-  if (step != steps::layers || next_layer != options.layers) {
-    throw kvstrata::usage_error("head() was called, but " + (step == steps::planned ? std::string("embed() comes first")
-                                                             : step == steps::finished
-                                                                 ? std::string("the pass is finished")
-                                                                 : "layer " + std::to_string(next_layer) + " is next"));
-  }
-  const std::size_t first = plan().history_rows;
-  if (candidates() != 0) {
-    const auto& weights = on.parameters().parameters();
-    normalise(first, plan().rows);
-    multiply("head", options.hidden, options.hidden, 0, candidates(),
-             {work.normal + first * options.hidden, options.hidden}, {weights.head_in, options.hidden},
-             {work.inner, options.hidden});
-    score_kernel k;
-    detail::give_rows(k, 0, candidates());
-    k.inner = {work.inner, options.hidden};
-    k.by_task = weights.head_by_task;
-    k.scores = reinterpret_cast<float*>(use->device.data() + arrays.bytes);
-    k.hidden = options.hidden;
-    k.tasks = options.tasks;
-    on.machine().launch(on.stream(), "score", k);
-    on.queue_small(kvstrata::copy_direction::from_device, use->host.data() + arrays.bytes,
-                   use->device.data() + arrays.bytes, score_bytes());
-  }
-  use->last = on.leave();
-  entered = false;
-  step = steps::finished;
 }
 
 }  // namespace hstu::gpu

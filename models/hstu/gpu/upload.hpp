@@ -33,7 +33,8 @@ struct upload_layout
   section<std::int32_t> indptr;                 ///< [requests + 1]
   section<kvstrata::token_count> first_tokens;  ///< [requests] the view's, for the host
   section<std::uint32_t> hidden;                ///< [requests] keys before the window
-  section<std::uint32_t> tokens;                ///< [rows] see action_token
+  section<std::uint32_t> tokens;                ///< [rows] see action_token; empty with inputs by the caller ...
+  section<float> inputs;                        ///< ... which are [rows][hidden]: the first residual; else empty
   section<std::uint32_t> position_rows;         ///< [rows] of the position table
   section<std::uint32_t> positions;             ///< [rows] counted as keys are: from the request's first page on
   section<std::uint64_t> slots;                 ///< [history rows] bytes from page 0 of a layer to a row's key
@@ -73,10 +74,22 @@ namespace detail {
 }
 
 /// Events of a request's keys before those of its window: their times do not matter, but must not be later.
-[[nodiscard]] inline std::size_t hidden_events_of(const request& r, const kvstrata::page_table_view& view,
-                                                  std::size_t number)
+[[nodiscard]] inline std::size_t hidden_events_of(const config& c, const request& r,
+                                                  const kvstrata::page_table_view& view, std::size_t number)
 {
-  return events_of(r) == 0 ? 0 : first_event_of(r) - keys_begin_of(view, number) / 2;
+  return events_of(c, r) == 0 ? 0 : first_event_of(c, r) - keys_begin_of(view, number) / c.event_tokens;
+}
+
+/// A row's token: see action_token.
+[[nodiscard]] inline std::uint32_t token_of(const config& c, const row_plan& plan, std::span<const request> batch,
+                                            std::size_t row)
+{
+  const std::uint32_t number = plan.requests[row];
+  const request& r = batch[number];
+  if (plan.is_candidate(row)) return item_row(c, r.candidates[row - plan.candidate_row(number)]);
+  const std::uint32_t position = plan.positions[row];
+  const std::uint32_t event = position / 2 - first_event_of(c, r);
+  return position % 2 == 0 ? item_row(c, r.items[event]) : action_row(c, r.actions[event]) | action_token;
 }
 
 template <class T>
@@ -94,7 +107,9 @@ inline upload_layout::upload_layout(const config& c, const row_plan& plan, std::
   add(indptr, batch.size() + 1);
   add(first_tokens, batch.size());
   add(hidden, batch.size());
-  add(tokens, plan.rows);
+  const bool by_caller = c.inputs == token_inputs::by_caller;
+  add(tokens, by_caller ? 0 : plan.rows);
+  add(inputs, by_caller ? plan.rows * c.hidden : 0);
   add(position_rows, plan.rows);
   add(positions, plan.rows);
   add(slots, plan.history_rows);
@@ -105,7 +120,7 @@ inline upload_layout::upload_layout(const config& c, const row_plan& plan, std::
   if (c.time_buckets == 0) return;
   std::size_t events = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    events += detail::hidden_events_of(batch[i], view, i) + events_of(batch[i]);
+    events += detail::hidden_events_of(c, batch[i], view, i) + events_of(c, batch[i]);
   }
   add(event_times, events);
   add(first_event, batch.size() + 1);
@@ -138,19 +153,18 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
     where[row] = static_cast<std::uint32_t>(position_row(c, plan.positions[row]));
   }
 
-  const auto token = tokens.in(base);
   const auto slot = slots.in(base);
   for (std::size_t row = 0; row < plan.history_rows; ++row) {
-    const request& r = batch[plan.requests[row]];
-    const std::uint32_t position = plan.positions[row];
-    const std::uint32_t event = position / 2 - first_event_of(r);
-    token[row] = position % 2 == 0 ? item_row(c, r.items[event]) : action_row(c, r.actions[event]) | action_token;
-    slot[row] = static_cast<std::uint64_t>(view.key(0, plan.requests[row], position) - view.base);
+    slot[row] = static_cast<std::uint64_t>(view.key(0, plan.requests[row], plan.positions[row]) - view.base);
   }
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    for (std::size_t k = 0; k < batch[i].candidates.size(); ++k) {
-      token[plan.history_rows + plan.first_candidate[i] + k] = item_row(c, batch[i].candidates[k]);
+  if (c.inputs == token_inputs::by_caller) {
+    const auto to = inputs.in(base);
+    for (std::size_t row = 0; row < plan.rows; ++row) {
+      detail::copy_into(to.subspan(row * c.hidden, c.hidden), input_of(c, plan, batch, row));
     }
+  } else {
+    const auto token = tokens.in(base);
+    for (std::size_t row = 0; row < plan.rows; ++row) token[row] = detail::token_of(c, plan, batch, row);
   }
 
   if (c.time_buckets == 0) return;
@@ -159,8 +173,8 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
   std::uint32_t events = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     first[i] = events;
-    const std::size_t count = events_of(batch[i]);
-    const std::size_t before = detail::hidden_events_of(batch[i], view, i);
+    const std::size_t count = events_of(c, batch[i]);
+    const std::size_t before = detail::hidden_events_of(c, batch[i], view, i);
     const auto mine = times.subspan(events, before + count);
     if (count != 0) std::fill_n(mine.begin(), before, batch[i].times.front());
     detail::copy_into(mine.subspan(before), batch[i].times.data());
@@ -170,7 +184,7 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
   const auto time = row_times.in(base);
   for (std::size_t row = 0; row < plan.rows; ++row) {
     const request& r = batch[plan.requests[row]];
-    time[row] = row < plan.history_rows ? r.times[plan.positions[row] / 2 - first_event_of(r)] : r.time;
+    time[row] = plan.is_candidate(row) ? r.time : query_time_of(c, r, plan.positions[row]);
   }
 }
 

@@ -1,0 +1,82 @@
+// What a pass keeps between its steps: the private side of batch_forward, whose steps are in forward.cpp and what they do
+// with rows in pass_rows.cpp.
+#pragma once
+
+#include "hstu/elementwise.hpp"
+#include "hstu/model.hpp"
+#include "hstu/workspace.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace hstu {
+
+struct batch_forward::state
+{
+  state(const model& m, std::span<const request> batch, const kvstrata::page_table_view& table, fronts how);
+  ~state() { pool->put(std::move(work)); }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  [[nodiscard]] std::span<const float> states(std::size_t first, std::size_t count) const;
+
+  void embed_rows(std::size_t begin, std::size_t end);
+  [[nodiscard]] const float* token_of(std::size_t row) const;
+  void project(const layer_weights& w, kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
+               workspace::member& mine);
+  void output(const layer_weights& w, std::size_t begin, std::size_t end, workspace::member& mine);
+  void normalise_rows(float* to, const layer_weights& w, std::size_t begin, std::size_t end) const;
+  void score(std::size_t begin, std::size_t end, workspace::member& mine);
+  void score_by_list(std::size_t begin, std::size_t end, workspace::member& mine);
+
+  void require_turn(kvstrata::layer_index l, const char* call) const;
+  void compute_front(kvstrata::layer_index l);
+  void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only);
+  void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
+  void gather_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
+  [[nodiscard]] gathered_head gathered_of(std::uint32_t request, std::uint32_t head) const;
+  void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
+
+  /// Rows of one product with a weight matrix at most. A product packs its matrix anew: one that no cache keeps costs too
+  /// much for few rows.
+  [[nodiscard]] std::size_t most_block_rows() const
+  {
+    constexpr std::size_t kept_floats = std::size_t{1} << 20;
+    return options.hidden * 4 * width > kept_floats ? 384 : 96;
+  }
+
+  // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.
+  template <class Body>
+  void for_blocks(std::size_t first, std::size_t last, Body body)
+  {
+    if (first >= last) return;
+    // Enough blocks for the crew to share evenly, none so small that the product's fixed costs show.
+    const std::size_t shares = 2 * team.size();
+    const std::size_t even = ((last - first + shares - 1) / shares + 15) / 16 * 16;
+    const std::size_t step = (std::min)(most_block_rows(), even);
+    team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t member) {
+      const std::size_t begin = first + block * step;
+      body(begin, (std::min)(begin + step, last), work->members[member]);
+    });
+  }
+
+  const config& options;
+  const weights& parameters;
+  crew& team;
+  std::shared_ptr<workspace_pool> pool;
+  std::unique_ptr<workspace> work;
+  const elementwise& loops = best_elementwise();
+
+  std::vector<request> requests;
+  kvstrata::page_table_view view;
+  std::size_t width = 0;
+  const fronts how;
+  kvstrata::layer_index next_layer = 0;
+  bool embedded = false;
+  bool front_done = false;  // of next_layer
+};
+
+}  // namespace hstu
