@@ -190,7 +190,7 @@ TEST_CASE("a wrong argument ends with a sentence and code 2", "[sim]")
   refused({"--series", "a.csv"}, "--interval");
   refused({"--format", "tarot"}, "oracle_general");
   refused({"--stream", "minute"}, "session, interaction or window");
-  refused({"--columns", "a,b,c,d"}, "at most three");
+  refused({"--columns", "a,b,c,d,e,f"}, "at most five");
   refused({"--columns", "a,,c"}, "must be named");
   refused({"--token-bytes", "none"}, "--token-bytes");
   refused({"--write-rate", "fast"}, "--write-rate");
@@ -209,7 +209,7 @@ TEST_CASE("a trace that is missing or broken ends with file, record and reason",
   fails({"--trace", here.path("none.csv")}, {"none.csv", "no such file"});
   fails({"--trace", here.write("odd.xyz", "1\n")}, {"odd.xyz", "does not tell the format"});
   fails({"--trace", here.write("bad.csv", "time,id,size\n1,2,3\n4,five,6\n")}, {"bad.csv:3", "five"});
-  fails({"--trace", here.write("short.oracleGeneral.bin", std::string(30, '\1'))}, {"short.oracleGeneral.bin"});
+  fails({"--trace", here.write("short.oracleGeneral.bin", std::string(20, '\1'))}, {"short.oracleGeneral.bin"});
   fails({"--trace", here.write("empty.csv", "time,id,size\n")}, {"empty.csv"});
   fails({"--users", "20", "--csv", here.path("no/such/folder.csv")}, {"folder.csv", "cannot be written"});
   fails({"--users", "20", "--machine", here.path("none.machine")}, {"none.machine"});

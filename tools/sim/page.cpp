@@ -4,6 +4,8 @@
 #include "replay/format.hpp"
 #include "replay/page.hpp"
 
+#include <kvstrata/simulate/trace_remarks.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <sstream>
@@ -91,6 +93,7 @@ std::string trace_sections(const results& r)
     std::string told = replay::with_commas(t.touched.requests) + " requests of " + (t.touched.exact ? "" : "about ") +
                        replay::with_commas(t.touched.objects) + " objects";
     if (t.touched.is_sized) told += ", " + replay::bytes_text(t.touched.bytes) + " in all";
+    told += "; " + kvstrata::times_text(t.touched, t.notes);
     if (t.warmup_requests != 0) {
       told += "; the first " + replay::with_commas(t.warmup_requests) + " fill the caches and are not counted";
     }
@@ -101,7 +104,9 @@ std::string trace_sections(const results& r)
       out << element("h3", "over time", "class=\"sub\"") << "\n<div class=\"chart\" data-series=\"" << k
           << "\"></div>\n";
     }
-    out << element("h3", "the figures", "class=\"sub\"") << ratio_table(r, t) << "</section>\n\n";
+    out << element("h3", "the figures", "class=\"sub\"") << ratio_table(r, t) << "<ul>\n";
+    for (const std::string& sentence : trace_sentences(r, t)) out << element("li", sentence) << '\n';
+    out << "</ul>\n</section>\n\n";
   }
   return out.str();
 }
@@ -133,7 +138,9 @@ std::string notes(const results& r)
   if (!r.machine.empty()) {
     out << element("li",
                    "A miss waits for the fetch or the computation of the user's history, whichever is quicker on " +
-                       r.machine + "; a hit is taken to save all of it.")
+                       r.machine + "; a hit is taken to save " +
+                       (r.sizes == "unit" ? "all of it, also what the user did since."
+                                          : "as much of that as its bytes are of all."))
         << '\n';
   }
   return out.str();

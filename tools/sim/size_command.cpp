@@ -236,7 +236,8 @@ void run(const size_options& o, std::ostream& out)
     }
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows.str());
-  if (!o.json.empty()) kvstrata::write_file(o.json, results.dump(2) + "\n");
+  if (!o.json.empty())
+    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void check(const size_options& o)

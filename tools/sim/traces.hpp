@@ -19,7 +19,13 @@ struct trace_arguments
   std::vector<std::string> paths;  ///< empty: the synthetic workload
   std::string format = "auto";
   std::string stream = "session";     ///< of KuaiRand
-  std::string columns;                ///< of a CSV: time,id,size
+  std::string columns;                ///< of a CSV: time,id,size,operation,count
+  std::string id_kind = "number";     ///< of texts: number, hex or text
+  std::string time_unit;              ///< s, ms, us or ns; empty: as the format has it
+  std::string block_bytes = "1";      ///< of Mooncake's blocks
+  std::string zero_sizes = "skip";    ///< requests of size 0: skip or serve
+  std::vector<std::string> reads;     ///< of a CSV with operations: those that are requests; empty: the usual ones
+  bool drop_duplicates = false;       ///< of KuaiRand's rows
   std::string token_bytes = "16384";  ///< of a user's token
   std::uint32_t users = 20'000;       ///< of the synthetic workload
   double days = 14;                   ///< of the synthetic workload
@@ -37,7 +43,7 @@ void check(const trace_arguments& t);
 struct named_trace
 {
   std::string name;
-  std::string path;  ///< empty: the synthetic workload
+  std::string path;  ///< empty: the synthetic workload; "-": standard input
 };
 [[nodiscard]] std::vector<named_trace> list_traces(const trace_arguments& t);
 
