@@ -1,5 +1,5 @@
-# Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda and
-# kvstrata::uring.
+# Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda,
+# kvstrata::uring and kvstrata::zstd.
 import os
 
 from conan import ConanFile
@@ -18,8 +18,8 @@ class KvstrataConan(ConanFile):
     topics = ("cache", "recommendation", "inference", "cuda", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"cuda": [True, False], "uring": [True, False]}
-    default_options = {"cuda": False, "uring": False}
+    options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False]}
+    default_options = {"cuda": False, "uring": False, "zstd": False}
     exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
@@ -31,6 +31,8 @@ class KvstrataConan(ConanFile):
         self.requires("boost/[>=1.81.0]", options={"header_only": True})
         if self.options.uring:
             self.requires("liburing/[>=2.3]")
+        if self.options.zstd:
+            self.requires("zstd/[>=1.5 <1.6]")
 
     def build_requirements(self):
         if self._with_tests:
@@ -50,6 +52,7 @@ class KvstrataConan(ConanFile):
                 toolchain.cache_variables[f"KVSTRATA_BUILD_{part}"] = False
             toolchain.cache_variables["KVSTRATA_CUDA"] = "OFF"
             toolchain.cache_variables["KVSTRATA_URING"] = "OFF"
+            toolchain.cache_variables["KVSTRATA_ZSTD"] = "OFF"
             toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
             toolchain.generate()
 
@@ -98,3 +101,13 @@ class KvstrataConan(ConanFile):
                 uring.requires.append("liburing::liburing")
             else:  # the machine's
                 uring.system_libs = ["uring"]
+        if self.options.zstd:
+            zstd = self.cpp_info.components["zstd"]
+            zstd.set_property("cmake_target_name", "kvstrata::zstd")
+            zstd.bindirs = []
+            zstd.libdirs = []
+            zstd.requires = ["kvstrata"]
+            if "zstd" in packages:
+                zstd.requires.append("zstd::zstdlib")
+            else:  # the machine's
+                zstd.system_libs = ["zstd"]
