@@ -35,7 +35,10 @@ class twice_read
         is_once_(!which.path.empty() && kvstrata::is_read_once(which.path)),
         is_memory_(needs_future)
   {
-    if (is_once_) return require_one_pass(which, o, needs_future);
+    if (is_once_) {
+      require_one_pass(which, o, needs_future);
+      return;
+    }
     shown.start("reading " + which.name, 1000);
     std::uint64_t told = 0;
     const auto tell = [&](std::uint64_t) {
