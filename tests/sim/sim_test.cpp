@@ -497,6 +497,25 @@ TEST_CASE("what a trace is called cannot break the page", "[sim]")
   CHECK_FALSE(contains(here.read("o.html"), "<b>"));
 }
 
+TEST_CASE("a name that is no UTF-8 gives valid HTML, SVG and JSON, and moves no terminal", "[sim]")
+{
+  const scratch here;
+  const std::string path = here.write("a\xff\x1b[2J\xc3\xa4.csv", "1,2\n2,2\n");
+  const outcome o = sim_with({"--trace", path, "--policies", "lru", "--capacities", "1", "--html", here.path("o.html"),
+                              "--svg", here.path("o.svg"), "--json", here.path("o.json")});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  for (const std::string& text : {o.out, here.read("o.html"), here.read("o.svg"), here.read("o.json")}) {
+    CHECK(contains(text, "a\xef\xbf\xbd\xef\xbf\xbd[2J\xc3\xa4.csv"));
+    CHECK_FALSE(contains(text, "\xff"));
+    CHECK_FALSE(contains(text, "\x1b"));
+  }
+  CHECK(nlohmann::json::parse(here.read("o.json")).at("traces").size() == 1);
+  const outcome bad = sim_with({"--trace", here.write("b\x1b[2J.csv", "1,2\n2,x\x07\n"), "--policies", "lru"});
+  CHECK(bad.code == 1);
+  CHECK(contains(bad.err, "b\\x1b[2J.csv:2: the id is \"x\\x07\""));
+}
+
 TEST_CASE("a sample states its error and comes close", "[sim]")
 {
   const scratch here;

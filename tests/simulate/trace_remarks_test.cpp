@@ -157,5 +157,6 @@ TEST_CASE("what a reader left out is said")
   CHECK(says_one(trace_remarks(f, {.repeated = 3}), "that adds 3 requests"));
   CHECK(says_one(trace_remarks(f, {.untimed = 3}), "3 lines have no time"));
   CHECK(says_one(trace_remarks(f, {.duplicates = 5877}), "5,877 rows of the log repeat another"));
-  CHECK(says_one(trace_remarks(f, {.cut = "x:3: why"}), "WARNING: the last record is left out: x:3: why."));
+  CHECK(says_one(trace_remarks(f, {.cut = "x:3: why"}),
+                 "WARNING: the trace is cut short, and what is whole of it was read: x:3: why."));
 }

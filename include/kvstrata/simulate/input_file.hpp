@@ -135,7 +135,7 @@ class input_file
     packed_.resize((std::max)(packed_.size(), std::size_t{1} << 17));
     filled_ = 0;
     shown_ = 0;
-    if (const std::string_view head = peek(512); head.size() == 512 && head.substr(257, 5) == "ustar") {
+    if (const std::string_view head = peek(512); head.size() >= 512 && head.substr(257, 5) == "ustar") {
       fail("the file holds a tar archive: unpack it (tar -x), and name what is in it");
     }
   }

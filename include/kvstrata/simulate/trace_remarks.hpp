@@ -95,7 +95,8 @@ namespace detail {
 {
   using detail::counted;
   std::vector<std::string> out;
-  if (!notes.cut.empty()) out.push_back("WARNING: the last record is left out: " + notes.cut + '.');
+  if (!notes.cut.empty())
+    out.push_back("WARNING: the trace is cut short, and what is whole of it was read: " + notes.cut + '.');
   if (const std::string doubt = unit_doubt(f, notes); !doubt.empty()) out.push_back("WARNING: " + doubt);
   if (notes.writes != 0) {
     out.push_back(counted(notes.writes, "operation is a write or another that is no read",

@@ -138,6 +138,10 @@ class record_source
 
   void note_cut()
   {
+    if (file_.is_cut() && position_ != 0) {
+      cut_ = "the compressed file ends in its middle, within record " + std::to_string(position_ + 1);
+      return;
+    }
     try {
       here().fail("the file ends after " + std::to_string(file_.unread().size()) + " of its " +
                   std::to_string(Format::record_bytes) + " bytes");

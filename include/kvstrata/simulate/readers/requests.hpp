@@ -35,13 +35,17 @@ class request_source
                           std::vector<std::filesystem::path> files = {}, trace_notes notes = {.time_unit = "ms"})
       : trace_(std::move(whole)), token_bytes_(token_bytes), files_(std::move(files)), notes_(std::move(notes))
   {
-    notes_.hit =
-        "the user's history, as it was at an earlier request, is in the cache; what the user did since must be "
-        "computed all the same";
+    if (notes_.hit.empty()) notes_.hit = user_hit;
     constexpr std::uint64_t most = most_object_bytes >> 32;  // a history has less than 2^32 tokens
     if (token_bytes == 0) throw config_error("token_bytes", 0, "it must be at least 1");
     if (token_bytes > most) throw config_error("token_bytes", token_bytes, "it may be at most 2^28");
   }
+
+  /// What a hit is.
+  static constexpr std::string_view user_hit =
+      "the user's history, as it was at an earlier request, is in the cache; what the user did since must be computed "
+      "all "
+      "the same";
 
   std::size_t read(std::span<trace_access> out)
   {
@@ -76,13 +80,27 @@ class request_source
   std::size_t at_ = 0;
 };
 
+namespace detail {
+
+/// A log says what users saw, not when they asked: the more events count as requests, the more of them hit.
+[[nodiscard]] constexpr std::string_view user_hit_of(request_stream stream) noexcept
+{
+  if (stream == request_stream::session) return request_source::user_hit;
+  return "the user's history, as it was at an earlier request, is in the cache; most requests here follow another one "
+         "of "
+         "their user within minutes and hit whatever the policy, so the stricter count is that of returns, --stream "
+         "session";
+}
+
+}  // namespace detail
+
 /// The requests of KuaiRand, from a log or a folder: see read_kuairand(). Holds the trace in memory.
 [[nodiscard]] inline request_source kuairand_accesses(const std::filesystem::path& where,
                                                       const kuairand_options& options = {},
                                                       std::uint64_t token_bytes = request_source::paper_token_bytes)
 {
   std::vector<std::filesystem::path> files = kuairand_files(where, options);
-  trace_notes notes;
+  trace_notes notes{.hit = detail::user_hit_of(options.requests.stream)};
   trace read = read_kuairand(files, options, &notes);
   return request_source(std::move(read), token_bytes, std::move(files), std::move(notes));
 }
@@ -94,7 +112,7 @@ class request_source
 {
   std::vector<input_file> files;
   files.push_back(std::move(log));
-  trace_notes notes;
+  trace_notes notes{.hit = detail::user_hit_of(options.requests.stream)};
   trace read = read_kuairand(std::move(files), where.parent_path(), options, &notes);
   return request_source(std::move(read), token_bytes, {where}, std::move(notes));
 }
