@@ -57,7 +57,9 @@ class input_file
       if (file_ == nullptr) fail("cannot be opened for reading");
       std::setvbuf(file_.get(), nullptr, _IONBF, 0);
     }
-    buffer_.resize(buffer_bytes);
+    constexpr std::uint64_t least = 4096;
+    const bool is_short = size_ != 0 && size_ < buffer_bytes;
+    buffer_.resize(is_short ? static_cast<std::size_t>((std::max)(size_ + 1, least)) : buffer_bytes);
     while (filled_ < packing_bytes && more()) continue;
     if (const packing by = find_packing(unread()); by != packing::none) begin_unpacking(by, unpack);
   }
@@ -130,6 +132,7 @@ class input_file
             : by == packing::gzip ? "zlib"
                                   : ""));
     }
+    buffer_.resize(buffer_bytes);
     packed_.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(filled_));
     packed_end_ = filled_;
     packed_.resize((std::max)(packed_.size(), std::size_t{1} << 17));
