@@ -281,10 +281,11 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
   for (const named_trace& one : list_traces(o.traces)) {
     run_grid(
         grid, one, o.traces, o.load,
-        [&](std::size_t requests) {
+        [&](std::size_t requests, const kvstrata::trace_notes& notes) {
           out << (o.load.requests_a_day > 0 ? "sessions" : one.name) << ": " << requests << " requests";
           if (grid.seeds > 1) out << " of each of " << grid.seeds << " seeds";
           out << ", " << rates_text(o.lists.rate) << ';' << streams_text(o.lists.streams) << " virtual time\n";
+          tell_notes(out, notes);
           table.head(out);
         },
         [&](machine_cell& cell) {

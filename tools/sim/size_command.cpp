@@ -233,6 +233,7 @@ void run(const size_options& o, std::ostream& out)
     for (const named_trace& one : list_traces(o.traces)) {
       kvstrata::any_source source = open(one, o.traces);
       answer_for(one.name, read_histories(source, o.event_tokens, o.longest));
+      tell_notes(out, source.notes());
     }
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows.str());

@@ -4,10 +4,12 @@
 #include "sim/unpack.hpp"
 
 #include "replay/number_fault.hpp"
+#include "replay/wrap.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/printable_text.hpp>
 #include <kvstrata/simulate/readers/requests.hpp>
+#include <kvstrata/simulate/trace_remarks.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -15,6 +17,7 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <ostream>
 #include <string_view>
 #include <utility>
 
@@ -222,6 +225,14 @@ std::vector<named_trace> list_traces(const trace_arguments& t)
     out.push_back({kvstrata::valid_text(name), path});
   }
   return out;
+}
+
+void tell_notes(std::ostream& out, const kvstrata::trace_notes& notes)
+{
+  for (const std::string& sentence : kvstrata::trace_remarks({}, notes)) {
+    std::string_view mark = "- ";
+    for (const std::string& line : replay::wrap(sentence, 108)) out << std::exchange(mark, "  ") << line << '\n';
+  }
 }
 
 kvstrata::any_source open(const named_trace& which, const trace_arguments& t)

@@ -3,8 +3,10 @@
 
 #include <kvstrata/simulate/readers/any_source.hpp>
 #include <kvstrata/simulate/readers/open_trace.hpp>
+#include <kvstrata/simulate/trace_notes.hpp>
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,9 @@ struct named_trace
   std::string path;  ///< empty: the synthetic workload; "-": standard input
 };
 [[nodiscard]] std::vector<named_trace> list_traces(const trace_arguments& t);
+
+/// Says what was left out of one, a line or more each, as its source noted it; of what has no notes, nothing.
+void tell_notes(std::ostream& out, const kvstrata::trace_notes& notes);
 
 /// Opens one, from its beginning. Throws kvstrata::data_error with file, record and reason.
 [[nodiscard]] kvstrata::any_source open(const named_trace& which, const trace_arguments& t);

@@ -33,10 +33,10 @@ namespace kvstrata {
 
 struct kuairand_options
 {
-  request_options requests;
+  request_options requests{};
   /// Events before this time are history only. Where it is not set and the logs reach across 22 April 2022 (UTC+8),
   /// where the official second log begins, it is that midnight; else every event of a log may make a request.
-  std::optional<std::int64_t> requests_from_ms;
+  std::optional<std::int64_t> requests_from_ms{};
   bool random_log = false;     ///< of a folder, also read log_random*: items shown at random, 0.4 % of the events of 1K
   std::uint64_t seed = 1;      ///< draws what an excerpt does not hold
   double ms_per_time = 1;      ///< unit of the times, in spite of their columns' names
