@@ -317,8 +317,11 @@ TEST_CASE("blocks of Mooncake's requests are counted as they hit, and as they ar
   CHECK(point.at("misses") == 5);
   CHECK(point.at("unusable_hits") == 1);
   CHECK(point.at("usable_miss_ratio") == 0.75);
-  const outcome o = sim_with({"--trace", path, "--policies", "lru", "--capacities", "3"});
+  const std::string page = (folder.path() / "o.html").string();
+  const outcome o = sim_with({"--trace", path, "--policies", "lru", "--capacities", "3", "--html", page});
   CHECK(contains(o.out, "usable hits, %"));
+  CHECK(contains(read_file(page), "usable hits, %"));
+  CHECK(contains(read_file(page), "A hit: the block is in the cache"));
   CHECK(contains(o.out, "25.00"));
   CHECK(contains(o.out, "A hit: the block is in the cache"));
 }
