@@ -206,8 +206,7 @@ TEST_CASE("a pipe is read once, where that can be", "[sim]")
   CHECK(o.out.substr(o.out.find(':')) == expected.out.substr(expected.out.find(':')));  // all but the name
 
   const auto refused = [&](const std::vector<std::string>& more, const std::string& part) {
-    // Refused before the trace is looked at, but it was opened: somebody must write.
-    const outcome no = piped(more);
+    const outcome no = sim_with(with({"--trace", pipe}, more));  // nobody writes: it was not opened
     INFO(no.err);
     CHECK(no.code == 2);
     CHECK(contains(no.err, part));

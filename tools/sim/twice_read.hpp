@@ -31,14 +31,11 @@ class twice_read
 {
  public:
   twice_read(const named_trace& which, const options& o, bool needs_future, replay::progress& shown)
-      : source_(open(which, o.traces)),
-        is_once_(!which.path.empty() && kvstrata::is_read_once(which.path)),
-        is_memory_(needs_future)
+      : is_once_(!which.path.empty() && kvstrata::is_read_once(which.path)),
+        is_memory_(needs_future),
+        source_(open_checked(which, o))
   {
-    if (is_once_) {
-      require_one_pass(which, o, needs_future);
-      return;
-    }
+    if (is_once_) return;
     shown.start("reading " + which.name, 1000);
     std::uint64_t told = 0;
     const auto tell = [&](std::uint64_t) {
@@ -94,8 +91,14 @@ class twice_read
   }
 
  private:
+  [[nodiscard]] kvstrata::any_source open_checked(const named_trace& which, const options& o) const
+  {
+    if (is_once_) require_one_pass(which, o, is_memory_);
+    return open(which, o.traces);
+  }
+
   /// Throws kvstrata::config_error for what only a look at the whole trace can answer.
-  void require_one_pass(const named_trace& which, const options& o, bool needs_future)
+  static void require_one_pass(const named_trace& which, const options& o, bool needs_future)
   {
     const auto refuse = [&which](std::string_view option, const std::string& value, const std::string& why) {
       throw kvstrata::config_error(
@@ -122,9 +125,9 @@ class twice_read
     return out;
   }
 
-  kvstrata::any_source source_;
   bool is_once_;
   bool is_memory_;
+  kvstrata::any_source source_;
   bool in_parts_ = false;
   kvstrata::footprint touched_;
   kvstrata::trace_notes notes_;
