@@ -220,7 +220,7 @@ TEST_CASE("a pipe is read once, where that can be", "[sim]")
   CHECK(late.code == 2);
   CHECK(contains(late.err, "the trace has 30,000 requests, and something must be left"));
   CHECK(sim_with({"--trace", "-", "--trace", "-", "--format", "csv"}).code == 2);
-  CHECK(contains(sim_with({"--trace", "-"}).err, "standard input: the name does not tell the format"));
+  CHECK(contains(sim_with(with({"--trace", "-"}, few)).err, "standard input: the name does not tell the format"));
 }
 
 TEST_CASE("what was left out of a trace, and what cannot be right, stands beside the table and in the JSON", "[sim]")
@@ -269,6 +269,9 @@ TEST_CASE("what was left out of a trace, and what cannot be right, stands beside
   refused({"--id-kind", "uuid"}, "it must be number, hex or text");
   refused({"--zero-sizes", "some"}, "it must be skip or serve");
   refused({"--block-bytes", "0"}, "--block-bytes");
+  const outcome zeros = sim_with(with({"--trace", folder.write("z.csv", "1,7,0\n").string()}, few));
+  CHECK(zeros.code == 1);
+  CHECK(contains(zeros.err, "holds requests of size 0 only"));
 }
 
 TEST_CASE("a next-access column that is wrong matters to belady only, who is told the truth", "[sim]")

@@ -106,6 +106,9 @@ TEST_CASE("times that go back, and ones far from all others, are counted")
   CHECK(of(at(times)).stray == 2);
   CHECK(of(at(times)).backward == 1);
   CHECK(says_one(trace_remarks(of(at(times)), {}), "2 times lie far from all others"));
+  times[0] = 0;  // in front, and in order
+  CHECK(of(at(times)).stray == 3);
+  times[0] = times[1];
   times[500] = times[501] = 1'650'000'000'500;
   times[700] = 1'650'000'000'000'000;  // in microseconds
   CHECK(of(at(times)).stray == 1);

@@ -210,6 +210,7 @@ trace_result run_one(const named_trace& which, const options& o, const kvstrata:
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   shown.finish(std::to_string(instances.size()) + " caches");
   trace.finish();
+  if (account.requests == 0) trace.refuse_empty(which);
   if (account.counted.requests == 0) {
     throw kvstrata::config_error("--warmup", "'" + o.warmup + "'",
                                  "the trace has " + replay::with_commas(account.requests) +

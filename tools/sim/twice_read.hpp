@@ -46,9 +46,7 @@ class twice_read
     notes_ = source_.notes();
     shown.finish(replay::with_commas(touched_.requests) + " requests of " + (touched_.exact ? "" : "about ") +
                  replay::with_commas(touched_.objects) + " objects");
-    if (touched_.requests == 0) {
-      throw kvstrata::data_error(which.path.empty() ? which.name : which.path, 0, "holds no requests");
-    }
+    if (touched_.requests == 0) refuse_empty(which);
     source_ = open(which, o.traces);
     is_memory_ = is_memory_ && !touched_.tells_future;
   }
@@ -81,6 +79,15 @@ class twice_read
   }
   [[nodiscard]] std::string_view name() const { return source_.name(); }
   [[nodiscard]] bool in_parts() const { return in_parts_; }
+
+  /// Throws kvstrata::data_error: there was nothing to be read.
+  [[noreturn]] void refuse_empty(const named_trace& which) const
+  {
+    const bool all_zero = notes_.zero_sized != 0;
+    throw kvstrata::data_error(
+        which.path.empty() || which.path == "-" ? which.name : which.path, 0,
+        all_zero ? "holds requests of size 0 only, which are left out (--zero-sizes serve)" : "holds no requests");
+  }
 
   /// To be called when all was read.
   void finish()

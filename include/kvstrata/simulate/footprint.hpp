@@ -130,7 +130,7 @@ class footprint_counter
   }
 
   /// Times ascend in nearly all traces, from any beginning: what lies far above all others is a stray, and what lies far
-  /// below once others have come. Never more than one in a hundred.
+  /// below once others have come, or at any place where the others are dates. Never more than one in a hundred.
   [[nodiscard]] std::uint64_t strays() const
   {
     const std::uint64_t most = seen_.requests / 100;
@@ -146,6 +146,10 @@ class footprint_counter
     }
     std::uint64_t below = 0;
     for (const std::uint64_t early : early_) below += early;
+    constexpr std::size_t date_bits = 40;  // of milliseconds since 1970: from 1987 on
+    std::uint64_t before_dates = 0;
+    for (std::size_t size = 0; size + apart < date_bits; ++size) before_dates += of_size_[size];
+    if (of_size_[date_bits] + of_size_[date_bits + 1] >= seen_.requests - most) below = (std::max)(below, before_dates);
     return below <= most ? below : 0;
   }
 
