@@ -1,5 +1,5 @@
 # Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda,
-# kvstrata::uring and kvstrata::zstd.
+# kvstrata::uring, kvstrata::zstd and kvstrata::zlib.
 import os
 
 from conan import ConanFile
@@ -18,8 +18,8 @@ class KvstrataConan(ConanFile):
     topics = ("cache", "recommendation", "inference", "cuda", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False]}
-    default_options = {"cuda": False, "uring": False, "zstd": False}
+    options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False], "zlib": [True, False]}
+    default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False}
     exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
@@ -33,6 +33,8 @@ class KvstrataConan(ConanFile):
             self.requires("liburing/[>=2.3]")
         if self.options.zstd:
             self.requires("zstd/[>=1.5 <1.6]")
+        if self.options.zlib:
+            self.requires("zlib/[>=1.2.11 <2]")
 
     def build_requirements(self):
         if self._with_tests:
@@ -53,6 +55,7 @@ class KvstrataConan(ConanFile):
             toolchain.cache_variables["KVSTRATA_CUDA"] = "OFF"
             toolchain.cache_variables["KVSTRATA_URING"] = "OFF"
             toolchain.cache_variables["KVSTRATA_ZSTD"] = "OFF"
+            toolchain.cache_variables["KVSTRATA_ZLIB"] = "OFF"
             toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
             toolchain.generate()
 
@@ -111,3 +114,13 @@ class KvstrataConan(ConanFile):
                 zstd.requires.append("zstd::zstdlib")
             else:  # the machine's
                 zstd.system_libs = ["zstd"]
+        if self.options.zlib:
+            zlib = self.cpp_info.components["zlib"]
+            zlib.set_property("cmake_target_name", "kvstrata::zlib")
+            zlib.bindirs = []
+            zlib.libdirs = []
+            zlib.requires = ["kvstrata"]
+            if "zlib" in packages:
+                zlib.requires.append("zlib::zlib")
+            else:  # the machine's
+                zlib.system_libs = ["z"]

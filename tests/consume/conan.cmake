@@ -1,5 +1,5 @@
-# `conan create` of the recipe with its test package, without the network: Boost, Catch2, liburing and libzstd are the
-# machine's own. Needs conan 2: KVSTRATA_CONAN, or one in PATH; else says why it is skipped.
+# `conan create` of the recipe with its test package, without the network: Boost, Catch2, liburing, libzstd and
+# zlib are the machine's own. Needs conan 2: KVSTRATA_CONAN, or one in PATH; else says why it is skipped.
 cmake_minimum_required(VERSION 3.25)
 
 set(conan "$ENV{KVSTRATA_CONAN}")
@@ -48,6 +48,7 @@ boost/@BOOST@
 catch2/@catch2@
 liburing/2.3
 zstd/1.5.4
+zlib/1.2.13
 [conf]
 tools.build:skip_test=False
 tools.build:compiler_executables={"cpp": "@COMPILER@"}
@@ -57,7 +58,7 @@ tools.cmake.cmaketoolchain:generator=@GENERATOR@
 file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/include" "${SOURCE}/tests"
           "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
 file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
-foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True")
+foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True" "kvstrata/*:zlib=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")
   if(options)
     list(APPEND command -o "${options}" -c tools.build:skip_test=True)

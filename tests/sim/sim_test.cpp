@@ -190,7 +190,7 @@ TEST_CASE("a wrong argument ends with a sentence and code 2", "[sim]")
   refused({"--series", "a.csv"}, "--interval");
   refused({"--format", "tarot"}, "oracle_general");
   refused({"--stream", "minute"}, "session, interaction or window");
-  refused({"--columns", "a,b,c,d"}, "at most three");
+  refused({"--columns", "a,b,c,d,e,f"}, "at most five");
   refused({"--columns", "a,,c"}, "must be named");
   refused({"--token-bytes", "none"}, "--token-bytes");
   refused({"--write-rate", "fast"}, "--write-rate");
@@ -209,7 +209,7 @@ TEST_CASE("a trace that is missing or broken ends with file, record and reason",
   fails({"--trace", here.path("none.csv")}, {"none.csv", "no such file"});
   fails({"--trace", here.write("odd.xyz", "1\n")}, {"odd.xyz", "does not tell the format"});
   fails({"--trace", here.write("bad.csv", "time,id,size\n1,2,3\n4,five,6\n")}, {"bad.csv:3", "five"});
-  fails({"--trace", here.write("short.oracleGeneral.bin", std::string(30, '\1'))}, {"short.oracleGeneral.bin"});
+  fails({"--trace", here.write("short.oracleGeneral.bin", std::string(20, '\1'))}, {"short.oracleGeneral.bin"});
   fails({"--trace", here.write("empty.csv", "time,id,size\n")}, {"empty.csv"});
   fails({"--users", "20", "--csv", here.path("no/such/folder.csv")}, {"folder.csv", "cannot be written"});
   fails({"--users", "20", "--machine", here.path("none.machine")}, {"none.machine"});
@@ -495,6 +495,25 @@ TEST_CASE("what a trace is called cannot break the page", "[sim]")
   INFO(o.err);
   REQUIRE(o.code == 0);
   CHECK_FALSE(contains(here.read("o.html"), "<b>"));
+}
+
+TEST_CASE("a name that is no UTF-8 gives valid HTML, SVG and JSON, and moves no terminal", "[sim]")
+{
+  const scratch here;
+  const std::string path = here.write("a\xff\x1b[2J\xc3\xa4.csv", "1,2\n2,2\n");
+  const outcome o = sim_with({"--trace", path, "--policies", "lru", "--capacities", "1", "--html", here.path("o.html"),
+                              "--svg", here.path("o.svg"), "--json", here.path("o.json")});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  for (const std::string& text : {o.out, here.read("o.html"), here.read("o.svg"), here.read("o.json")}) {
+    CHECK(contains(text, "a\xef\xbf\xbd\xef\xbf\xbd[2J\xc3\xa4.csv"));
+    CHECK_FALSE(contains(text, "\xff"));
+    CHECK_FALSE(contains(text, "\x1b"));
+  }
+  CHECK(nlohmann::json::parse(here.read("o.json")).at("traces").size() == 1);
+  const outcome bad = sim_with({"--trace", here.write("b\x1b[2J.csv", "1,2\n2,x\x07\n"), "--policies", "lru"});
+  CHECK(bad.code == 1);
+  CHECK(contains(bad.err, "b\\x1b[2J.csv:2: the id is \"x\\x07\""));
 }
 
 TEST_CASE("a sample states its error and comes close", "[sim]")

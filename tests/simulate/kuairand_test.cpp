@@ -138,6 +138,64 @@ TEST_CASE("order of columns, separators and line ends do not matter")
   CHECK(read_kuairand(plain).events == read_kuairand(shuffled).events);
 }
 
+TEST_CASE("flags, blanks, quotes and capitals as other programs write them, and times in another unit")
+{
+  const scratch_folder folder;
+  const auto plain = folder.write("a.csv", official_header + official_row(1, 2, april_22, "1,0,0,1,0,0,0"));
+  const trace expected = read_kuairand(plain);
+  const auto same = [&](const std::string& row, double ms_per_time) {
+    const std::string header =
+        "User_ID, video_id, TIME_MS, is_click, is_like, is_follow, is_comment, is_forward, is_hate, long_view\n";
+    return read_kuairand(folder.write("b.csv", header + row), {.ms_per_time = ms_per_time}).events == expected.events;
+  };
+  CHECK(same("1, 2, 1650556800000, True, False, FALSE, true, false, False, False\n", 1));
+  CHECK(same("1,2,1650556800000.0,1.0,0.0,0.0,1.0,0,0,0.0\n", 1));
+  CHECK(same("\"1\",\"2\",\"1650556800000\",\"1\",\"0\",0,1,0,0,0\n", 1));
+  CHECK(same("1,2,1650556800,1,0,0,1,0,0,0\n", 1000));
+  CHECK(same("1,2,1650556800000000,1,0,0,1,0,0,0\n", 1e-3));
+  CHECK(message_of(folder.write("b.csv", official_header + official_row(1, 2, april_22, "2,0,0,0,0,0,0"))) ==
+        (folder.path() / "b.csv").string() + ":2: is_click is 2, but it may be at most 1");
+}
+
+TEST_CASE("rows that repeat another are counted, and left out where that is asked for")
+{
+  const scratch_folder folder;
+  const std::string one = official_row(1, 2, april_22);
+  const std::string rows = official_row(3, 2, april_22 - 7) + official_row(3, 2, april_22 - 7) + one +
+                           official_row(1, 2, april_22, "1,0,0,0,0,0,0") + official_row(2, 2, april_22) + one +
+                           official_row(1, 3, april_22) + one + official_row(1, 2, april_22 + 1) +
+                           official_row(3, 9, april_22 + 2);
+  const auto file = folder.write("log.csv", official_header + rows);
+  kuairand_options options{.requests = {.stream = request_stream::interaction}};
+  trace_notes notes;
+  const trace all = read_kuairand(std::vector{file}, options, &notes);
+  CHECK(notes.duplicates == 3);
+  CHECK_FALSE(notes.duplicates_dropped);
+  CHECK(all.events.size() == 10);
+
+  options.drop_repeated = true;
+  const trace fewer = read_kuairand(std::vector{file}, options, &notes);
+  CHECK_NOTHROW(check(fewer));
+  CHECK(notes.duplicates == 3);
+  CHECK(notes.duplicates_dropped);
+  // The oracle: the same log, written without them.
+  const std::string kept = official_row(3, 2, april_22 - 7) + one + official_row(1, 2, april_22, "1,0,0,0,0,0,0") +
+                           official_row(2, 2, april_22) + official_row(1, 3, april_22) +
+                           official_row(1, 2, april_22 + 1) + official_row(3, 9, april_22 + 2);
+  options.drop_repeated = false;
+  const trace expected = read_kuairand(std::vector{folder.write("kept.csv", official_header + kept)}, options, &notes);
+  CHECK(notes.duplicates == 0);
+  CHECK(fewer.events == expected.events);
+  CHECK(fewer.event_begin == expected.event_begin);
+  CHECK(fewer.earlier == expected.earlier);
+  CHECK(fewer.requests == expected.requests);
+
+  if (const auto real = kvstrata_test::find_data("kuairand-pure-2w")) {
+    static_cast<void>(read_kuairand(kuairand_files(*real), {}, &notes));
+    CHECK(notes.duplicates == 5882);  // of 228,329 rows; 5,877 are the same in the columns that are not read, too
+  }
+}
+
 TEST_CASE("a malformed trace is refused with file, line and reason")
 {
   const scratch_folder folder;
@@ -156,7 +214,9 @@ TEST_CASE("a malformed trace is refused with file, line and reason")
   CHECK(log(official_header + official_row(1, 2, 3, "0,0,2,0,0,0,0")) ==
         path + ":2: is_follow is 2, but it may be at most 1");
   CHECK(log(official_header + official_row(1, 2, 1650556800000000)) ==
-        path + ":2: time_ms is 1650556800000000, but it may be at most 4102444800000");
+        path +
+            ":2: time_ms is 1650556800000000, but it may be at most 4102444800000, the year 2100: perhaps its unit is "
+            "another (ms_per_time, --time-unit)");
 
   folder.write("log_standard.tsv", excerpt_log);
   const auto history = [&](const std::string& row) {

@@ -54,8 +54,13 @@ sweep_misses alone(std::span<const trace_access> accesses, const tier_size& size
   object_cache<Policy, always, Size> cache(size);
   sweep_misses missed;
   for (std::size_t k = 0; k < accesses.size(); ++k) {
+    const std::uint64_t held = cache.held_bytes(user_id{accesses[k].key});
     const access_outcome outcome = cache.request(accesses[k]);
-    if (k < warmup || outcome == access_outcome::hit) continue;
+    if (k < warmup) continue;
+    if (outcome == access_outcome::hit) {  // what has grown since was not there
+      if (Size != object_size::unit && accesses[k].bytes > held) missed.bytes += accesses[k].bytes - held;
+      continue;
+    }
     ++missed.requests;
     missed.bytes += accesses[k].bytes;
     missed.bypassed += outcome == access_outcome::bypassed ? 1 : 0;

@@ -3,6 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const measures = [
   { key: "miss_ratio", name: "requests", there: () => true },
+  { key: "usable_miss_ratio", name: "usable blocks", there: t => t.in_parts && t.usable },
   { key: "byte_miss_ratio", name: "bytes", there: t => t.sized },
   { key: "time_miss_ratio", name: "waiting", there: t => t.counted_seconds > 0 },
 ].filter(m => data.traces.some(m.there));

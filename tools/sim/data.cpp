@@ -2,6 +2,8 @@
 
 #include "replay/format.hpp"
 
+#include <kvstrata/simulate/trace_remarks.hpp>
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -41,13 +43,34 @@ std::string ratio(double value) { return replay::fixed(value, 6); }
 
 double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 
+/// Span, order and unit of the times; null where there are none.
+json times_of(const trace_result& t)
+{
+  if (!t.touched.is_timed) return {};
+  return {{"first_ms", t.touched.first_ms}, {"last_ms", t.touched.last_ms},   {"span_ms", t.touched.span_ms},
+          {"read_as", t.notes.time_unit},   {"backward", t.touched.backward}, {"stray", t.touched.stray}};
+}
+
+/// What of the file never became a request, or became more than one.
+json left_out_of(const trace_result& t)
+{
+  return {{"zero_sized", t.notes.zero_served ? 0 : t.notes.zero_sized},
+          {"zero_sized_served", t.notes.zero_served ? t.notes.zero_sized : 0},
+          {"writes", t.notes.writes},
+          {"repeated", t.notes.repeated},
+          {"duplicates", t.notes.duplicates},
+          {"duplicates_dropped", t.notes.duplicates_dropped},
+          {"untimed", t.notes.untimed},
+          {"cut", t.notes.cut}};
+}
+
 }  // namespace
 
 std::string csv(const results& r)
 {
   std::ostringstream out;
   out << "trace,policy,admission,sizes,capacity,capacity_share,requests,misses,miss_ratio,error,bytes,missed_bytes,"
-         "byte_miss_ratio,seconds,missed_seconds,bypassed,objects,metadata_bytes\n";
+         "byte_miss_ratio,seconds,missed_seconds,bypassed,objects,metadata_bytes,unusable_hits\n";
   for (const trace_result& t : r.traces) {
     for (const curve& c : t.curves) {
       for (std::size_t k = 0; k < t.steps.size(); ++k) {
@@ -59,7 +82,7 @@ std::string csv(const results& r)
             << ',' << replay::fixed(p.miss.seconds * t.counted.seconds, 6) << ','
             << (r.rate < 1 ? static_cast<std::uint64_t>(std::llround(static_cast<double>(p.missed.bypassed) / r.rate))
                            : p.missed.bypassed)
-            << ',' << p.objects << ',' << p.metadata_bytes << '\n';
+            << ',' << p.objects << ',' << p.metadata_bytes << ',' << p.missed.unusable << '\n';
       }
     }
   }
@@ -111,6 +134,10 @@ nlohmann::ordered_json to_json(const results& r)
                     {"bypassed", p.missed.bypassed},
                     {"objects", p.objects},
                     {"metadata_bytes", p.metadata_bytes}};
+        if (t.in_parts && r.rate == 1) {
+          one["unusable_hits"] = p.missed.unusable;
+          one["usable_miss_ratio"] = rounded(p.miss.usable);
+        }
         if (t.counted.seconds > 0) one["time_miss_ratio"] = rounded(p.miss.seconds);
         if (r.rate < 1) one["error"] = rounded(p.error);
         if (!t.intervals.empty()) {
@@ -136,6 +163,11 @@ nlohmann::ordered_json to_json(const results& r)
                       {"exact", t.touched.exact},
                       {"sized", t.touched.is_sized},
                       {"timed", t.touched.is_timed},
+                      {"in_parts", t.in_parts},
+                      {"usable", t.in_parts && r.rate == 1},
+                      {"times", times_of(t)},
+                      {"left_out", left_out_of(t)},
+                      {"remarks", trace_sentences(r, t)},
                       {"warmup_requests", t.warmup_requests},
                       {"counted_requests", t.counted.requests},
                       {"counted_bytes", t.counted.bytes},

@@ -281,10 +281,11 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
   for (const named_trace& one : list_traces(o.traces)) {
     run_grid(
         grid, one, o.traces, o.load,
-        [&](std::size_t requests) {
+        [&](std::size_t requests, const kvstrata::trace_notes& notes) {
           out << (o.load.requests_a_day > 0 ? "sessions" : one.name) << ": " << requests << " requests";
           if (grid.seeds > 1) out << " of each of " << grid.seeds << " seeds";
           out << ", " << rates_text(o.lists.rate) << ';' << streams_text(o.lists.streams) << " virtual time\n";
+          tell_notes(out, notes);
           table.head(out);
         },
         [&](machine_cell& cell) {
@@ -299,7 +300,8 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, csv);
   if (!o.requests_csv.empty()) kvstrata::write_file(o.requests_csv, rows);
-  if (!o.json.empty()) kvstrata::write_file(o.json, results.dump(2) + "\n");
+  if (!o.json.empty())
+    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void run_search(const machine_options& o, kvstrata::machine_description m, std::ostream& out)
@@ -308,7 +310,9 @@ void run_search(const machine_options& o, kvstrata::machine_description m, std::
   const search_result found = search(m, o.search);
   print(out, m, o.search, found);
   if (!o.csv.empty()) kvstrata::write_file(o.csv, search_csv(m, found));
-  if (!o.json.empty()) kvstrata::write_file(o.json, search_json(m, o.search, found).dump(2) + "\n");
+  if (!o.json.empty())
+    kvstrata::write_file(
+        o.json, search_json(m, o.search, found).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace

@@ -46,13 +46,16 @@ void require_some(const char* option, const std::vector<T>& list)
   if (list.empty()) throw config_error(option, "empty", "at least one must be given");
 }
 
-std::vector<arrival> requests_of(const named_trace& trace, const trace_arguments& arguments, const machine_load& load)
+std::vector<arrival> requests_of(const named_trace& trace, const trace_arguments& arguments, const machine_load& load,
+                                 trace_notes& notes)
 {
   if (load.requests_a_day > 0) {
     return draw_sessions(load, arguments.users, arguments.history_scale, arguments.seed);
   }
   any_source source = open(trace, arguments);
-  return read_arrivals(source, load);
+  std::vector<arrival> read = read_arrivals(source, load);
+  notes = source.notes();
+  return read;
 }
 
 }  // namespace
@@ -116,19 +119,20 @@ std::size_t machine_cell::saturated() const
 }
 
 void run_grid(const machine_grid& grid, const named_trace& trace, const trace_arguments& arguments,
-              const machine_load& load, const std::function<void(std::size_t)>& begin,
+              const machine_load& load, const std::function<void(std::size_t, const trace_notes&)>& begin,
               const std::function<void(machine_cell&)>& done)
 {
   std::map<std::pair<double, std::uint32_t>, std::vector<arrival>> requests;  // by rate and seed
   for (std::uint32_t seed = 0; seed < grid.seeds; ++seed) {
     trace_arguments its = arguments;
     its.seed += seed;
-    const std::vector<arrival> read = requests_of(trace, its, load);
+    trace_notes notes;
+    const std::vector<arrival> read = requests_of(trace, its, load, notes);
     for (const machine_point& point : grid.points) {
       auto& here = requests[{point.rate, seed}];
       if (here.empty()) here = at_rate(read, point.rate, trace.name);
     }
-    if (seed == 0) begin(read.size());
+    if (seed == 0) begin(read.size(), notes);
   }
 
   std::vector<machine_cell> cells;

@@ -58,10 +58,10 @@ struct machine_grid
   bool rows = false;          ///< whether a CSV of requests is made
 };
 
-/// Runs the grid on one trace. begin(requests) is called once they are read, done(cell) for each cell in the grid's order as
+/// Runs the grid on one trace. begin(requests, notes) is called once they are read, done(cell) for each cell in the grid's order as
 /// soon as it and those in front of it are done, on the calling thread. Throws what the runs throw.
 void run_grid(const machine_grid& grid, const named_trace& trace, const trace_arguments& arguments,
-              const machine_load& load, const std::function<void(std::size_t)>& begin,
+              const machine_load& load, const std::function<void(std::size_t, const kvstrata::trace_notes&)>& begin,
               const std::function<void(machine_cell&)>& done);
 
 }  // namespace sim

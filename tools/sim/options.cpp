@@ -29,6 +29,8 @@ Examples:
   kvstrata-sim --trace web.oracleGeneral.bin --html curves.html
   kvstrata-sim --trace a.csv --columns ts,key,bytes --sizes bytes --capacities 64MiB,256MiB,1GiB
   kvstrata-sim --policies lru,s3_fifo,belady --capacities 1000,10000 --warmup 20% --csv out.csv
+  kvstrata-sim --trace cluster.csv.zst --columns 1,2,4,6 --id-kind text --sizes bytes      of operations, the reads
+  zstdcat x.zst | kvstrata-sim --trace - --format oracle_general --policies lru --capacities 1000
   kvstrata-sim --trace huge.csv --sample 0.01               1 % of the keys: a hundredth of the time and memory
   kvstrata-sim --sizes growing --machine h200_pcie5.machine users' histories, misses weighed by the time they cost
 )";

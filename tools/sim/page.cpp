@@ -4,6 +4,8 @@
 #include "replay/format.hpp"
 #include "replay/page.hpp"
 
+#include <kvstrata/simulate/trace_remarks.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <sstream>
@@ -43,20 +45,22 @@ std::string description(const results& r)
 }
 
 /// Hit ratios by policy and size, the best first.
-std::string ratio_table(const results& r, const trace_result& t)
+std::string ratio_table(const results& r, const trace_result& t, double kvstrata::miss_ratios::* ratio,
+                        std::string_view what)
 {
   std::vector<const curve*> rows;
   for (const curve& c : t.curves) rows.push_back(&c);
-  const auto total = [](const curve* c) {
+  const auto total = [ratio](const curve* c) {
     double sum = 0;
-    for (const point& p : c->points) sum += p.miss.requests;
+    for (const point& p : c->points) sum += p.miss.*ratio;
     return sum;
   };
   std::stable_sort(rows.begin(), rows.end(), [&](const curve* a, const curve* b) { return total(a) < total(b); });
-  const bool has_gap = find_curve(t, "belady") != nullptr && find_curve(t, "lru") != nullptr;
+  const bool has_gap = ratio == &kvstrata::miss_ratios::requests && find_curve(t, "belady") != nullptr &&
+                       find_curve(t, "lru") != nullptr;
 
   std::ostringstream out;
-  out << "<div class=\"scroll\"><table class=\"ratios\">\n<thead><tr><th scope=\"col\">hit ratio, %</th>";
+  out << "<div class=\"scroll\"><table class=\"ratios\">\n<thead><tr><th scope=\"col\">" << what << "</th>";
   for (const step& s : t.steps) {
     out << "<th scope=\"col\">" << replay::escape_html(amount_text(r, s.amount))
         << element("small", replay::fixed(100 * s.share, s.share < 0.01 ? 2 : 1) + " %") << "</th>";
@@ -70,10 +74,12 @@ std::string ratio_table(const results& r, const trace_result& t)
                                : "")
         << ">" << element("th", c->name, "scope=\"row\"");
     for (std::size_t k = 0; k < t.steps.size(); ++k) {
-      const double miss = c->points[k].miss.requests;
-      const std::size_t best = best_at(t, k);
-      const bool is_best = t.curves.size() > 1 && !c->knows_future && best < t.curves.size() &&
-                           miss <= t.curves[best].points[k].miss.requests;
+      const double miss = c->points[k].miss.*ratio;
+      double best = 2;
+      for (const curve& other : t.curves) {
+        if (!other.knows_future) best = std::min(best, other.points[k].miss.*ratio);
+      }
+      const bool is_best = t.curves.size() > 1 && !c->knows_future && miss <= best;
       out << element("td", replay::fixed(100 * (1 - miss), 2), is_best ? "class=\"best\"" : "");
     }
     if (has_gap) out << element("td", gap_text(t, *c));
@@ -91,6 +97,7 @@ std::string trace_sections(const results& r)
     std::string told = replay::with_commas(t.touched.requests) + " requests of " + (t.touched.exact ? "" : "about ") +
                        replay::with_commas(t.touched.objects) + " objects";
     if (t.touched.is_sized) told += ", " + replay::bytes_text(t.touched.bytes) + " in all";
+    told += "; " + kvstrata::times_text(t.touched, t.notes);
     if (t.warmup_requests != 0) {
       told += "; the first " + replay::with_commas(t.warmup_requests) + " fill the caches and are not counted";
     }
@@ -101,7 +108,12 @@ std::string trace_sections(const results& r)
       out << element("h3", "over time", "class=\"sub\"") << "\n<div class=\"chart\" data-series=\"" << k
           << "\"></div>\n";
     }
-    out << element("h3", "the figures", "class=\"sub\"") << ratio_table(r, t) << "</section>\n\n";
+    out << element("h3", "the figures", "class=\"sub\"")
+        << ratio_table(r, t, &kvstrata::miss_ratios::requests, "hit ratio, %");
+    if (t.in_parts && r.rate == 1) out << ratio_table(r, t, &kvstrata::miss_ratios::usable, "usable hits, %");
+    out << "<ul>\n";
+    for (const std::string& sentence : trace_sentences(r, t)) out << element("li", sentence) << '\n';
+    out << "</ul>\n</section>\n\n";
   }
   return out.str();
 }
@@ -133,7 +145,9 @@ std::string notes(const results& r)
   if (!r.machine.empty()) {
     out << element("li",
                    "A miss waits for the fetch or the computation of the user's history, whichever is quicker on " +
-                       r.machine + "; a hit is taken to save all of it.")
+                       r.machine + "; a hit is taken to save " +
+                       (r.sizes == "unit" ? "all of it, also what the user did since."
+                                          : "as much of that as its bytes are of all."))
         << '\n';
   }
   return out.str();

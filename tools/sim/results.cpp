@@ -2,6 +2,8 @@
 
 #include "replay/format.hpp"
 
+#include <kvstrata/simulate/trace_remarks.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -49,6 +51,45 @@ std::size_t best_at(const trace_result& t, std::size_t step)
     }
   }
   return best;
+}
+
+std::optional<double> oversized_share(const trace_result& t, std::size_t step, double rate)
+{
+  if (t.counted.requests == 0) return std::nullopt;
+  for (const curve& c : t.curves) {
+    if (c.admission != "always") continue;
+    const double bypassed = static_cast<double>(c.points[step].missed.bypassed) / rate;
+    return std::min(1.0, bypassed / static_cast<double>(t.counted.requests));
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> trace_sentences(const results& r, const trace_result& t)
+{
+  std::vector<std::string> out = kvstrata::trace_remarks(t.touched, t.notes);
+  if (!t.notes.hit.empty()) out.push_back("A hit: " + std::string(t.notes.hit) + ".");
+  if (t.in_parts && r.rate == 1) {
+    out.push_back(
+        "A usable hit is the stricter count: the blocks before it in its request hit, too. A block alone saves "
+        "nothing, "
+        "because its keys and values follow from all tokens before them.");
+  } else if (t.in_parts) {
+    out.push_back(
+        "A sample does not see whole requests: how many hits were of use, with the blocks before them, only a "
+        "run without --sample tells.");
+  }
+  std::string oversized;
+  for (std::size_t k = 0; k < t.steps.size(); ++k) {
+    const double share = oversized_share(t, k, r.rate).value_or(0);
+    if (share <= 0) continue;
+    oversized +=
+        (oversized.empty() ? "" : ", ") + replay::fixed(100 * share, 2) + " % at " + amount_text(r, t.steps[k].amount);
+  }
+  if (!oversized.empty()) {
+    out.push_back("Requests for objects larger than the whole cache" + std::string(r.rate < 1 ? " of the sample" : "") +
+                  ", which always miss and never come in: " + oversized + ".");
+  }
+  return out;
 }
 
 std::string amount_text(const results& r, std::uint64_t amount)

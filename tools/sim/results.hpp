@@ -4,9 +4,11 @@
 #include <kvstrata/simulate/footprint.hpp>
 #include <kvstrata/simulate/interval_series.hpp>
 #include <kvstrata/simulate/sweep_counts.hpp>
+#include <kvstrata/simulate/trace_notes.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,8 @@ struct trace_result
   std::string name;
   std::string path;
   kvstrata::footprint touched;
+  kvstrata::trace_notes notes;
+  bool in_parts = false;  ///< requests have parts, which are of use with all before them only
   kvstrata::sweep_demand counted;
   std::uint64_t warmup_requests = 0;
   std::vector<step> steps;  ///< ascending
@@ -75,6 +79,13 @@ struct results
 
 /// The best of those that do not know the future at a size: an index into curves. Ties: the first.
 [[nodiscard]] std::size_t best_at(const trace_result& t, std::size_t step);
+
+/// Of the counted requests, the share that asks for objects larger than the cache at a size; nothing where no curve shows
+/// it: an admission policy turns others away, too.
+[[nodiscard]] std::optional<double> oversized_share(const trace_result& t, std::size_t step, double rate);
+
+/// What must be said of a trace beside its figures, a sentence each: what a hit is, what was left out, what cannot be right.
+[[nodiscard]] std::vector<std::string> trace_sentences(const results& r, const trace_result& t);
 
 /// "1,258 objects" or "12.0 MiB".
 [[nodiscard]] std::string amount_text(const results& r, std::uint64_t amount);

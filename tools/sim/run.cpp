@@ -1,6 +1,7 @@
 #include "sim/run.hpp"
 
 #include "sim/menu.hpp"
+#include "sim/twice_read.hpp"
 
 #include "replay/format.hpp"
 #include "replay/machine.hpp"
@@ -8,7 +9,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
-#include <kvstrata/simulate/readers/memory_source.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 #include <kvstrata/simulate/sampled_instance.hpp>
 #include <kvstrata/simulate/shipped_admissions.hpp>
 #include <kvstrata/simulate/sweep.hpp>
@@ -29,52 +30,10 @@ namespace {
 
 using instance_list = std::vector<std::unique_ptr<kvstrata::sweep_instance>>;
 
-/// A trace that is read twice: once to measure it, once for the caches. From memory where a policy needs the future and
-/// the trace does not tell it.
-class twice_read
-{
- public:
-  twice_read(const named_trace& which, const options& o, bool needs_future, replay::progress& shown)
-      : source_(open(which, o.traces)), is_memory_(needs_future)
-  {
-    shown.start("reading " + which.name, 1000);
-    std::uint64_t told = 0;
-    const auto tell = [&](std::uint64_t) {
-      const auto now = static_cast<std::uint64_t>(source_.progress() * 1000);
-      if (now > told) shown.advance(now - std::exchange(told, now));
-    };
-    touched_ = kvstrata::measure_footprint(source_, tell);
-    shown.finish(replay::with_commas(touched_.requests) + " requests of " + (touched_.exact ? "" : "about ") +
-                 replay::with_commas(touched_.objects) + " objects");
-    if (touched_.requests == 0)
-      throw kvstrata::data_error(which.path.empty() ? which.name : which.path, 0, "holds no requests");
-    source_ = open(which, o.traces);
-    is_memory_ = is_memory_ && !touched_.tells_future;
-  }
-
-  /// To be called once, before source(): takes held_bytes() of memory.
-  void load()
-  {
-    if (is_memory_) source_ = kvstrata::any_source(kvstrata::with_future(std::move(source_)));
-  }
-
-  [[nodiscard]] const kvstrata::footprint& touched() const { return touched_; }
-  [[nodiscard]] kvstrata::any_source& source() { return source_; }
-  [[nodiscard]] std::uint64_t held_bytes() const
-  {
-    // Twice, while it is read: the memory grows by doubling.
-    return is_memory_ ? 2 * touched_.requests * sizeof(kvstrata::trace_access) : 0;
-  }
-
- private:
-  kvstrata::any_source source_;
-  kvstrata::footprint touched_;
-  bool is_memory_;
-};
-
-std::uint64_t warmup_requests(const std::string& text, const kvstrata::footprint& f)
+std::uint64_t warmup_requests(const std::string& text, const kvstrata::footprint& f, bool is_once)
 {
   if (text.empty()) return 0;
+  if (is_once) return read_stretch("--warmup", text).requests;  // looked at afterwards
   const bool is_share = text.back() == '%';
   const std::uint64_t out =
       is_share
@@ -88,9 +47,9 @@ std::uint64_t warmup_requests(const std::string& text, const kvstrata::footprint
   return out;
 }
 
-kvstrata::interval_options intervals_of(const options& o, const kvstrata::footprint& f)
+kvstrata::interval_options intervals_of(const options& o, const kvstrata::footprint& f, bool is_once)
 {
-  kvstrata::interval_options out{.warmup_requests = warmup_requests(o.warmup, f)};
+  kvstrata::interval_options out{.warmup_requests = warmup_requests(o.warmup, f, is_once)};
   if (o.interval.empty()) return out;
   const stretch every = read_stretch("--interval", o.interval);
   if (every.ms != 0 && !f.is_timed) {
@@ -116,17 +75,23 @@ struct planned_step
   double objects = 0;  ///< that fit in, about
 };
 
-std::vector<planned_step> plan_steps(const options& o, const kvstrata::footprint& f)
+double share_of(std::uint64_t size, const options& o, const kvstrata::footprint& f)
+{
+  const bool unit = o.object_sizes() == kvstrata::object_size::unit;
+  const auto whole = static_cast<double>(unit ? f.objects : f.bytes);
+  return whole > 0 ? static_cast<double>(size) / whole : 0;
+}
+
+std::vector<planned_step> plan_steps(const options& o, const kvstrata::footprint& f, bool is_once)
 {
   std::vector<planned_step> out;
   for (const std::string& text : o.capacities) {
     const kvstrata::tier_size size = size_of(read_capacity("--capacities", text), f, o.object_sizes());
-    const bool unit = o.object_sizes() == kvstrata::object_size::unit;
-    const auto whole = static_cast<double>(unit ? f.objects : f.bytes);
-    const double share = whole > 0 ? static_cast<double>(size.bytes) / whole : 0;
+    const double share = share_of(size.bytes, o, f);
     out.push_back({.shown = {text, size.bytes, share},
                    .size = size,
-                   .objects = (std::min)(share, 1.0) * static_cast<double>(f.objects)});
+                   .objects = is_once ? static_cast<double>(size.objects)
+                                      : (std::min)(share, 1.0) * static_cast<double>(f.objects)});
   }
   std::stable_sort(out.begin(), out.end(),
                    [](const planned_step& a, const planned_step& b) { return a.size.bytes < b.size.bytes; });
@@ -210,16 +175,15 @@ trace_result run_one(const named_trace& which, const options& o, const kvstrata:
       std::any_of(policies.begin(), policies.end(), [](const auto* p) { return p->needs_future; });
   twice_read trace(which, o, needs_future, shown);
   const kvstrata::footprint& touched = trace.touched();
-  const std::vector<planned_step> steps = plan_steps(o, touched);
+  const std::vector<planned_step> steps = plan_steps(o, touched, trace.is_once());
   const auto sample = o.sample < 1 ? kvstrata::spatial_sample(o.sample, o.seed) : kvstrata::spatial_sample();
-  const kvstrata::interval_options intervals = intervals_of(o, touched);
+  const kvstrata::interval_options intervals = intervals_of(o, touched, trace.is_once());
   require_memory(steps, policies, o.admissions, sample.rate(), trace.held_bytes());
   trace.load();
 
   trace_result out;
   out.name = which.name;
   out.path = which.path;
-  out.touched = touched;
   instance_list instances;
   for (const kvstrata::menu_policy* policy : policies) {
     for (const std::string& admission : o.admissions) {
@@ -235,17 +199,30 @@ trace_result run_one(const named_trace& which, const options& o, const kvstrata:
       }
     }
   }
-  for (const planned_step& one : steps) out.steps.push_back(one.shown);
 
   shown.start("replaying " + which.name, touched.requests);
   std::uint64_t told = 0;
   const auto tell = [&](std::uint64_t requests) { shown.advance(requests - std::exchange(told, requests)); };
   const auto began = std::chrono::steady_clock::now();
   const kvstrata::sweep_account account =
-      kvstrata::run_sweep(trace.source(), std::span(std::as_const(instances)),
+      kvstrata::run_sweep(trace, std::span(std::as_const(instances)),
                           {.intervals = intervals, .sample = sample, .cost = cost, .threads = o.threads}, tell);
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   shown.finish(std::to_string(instances.size()) + " caches");
+  trace.finish();
+  if (account.requests == 0) trace.refuse_empty(which);
+  if (account.counted.requests == 0) {
+    throw kvstrata::config_error("--warmup", "'" + o.warmup + "'",
+                                 "the trace has " + replay::with_commas(account.requests) +
+                                     " requests, and something must be left to be counted");
+  }
+  out.touched = touched;
+  out.notes = trace.notes();
+  out.in_parts = trace.in_parts();
+  for (const planned_step& one : steps) {
+    out.steps.push_back(one.shown);
+    out.steps.back().share = share_of(one.size.bytes, o, touched);
+  }
 
   if (account.shown == 0) {
     throw kvstrata::config_error(
@@ -289,7 +266,7 @@ results run(const options& o, replay::progress& shown)
   if (!o.machine.empty()) {
     const kvstrata::machine_description m = kvstrata::read_machine(o.machine);
     cost = kvstrata::cost_of(m);
-    out.machine = m.name;
+    out.machine = kvstrata::valid_text(m.name);
   }
   for (const named_trace& which : list_traces(o.traces)) {
     out.traces.push_back(run_one(which, o, cost ? &*cost : nullptr, out, shown));

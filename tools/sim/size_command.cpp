@@ -233,10 +233,12 @@ void run(const size_options& o, std::ostream& out)
     for (const named_trace& one : list_traces(o.traces)) {
       kvstrata::any_source source = open(one, o.traces);
       answer_for(one.name, read_histories(source, o.event_tokens, o.longest));
+      tell_notes(out, source.notes());
     }
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows.str());
-  if (!o.json.empty()) kvstrata::write_file(o.json, results.dump(2) + "\n");
+  if (!o.json.empty())
+    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void check(const size_options& o)

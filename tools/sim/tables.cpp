@@ -3,6 +3,8 @@
 #include "replay/format.hpp"
 #include "replay/wrap.hpp"
 
+#include <kvstrata/simulate/trace_remarks.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <sstream>
@@ -98,11 +100,22 @@ void table(std::ostringstream& out, const results& r, const trace_result& t, con
   }
 }
 
+void bullet(std::ostream& out, const std::string& text)
+{
+  bool first = true;
+  for (const std::string& line : replay::wrap(text, text_width - 2)) {
+    out << (first ? "- " : "  ") << line << '\n';
+    first = false;
+  }
+}
+
 std::string describe(const results& r, const trace_result& t)
 {
   std::string out = t.name + ": " + replay::with_commas(t.touched.requests) + " requests of " +
                     (t.touched.exact ? "" : "about ") + replay::with_commas(t.touched.objects) + " objects";
   if (t.touched.is_sized) out += ", " + replay::bytes_text(t.touched.bytes) + " in all";
+  out += "; " + kvstrata::times_text(t.touched, t.notes);
+  if (!t.notes.ids.empty()) out += "; ids read as " + std::string(t.notes.ids);
   if (t.warmup_requests != 0) {
     out += "; the first " + replay::with_commas(t.warmup_requests) + " requests fill the caches and are not counted";
   }
@@ -126,8 +139,11 @@ std::string tables(const results& r)
     for (const std::string& line : replay::wrap(describe(r, t), text_width)) out << line << '\n';
     out << '\n';
     table(out, r, t, {"hit ratio, %", &kvstrata::miss_ratios::requests});
+    if (t.in_parts && r.rate == 1) table(out, r, t, {"usable hits, %", &kvstrata::miss_ratios::usable});
     if (r.sizes != "unit" && t.touched.is_sized) table(out, r, t, {"bytes hit, %", &kvstrata::miss_ratios::bytes});
     if (t.counted.seconds > 0) table(out, r, t, {"waiting saved, %", &kvstrata::miss_ratios::seconds});
+    for (const std::string& sentence : trace_sentences(r, t)) bullet(out, sentence);
+    out << '\n';
   }
   return out.str();
 }
@@ -135,13 +151,7 @@ std::string tables(const results& r)
 std::string remarks(const results& r)
 {
   std::ostringstream out;
-  const auto say = [&out](const std::string& text) {
-    bool first = true;
-    for (const std::string& line : replay::wrap(text, text_width - 2)) {
-      out << (first ? "- " : "  ") << line << '\n';
-      first = false;
-    }
-  };
+  const auto say = [&out](const std::string& text) { bullet(out, text); };
   say("* is the best at a size of those that do not know the future." +
       std::string(
           std::any_of(r.traces.begin(), r.traces.end(),
@@ -152,7 +162,8 @@ std::string remarks(const results& r)
   if (r.sizes == "unit") say("Every object counts as one (--sizes bytes or growing count bytes).");
   if (!r.machine.empty()) {
     say("Waiting is what requests lose on " + r.machine +
-        ": a miss fetches or computes the history, whichever is quicker there; a hit is taken to save all of it.");
+        ": a miss fetches or computes the history, whichever is quicker there; a hit is taken to save " +
+        (r.sizes == "unit" ? "all of it, also what the user did since." : "as much of that as its bytes are of all."));
   }
   double seconds = 0;
   std::uint64_t replayed = 0;

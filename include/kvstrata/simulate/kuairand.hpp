@@ -3,11 +3,15 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/input_file.hpp>
+#include <kvstrata/simulate/packing.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 #include <kvstrata/simulate/random.hpp>
 #include <kvstrata/simulate/request_stream.hpp>
 #include <kvstrata/simulate/table_reader.hpp>
 #include <kvstrata/simulate/trace.hpp>
 #include <kvstrata/simulate/trace_builder.hpp>
+#include <kvstrata/simulate/trace_notes.hpp>
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
@@ -29,12 +33,15 @@ namespace kvstrata {
 
 struct kuairand_options
 {
-  request_options requests;
+  request_options requests{};
   /// Events before this time are history only. Where it is not set and the logs reach across 22 April 2022 (UTC+8),
   /// where the official second log begins, it is that midnight; else every event of a log may make a request.
-  std::optional<std::int64_t> requests_from_ms;
-  bool random_log = false;  ///< of a folder, also read log_random*: items shown at random, 0.4 % of the events of 1K
-  std::uint64_t seed = 1;   ///< draws what an excerpt does not hold
+  std::optional<std::int64_t> requests_from_ms{};
+  bool random_log = false;     ///< of a folder, also read log_random*: items shown at random, 0.4 % of the events of 1K
+  std::uint64_t seed = 1;      ///< draws what an excerpt does not hold
+  double ms_per_time = 1;      ///< unit of the times, in spite of their columns' names
+  bool drop_repeated = false;  ///< leave out rows of a log that say the same: 2.6 % of the second log of Pure
+  unpacker_maker unpack = nullptr;  ///< undoes the compression of files, see packing.hpp
 };
 
 namespace detail {
@@ -45,7 +52,19 @@ inline constexpr std::uint64_t kuairand_last_ms = 4102444800000;       // 2100: 
 inline constexpr std::uint64_t kuairand_longest_history = 1'000'000;   // the longest of 1K is 127,557
 inline constexpr std::uint64_t kuairand_most_drawn = 500'000'000;
 
-inline void read_kuairand_log(table_reader& rows, trace_builder& into)
+/// A time of a row that can be one.
+inline std::int64_t kuairand_time(const table_reader& rows, table_reader::column at, double ms_per_time)
+{
+  const std::int64_t time_ms = rows.time_ms(at, ms_per_time);
+  if (static_cast<std::uint64_t>(time_ms) > kuairand_last_ms) {
+    rows.fail(std::string(rows.name(at)) + " is " + std::to_string(time_ms) + ", but it may be at most " +
+              std::to_string(kuairand_last_ms) +
+              ", the year 2100: perhaps its unit is another (ms_per_time, --time-unit)");
+  }
+  return time_ms;
+}
+
+inline void read_kuairand_log(table_reader& rows, trace_builder& into, double ms_per_time)
 {
   constexpr std::uint64_t any = (std::numeric_limits<std::uint64_t>::max)();
   const auto user = rows.find("user_id");
@@ -61,9 +80,9 @@ inline void read_kuairand_log(table_reader& rows, trace_builder& into)
   while (rows.next()) {
     std::uint32_t done = action::none;
     for (const feedback& flag : flags) {
-      if (rows.number(flag.first, 1) != 0) done |= flag.second;
+      if (rows.flag(flag.first)) done |= flag.second;
     }
-    const auto time_ms = static_cast<std::int64_t>(rows.number(time, kuairand_last_ms));
+    const std::int64_t time_ms = kuairand_time(rows, time, ms_per_time);
     into.add(rows.number(user, any), time_ms, rows.number(video, any), done);
   }
   if (into.size() == before) throw data_error(rows.path(), 0, "the log holds no event");
@@ -71,7 +90,7 @@ inline void read_kuairand_log(table_reader& rows, trace_builder& into)
 
 /// Adds the earlier history of the users whom the logs know. The row tells its length, its end and its last videos.
 /// What lies before those is drawn from them; its times are uniform from the dataset's first day to its end.
-inline void read_kuairand_history(table_reader& rows, trace_builder& into, std::uint64_t seed)
+inline void read_kuairand_history(table_reader& rows, trace_builder& into, const kuairand_options& options)
 {
   constexpr std::uint64_t any = (std::numeric_limits<std::uint64_t>::max)();
   const auto user = rows.find("user_id");
@@ -85,11 +104,11 @@ inline void read_kuairand_history(table_reader& rows, trace_builder& into, std::
   while (rows.next()) {
     const std::uint64_t id = rows.number(user, any);
     const std::uint64_t events = rows.number(length, kuairand_longest_history);
-    const auto end_ms = static_cast<std::int64_t>(rows.number(last_time, kuairand_last_ms));
+    const std::int64_t end_ms = kuairand_time(rows, last_time, options.ms_per_time);
     last.clear();
     for (std::string_view list = rows.text(videos); !list.empty();) {
       const std::size_t comma = list.find(',');
-      last.push_back(rows.number(list.substr(0, comma), videos, any));
+      last.push_back(rows.number(trimmed(list.substr(0, comma)), videos, any));
       list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
     }
     if (last.size() > events || (last.empty() && events != 0)) {
@@ -110,7 +129,7 @@ inline void read_kuairand_history(table_reader& rows, trace_builder& into, std::
     }
 
     for (std::uint64_t& video : last) video = into.number_item(video);
-    random_source random(derive_seed(seed, id));
+    random_source random(derive_seed(options.seed, id));
     const std::int64_t begin_ms = (std::min)(kuairand_begin_ms, end_ms);
     times.resize(events);
     for (std::int64_t& time_ms : times) {
@@ -134,11 +153,11 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
   std::filesystem::directory_iterator entry(folder, problem);
   if (problem) throw data_error(folder.string(), 0, "the folder cannot be read");
   for (; entry != std::filesystem::directory_iterator(); entry.increment(problem)) {
-    const std::string name = entry->path().filename().string();
-    const std::string ending = entry->path().extension().string();
-    const auto begins = [&name](std::string_view with) { return name.compare(0, with.size(), with) == 0; };
-    if (ending != ".csv" && ending != ".tsv") continue;
-    if (begins("log_standard") || begins("history_upto") || (random_log && begins("log_random"))) {
+    const std::string whole = entry->path().filename().string();
+    const std::string_view name = without_packing(whole);
+    if (!name.ends_with(".csv") && !name.ends_with(".tsv")) continue;
+    if (name.starts_with("log_standard") || name.starts_with("history_upto") ||
+        (random_log && name.starts_with("log_random"))) {
       found.push_back(entry->path());
     }
   }
@@ -158,20 +177,32 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
 /// A summary tells how long a user's earlier history is but names its last videos only: the ones before are drawn,
 /// seeded, from the videos it names, their times are drawn as well, and the feedback of all of them is unknown.
 ///
-/// Streams the files. Throws data_error with file, line and reason, and config_error.
-[[nodiscard]] inline trace read_kuairand(const std::vector<std::filesystem::path>& files,
-                                         const kuairand_options& options = {})
+/// Streams the files. Throws data_error with file, line and reason, and config_error. `notes`, where given, is told what is
+/// repeated and what is cut.
+[[nodiscard]] inline trace read_kuairand(std::vector<input_file> files, const std::filesystem::path& folder,
+                                         const kuairand_options& options = {}, trace_notes* notes = nullptr)
 {
   check(options.requests);
+  check_ms_per_time("kuairand_options.ms_per_time", options.ms_per_time);
   if (files.empty()) throw data_error("KuaiRand", 0, "no file was named");
+  const std::string first = files.front().path();
   trace_builder builder;
+  if (options.drop_repeated) builder.drop_repeated();
+  std::string cut;
+  const auto close = [&cut](const table_reader& rows) {
+    if (!rows.cut().empty()) cut = printable(rows.path()) + ": " + rows.cut();
+  };
   std::vector<table_reader> summaries;
-  for (const std::filesystem::path& file : files) {
-    table_reader rows(file);
-    if (rows.has("history_len")) summaries.push_back(std::move(rows));
-    else detail::read_kuairand_log(rows, builder);
+  for (input_file& file : files) {
+    table_reader rows(std::move(file));
+    if (rows.has("history_len")) {
+      summaries.push_back(std::move(rows));
+    } else {
+      detail::read_kuairand_log(rows, builder, options.ms_per_time);
+      close(rows);
+    }
   }
-  if (builder.size() == 0) throw data_error(files.front().string(), 0, "a summary of histories needs a log with it");
+  if (builder.size() == 0) throw data_error(first, 0, "a summary of histories needs a log with it");
   std::int64_t from_ms = 0;
   if (options.requests_from_ms) {
     from_ms = *options.requests_from_ms;
@@ -180,18 +211,36 @@ inline std::vector<std::filesystem::path> kuairand_files(const std::filesystem::
     const bool across = first_ms < detail::kuairand_second_log_ms && last_ms >= detail::kuairand_second_log_ms;
     if (across) from_ms = detail::kuairand_second_log_ms;
   }
-  for (table_reader& rows : summaries) detail::read_kuairand_history(rows, builder, options.seed);
+  for (table_reader& rows : summaries) {
+    detail::read_kuairand_history(rows, builder, options);
+    close(rows);
+  }
 
-  const std::filesystem::path folder = files.front().parent_path();
   trace t = builder.finish(
       folder.filename() == "data" ? folder.parent_path().filename().string() : folder.filename().string(), from_ms,
       options.requests);
   if (t.requests.empty()) {
     throw data_error(
-        files.front().string(), 0,
+        first, 0,
         "no event lies at or after requests_from_ms, " + std::to_string(from_ms) + ", so there is no request");
   }
+  if (notes != nullptr) {
+    notes->duplicates = builder.repeated();
+    notes->duplicates_dropped = options.drop_repeated;
+    notes->time_unit = unit_of_ms(options.ms_per_time);
+    notes->cut = cut;
+  }
   return t;
+}
+
+/// Likewise, by the names of the files.
+[[nodiscard]] inline trace read_kuairand(const std::vector<std::filesystem::path>& files,
+                                         const kuairand_options& options = {}, trace_notes* notes = nullptr)
+{
+  if (files.empty()) throw data_error("KuaiRand", 0, "no file was named");
+  std::vector<input_file> open;
+  for (const std::filesystem::path& file : files) open.emplace_back(file, options.unpack);
+  return read_kuairand(std::move(open), files.front().parent_path(), options, notes);
 }
 
 /// The files at `where`: one file, or those of a folder that holds an excerpt (log_standard*.tsv beside

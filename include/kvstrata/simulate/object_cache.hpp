@@ -86,6 +86,7 @@ class object_cache
     notify_requested(admission_, info);
     const std::uint64_t key = to_number(info.user);
     if (node* const found = index_.find(key)) {
+      if constexpr (!is_unit) hit_bytes_ = bytes_of(*found);
       if constexpr (Size == object_size::growing) grow(*found, info);
       if constexpr (is_unit) {
         policy_.touch(*found, info);
@@ -109,6 +110,12 @@ class object_cache
   {
     const node* const found = index_.find(to_number(key));
     return found == nullptr ? 0 : bytes_of(*found);
+  }
+  /// Of the latest hit, what the object took before it: what could be used. Not for unit sizes.
+  [[nodiscard]] std::uint64_t hit_bytes() const noexcept
+    requires(!is_unit)
+  {
+    return hit_bytes_;
   }
   [[nodiscard]] std::size_t objects() const noexcept { return index_.size(); }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_; }
@@ -221,6 +228,7 @@ class object_cache
 
   tier_size size_;
   std::uint64_t used_ = 0;
+  std::uint64_t hit_bytes_ = 0;
   std::vector<std::unique_ptr<node[]>> chunks_;  // outlive the policy
   std::size_t unused_ = 0;                       // nodes at the end of the last chunk that were never used
   node* free_ = nullptr;                         // nodes whose objects left

@@ -48,9 +48,11 @@ struct sweep_chunk
   std::vector<access_cost> costs;      ///< [accesses], or empty without a cost model
   std::vector<std::uint8_t> groups;    ///< [accesses] of keys, or empty without sampling
   std::vector<sweep_segment> segments;
+  bool in_parts = false;  ///< an access is a later part of its request
 
   void clear() noexcept
   {
+    in_parts = false;
     accesses.clear();
     costs.clear();
     groups.clear();
@@ -114,6 +116,7 @@ class sweep_reader
     }
     if (clock_.counted()) ++shown_;
     if (cost_ != nullptr) out.costs.push_back(cost);
+    out.in_parts |= one.part != 0;
     out.accesses.push_back(one);
   }
 

@@ -30,8 +30,9 @@ struct sweep_misses
 {
   std::uint64_t requests = 0;
   std::uint64_t bypassed = 0;  ///< of these, how many did not come in either
-  std::uint64_t bytes = 0;     ///< sizes as the trace says them, whatever the cache counts
+  std::uint64_t bytes = 0;  ///< sizes as the trace says them, whatever the cache counts; of a hit, what was not there
   double seconds = 0;
+  std::uint64_t unusable = 0;  ///< hits on parts of requests (trace_access::part) of which an earlier part missed
 
   sweep_misses& operator+=(const sweep_misses& more) noexcept
   {
@@ -39,6 +40,7 @@ struct sweep_misses
     bypassed += more.bypassed;
     bytes = saturated_sum(bytes, more.bytes);
     seconds += more.seconds;
+    unusable += more.unusable;
     return *this;
   }
   friend constexpr bool operator==(const sweep_misses&, const sweep_misses&) = default;
@@ -50,12 +52,14 @@ struct miss_ratios
   double requests = 1;
   double bytes = 1;
   double seconds = 1;  ///< share of the waiting that the cache did not save
+  double usable = 1;   ///< of requests, where a hit on a part counts with all parts before it only
 
   constexpr miss_ratios() = default;
   constexpr miss_ratios(const sweep_misses& missed, const sweep_demand& asked, double rate = 1) noexcept
       : requests(share(static_cast<double>(missed.requests), static_cast<double>(asked.requests), rate)),
         bytes(share(static_cast<double>(missed.bytes), static_cast<double>(asked.bytes), rate)),
-        seconds(share(missed.seconds, asked.seconds, rate))
+        seconds(share(missed.seconds, asked.seconds, rate)),
+        usable(share(static_cast<double>(missed.requests + missed.unusable), static_cast<double>(asked.requests), rate))
   {
   }
 

@@ -68,7 +68,7 @@ class sweep_instance_of final : public sweep_instance
 
   void run(const sweep_chunk& chunk) override
   {
-    const bool plain = chunk.costs.empty() && chunk.groups.empty();
+    const bool plain = chunk.costs.empty() && chunk.groups.empty() && !chunk.in_parts;
     std::size_t at = 0;
     for (const sweep_segment& segment : chunk.segments) {
       const std::size_t begin = std::exchange(at, segment.end);
@@ -88,13 +88,23 @@ class sweep_instance_of final : public sweep_instance
     missed.bypassed += outcome == access_outcome::bypassed ? 1U : 0U;
   }
 
+  /// Of what was hit, the bytes that were not there: it was smaller when it came in, or has grown since.
+  [[nodiscard]] std::uint64_t absent_bytes(const trace_access& asked) const noexcept
+  {
+    if constexpr (Size == object_size::unit) return 0;
+    else return asked.bytes > cache_.hit_bytes() ? asked.bytes - cache_.hit_bytes() : 0;
+  }
+
   sweep_misses run_plain(std::span<const trace_access> accesses)
   {
     sweep_misses missed;
+    access_outcome outcome = access_outcome::hit;
     for (const trace_access& asked : accesses) {
-      const access_outcome outcome = cache_.request(asked);
+      outcome = cache_.request(asked);
       if (outcome != access_outcome::hit) add(missed, asked, outcome);
+      else missed.bytes += absent_bytes(asked);
     }
+    if (!accesses.empty()) whole_ = outcome == access_outcome::hit;
     return missed;
   }
 
@@ -111,7 +121,16 @@ class sweep_instance_of final : public sweep_instance
                                                                 .recompute_seconds = cost.recompute_seconds,
                                                                 .fetch_seconds = cost.fetch_seconds,
                                                                 .hint = {.next_request = asked.next_request}});
-      if (outcome == access_outcome::hit) continue;
+      const bool is_hit = outcome == access_outcome::hit;
+      whole_ = is_hit && (asked.part == 0 || whole_);
+      if (is_hit) {
+        missed.unusable += whole_ ? 0U : 1U;
+        if (const std::uint64_t absent = absent_bytes(asked); absent != 0) {
+          missed.bytes += absent;
+          missed.seconds += cost.loss_seconds() * (static_cast<double>(absent) / static_cast<double>(asked.bytes));
+        }
+        continue;
+      }
       add(missed, asked, outcome);
       missed.seconds += cost.loss_seconds();
       if (!chunk.groups.empty() && segment.counted) count_group(chunk.groups[k]);
@@ -120,6 +139,7 @@ class sweep_instance_of final : public sweep_instance
   }
 
   object_cache<Policy, Admission, Size> cache_;
+  bool whole_ = true;  // the parts so far of the request at hand were all there
 };
 
 }  // namespace kvstrata

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/input_file.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -12,29 +13,61 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace kvstrata {
 
 namespace detail {
 
-/// What a message quotes of a text: the beginning of a long one.
-[[nodiscard]] inline std::string in_quotes(std::string_view text)
-{
-  return '"' + std::string(text.substr(0, 40)) + (text.size() > 40 ? "...\"" : "\"");
-}
+/// What a message quotes of a text: the beginning of a long one, and no byte of it that a terminal would obey.
+[[nodiscard]] inline std::string in_quotes(std::string_view text) { return '"' + printable(text, 40) + '"'; }
 
-/// The text between separators; one more field than separators.
+/// The text between separators; one more field than separators. Blanks that separate may be several.
 inline void split_fields(std::string_view line, char separator, std::vector<std::string_view>& fields)
 {
   fields.clear();
-  std::size_t from = 0;
-  for (std::size_t k = 0; k < line.size(); ++k) {
-    if (line[k] != separator) continue;
-    fields.push_back(line.substr(from, k - from));
-    from = k + 1;
+  if (separator != ' ' && line.find('"') == std::string_view::npos) {  // nearly all lines
+    std::size_t begin = 0;
+    for (std::size_t k = 0; k < line.size(); ++k) {
+      if (line[k] != separator) continue;
+      fields.push_back(line.substr(begin, k - begin));
+      begin = k + 1;
+    }
+    fields.push_back(line.substr(begin));
+    return;
   }
-  fields.push_back(line.substr(from));
+  for (std::size_t from = 0;;) {
+    if (separator == ' ') from = (std::min)(line.find_first_not_of(' ', from), line.size());
+    std::size_t end = line.find(separator, from);
+    std::size_t last = end;
+    // In quotes a separator is none. What begins with a quote and does not end with one is taken as it is written.
+    if (const std::size_t open = line.find_first_not_of(" \t", from); open < end && line[open] == '"') {
+      std::size_t close = line.find('"', open + 1);
+      while (close != std::string_view::npos && close + 1 < line.size() && line[close + 1] == '"') {
+        close = line.find('"', close + 2);
+      }
+      const std::size_t next = close == std::string_view::npos ? close : line.find_first_not_of(" \t", close + 1);
+      const bool ends_line = close != std::string_view::npos && next == std::string_view::npos;
+      if (ends_line || (next != std::string_view::npos && line[next] == separator) ||
+          (close != std::string_view::npos && close + 1 < line.size() && line[close + 1] == separator)) {
+        from = open + 1;
+        last = close;
+        end = ends_line ? std::string_view::npos : line.find(separator, close + 1);
+      }
+    }
+    fields.push_back(line.substr(from, (std::min)(last, line.size()) - from));
+    if (end == std::string_view::npos) return;
+    from = end + 1;
+    if (separator == ' ' && line.find_first_not_of(' ', from) == std::string_view::npos) return;
+  }
+}
+
+/// Whether two names are the same but for capitals.
+[[nodiscard]] constexpr bool is_same_name(std::string_view a, std::string_view b) noexcept
+{
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 /// The text without blanks and tabs at its ends.
@@ -63,12 +96,20 @@ class text_lines
  public:
   /// Opens the file; data_error when it cannot be read.
   explicit text_lines(const std::filesystem::path& path) : file_(path) {}
+  /// From where the file is.
+  explicit text_lines(input_file file) : file_(std::move(file)) {}
 
   [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }
   [[nodiscard]] double progress() const noexcept { return file_.progress(); }
 
   /// Of the line that was read last, 1-based; 0 before the first.
   [[nodiscard]] std::uint64_t number_of_line() const noexcept { return line_; }
+
+  /// Whether the line that was read last has no end: the file's last, which may be cut.
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+
+  /// Whether a compressed file ended in the middle.
+  [[nodiscard]] bool is_cut() const noexcept { return file_.is_cut(); }
 
   /// The next line that is not blank, without its end, valid until the next call; false at the end of the file.
   bool next(std::string_view& line)
@@ -120,17 +161,19 @@ class text_lines
         return true;
       }
       searched = unread.size();
-      if (searched == input_file::buffer_bytes) {
-        fail("the line is longer than " + std::to_string(input_file::buffer_bytes) + " bytes");
+      if (searched == input_file::most_buffer_bytes) {
+        fail("the line is longer than " + std::to_string(input_file::most_buffer_bytes) + " bytes");
       }
       if (!file_.more()) break;
     }
     length = end = file_.unread().size();
-    return end != 0;
+    open_ = end != 0;
+    return open_;
   }
 
   input_file file_;
   std::uint64_t line_ = 0;
+  bool open_ = false;
 };
 
 }  // namespace kvstrata

@@ -14,6 +14,7 @@
 // s.progress() -> double              0: how much has been read, from 0 to 1
 // s.files() -> std::vector<std::filesystem::path>
 //                                     none: the files that it reads, or has read; write_trace.hpp replaces none of them
+// s.notes() -> trace_notes            nothing: what it makes of its file, and what it has left out so far
 //
 // A source never holds the whole trace in memory, unless it says so. Not synchronised.
 #pragma once
@@ -40,6 +41,7 @@ struct trace_access
   std::uint64_t bytes = 1;                           ///< of the object at this time
   std::uint64_t next_request = reuse_hint::unknown;  ///< position in the trace (0-based) of the key's next access
   token_count tokens = 0;                            ///< where the key is a user: length of their history
+  std::uint32_t part = 0;  ///< place in a request for several keys, of which a part is of use with all before it only
 
   friend constexpr bool operator==(const trace_access&, const trace_access&) = default;
 };

@@ -2,6 +2,7 @@
 // contiguous.
 #pragma once
 
+#include <kvstrata/simulate/repeated_events.hpp>
 #include <kvstrata/simulate/request_stream.hpp>
 #include <kvstrata/simulate/trace.hpp>
 
@@ -60,13 +61,19 @@ class trace_builder
 
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
 
+  /// From here on, finish() leaves out events of a log that repeat another one: user, time, item and action.
+  void drop_repeated() noexcept { drops_ = true; }
+
+  /// How many events of the log repeat another one, in what finish() made last.
+  [[nodiscard]] std::uint64_t repeated() const noexcept { return repeated_; }
+
   /// The trace, without requests; trace::earlier counts the events of add_earlier() and those before `from_ms`. Events
   /// of one time stay in the order they were added. The builder is empty afterwards. O(n), and O(n log n) for users
   /// whose rows did not come in order.
   [[nodiscard]] trace finish(std::string name, std::int64_t from_ms)
   {
     trace t = build(std::move(name), from_ms);
-    *this = trace_builder();
+    clear();
     return t;
   }
 
@@ -77,7 +84,7 @@ class trace_builder
     trace t = build(std::move(name), from_ms);
     t.requests = make_requests(t, options);
     order_ties(t.requests);
-    *this = trace_builder();
+    clear();
     return t;
   }
 
@@ -95,6 +102,13 @@ class trace_builder
   static std::uint32_t number_of(numbering& numbers, std::uint64_t key)
   {
     return numbers.try_emplace(key, static_cast<std::uint32_t>(numbers.size())).first->second;
+  }
+
+  void clear()
+  {
+    const std::uint64_t repeated = repeated_;
+    *this = trace_builder();
+    repeated_ = repeated;
   }
 
   trace build(std::string name, std::int64_t from_ms)
@@ -131,6 +145,7 @@ class trace_builder
       sort(t.event_begin[u], log_begin[u]);
       sort(log_begin[u], t.event_begin[u + 1]);
     }
+    repeated_ = detail::find_repeated(t, log_begin, from_ms, drops_);
     return t;
   }
 
@@ -178,6 +193,8 @@ class trace_builder
   std::int64_t log_end_ms_ = (std::numeric_limits<std::int64_t>::min)();
   numbering user_numbers_;
   numbering item_numbers_;
+  bool drops_ = false;
+  std::uint64_t repeated_ = 0;
 };
 
 }  // namespace kvstrata

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/simulate/trace_access.hpp>
+#include <kvstrata/simulate/trace_notes.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -52,6 +53,7 @@ class any_source
   [[nodiscard]] std::string_view name() const { return source_->name(); }
   [[nodiscard]] double progress() const { return source_->progress(); }
   [[nodiscard]] std::vector<std::filesystem::path> files() const { return source_->files(); }
+  [[nodiscard]] trace_notes notes() const { return source_->notes(); }
 
  private:
   struct base
@@ -64,6 +66,7 @@ class any_source
     [[nodiscard]] virtual std::string_view name() const = 0;
     [[nodiscard]] virtual double progress() const = 0;
     [[nodiscard]] virtual std::vector<std::filesystem::path> files() const = 0;
+    [[nodiscard]] virtual trace_notes notes() const = 0;
   };
 
   template <class Source>
@@ -77,6 +80,7 @@ class any_source
     [[nodiscard]] std::string_view name() const override { return source.name(); }
     [[nodiscard]] double progress() const override { return progress_of(source); }
     [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_of(source); }
+    [[nodiscard]] trace_notes notes() const override { return notes_of(source); }
 
     Source source;
   };

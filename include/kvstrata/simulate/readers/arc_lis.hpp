@@ -1,5 +1,5 @@
 // The .lis traces of the ARC paper (Megiddo and Modha, FAST 2003): a line is the first block, a number of consecutive
-// blocks, and two numbers that are not looked at. Each block is an access.
+// blocks, and two numbers that are not looked at. Each block is an access. A line that begins with # is a comment.
 #pragma once
 
 #include <kvstrata/simulate/readers/line_source.hpp>
@@ -23,7 +23,7 @@ class arc_lis_format
   {
     const std::string_view first = detail::take_word(line);
     const std::string_view count = detail::take_word(line);
-    if (first.empty()) return;
+    if (first.empty() || first.front() == '#') return;
     if (count.empty()) where.fail("the line holds one number, but first block and number of blocks are needed");
     constexpr std::uint64_t any = (std::numeric_limits<std::uint64_t>::max)();
     const std::uint64_t begin = where.number(first, "the first block", any);

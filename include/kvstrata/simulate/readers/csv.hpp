@@ -1,133 +1,161 @@
 // Traces as comma-separated values, with libCacheSim's conventions: a row is an access, and which column is what is said
-// by name or number. No quoting: a quote is a character.
+// by name or number. Fields may stand in quotes; lines that begin with # are comments.
 #pragma once
 
-#include <kvstrata/core/error.hpp>
-#include <kvstrata/simulate/random.hpp>
+#include <kvstrata/simulate/readers/csv_options.hpp>
+#include <kvstrata/simulate/readers/key_text.hpp>
 #include <kvstrata/simulate/readers/line_source.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
+#include <kvstrata/simulate/trace_notes.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
-#include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 namespace kvstrata {
 
-enum class csv_header : std::uint8_t {
-  detect,  ///< the first row is a header when a column is asked for by name, or when no field in it begins with a digit
-  present,
-  absent,
-};
-
-enum class csv_ids : std::uint8_t {
-  number,  ///< whole numbers
-  text,    ///< anything: an object's key is a 64-bit hash of it
-};
-
-/// A column is the name it has in the header, or its number from 1; "0" is none. Left empty, it is looked for in the
-/// header, under the first of the names below that is there; without a header, time, id and size are columns 1, 2, 3,
-/// of a file with two columns time and id, of a file with one the id. A trace needs an id.
-struct csv_options
-{
-  std::string time{};     ///< time, timestamp, time_ms, timestamp_ms
-  std::string id{};       ///< id, obj_id, object_id, key
-  std::string size{};     ///< size, obj_size, object_size, bytes
-  char separator = '\0';  ///< '\0': a tab, comma, semicolon or blank, the first of these that the first line holds
-  csv_header header = csv_header::detect;
-  csv_ids ids = csv_ids::number;
-  double ms_per_time = 1000;  ///< unit of the time column, where its name does not end in _ms, which says it;
-                              ///< libCacheSim's is seconds. Times may have decimals
-};
-
-/// Throws config_error.
-inline void check(const csv_options& options)
-{
-  if (!(options.ms_per_time > 0) || !(options.ms_per_time <= 1e9)) {
-    throw config_error("csv_options.ms_per_time", std::to_string(options.ms_per_time),
-                       "it must be above 0 and at most 1e9");
-  }
-  if (options.id == "0")
-    throw config_error("csv_options.id", options.id, "a trace needs a column that says which object");
-}
-
 class csv_format
 {
+  using column = detail::csv_column;
+
  public:
   /// Throws config_error.
   explicit csv_format(csv_options options = {}) : options_(std::move(options)) { check(options_); }
 
   void take(std::string_view line, const text_lines& where)
   {
+    if (line.front() == '#' && !(separator_ == '\0' && names_an_id(line.substr(1)))) return;
     if (separator_ == '\0' && begin(line, where)) return;
-    detail::split_fields(line, separator_, fields_);
+    split(line);
+    if (columns_ == 0) fix_columns(where);
     if (fields_.size() != columns_) {
       where.fail("the row has " + std::to_string(fields_.size()) + " fields, but the first one has " +
                  std::to_string(columns_));
     }
-    constexpr std::uint64_t any = (std::numeric_limits<std::uint64_t>::max)();
-    const std::string_view id = field(id_);
-    if (options_.ids == csv_ids::text) {
-      if (id.empty()) where.fail("the id is empty");
-      access_.key = hash_of(id);
-    } else {
-      access_.key = where.number(id, "the id", any);
+    access_.key = detail::key_of(field(column::id), options_.ids, "the id", where);
+    if (has(column::time)) access_.time_ms = detail::time_of(field(column::time), ms_per_time_, "the time", where);
+    if (has(column::size)) access_.bytes = where.number(field(column::size), "the size", most_object_bytes);
+    std::uint64_t count = 1;
+    if (has(column::count)) count = where.number(field(column::count), "the count", most_csv_count);
+    if (has(column::operation) && !detail::is_read(field(column::operation), options_, where)) {
+      writes_ += count;
+      return;
     }
-    if (time_ != none) access_.time_ms = time_ms(field(time_), where);
-    if (size_ != none) access_.bytes = where.number(field(size_), "the size", most_object_bytes);
-    pending_ = true;
+    if (count != 0) repeated_ += count - 1;
+    left_ = count;
   }
 
   bool next(trace_access& access) noexcept
   {
     access = access_;
-    return std::exchange(pending_, false);
+    if (left_ == 0) return false;
+    --left_;
+    return true;
+  }
+
+  void note(trace_notes& notes) const
+  {
+    if (options_.ids != id_kind::number) notes.ids = name_of(options_.ids);
+    if (has(column::time)) notes.time_unit = unit_of_ms(ms_per_time_);
+    notes.writes = writes_;
+    notes.repeated = repeated_;
   }
 
  private:
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-  [[nodiscard]] std::string_view field(std::size_t at) const { return detail::trimmed(fields_[at]); }
+  [[nodiscard]] static constexpr std::size_t index(column which) noexcept { return static_cast<std::size_t>(which); }
+  [[nodiscard]] bool has(column which) const noexcept { return at_[index(which)] != none; }
+  [[nodiscard]] std::string_view field(column which) const { return detail::trimmed(fields_[at_[index(which)]]); }
+  [[nodiscard]] const std::string& asked(column which) const
+  {
+    const std::array<const std::string*, detail::csv_columns> all{&options_.time, &options_.id, &options_.size,
+                                                                  &options_.operation, &options_.count};
+    return *all[index(which)];
+  }
+
+  void split(std::string_view line) { detail::split_fields(line, separator_, fields_); }
 
   /// Looks at the first line; true when it is a header, and no access.
   bool begin(std::string_view line, const text_lines& where)
   {
-    separator_ = options_.separator;
-    for (const char c : {'\t', ',', ';', ' '}) {
-      if (separator_ == '\0' && line.find(c) != std::string_view::npos) separator_ = c;
+    if (line.front() == '#') line.remove_prefix(1);
+    separator_ = separator_of(line);
+    split(line);
+    header_ = is_header();
+    named_ = fields_.size();
+    if (!header_) columns_ = named_;
+    constexpr std::array all{column::time, column::id, column::size, column::operation, column::count};
+    for (const column which : all) at_[index(which)] = find(which, where);
+    if (!has(column::id)) {
+      where.fail("the header names no column for the id: none is id, obj_id, object_id or key");
     }
-    if (separator_ == '\0') separator_ = ',';
-    detail::split_fields(line, separator_, fields_);
+    if (has(column::time) && header_) ms_per_time_ = ms_in_name(field(column::time));
+    if (options_.ms_per_time) ms_per_time_ = *options_.ms_per_time;
+    return header_;
+  }
+
+  /// The first row below a header says how many fields there are. Some headers name more; some rows end in separators. Where
+  /// rows have more for another reason, names may stand above other fields than their own.
+  void fix_columns(const text_lines& where)
+  {
     columns_ = fields_.size();
-    const bool header = is_header();
-    id_ = column(options_.id, header, "id", {"id", "obj_id", "object_id", "key"}, columns_ == 1 ? 1 : 2, where);
-    time_ = column(options_.time, header, "time", {"time", "timestamp", "time_ms", "timestamp_ms"},
-                   columns_ == 1 ? 0 : 1, where);
-    if (header && time_ != none && field(time_).ends_with("_ms")) options_.ms_per_time = 1;
-    size_ = column(options_.size, header, "size", {"size", "obj_size", "object_size", "bytes"}, columns_ < 3 ? 0 : 3,
-                   where);
-    if (id_ == none) where.fail("the header names no column for the id: none is id, obj_id, object_id or key");
-    return header;
+    const auto is_blank = [](std::string_view text) { return detail::trimmed(text).empty(); };
+    if (by_name_ && columns_ > named_ &&
+        !std::all_of(fields_.begin() + static_cast<std::ptrdiff_t>(named_), fields_.end(), is_blank)) {
+      where.fail("the row has " + std::to_string(columns_) + " fields, but the header names " + std::to_string(named_) +
+                 ": say by number which column is which");
+    }
+    for (std::size_t which = 0; which < at_.size(); ++which) {
+      if (at_[which] == none || at_[which] < columns_) continue;
+      where.fail("the row has " + std::to_string(columns_) + " fields, but the header names field " +
+                 std::to_string(at_[which] + 1) + " as the " +
+                 std::string(detail::name_of(static_cast<column>(which))));
+    }
+  }
+
+  [[nodiscard]] char separator_of(std::string_view line) const
+  {
+    if (options_.separator != '\0') return options_.separator;
+    for (const char c : {'\t', ',', ';', ' '}) {
+      if (line.find(c) != std::string_view::npos) return c;
+    }
+    return ',';
+  }
+
+  /// Whether a line that begins with # is a header.
+  [[nodiscard]] bool names_an_id(std::string_view line) const
+  {
+    std::vector<std::string_view> names;
+    detail::split_fields(line, separator_of(detail::trimmed(line)), names);
+    return std::any_of(names.begin(), names.end(), [this](std::string_view one) {
+      const std::string_view name = detail::trimmed(one);
+      return options_.id.empty() ? detail::is_one_of(name, detail::usual_names(column::id))
+                                 : detail::is_same_name(name, options_.id);
+    });
   }
 
   [[nodiscard]] bool is_header() const
   {
     if (options_.header != csv_header::detect) return options_.header == csv_header::present;
-    for (const std::string* asked : {&options_.time, &options_.id, &options_.size}) {
-      if (!asked->empty() && !is_number(*asked)) return true;
+    for (const column which : {column::time, column::id, column::size, column::operation, column::count}) {
+      if (!asked(which).empty() && !is_number(asked(which))) return true;
     }
-    return std::none_of(fields_.begin(), fields_.end(), [](std::string_view text) {
-      const std::string_view inner = detail::trimmed(text);
+    const auto like_a_number = [](std::string_view text) {
+      std::string_view inner = detail::trimmed(text);
+      if (!inner.empty() && inner.front() == '-') inner.remove_prefix(1);
       return !inner.empty() && is_number(inner.substr(0, 1));
+    };
+    if (std::any_of(fields_.begin(), fields_.end(), like_a_number)) return false;
+    if (options_.ids == id_kind::number) return true;
+    return std::any_of(fields_.begin(), fields_.end(), [](std::string_view text) {  // ids may look like names
+      return detail::is_one_of(detail::trimmed(text), detail::usual_names(column::id));
     });
   }
 
@@ -136,66 +164,69 @@ class csv_format
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
   }
 
-  [[nodiscard]] std::size_t column(std::string_view asked, bool header, std::string_view what,
-                                   std::initializer_list<std::string_view> names, std::size_t otherwise,
-                                   const text_lines& where) const
+  [[nodiscard]] std::size_t find(column which, const text_lines& where)
   {
-    if (asked.empty() && header) {
-      for (const std::string_view name : names) {
-        if (const std::size_t at = named(name); at != none) return at;
+    const std::string& wanted = asked(which);
+    if (wanted.empty() && header_) {
+      for (const std::string_view name : detail::usual_names(which)) {
+        const std::size_t at = named(name);
+        if (at == none) continue;
+        by_name_ = true;
+        return at;
       }
       return none;
     }
-    if (asked.empty()) return otherwise - 1;  // of 0: none
-    if (!is_number(asked)) {
-      const std::size_t at = header ? named(asked) : none;
-      if (at == none) {
-        where.fail("the header names no column " + detail::in_quotes(asked) + " for the " + std::string(what));
-      }
+    if (wanted.empty()) {
+      const std::size_t fields = fields_.size();
+      if (which == column::id) return fields == 1 ? 0 : 1;
+      if (which == column::time) return fields == 1 ? none : 0;
+      return which == column::size && fields >= 3 ? 2 : none;
+    }
+    const std::string what(detail::name_of(which));
+    if (!is_number(wanted)) {
+      const std::size_t at = header_ ? named(wanted) : none;
+      if (at == none) where.fail("the header names no column " + detail::in_quotes(wanted) + " for the " + what);
+      by_name_ = true;
       return at;
     }
-    const std::uint64_t number = where.number(asked, "the column of the " + std::string(what), columns_);
-    return static_cast<std::size_t>(number) - 1;
+    const std::uint64_t most = header_ ? most_fields : fields_.size();  // below a header there may be more
+    const std::uint64_t number = where.number(wanted, "the column of the " + what, most);
+    return static_cast<std::size_t>(number) - 1;  // of 0: none
   }
 
   [[nodiscard]] std::size_t named(std::string_view name) const
   {
     for (std::size_t k = 0; k < fields_.size(); ++k) {
-      if (field(k) == name) return k;
+      if (detail::is_same_name(detail::trimmed(fields_[k]), name)) return k;
     }
     return none;
   }
 
-  [[nodiscard]] std::int64_t time_ms(std::string_view text, const text_lines& where) const
+  /// libCacheSim's unit, seconds, where a name ends in none.
+  [[nodiscard]] static double ms_in_name(std::string_view name)
   {
-    double value = 0;
-    const auto [end, problem] =
-        std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-    if (problem != std::errc{} || end != text.data() + text.size() || !(value >= 0)) {
-      where.fail("the time is " + detail::in_quotes(text) + ", which is not a number of at least 0");
+    for (const std::string_view unit : {"ms", "us", "ns"}) {
+      if (name.size() <= unit.size() || name[name.size() - unit.size() - 1] != '_') continue;
+      if (detail::is_same_name(name.substr(name.size() - unit.size()), unit)) return ms_of_unit(unit);
     }
-    const double ms = std::floor(value * options_.ms_per_time + 0.5);
-    if (!(ms < 0x1p63)) where.fail("the time is " + detail::in_quotes(text) + ", which is too late for milliseconds");
-    return static_cast<std::int64_t>(ms);
+    return 1000;
   }
 
-  /// FNV-1a (Fowler, Noll, Vo), scattered.
-  [[nodiscard]] static std::uint64_t hash_of(std::string_view text) noexcept
-  {
-    std::uint64_t hash = 0xcbf29ce484222325ULL;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-    return scatter_bits(hash);
-  }
+  static constexpr std::uint64_t most_fields = 100'000;
 
   csv_options options_;
+  double ms_per_time_ = 1000;
   char separator_ = '\0';  // until the first line
-  std::size_t columns_ = 0;
-  std::size_t time_ = none;
-  std::size_t id_ = none;
-  std::size_t size_ = none;
+  bool header_ = false;
+  bool by_name_ = false;     // a column was found by its name
+  std::size_t named_ = 0;    // fields of the first line
+  std::size_t columns_ = 0;  // of the rows; 0: not known yet
+  std::array<std::size_t, detail::csv_columns> at_{none, none, none, none, none};
   std::vector<std::string_view> fields_;
   trace_access access_;
-  bool pending_ = false;
+  std::uint64_t left_ = 0;  // requests of the row
+  std::uint64_t writes_ = 0;
+  std::uint64_t repeated_ = 0;
 };
 
 using csv_source = line_source<csv_format>;

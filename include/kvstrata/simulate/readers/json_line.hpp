@@ -28,6 +28,20 @@ class json_line
     return true;
   }
 
+  /// Whether `mark` comes next.
+  [[nodiscard]] bool comes(char mark) noexcept
+  {
+    skip_blanks();
+    return at_ != line_.size() && line_[at_] == mark;
+  }
+
+  /// Goes past a word, such as null, if it comes next.
+  bool take_word(std::string_view expected) noexcept
+  {
+    skip_blanks();
+    return word(expected);
+  }
+
   void expect(char mark)
   {
     if (!take(mark)) fail(std::string("expected '") + mark + '\'');

@@ -1,12 +1,14 @@
-// The traces of the LIRS authors (Jiang and Zhang, SIGMETRICS 2002): one block a line; a line with a star is a mark.
+// The traces of the LIRS authors (Jiang and Zhang, SIGMETRICS 2002): one block a line; a line with a star
+// is a mark, one that begins with # a comment.
 #pragma once
 
+#include <kvstrata/simulate/readers/key_text.hpp>
 #include <kvstrata/simulate/readers/line_source.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
+#include <kvstrata/simulate/trace_notes.hpp>
 
 #include <cstdint>
-#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -15,11 +17,13 @@ namespace kvstrata {
 class lirs_format
 {
  public:
+  explicit lirs_format(id_kind ids = id_kind::number) : ids_(ids) {}
+
   void take(std::string_view line, const text_lines& where)
   {
     const std::string_view digits = detail::trimmed(line);
-    if (digits.empty() || digits.find('*') != std::string_view::npos) return;
-    key_ = where.number(digits, "the block", (std::numeric_limits<std::uint64_t>::max)());
+    if (digits.empty() || digits.front() == '#' || digits.find('*') != std::string_view::npos) return;
+    key_ = detail::key_of(digits, ids_, "the block", where);
     pending_ = true;
   }
 
@@ -29,7 +33,13 @@ class lirs_format
     return std::exchange(pending_, false);
   }
 
+  void note(trace_notes& notes) const
+  {
+    if (ids_ != id_kind::number) notes.ids = name_of(ids_);
+  }
+
  private:
+  id_kind ids_;
   std::uint64_t key_ = 0;
   bool pending_ = false;
 };
