@@ -64,6 +64,9 @@ class ghost_list
   /// What the keys of a list were remembered with, summed.
   [[nodiscard]] std::uint64_t bytes(std::uint32_t list = 0) const noexcept { return bytes_[list]; }
 
+  /// The oldest of a list, which must not be empty.
+  [[nodiscard]] ghost oldest(std::uint32_t list = 0) const noexcept { return known_of(nodes_[list].younger); }
+
   /// The key becomes the youngest of `list`. When there is no slot, the oldest of that list is forgotten for it, or the
   /// oldest of another when that list is empty. A key that is remembered twice has two ghosts: take it first.
   void remember(std::uint64_t key, std::uint64_t bytes, std::uint32_t list = 0, const Note& note = {}) noexcept

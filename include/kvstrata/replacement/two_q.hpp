@@ -7,7 +7,8 @@
 //   evict:    who leaves A1in is remembered in A1out, up to Kout (50 %) of the tier's bytes; who leaves Am is not
 //
 // The newcomer is looked for in A1out after its victims have joined it, and only then are the oldest forgotten: so the
-// order is the paper's. O(1); nothing allocates after construction.
+// order is the paper's. Ghosts: half as many as the tier has objects or bytes, 36 to 40 bytes each. O(1); nothing
+// allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>

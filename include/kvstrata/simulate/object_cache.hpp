@@ -139,7 +139,7 @@ class object_cache
     bool asked = false;
     if (info.bytes <= size_.bytes - used_) return admission_.admits(info, nullptr);
     while (info.bytes > size_.bytes - used_) {
-      node* const victim = first_victim(nullptr);
+      node* const victim = victim_for(info);
       const object_info theirs = info_of(*victim, info);
       if (!asked && !admission_.admits(info, &theirs)) return false;
       asked = true;
@@ -177,19 +177,30 @@ class object_cache
   {
     const std::uint64_t now = (std::min)(info.bytes, size_.bytes);
     while (now > size_.bytes - (used_ - bytes_of(one))) {
-      node* const victim = first_victim(&one);
+      node* const victim = first_victim(one);
       evict(*victim, info_of(*victim, info));
     }
     used_ += now - one.size.bytes;
     one.size.bytes = now;
   }
 
-  [[nodiscard]] node* first_victim(const node* spared)
+  [[nodiscard]] node* victim_for(const object_info& coming)
   {
     node* victim = nullptr;
-    policy_.victims([&victim, spared](typename Policy::hook& hook) {
+    const auto take = [&victim](typename Policy::hook& hook) {
+      victim = &static_cast<node&>(hook);
+      return false;
+    };
+    visit_victims(policy_, take, coming);
+    return victim;
+  }
+
+  [[nodiscard]] node* first_victim(const node& spared)
+  {
+    node* victim = nullptr;
+    policy_.victims([&victim, &spared](typename Policy::hook& hook) {
       node& one = static_cast<node&>(hook);
-      if (&one == spared) return true;
+      if (&one == &spared) return true;
       victim = &one;
       return false;
     });
