@@ -22,13 +22,12 @@ namespace kvstrata::detail {
 struct visit_record
 {
   std::uint32_t last_request = 0;  ///< the last visit, in requests of all users
-  std::uint16_t last_slot = 0;     ///< the same in slots of 10 minutes, modulo 455 days
-  std::uint8_t daily = 0;          ///< visits that decay within a day, in 32nds
-  std::uint8_t length = 0;         ///< octave_code of the events of the history
-  std::uint8_t recent = 0;         ///< visits that decay with requests, in 32nds; 0 only where there was no visit
-  std::uint8_t rhythm = 0;         ///< visits that decay within four days, in 32nds
   std::array<std::int8_t, 4>
-      wave{};  ///< the same visits as sums of cos and sin of the time of day, and of twice it, in 15ths
+      wave{};               ///< the steady visits as sums of cos and sin of the time of day, and of twice it, in 15ths
+  std::uint8_t recent = 0;  ///< visits that decay in two lifetimes, in 32nds; 0 only where there was no visit
+  std::uint8_t steady = 0;  ///< visits that decay in sixteen, in 32nds
+  std::uint8_t length = 0;  ///< octave_code of the events of the history
+  std::array<std::uint8_t, 5> unused{};
 };
 static_assert(sizeof(visit_record) == 16);
 
@@ -62,14 +61,14 @@ class visit_memory
     if (way != ways) {
       ++users_;
     } else {
-      way = 0;
-      std::uint32_t longest = 0;
+      // The longest time away and its way in one number, without a branch: nobody can foresee them.
+      std::uint64_t longest = 0;
       for (std::uint32_t i = 0; i < ways; ++i) {
         const visit_record record = stored({where.at / ways * ways + i});
-        if (record.recent == 0 || now - record.last_request < longest) continue;
-        longest = now - record.last_request;
-        way = i;
+        const std::uint64_t away = record.recent == 0 ? 0 : now - record.last_request;
+        longest = (std::max)(longest, away * ways + i);
       }
+      way = static_cast<std::uint32_t>(longest % ways);
     }
     where.at = where.at / ways * ways + way;
     home.tags[way] = where.tag;
