@@ -34,7 +34,7 @@ namespace kvstrata {
 /// `Remembered`: how many users' visits are remembered for each object that the tier has room for, 16 bytes each.
 /// `Looks`: how many scores are looked at again, at most, when somebody has to go. `Reasons`: a bit for each reason to
 /// come back, in the order of return_model.hpp's head; `Learns`: whether their weights are learned.
-template <std::uint32_t Remembered = 24, std::uint32_t Looks = 10, std::uint32_t Reasons = 63, bool Learns = true>
+template <std::uint32_t Remembered = 24, std::uint32_t Looks = 12, std::uint32_t Reasons = 63, bool Learns = true>
 class basic_locality
 {
  public:
@@ -119,7 +119,7 @@ class basic_locality
   static constexpr std::uint64_t most_hinted = 32;    // so many visits of a hint are looked at
   static constexpr std::uint32_t lessons_every = Looks < 16 ? 16 : 4;  // one of so many requests teaches ...
   static constexpr std::uint32_t first_lessons = 8192;                 // ... but each of the first
-  static constexpr float least_halvings = 0.7F;                        // in a lifetime: the more looks, the shorter h
+  static constexpr float least_halvings = 0.9F;                        // in a lifetime: the more looks, the shorter h
   static constexpr double hours_ahead = 0.5;  // of a lifetime: what is looked at of the time of day
   static constexpr float present = 1536;      // so many of the ring's levels lie below what is worth ...
   static constexpr float usual = -2;          // ... this, which is about what goes
@@ -180,9 +180,10 @@ class basic_locality
   [[nodiscard]] std::uint64_t level_of(const hook& object) const noexcept
   {
     const float worth = detail::rough_logarithm(model_.rate(object.visits_, clock_.now())) + object.gain_ - centre_;
-    const float above = present + (worth - usual) * slope_;
-    return ring_.begin() + static_cast<std::uint32_t>(static_cast<std::int32_t>(
-                               (std::min)((std::max)(above, 0.0F), static_cast<float>(ring_.buckets - 1))));
+    // Rates and gains lie between 2^-130 and 2^130: no integer overflows.
+    const auto above = static_cast<std::int32_t>(present + (worth - usual) * slope_);
+    constexpr auto highest = static_cast<std::int32_t>(detail::bucket_ring<hook>::buckets - 1);
+    return ring_.begin() + static_cast<std::uint32_t>((std::min)((std::max)(above, 0), highest));
   }
   void file(hook& object, std::uint64_t level) noexcept
   {
@@ -222,7 +223,7 @@ class basic_locality
         if (now <= level + close || ++looks == Looks) break;
         again = (std::min)(now - level, levels_a_lifetime);  // it may rise as much again
       }
-      ring_.take(first);
+      ring_.take_first(level);
       file(first, (std::min)(now + again, ring_.end() - 1));
     }
     return least;

@@ -144,10 +144,10 @@ class return_model
     // At eight visits the oldest fade in all sums alike, so that they keep their hour.
     const std::uint32_t faded = record.steady * rest > 222U * 32768U ? rest - rest / 8 : rest;
     record.steady = one_more(record.steady, faded);
-    for (std::size_t i = 0; i < 4; ++i) {
-      record.wave[i] =
-          static_cast<std::int8_t>((record.wave[i] * static_cast<std::int32_t>(faded) + now.one_visit[i]) >> 15);
-    }
+    const auto kept_of = [&](std::size_t i) {
+      return static_cast<std::int8_t>((record.wave[i] * static_cast<std::int32_t>(faded) + now.one_visit[i]) >> 15);
+    };
+    record.wave = {kept_of(0), kept_of(1), kept_of(2), kept_of(3)};
   }
 
   [[nodiscard]] const reason_list& weights() const noexcept { return weight_; }
@@ -164,7 +164,7 @@ class return_model
   static constexpr float kept = 1.0F - 32.0F / 2500.0F;  // lessons are half forgotten after 1,700
   static constexpr float recent_halvings = 0.5F;         // of recent visits, in a lifetime
 
-  static constexpr float to_come = 1.0F;  // lifetimes that a rate is the mean of
+  static constexpr float to_come = 0.8F;  // lifetimes that a rate is the mean of
 
   static constexpr float first_steady_life = 16;  // lifetimes in which steady visits halve, until gaps are known
   static constexpr float least_steady_life = 8;
@@ -201,8 +201,9 @@ class return_model
                   0.0F, root_of_length_[record.length]};
     if (!timed_) return x;
     // ((1 + cos a) / 2)^2 of the angle between then and now, which is 3/8 + cos(a) / 2 + cos(2a) / 8.
-    std::int32_t same_hour = record.steady * (3 * visit_time::hour_one / 8 / 32);
-    for (std::size_t i = 0; i < 4; ++i) same_hour += record.wave[i] * wave[i];
+    const std::int32_t same_hour = record.steady * (3 * visit_time::hour_one / 8 / 32) +
+                                   (record.wave[0] * wave[0] + record.wave[1] * wave[1]) +
+                                   (record.wave[2] * wave[2] + record.wave[3] * wave[3]);
     x[4] = static_cast<float>((std::max)(same_hour, 0)) * rest;
     return x;
   }

@@ -24,10 +24,11 @@ struct visit_record
   std::uint32_t last_request = 0;  ///< the last visit, in requests of all users
   std::array<std::int8_t, 4>
       wave{};               ///< the steady visits as sums of cos and sin of the time of day, and of twice it, in 15ths
-  std::uint8_t recent = 0;  ///< visits that decay in two lifetimes, in 32nds; 0 only where there was no visit
-  std::uint8_t steady = 0;  ///< visits that decay in sixteen, in 32nds
+  std::uint8_t steady = 0;  ///< visits that decay in two mean gaps between visits, in 32nds
   std::uint8_t length = 0;  ///< octave_code of the events of the history
-  std::array<std::uint8_t, 5> unused{};
+  std::array<std::uint8_t, 2> unused{};
+  std::uint8_t recent = 0;  ///< visits that decay in two lifetimes, in 32nds; 0 only where there was no visit
+  std::array<std::uint8_t, 3> also_unused{};
 };
 static_assert(sizeof(visit_record) == 16);
 
@@ -64,9 +65,9 @@ class visit_memory
       // The longest time away and its way in one number, without a branch: nobody can foresee them.
       std::uint64_t longest = 0;
       for (std::uint32_t i = 0; i < ways; ++i) {
-        const visit_record record = stored({where.at / ways * ways + i});
-        const std::uint64_t away = record.recent == 0 ? 0 : now - record.last_request;
-        longest = (std::max)(longest, away * ways + i);
+        std::uint32_t last = 0;
+        std::memcpy(&last, home.records[i].data(), sizeof last);
+        longest = (std::max)(longest, std::uint64_t{now - last} * ways + i);
       }
       way = static_cast<std::uint32_t>(longest % ways);
     }
@@ -80,7 +81,8 @@ class visit_memory
     const visit_record record = stored(where);
     if (record.recent != 0) return record;
     const visit_record* live = nullptr;
-    std::memcpy(static_cast<void*>(&live), &record, sizeof(void*));
+    std::memcpy(static_cast<void*>(&live), sets_[where.at / ways].records[where.at % ways].data() + address_at,
+                sizeof(void*));
     return *live;
   }
   /// From now on, until settle(), what the user did who was found or claimed stands in `live`, and is read there.
@@ -88,8 +90,9 @@ class visit_memory
   {
     visit_record record;
     const visit_record* const address = &live;
-    std::memcpy(static_cast<void*>(&record), &address, sizeof(void*));
+    record.last_request = live.last_request;
     store(where, record);
+    std::memcpy(sets_[where.at / ways].records[where.at % ways].data() + address_at, &address, sizeof(void*));
   }
   /// What the user did stands here again; they get a new record if they have lost theirs.
   void settle(place where, const visit_record& record) noexcept
@@ -129,7 +132,8 @@ class visit_memory
   static constexpr std::uint32_t ways = 8;
   static constexpr std::uint64_t most_sets = std::uint64_t{1} << 28U;
   static constexpr std::size_t record_bytes = 14;
-  static_assert(sizeof(void*) <= offsetof(visit_record, recent));
+  static constexpr std::size_t address_at = sizeof(std::uint32_t);  // of a record that is lent, behind last_request
+  static_assert(address_at + sizeof(void*) <= offsetof(visit_record, recent));
 
   struct set
   {
