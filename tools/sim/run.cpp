@@ -144,15 +144,20 @@ double remembered_bytes(std::string_view policy)
     std::string_view policy;
     double bytes;
   };
-  constexpr std::array<entry, 9> known{{{"lfu", 48},
-                                        {"random", 24},
-                                        {"two_q", 24},
-                                        {"arc", 48},
-                                        {"lirs", 64},
-                                        {"s3_fifo", 48},
-                                        {"lru_k", 72},
-                                        {"w_tiny_lfu", 24},
-                                        {"locality", 640}}};
+  constexpr std::array<entry, 14> known{{{"lfu", 48},
+                                         {"random", 24},
+                                         {"two_q", 24},
+                                         {"arc", 48},
+                                         {"lirs", 64},
+                                         {"s3_fifo", 48},
+                                         {"lru_k", 72},
+                                         {"correlated_lru_k", 72},
+                                         {"lrfu", 512},
+                                         {"hyperbolic", 24},
+                                         {"lhd", 24},
+                                         {"w_tiny_lfu", 24},
+                                         {"locality", 640},
+                                         {"thorough_locality", 640}}};
   for (const entry& one : known) {
     if (one.policy == policy) return one.bytes;
   }

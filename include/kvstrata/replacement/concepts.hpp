@@ -21,9 +21,9 @@
 // ----------------------------------- ---------------------------------------------------------------------------
 // P(tier_size)                        default construction. Constructed with what the tier has room for: all that a
 //                                     policy allocates, it allocates here
-// p.victims(visit, coming)            p.victims(visit). The same, when it is known for whom room is made: `coming` is what
-//                                     insert will be told, if the object comes in, which it need not. Callers that make
-//                                     room for several at once do not say
+// p.victims(visit, coming)            p.victims(visit). The same, when one is known for whom room is made; `coming` says
+//                                     at least who it is. They need not come in. Callers that make room for several at
+//                                     once do not say
 // p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use; noexcept
 // p.evict(hook, info)                 p.remove(hook). The object leaves under pressure; `info` is what it was. Policies
 //                                     that remember who was here (ghosts) learn it here; noexcept
