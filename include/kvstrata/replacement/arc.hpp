@@ -9,7 +9,7 @@
 //   evict:    from T1 into B1, from T2 into B2. T1 and B1 remember no more than the tier has, all four twice as much
 //
 // Sizes are bytes, p a real number. Where the caller does not say who comes (caches that make room for a batch), p adapts
-// when they come in: an eviction later. Ghosts: as many as the tier has objects or bytes, 36 to 40 bytes each. O(1);
+// when they come in: an eviction later. Ghosts: as many as the tier has objects or bytes, 48 to 64 bytes each. O(1);
 // nothing allocates after construction.
 #pragma once
 
@@ -32,7 +32,7 @@ class arc
     bool frequent = false;
   };
 
-  /// Allocates the ghosts: 36 to 40 bytes for each of size.objects. Throws std::bad_alloc.
+  /// Allocates the ghosts: 48 to 64 bytes for each of size.objects. Throws std::bad_alloc.
   explicit arc(const tier_size& size) : bytes_(size.bytes), ghosts_((std::min)(size.objects, size.bytes) + 1) {}
 
   void insert(hook& object, const object_info& info) noexcept

@@ -14,7 +14,7 @@
 // bytes as the tier has (GhostPercent), and when they are more, whoever is deepest in the stack leaves it. The paper
 // prunes the stack until a LIR object is at its bottom. What it tells is only who was used after the oldest LIR object:
 // here uses are numbered and the numbers compared. The decisions are the same. Ghosts: as many as the tier has objects or
-// bytes, 44 to 48 bytes each. O(1), demotion and forgetting amortised; allocates at construction only.
+// bytes, 56 to 72 bytes each. O(1), demotion and forgetting amortised; allocates at construction only.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>

@@ -33,8 +33,8 @@ class slru
  public:
   struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
   {
-    unsigned segment = 0;
     std::uint64_t bytes = 0;
+    unsigned segment = 0;
   };
 
   explicit slru(const tier_size& size) noexcept
