@@ -9,11 +9,15 @@
 #include <kvstrata/replacement/arc.hpp>
 #include <kvstrata/replacement/belady.hpp>
 #include <kvstrata/replacement/clock.hpp>
+#include <kvstrata/replacement/correlated_lru_k.hpp>
 #include <kvstrata/replacement/fifo.hpp>
 #include <kvstrata/replacement/gdsf.hpp>
+#include <kvstrata/replacement/hyperbolic.hpp>
 #include <kvstrata/replacement/lfu.hpp>
+#include <kvstrata/replacement/lhd.hpp>
 #include <kvstrata/replacement/lirs.hpp>
 #include <kvstrata/replacement/locality.hpp>
+#include <kvstrata/replacement/lrfu.hpp>
 #include <kvstrata/replacement/lru.hpp>
 #include <kvstrata/replacement/lru_k.hpp>
 #include <kvstrata/replacement/random.hpp>
@@ -73,7 +77,12 @@ template <class Policy>
       of<kvstrata::w_tiny_lfu>("w_tiny_lfu", half_as_fast),
       of<kvstrata::gdsf>("gdsf", half_as_fast),
       of<kvstrata::locality>("locality", half_as_fast),
+      of<kvstrata::thorough_locality>("thorough_locality", {}),
       of<kvstrata::lru_k<>>("lru_k", {}),
+      of<kvstrata::correlated_lru_k<>>("correlated_lru_k", {}),
+      of<kvstrata::lrfu>("lrfu", {}),
+      of<kvstrata::hyperbolic>("hyperbolic", {}),
+      of<kvstrata::lhd>("lhd", {}),
       of<kvstrata::random_replacement>("random", {}),
       of<kvstrata::belady>("belady", {}),
   };

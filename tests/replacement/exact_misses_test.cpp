@@ -65,13 +65,13 @@ constexpr std::tuple table{
     held<kvstrata::lfu>{"LFU", exact, exact},        // ties: longest in its frequency class
     held<kvstrata::sieve>{"Sieve", exact, exact},    // new objects unmarked
     held<kvstrata::belady>{"Belady", exact, exact},  // without bypass
-    // Exact at unit sizes where four divides the capacity; else, and with sizes, segments end elsewhere.
-    held<kvstrata::slru<>>{"SLRU", 0.04, 2.0},        // four equal segments
-    held<kvstrata::two_q>{"TwoQ", exact, no_counts},  // Kin 25 %, Kout 50 %
-    held<kvstrata::arc>{"ARC", 0.04, 1.7},            // adapts one eviction late; ghosts with sizes are ours
-    held<kvstrata::lirs>{"LIRS", 0.17, 0.6},          // 1 % for resident HIRs
-    held<kvstrata::s3_fifo>{"S3FIFO", exact, 0.004},  // 10 % small; a ghost as long as the main queue
-    held<kvstrata::gdsf>{"GDSF", no_counts, 0.002},   // cost 1; the order of equal priorities
+    // Exact at unit sizes where four divides the capacity; else the other program empties segments early.
+    held<kvstrata::slru<>>{"SLRU", 0.04, 2.0},                     // four equal segments
+    held<kvstrata::two_q>{"TwoQ", exact, no_counts},               // Kin 25 %, Kout 50 %
+    held<kvstrata::arc>{"ARC", exact, 1.7},                        // ghosts with sizes are ours
+    held<kvstrata::lirs>{"LIRS", 0.17, 0.6},                       // 1 % for resident HIRs; other ghosts
+    held<kvstrata::s3_fifo>{"S3FIFO", exact, 0.004},               // 10 % small; a ghost as long as the main queue
+    held<kvstrata::gdsf>{"GDSF", no_counts, 0.002},                // cost 1; the order of equal priorities
     held<kvstrata::random_replacement>{"Random", no_counts, 2.2},  // another sequence of random numbers
 };
 

@@ -163,7 +163,7 @@ TEST_CASE("lru_k of three uses: conformance") { replacement_conformance<lru_k<3>
 
 TEST_CASE("s3_fifo hits when the paper's algorithm does") { hits_like<s3_fifo, naive_s3_fifo>(); }
 TEST_CASE("two_q hits when the paper's algorithm does") { hits_like<two_q, naive_two_q>(); }
-TEST_CASE("arc hits when the paper's algorithm does, adapting after each replacement") { hits_like<arc, naive_arc>(); }
+TEST_CASE("arc hits when the paper's algorithm does, with sizes") { hits_like<arc, naive_arc>(); }
 TEST_CASE("lru_k hits when the paper's algorithm does")
 {
   hits_like<lru_k<>, naive_lru_k<2>>();

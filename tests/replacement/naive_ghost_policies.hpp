@@ -1,5 +1,6 @@
 // Caches that remember who left, written straight from the papers with lists and maps, every key looked for by walking.
-// As in the library, room is made before the newcomer is looked for among the ghosts, and the oldest ghosts go last.
+// As in the library, room is made before the newcomer is looked for among the ghosts, except by ARC, and the oldest ghosts
+// go last.
 // Sizes are bytes, fixed when an object comes in.
 #pragma once
 
@@ -54,11 +55,14 @@ struct naive_list
   }
 };
 
-/// Derived gives hit(key) -> bool, evict() and insert(object), and says in resident() how much it holds.
+/// Derived gives hit(key) -> bool, evict() and insert(object), and says in resident() how much it holds; expect(object)
+/// comes before the evictions.
 template <class Derived>
 struct naive_cache
 {
   std::uint64_t capacity = 0;
+
+  void expect(const naive_object&) {}
 
   /// Was it a hit?
   bool request(std::uint64_t key, std::uint64_t bytes)
@@ -66,6 +70,7 @@ struct naive_cache
     Derived& self = static_cast<Derived&>(*this);
     if (self.hit(key)) return true;
     if (bytes > capacity) return false;
+    self.expect({key, bytes, 0});
     while (self.resident() + bytes > capacity) self.evict();
     self.insert({key, bytes, 0});
     return false;
@@ -140,11 +145,12 @@ struct naive_two_q : naive_cache<naive_two_q>
   }
 };
 
-/// Megiddo and Modha, FAST 2003, figure 4, with the adaptation after the replacement.
+/// Megiddo and Modha, FAST 2003, figure 4, with sizes: evicts until there is room.
 struct naive_arc : naive_cache<naive_arc>
 {
   naive_list t1, t2, b1, b2;
   double p = 0;
+  bool from_b1 = false, from_b2 = false;  // the one who comes
 
   [[nodiscard]] std::uint64_t resident() const { return t1.bytes() + t2.bytes(); }
   bool hit(std::uint64_t key)
@@ -157,27 +163,30 @@ struct naive_arc : naive_cache<naive_arc>
     }
     return false;
   }
-  void evict()
-  {
-    const bool from_t1 = t2.all.empty() || (!t1.all.empty() && static_cast<double>(t1.bytes()) > p);
-    (from_t1 ? b1 : b2).all.push_back((from_t1 ? t1 : t2).pop());
-  }
-  void insert(const naive_object& one)
+  void expect(const naive_object& one)
   {
     const auto ratio = [](const naive_list& a, const naive_list& b) {
       return (std::max)(static_cast<double>(a.bytes()) / static_cast<double>(b.bytes()), 1.0);
     };
-    if (const auto ghost = b1.find(one.key); ghost != b1.all.end()) {
-      p = (std::min)(p + static_cast<double>(ghost->bytes) * ratio(b2, b1), static_cast<double>(capacity));
-      b1.all.erase(ghost);
-      t2.all.push_back(one);
-    } else if (const auto other = b2.find(one.key); other != b2.all.end()) {
-      p = (std::max)(p - static_cast<double>(other->bytes) * ratio(b1, b2), 0.0);
-      b2.all.erase(other);
-      t2.all.push_back(one);
-    } else {
-      t1.all.push_back(one);
-    }
+    const auto first = b1.find(one.key);
+    const auto second = b2.find(one.key);
+    from_b1 = first != b1.all.end();
+    from_b2 = second != b2.all.end();
+    if (from_b1) p = (std::min)(p + static_cast<double>(first->bytes) * ratio(b2, b1), static_cast<double>(capacity));
+    if (from_b2) p = (std::max)(p - static_cast<double>(second->bytes) * ratio(b1, b2), 0.0);
+  }
+  void evict()
+  {
+    const auto recent = static_cast<double>(t1.bytes());
+    const bool exceeds = recent > p || (from_b2 && recent == p);
+    const bool from_t1 = t2.all.empty() || (!t1.all.empty() && exceeds);
+    (from_t1 ? b1 : b2).all.push_back((from_t1 ? t1 : t2).pop());
+  }
+  void insert(const naive_object& one)
+  {
+    if (from_b1) b1.take(one.key);
+    if (from_b2) b2.take(one.key);
+    (from_b1 || from_b2 ? t2 : t1).all.push_back(one);
     b1.limit(capacity - t1.bytes());
     b2.limit(2 * capacity - t1.bytes() - t2.bytes() - b1.bytes());
   }

@@ -27,6 +27,7 @@ class belady_of_somebody : belady
 {
  public:
   using belady::hook, belady::remove, belady::victims;
+  explicit belady_of_somebody(const tier_size& size) : belady(size) {}
   void insert(hook& object, const object_info& info) { belady::insert(object, with_future(info)); }
   void touch(hook& object, const object_info& info) { belady::touch(object, with_future(info)); }
 

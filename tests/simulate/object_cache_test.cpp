@@ -27,7 +27,7 @@ using kvstrata_test::allocations;
 struct entry
 {
   std::uint64_t key = 0;
-  entry* next = nullptr;
+  std::uint32_t next = 0;
 };
 
 constexpr auto hit = access_outcome::hit;
@@ -182,22 +182,26 @@ TEST_CASE("key_index finds who is in it, whatever pattern the keys have")
     const std::uint64_t keys[] = {i, i << 12U, i << 40U, i * 0x9e3779b97f4a7c15, random()};
     entries[i].key = keys[pattern];
   }
-  std::map<std::uint64_t, entry*> oracle;
-  key_index<entry> index;
+  const auto at = [&entries](std::uint32_t number) -> entry& { return entries[number - 1]; };
+  std::map<std::uint64_t, std::uint32_t> oracle;
+  key_index index;
+  std::size_t most = 16;
   for (int step = 0; step < 20000; ++step) {
-    entry& one = entries[random() % count];
-    if (oracle.erase(one.key) != 0) {
-      index.erase(one);
+    const auto number = static_cast<std::uint32_t>(1 + random() % count);
+    if (oracle.erase(at(number).key) != 0) {
+      REQUIRE(index.erase(at(number), at) == number);
     } else {
-      index.insert(one);
-      oracle.emplace(one.key, &one);
+      index.insert(number, at);
+      oracle.emplace(at(number).key, number);
     }
     const std::uint64_t key = entries[random() % count].key;
     const auto expected = oracle.find(key);
-    REQUIRE(index.find(key) == (expected == oracle.end() ? nullptr : expected->second));
+    REQUIRE(index.find(key, at) == (expected == oracle.end() ? key_index::nobody : expected->second));
     REQUIRE(index.size() == oracle.size());
+    most = (std::max)(most, index.size());
+    REQUIRE(index.bytes() <= 32 * most);
   }
-  REQUIRE(index.find(~std::uint64_t{0} - 5) == nullptr);
+  REQUIRE(index.find(~std::uint64_t{0} - 5, at) == key_index::nobody);
 }
 
 TEST_CASE("key_index keeps chains short for keys in steps")
@@ -205,15 +209,16 @@ TEST_CASE("key_index keeps chains short for keys in steps")
   for (const unsigned shift : {0U, 4U, 9U, 12U, 21U, 32U, 44U}) {
     CAPTURE(shift);
     std::deque<entry> entries(20000);
-    key_index<entry> index;
-    for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto of = [&entries](std::uint32_t number) -> entry& { return entries[number - 1]; };
+    key_index index;
+    for (std::uint32_t i = 0; i < entries.size(); ++i) {
       entries[i].key = std::uint64_t{i} << shift;
-      index.insert(entries[i]);
+      index.insert(i + 1, of);
     }
     std::size_t longest = 0;
     for (const entry& one : entries) {
-      std::size_t length = 0;
-      for (const entry* at = &one; at != nullptr; at = at->next) ++length;
+      std::size_t length = 1;
+      for (std::uint32_t next = one.next; next != key_index::nobody; next = of(next).next) ++length;
       longest = (std::max)(longest, length);
     }
     REQUIRE(longest <= 16);

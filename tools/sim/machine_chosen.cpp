@@ -15,7 +15,7 @@ namespace {
 
 using namespace kvstrata;
 
-constexpr std::array<named_policy, 15> policies{{{"lru", &any_replacement::of<lru>},
+constexpr std::array<named_policy, 20> policies{{{"lru", &any_replacement::of<lru>},
                                                  {"fifo", &any_replacement::of<fifo>},
                                                  {"clock", &any_replacement::of<kvstrata::clock>},
                                                  {"sieve", &any_replacement::of<sieve>},
@@ -27,9 +27,14 @@ constexpr std::array<named_policy, 15> policies{{{"lru", &any_replacement::of<lr
                                                  {"lirs", &any_replacement::of<lirs>},
                                                  {"s3_fifo", &any_replacement::of<s3_fifo>},
                                                  {"lru_k", &any_replacement::of<lru_k<>>},
+                                                 {"correlated_lru_k", &any_replacement::of<correlated_lru_k<>>},
+                                                 {"lrfu", &any_replacement::of<lrfu>},
                                                  {"w_tiny_lfu", &any_replacement::of<w_tiny_lfu>},
                                                  {"gdsf", &any_replacement::of<gdsf>},
-                                                 {"locality", &any_replacement::of<locality>}}};
+                                                 {"hyperbolic", &any_replacement::of<hyperbolic>},
+                                                 {"lhd", &any_replacement::of<lhd>},
+                                                 {"locality", &any_replacement::of<locality>},
+                                                 {"thorough_locality", &any_replacement::of<thorough_locality>}}};
 
 constexpr auto names = [] {
   std::array<std::string_view, policies.size()> out;

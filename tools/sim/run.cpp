@@ -109,15 +109,20 @@ double remembered_bytes(std::string_view policy)
     std::string_view policy;
     double bytes;
   };
-  constexpr std::array<entry, 9> known{{{"lfu", 48},
-                                        {"random", 24},
-                                        {"two_q", 24},
-                                        {"arc", 48},
-                                        {"lirs", 64},
-                                        {"s3_fifo", 48},
-                                        {"lru_k", 72},
-                                        {"w_tiny_lfu", 24},
-                                        {"locality", 640}}};
+  constexpr std::array<entry, 14> known{{{"lfu", 48},
+                                         {"random", 24},
+                                         {"two_q", 40},
+                                         {"arc", 72},
+                                         {"lirs", 88},
+                                         {"s3_fifo", 72},
+                                         {"lru_k", 96},
+                                         {"correlated_lru_k", 96},
+                                         {"lrfu", 720},
+                                         {"hyperbolic", 24},
+                                         {"lhd", 24},
+                                         {"w_tiny_lfu", 24},
+                                         {"locality", 640},
+                                         {"thorough_locality", 640}}};
   for (const entry& one : known) {
     if (one.policy == policy) return one.bytes;
   }
@@ -127,7 +132,7 @@ double remembered_bytes(std::string_view policy)
 /// The same of an admission policy.
 double remembered_at_door(std::string_view admission)
 {
-  if (admission == "second_use") return 80;
+  if (admission == "second_use") return 120;
   if (admission == "lru_k_admission") return 4 * 60;  // users for each object
   if (admission == "worth_writing") return 8 * 18;
   return admission == "tiny_lfu" ? 24 : 0;

@@ -170,6 +170,14 @@ class level
   {
     policy_.victims([&visit](typename Policy::hook& hook) { return visit(static_cast<residence&>(hook).owner()); });
   }
+  /// The same, for one user who is to come in here. Of them a policy is told who they are.
+  template <class Visit>
+  void victims(Visit&& visit, user_id coming)
+  {
+    visit_victims(
+        policy_, [&visit](typename Policy::hook& hook) { return visit(static_cast<residence&>(hook).owner()); },
+        object_info{.user = coming});
+  }
 
   struct token_counts
   {

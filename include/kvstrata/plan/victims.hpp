@@ -56,8 +56,9 @@ class batch_marks
 
 /// Calls take(entry, stale) -> bool for those who may go from that level, the first to go first, until it returns false. An
 /// entry of an old epoch goes as a whole, from all levels, and may have nothing in this one.
+/// `coming`: for one user who is to come in there; null where others do as well.
 template <level_index Level, class Residency, class Take>
-void each_victim(Residency& residency, Take&& take)
+void each_victim(Residency& residency, Take&& take, const user_id* coming = nullptr)
 {
   bool more = true;
   residency.users().stale([&](auto& e) {
@@ -65,10 +66,12 @@ void each_victim(Residency& residency, Take&& take)
     return more;
   });
   if (!more) return;
-  residency.template level<Level>().victims([&](auto& e) {
+  const auto visit = [&](auto& e) {
     if (e.holds == 0 && !residency.is_stale(e)) more = take(e, false);
     return more;
-  });
+  };
+  if (coming != nullptr) residency.template level<Level>().victims(visit, *coming);
+  else residency.template level<Level>().victims(visit);
 }
 
 /// Of a victim with `resident` pages in that level, how many go when `wanted` are missing: whole granules.
@@ -111,7 +114,7 @@ class victim_finder
     for (const auto& v : out.victims) found += v.pages;
     if (needed <= found) return true;
     const page_count wanted = needed + slack;
-    each_victim<0>(*residency_, [&](entry_type& e, bool stale) {
+    const auto take = [&](entry_type& e, bool stale) {
       if (e.in_batch) return true;
       const auto& mine = e.template look<0>();
       const page_interval have = mine.covered();
@@ -119,7 +122,8 @@ class victim_finder
       add(out, e, {.pages = pages}, have, mine.tokens);
       found += pages;
       return found < wanted;
-    });
+    };
+    each_victim<0>(*residency_, take, alone(out));
     return found >= needed;
   }
 
@@ -167,6 +171,14 @@ class victim_finder
   }
 
  private:
+  /// The user of a batch of one request, who is not in the slab yet.
+  [[nodiscard]] static const user_id* alone(const batch& out) noexcept
+  {
+    if (out.plan.requests.size() != 1) return nullptr;
+    const entry_type* const known = out.entries.front();
+    return known != nullptr && known->template look<0>().listed ? nullptr : &out.plan.requests.front().user;
+  }
+
   Residency* residency_;
 };
 

@@ -21,6 +21,9 @@
 // ----------------------------------- ---------------------------------------------------------------------------
 // P(tier_size)                        default construction. Constructed with what the tier has room for: all that a
 //                                     policy allocates, it allocates here
+// p.victims(visit, coming)            p.victims(visit). The same, when one is known for whom room is made; `coming` says
+//                                     at least who it is. They need not come in. Callers that make room for several at
+//                                     once do not say
 // p.changed(hook, info)               nothing. The object's size or dirtiness changed other than by its use; noexcept
 // p.evict(hook, info)                 p.remove(hook). The object leaves under pressure; `info` is what it was. Policies
 //                                     that remember who was here (ghosts) learn it here; noexcept
@@ -65,6 +68,11 @@ concept looks_at_objects = !requires { requires std::same_as<typename P::looks_a
 /// then a configuration without costs gets a warning (cache/warnings.hpp).
 template <class P>
 concept weighs_costs = requires { typename P::weighs_costs; };
+
+/// Does it matter to the policy for whom room is made?
+template <class P>
+concept asks_who_comes = has_replacement_hook<P> && requires(P& p, bool (*visit)(typename P::hook&),
+                                                             const object_info& coming) { p.victims(visit, coming); };
 
 /// Does the policy want to know what leaves under pressure?
 template <class P>
@@ -132,6 +140,14 @@ template <replacement_policy P>
 {
   if constexpr (std::constructible_from<P, const tier_size&>) return P(size);
   else return P();
+}
+
+/// Victims to make room for one who comes.
+template <replacement_policy P, class Visit>
+void visit_victims(P& policy, Visit&& visit, [[maybe_unused]] const object_info& coming)
+{
+  if constexpr (asks_who_comes<P>) policy.victims(visit, coming);
+  else policy.victims(visit);
 }
 
 /// Tells the policy of a change, if it wants to know.

@@ -9,7 +9,7 @@
 // a tier's objects differ in size, and a memory of "as much as fits into half of the tier" must be counted in bytes.
 //
 // All in one array that is allocated at construction: the lists run through it as 32-bit indices, as do the chains of
-// the index. Every operation O(1), `take` and `forget` on average.
+// the index, of which there are at least four for each key: a wrong guess at a chain's end costs more than the rest. Every operation O(1), `take` and `forget` on average.
 #pragma once
 
 #include <algorithm>
@@ -44,12 +44,12 @@ class ghost_list
     [[no_unique_address]] Note note{};
   };
 
-  /// Room for so many keys in all lists together, though never for more than 2^31: 36 to 40 bytes a key,
+  /// Room for so many keys in all lists together, though never for more than 2^31: 48 to 64 bytes a key,
   /// and the note. Throws
   /// std::bad_alloc.
   explicit ghost_list(std::uint64_t slots)
       : slots_(static_cast<std::uint32_t>((std::min)(slots, std::uint64_t{1} << 31U))),
-        shift_(64U - static_cast<std::uint32_t>(std::bit_width((std::max)(slots_, 2U) - 1U))),
+        shift_(64U - static_cast<std::uint32_t>(std::bit_width(std::uint64_t{4} * (std::max)(slots_, 2U) - 1U))),
         heads_(std::make_unique<std::uint32_t[]>(std::size_t{1} << (64U - shift_))),
         nodes_(std::make_unique_for_overwrite<node[]>(std::size_t{slots_} + Lists)),
         unused_(Lists)
@@ -63,6 +63,9 @@ class ghost_list
   [[nodiscard]] bool empty(std::uint32_t list = 0) const noexcept { return nodes_[list].younger == list; }
   /// What the keys of a list were remembered with, summed.
   [[nodiscard]] std::uint64_t bytes(std::uint32_t list = 0) const noexcept { return bytes_[list]; }
+
+  /// The oldest of a list, which must not be empty.
+  [[nodiscard]] ghost oldest(std::uint32_t list = 0) const noexcept { return known_of(nodes_[list].younger); }
 
   /// The key becomes the youngest of `list`. When there is no slot, the oldest of that list is forgotten for it, or the
   /// oldest of another when that list is empty. A key that is remembered twice has two ghosts: take it first.

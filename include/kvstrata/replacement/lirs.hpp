@@ -8,12 +8,13 @@
 //              object, or while there is room for it, else the youngest HIR
 //   demotion:  when LIR objects have too many bytes the oldest becomes the youngest HIR
 //   victims:   HIR objects, the oldest first; then LIR objects, likewise
-//   evict:     a HIR object is remembered with its last use, while such ghosts fit into the tier's bytes
+//   evict:     a HIR object is remembered with its last use, as long as that is younger than the oldest LIR object's
 //
-// The paper keeps one stack of LIR, resident and non-resident HIR objects and prunes it until a LIR object is at its
-// bottom. What that stack tells is only who was used after the oldest LIR object: here uses are numbered and the
-// numbers compared. The decisions are the same, and nothing is pruned. O(1), demotion amortised; allocates at
-// construction only.
+// The variant: the paper's, whose stack may hold any number of non-resident HIR objects, with a bound on these: as many
+// bytes as the tier has (GhostPercent), and when they are more, whoever is deepest in the stack leaves it. The paper
+// prunes the stack until a LIR object is at its bottom. What it tells is only who was used after the oldest LIR object:
+// here uses are numbered and the numbers compared. The decisions are the same. Ghosts: as many as the tier has objects or
+// bytes, 56 to 72 bytes each. O(1), demotion and forgetting amortised; allocates at construction only.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -27,11 +28,11 @@
 
 namespace kvstrata {
 
-/// HirPercent: of the tier's bytes, for HIR objects.
-template <std::uint32_t HirPercent = 1>
+/// HirPercent: of the tier's bytes, for HIR objects. GhostPercent: of the tier's bytes and objects, for those that left.
+template <std::uint32_t HirPercent = 1, std::uint32_t GhostPercent = 100>
 class basic_lirs
 {
-  static_assert(HirPercent <= 100);
+  static_assert(HirPercent <= 100 && GhostPercent <= 1000);
 
  public:
   class hook : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
@@ -42,11 +43,11 @@ class basic_lirs
     bool lir_ = false;
   };
 
-  /// Allocates the ghosts: about 44 bytes for each of size.objects. Throws std::bad_alloc.
+  /// Allocates the ghosts. Throws std::bad_alloc.
   explicit basic_lirs(const tier_size& size)
       : lir_most_(size.bytes - (std::min)(size.bytes, (std::max)(share(size.bytes, HirPercent), std::uint64_t{1}))),
-        ghost_most_(size.bytes),
-        ghosts_((std::min)(size.objects, size.bytes) + 1)
+        ghost_most_(ghosts_for(size.bytes)),
+        ghosts_(ghosts_for((std::min)(size.objects, size.bytes)) + 1)
   {
   }
 
@@ -54,7 +55,8 @@ class basic_lirs
   {
     auto ghost = ghosts_.take(to_number(info.user));
     if (!info.requested) ghost.reset();
-    while (ghosts_.bytes() > ghost_most_) ghosts_.forget();
+    // They left in the order of their last uses: whoever is out of the stack is the oldest.
+    while (!ghosts_.empty() && (ghosts_.bytes() > ghost_most_ || !is_recent(ghosts_.oldest().note))) ghosts_.forget();
     object.lir_ = fits_lir(info.bytes) || (ghost && is_recent(ghost->note));
     object.bytes_ = info.bytes;
     object.used_ = ++uses_;
@@ -108,6 +110,11 @@ class basic_lirs
 
  private:
   using list = boost::intrusive::list<hook, boost::intrusive::constant_time_size<false>>;
+
+  [[nodiscard]] static std::uint64_t ghosts_for(std::uint64_t whole) noexcept
+  {
+    return share(whole, GhostPercent % 100) + whole * (GhostPercent / 100);
+  }
 
   [[nodiscard]] list& order_of(const hook& object) noexcept { return object.lir_ ? lir_ : hir_; }
 

@@ -34,7 +34,7 @@ namespace kvstrata {
 /// `Remembered`: how many users' visits are remembered for each object that the tier has room for, 16 bytes each.
 /// `Looks`: how many scores are looked at again, at most, when somebody has to go. `Reasons`: a bit for each reason to
 /// come back, in the order of return_model.hpp's head; `Learns`: whether their weights are learned.
-template <std::uint32_t Remembered = 24, std::uint32_t Looks = 4, std::uint32_t Reasons = 63, bool Learns = true>
+template <std::uint32_t Remembered = 24, std::uint32_t Looks = 12, std::uint32_t Reasons = 63, bool Learns = true>
 class basic_locality
 {
  public:
@@ -114,14 +114,15 @@ class basic_locality
  private:
   static constexpr std::uint64_t most_objects = std::uint64_t{1} << 26U;
   static constexpr std::uint64_t levels_a_lifetime = 64;
-  static constexpr std::uint64_t close = 3;             // a score that has risen by no more levels has stayed
-  static constexpr std::uint32_t most_touched = 128;    // so many who were used are scored at a time
-  static constexpr std::uint64_t most_hinted = 32;      // so many visits of a hint are looked at
-  static constexpr std::uint32_t lessons_every = 32;    // one of so many requests teaches ...
-  static constexpr std::uint32_t first_lessons = 8192;  // ... but each of the first
-  static constexpr float least_halvings = Looks < 8 ? 0.38F : 0.7F;  // in a lifetime: the more looks, the shorter h
-  static constexpr float present = 1536;  // so many of the ring's levels lie below what is worth ...
-  static constexpr float usual = -2;      // ... this, which is about what goes
+  static constexpr std::uint64_t close = 3;           // a score that has risen by no more levels has stayed
+  static constexpr std::uint32_t most_touched = 128;  // so many who were used are scored at a time
+  static constexpr std::uint64_t most_hinted = 32;    // so many visits of a hint are looked at
+  static constexpr std::uint32_t lessons_every = Looks < 16 ? 16 : 4;  // one of so many requests teaches ...
+  static constexpr std::uint32_t first_lessons = 8192;                 // ... but each of the first
+  static constexpr float least_halvings = 0.9F;                        // in a lifetime: the more looks, the shorter h
+  static constexpr double hours_ahead = 0.5;  // of a lifetime: what is looked at of the time of day
+  static constexpr float present = 1536;      // so many of the ring's levels lie below what is worth ...
+  static constexpr float usual = -2;          // ... this, which is about what goes
 
   [[nodiscard]] bool is_lesson() const noexcept { return Learns && (clock_.now().request & lesson_mask_) == 0; }
   void teach(const detail::visit_record* returned) noexcept
@@ -179,9 +180,10 @@ class basic_locality
   [[nodiscard]] std::uint64_t level_of(const hook& object) const noexcept
   {
     const float worth = detail::rough_logarithm(model_.rate(object.visits_, clock_.now())) + object.gain_ - centre_;
-    const float above = present + (worth - usual) * slope_;
-    return ring_.begin() + static_cast<std::uint32_t>(static_cast<std::int32_t>(
-                               (std::min)((std::max)(above, 0.0F), static_cast<float>(ring_.buckets - 1))));
+    // Rates and gains lie between 2^-130 and 2^130: no integer overflows.
+    const auto above = static_cast<std::int32_t>(present + (worth - usual) * slope_);
+    constexpr auto highest = static_cast<std::int32_t>(detail::bucket_ring<hook>::buckets - 1);
+    return ring_.begin() + static_cast<std::uint32_t>((std::min)((std::max)(above, 0), highest));
   }
   void file(hook& object, std::uint64_t level) noexcept
   {
@@ -221,7 +223,7 @@ class basic_locality
         if (now <= level + close || ++looks == Looks) break;
         again = (std::min)(now - level, levels_a_lifetime);  // it may rise as much again
       }
-      ring_.take(first);
+      ring_.take_first(level);
       file(first, (std::min)(now + again, ring_.end() - 1));
     }
     return least;
@@ -248,15 +250,12 @@ class basic_locality
     most_residents_ = unit_ < most_objects ? (unit_ * 6 + 64) / 5 : (std::numeric_limits<std::uint64_t>::max)();
     fewest_residents_ = (unit_ * 4 - 60) / 5;
     model_.set_unit(static_cast<std::uint32_t>(unit_));
+    clock_.look_ahead(hours_ahead * static_cast<double>(unit_));
     progress_ = 0;
     set_slope();
   }
   /// h, in levels: rates are expected to halve as often as those do whose users come back.
-  void set_slope() noexcept
-  {
-    const float halvings = model_.halvings(static_cast<float>(unit_) / clock_.requests_a_slot());
-    slope_ = levels_a_lifetime / (halvings + least_halvings);
-  }
+  void set_slope() noexcept { slope_ = levels_a_lifetime / (model_.halvings() + least_halvings); }
 
   [[nodiscard]] std::uint32_t draw() noexcept
   {
@@ -285,8 +284,8 @@ class basic_locality
 
 /// With memory for 24 users for each that fits.
 using locality = basic_locality<>;
-/// A little more hits for more time: ten looks.
-using thorough_locality = basic_locality<24, 10>;
+/// A little more hits for more time: more looks, more lessons.
+using thorough_locality = basic_locality<24, 32>;
 
 static_assert(replacement_policy<locality>);
 static_assert(replacement_policy<thorough_locality>);

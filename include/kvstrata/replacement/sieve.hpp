@@ -23,12 +23,12 @@ namespace kvstrata {
 
 class sieve
 {
-  static constexpr std::uint64_t marked = (std::numeric_limits<std::uint64_t>::max)();
+  static constexpr std::uint32_t marked = (std::numeric_limits<std::uint32_t>::max)();
 
  public:
   struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
   {
-    std::uint64_t unmarked_by = 0;  // the call of victims that took the mark, or `marked`
+    std::uint32_t unmarked_by = 0;  // the call of victims that took the mark, or `marked`
   };
 
   void insert(hook& object, const object_info&) noexcept
@@ -49,7 +49,7 @@ class sieve
   void victims(Visit&& visit)
   {
     if (queue_.empty()) return;
-    ++calls_;
+    if (++calls_ == marked) forget_calls();
     const auto start = hand_ == nullptr ? queue_.begin() : queue_.iterator_to(*hand_);
     const auto offers = [&](auto at) {
       if (visit(*at)) return true;
@@ -69,9 +69,18 @@ class sieve
   }
 
  private:
+  /// Calls are numbered anew. O(objects), once in 2^32 calls.
+  void forget_calls() noexcept
+  {
+    calls_ = 1;
+    for (hook& one : queue_) {
+      if (one.unmarked_by != marked) one.unmarked_by = 0;
+    }
+  }
+
   boost::intrusive::list<hook> queue_;  // oldest first
   hook* hand_ = nullptr;                // null: at the old end, whoever is there by then
-  std::uint64_t calls_ = 0;
+  std::uint32_t calls_ = 0;
 };
 
 static_assert(replacement_policy<sieve>);

@@ -7,11 +7,11 @@
 //             its oldest goes to the young end of the segment below, and so on down
 //   victims:  the lowest segment from the old end on, then the next higher one, and so on
 //
-// So what was used once cannot push out what was used often. Parameters: the number of segments, and the percentage of
-// the tier's bytes that all but the lowest share evenly. slru<> is four equal ones, slru<2, 80> what is mostly called
-// SLRU. An object that is larger than its segment is alone in it. Filling upper segments too while the tier fills up is
-// as libCacheSim does it. Every operation O(1), amortised over the touches before it where sizes differ, and without
-// allocation.
+// So what was used once cannot push out what was used often. The variant: slru<> is Huang's S4LRU, four equal segments,
+// as libCacheSim runs it: while there is room newcomers fill upper segments, too. slru<2, 80> is Karedla's with a protected
+// segment of 80 %. Parameters: the number of segments, and the percentage of the tier's bytes that all but the lowest
+// share evenly, rounded down; 0: all are equal. An object that is larger than its segment is alone in it. No ghosts. Every
+// operation O(1), amortised over the touches before it where sizes differ, and without allocation.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -24,24 +24,24 @@
 
 namespace kvstrata {
 
-template <unsigned Segments = 4, unsigned ProtectedPercent = 100 * (Segments - 1) / Segments>
+template <unsigned Segments = 4, unsigned ProtectedPercent = 0>
 class slru
 {
   static_assert(Segments >= 2 && Segments <= 64, "slru: from 2 to 64 segments");
-  static_assert(ProtectedPercent >= 1 && ProtectedPercent <= 99, "slru: the protected share is from 1 to 99 percent");
+  static_assert(ProtectedPercent <= 99, "slru: the protected share is from 1 to 99 percent, or 0: all are equal");
 
  public:
   struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
   {
-    unsigned segment = 0;
     std::uint64_t bytes = 0;
+    unsigned segment = 0;
   };
 
   explicit slru(const tier_size& size) noexcept
   {
     const std::uint64_t all = kvstrata::share(size.bytes, ProtectedPercent);
-    for (segment& one : segments_) one.share = all / (Segments - 1);
-    segments_[0].share = size.bytes - all;
+    for (segment& one : segments_) one.share = ProtectedPercent == 0 ? size.bytes / Segments : all / (Segments - 1);
+    if (ProtectedPercent != 0) segments_[0].share = size.bytes - all;
   }
 
   void insert(hook& object, const object_info& info) noexcept

@@ -7,7 +7,8 @@
 //   evict:    who leaves A1in is remembered in A1out, up to Kout (50 %) of the tier's bytes; who leaves Am is not
 //
 // The newcomer is looked for in A1out after its victims have joined it, and only then are the oldest forgotten: so the
-// order is the paper's. O(1); nothing allocates after construction.
+// order is the paper's. Ghosts: half as many as the tier has objects or bytes, 48 to 64 bytes each. O(1); nothing
+// allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -30,7 +31,7 @@ class two_q
     bool hot = false;
   };
 
-  /// Allocates the ghosts: 36 to 40 bytes for half of size.objects. Throws std::bad_alloc.
+  /// Allocates the ghosts: 48 to 64 bytes for half of size.objects. Throws std::bad_alloc.
   explicit two_q(const tier_size& size)
       : in_share_(share(size.bytes, 25)),
         out_share_(share(size.bytes, 50)),

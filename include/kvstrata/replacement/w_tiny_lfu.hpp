@@ -11,7 +11,8 @@
 //
 // The published policy judges when the window has overflowed. Here victims are asked for before the newcomer comes in,
 // so the window is full when another object as large as the last would not fit, and the one that is about to be pushed
-// out is judged. Every operation O(1); allocates at construction only (the sketch).
+// out is judged. Every operation O(1); allocates at construction only: the sketch, which is all that is remembered of
+// those that left.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>

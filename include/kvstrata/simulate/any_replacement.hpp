@@ -42,13 +42,23 @@ class any_replacement
   template <class Visit>
   void victims(Visit&& visit)
   {
-    using visit_type = std::remove_reference_t<Visit>;
-    held_->victims([](void* to, hook& object) { return (*static_cast<visit_type*>(to))(object); },
-                   const_cast<std::remove_const_t<visit_type>*>(&visit));
+    ask(visit, nullptr);
+  }
+  template <class Visit>
+  void victims(Visit&& visit, const object_info& coming)
+  {
+    ask(visit, &coming);
   }
 
  private:
   using visit_call = bool (*)(void*, hook&);
+
+  template <class Visit>
+  void ask(Visit& visit, const object_info* coming)
+  {
+    held_->victims([](void* to, hook& object) { return (*static_cast<Visit*>(to))(object); },
+                   const_cast<std::remove_const_t<Visit>*>(&visit), coming);
+  }
 
   struct any_holder
   {
@@ -61,7 +71,7 @@ class any_replacement
     virtual void remove(hook& object) noexcept = 0;
     virtual void changed(hook& object, const object_info& info) noexcept = 0;
     virtual void evict(hook& object, const object_info& info) noexcept = 0;
-    virtual void victims(visit_call visit, void* to) = 0;
+    virtual void victims(visit_call visit, void* to, const object_info* coming) = 0;  // null: nobody says who
   };
 
   template <class Policy>
@@ -86,10 +96,13 @@ class any_replacement
     void remove(hook& object) noexcept override { policy.remove(of(object)); }
     void changed(hook& object, const object_info& info) noexcept override { notify_changed(policy, of(object), info); }
     void evict(hook& object, const object_info& info) noexcept override { notify_evicted(policy, of(object), info); }
-    void victims(visit_call visit, void* to) override
+    void victims(visit_call visit, void* to, const object_info* coming) override
     {
-      policy.victims(
-          [visit, to](typename Policy::hook& object) { return visit(to, *static_cast<node&>(object).outer); });
+      const auto pass = [visit, to](typename Policy::hook& object) {
+        return visit(to, *static_cast<node&>(object).outer);
+      };
+      if (coming != nullptr) visit_victims(policy, pass, *coming);
+      else policy.victims(pass);
     }
 
     Policy policy;

@@ -49,8 +49,8 @@ class object_cache
   // Members of its own, not of further bases: a hook may have members of any name.
   struct node : Policy::hook
   {
+    std::uint32_t next = 0;  // in the index, and among the nodes whose objects left; first: it fits behind small hooks
     std::uint64_t key = 0;
-    node* next = nullptr;  // in the index, and among the nodes whose objects left
     [[no_unique_address]] std::conditional_t<is_unit, no_size, stored_size> size;
   };
 
@@ -85,7 +85,7 @@ class object_cache
   {
     notify_requested(admission_, info);
     const std::uint64_t key = to_number(info.user);
-    if (node* const found = index_.find(key)) {
+    if (node* const found = find(key)) {
       if constexpr (!is_unit) hit_bytes_ = bytes_of(*found);
       if constexpr (Size == object_size::growing) grow(*found, info);
       if constexpr (is_unit) {
@@ -98,17 +98,18 @@ class object_cache
       return access_outcome::hit;
     }
     if (info.bytes > size_.bytes || !make_way(info)) return access_outcome::bypassed;
-    node& one = fresh();
+    const std::uint32_t number = fresh();
+    node& one = at(number);
     one.key = key;
     if constexpr (!is_unit) one.size.bytes = info.bytes;
-    take_in(one, info);
+    take_in(number, info);
     return access_outcome::admitted;
   }
 
   /// What an object takes of the cache's bytes; 0 when it is not there. O(1); no use of the object.
   [[nodiscard]] std::uint64_t held_bytes(user_id key) const noexcept
   {
-    const node* const found = index_.find(to_number(key));
+    const node* const found = find(to_number(key));
     return found == nullptr ? 0 : bytes_of(*found);
   }
   /// Of the latest hit, what the object took before it: what could be used. Not for unit sizes.
@@ -117,6 +118,18 @@ class object_cache
   {
     return hit_bytes_;
   }
+  /// Asks the memory for what request() will look at first: some ten requests ahead.
+  void prefetch_index(std::uint64_t key) const noexcept { index_.prefetch(key); }
+  /// And for what it finds there: some five requests ahead.
+  void prefetch_object(std::uint64_t key) const noexcept
+  {
+#if defined(__GNUC__) || defined(__clang__)
+    if (const std::uint32_t number = index_.first(key); number != key_index::nobody) __builtin_prefetch(&at(number));
+#else
+    static_cast<void>(key);
+#endif
+  }
+
   [[nodiscard]] std::size_t objects() const noexcept { return index_.size(); }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_; }
   [[nodiscard]] const tier_size& size() const noexcept { return size_; }
@@ -125,7 +138,7 @@ class object_cache
   /// Bytes that the cache's objects and index take, without what the policy allocates beside them.
   [[nodiscard]] std::size_t metadata_bytes() const noexcept
   {
-    return chunks_.size() * (chunk_nodes * sizeof(node) + sizeof(chunks_.front())) + index_.bytes();
+    return nodes_ * sizeof(node) + chunks_.size() * sizeof(chunks_.front()) + index_.bytes();
   }
 
   /// sizeof one object, its hook included.
@@ -133,6 +146,21 @@ class object_cache
 
  private:
   static constexpr std::size_t chunk_nodes = 128;
+
+  /// Nodes are numbered from 1 on, as the index wants it.
+  [[nodiscard]] node& at(std::uint32_t number) const noexcept
+  {
+    return chunks_[(number - 1) / chunk_nodes][(number - 1) % chunk_nodes];
+  }
+  [[nodiscard]] auto by_number() const noexcept
+  {
+    return [this](std::uint32_t number) -> node& { return at(number); };
+  }
+  [[nodiscard]] node* find(std::uint64_t key) const noexcept
+  {
+    const std::uint32_t number = index_.find(key, by_number());
+    return number == key_index::nobody ? nullptr : &at(number);
+  }
 
   [[nodiscard]] static std::uint64_t bytes_of(const node& one) noexcept
   {
@@ -146,7 +174,7 @@ class object_cache
     bool asked = false;
     if (info.bytes <= size_.bytes - used_) return admission_.admits(info, nullptr);
     while (info.bytes > size_.bytes - used_) {
-      node* const victim = first_victim(nullptr);
+      node* const victim = victim_for(info);
       const object_info theirs = info_of(*victim, info);
       if (!asked && !admission_.admits(info, &theirs)) return false;
       asked = true;
@@ -155,48 +183,60 @@ class object_cache
     return true;
   }
 
-  void take_in(node& one, const object_info& info)
+  void take_in(std::uint32_t number, const object_info& info)
   {
+    node& one = at(number);
     try {
-      index_.insert(one);
+      index_.insert(number, by_number());
     } catch (...) {
-      give_up(one);
+      give_up(number);
       throw;
     }
     try {
       policy_.insert(one, info);
     } catch (...) {
-      index_.erase(one);
-      give_up(one);
+      take_out(one);
       throw;
     }
     used_ += info.bytes;
   }
 
-  void give_up(node& one) noexcept
+  void give_up(std::uint32_t number) noexcept
   {
-    one.next = free_;
-    free_ = &one;
+    at(number).next = free_;
+    free_ = number;
   }
+  void take_out(node& one) noexcept { give_up(index_.erase(one, by_number())); }
 
   /// At most to the cache's size.
   void grow(node& one, const object_info& info)
   {
     const std::uint64_t now = (std::min)(info.bytes, size_.bytes);
     while (now > size_.bytes - (used_ - bytes_of(one))) {
-      node* const victim = first_victim(&one);
+      node* const victim = first_victim(one);
       evict(*victim, info_of(*victim, info));
     }
     used_ += now - one.size.bytes;
     one.size.bytes = now;
   }
 
-  [[nodiscard]] node* first_victim(const node* spared)
+  [[nodiscard]] node* victim_for(const object_info& coming)
   {
     node* victim = nullptr;
-    policy_.victims([&victim, spared](typename Policy::hook& hook) {
+    const auto take = [&victim](typename Policy::hook& hook) {
+      victim = &static_cast<node&>(hook);
+      return false;
+    };
+    visit_victims(policy_, take, coming);
+    return victim;
+  }
+
+  [[nodiscard]] node* first_victim(const node& spared)
+  {
+    node* victim = nullptr;
+    policy_.victims([&victim, &spared](typename Policy::hook& hook) {
       node& one = static_cast<node&>(hook);
-      if (&one == spared) return true;
+      if (&one == &spared) return true;
       victim = &one;
       return false;
     });
@@ -210,29 +250,36 @@ class object_cache
 
   void evict(node& one, const object_info& info)
   {
-    index_.erase(one);
     used_ -= bytes_of(one);
     notify_evicted(policy_, one, info);
-    give_up(one);
+    take_out(one);
   }
 
-  node& fresh()
+  /// The number of a node that has no object.
+  [[nodiscard]] std::uint32_t fresh()
   {
-    if (free_ != nullptr) return *std::exchange(free_, free_->next);
+    if (free_ != key_index::nobody) return std::exchange(free_, at(free_).next);
     if (unused_ == 0) {
-      chunks_.push_back(std::make_unique<node[]>(chunk_nodes));
-      unused_ = chunk_nodes;
+      const std::uint64_t missing = size_.objects > nodes_ ? size_.objects - nodes_ : chunk_nodes;
+      const auto count = static_cast<std::size_t>((std::min)(missing, std::uint64_t{chunk_nodes}));
+      chunks_.push_back(std::make_unique<node[]>(count));
+      nodes_ += count;
+      next_ = static_cast<std::uint32_t>((chunks_.size() - 1) * chunk_nodes + 1);
+      unused_ = count;
     }
-    return chunks_.back()[chunk_nodes - unused_--];
+    --unused_;
+    return next_++;
   }
 
   tier_size size_;
   std::uint64_t used_ = 0;
   std::uint64_t hit_bytes_ = 0;
   std::vector<std::unique_ptr<node[]>> chunks_;  // outlive the policy
-  std::size_t unused_ = 0;                       // nodes at the end of the last chunk that were never used
-  node* free_ = nullptr;                         // nodes whose objects left
-  key_index<node> index_;
+  std::size_t nodes_ = 0;                        // in all of them
+  std::size_t unused_ = 0;                       // nodes at the end of the last chunk that were never used ...
+  std::uint32_t next_ = 0;                       // ... and the number of the first of these
+  std::uint32_t free_ = key_index::nobody;       // the first of the nodes whose objects left
+  key_index index_;
   Policy policy_;
   Admission admission_;
 };

@@ -94,12 +94,23 @@ class sweep_instance_of final : public sweep_instance
     if constexpr (Size == object_size::unit) return 0;
     else return asked.bytes > cache_.hit_bytes() ? asked.bytes - cache_.hit_bytes() : 0;
   }
+  /// Between two chunks the other caches push this one out of the memories next to the core.
+  void look_ahead(std::span<const trace_access> accesses, std::size_t k) const noexcept
+  {
+    constexpr std::size_t to_index = 12;
+    constexpr std::size_t to_object = 6;
+    if (k + to_index >= accesses.size()) return;
+    cache_.prefetch_index(accesses[k + to_index].key);
+    cache_.prefetch_object(accesses[k + to_object].key);
+  }
 
   sweep_misses run_plain(std::span<const trace_access> accesses)
   {
     sweep_misses missed;
     access_outcome outcome = access_outcome::hit;
-    for (const trace_access& asked : accesses) {
+    for (std::size_t k = 0; k != accesses.size(); ++k) {
+      look_ahead(accesses, k);
+      const trace_access& asked = accesses[k];
       outcome = cache_.request(asked);
       if (outcome != access_outcome::hit) add(missed, asked, outcome);
       else missed.bytes += absent_bytes(asked);

@@ -21,7 +21,7 @@ class second_use
  public:
   using option_kind = admission_option;
 
-  /// About 36 bytes for each of size.objects. Throws std::bad_alloc.
+  /// 48 to 64 bytes for each of size.objects. Throws std::bad_alloc.
   explicit second_use(const tier_size& size) : most_bytes_(size.bytes), seen_once_((std::min)(size.objects, size.bytes))
   {
   }

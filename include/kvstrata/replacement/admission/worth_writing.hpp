@@ -99,8 +99,7 @@ class basic_worth_writing
 
     const double saves = saved_beside_others(candidate);
     const double held = held_requests();
-    const float reads = model_.expected(visits, clock_.now(), static_cast<float>(held / unit_),
-                                        static_cast<float>(unit_) / clock_.requests_a_slot());
+    const float reads = model_.expected(visits, clock_.now(), static_cast<float>(held / unit_));
     if (double{reads} * visit_share_ * saves < price()) return false;
     written_ += bytes;
     overdrawn_ += bytes;

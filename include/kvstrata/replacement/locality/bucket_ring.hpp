@@ -44,6 +44,15 @@ class bucket_ring
   }
   void take(Hook& object) noexcept { lists_[0].erase(list::s_iterator_to(object)); }
 
+  /// Takes out the first that is filed at a level; somebody is.
+  void take_first(std::uint64_t level) noexcept
+  {
+    const std::size_t bucket = level % buckets;
+    lists_[bucket].pop_front();
+    const std::uint64_t emptied = lists_[bucket].empty() ? 1 : 0;
+    full_[bucket / 64] &= ~(emptied << bucket % 64);
+  }
+
   /// The present has reached a level: the ring begins here from now on. O(1) for each level, never more than the ring.
   void advance(std::uint64_t low) noexcept
   {

@@ -1,7 +1,10 @@
 // How likely a user is to come back soon: a sum of simple reasons, whose weights are learned while requests come in.
 //
-//   rate = w . reasons    reasons: being known at all; visits just before; visits lately; visits within a day; visits
-//                         at this time of day (within four days); the length of the history
+//   rate = w . reasons    reasons: being known at all; visits just before, lately, and steady ones; steady visits at
+//                         this time of day; the length of the history
+//
+// What fades does so with requests: half-lives are parts and multiples of a lifetime in the cache, so that users who stay
+// for minutes and users who stay for weeks are told apart as well. Only the day is as long as it is.
 //
 // A self-exciting point process (Hawkes, "Spectra of some self-exciting and mutually exciting point processes",
 // Biometrika 1971), fitted by expectation and maximisation as the requests come (Marsan, Lengline, "Extending
@@ -48,11 +51,11 @@ class return_model
   {
     unit_ = static_cast<float>((std::max)(requests, 1U));
     step_scale_ = static_cast<std::uint64_t>(4294967296.0F * recent_halvings * halving_table::steps / unit_);
+    set_steady();
   }
   void set_timed(bool timed) noexcept { timed_ = timed; }
-  [[nodiscard]] bool timed() const noexcept { return timed_; }
 
-  /// Rate at which the user comes within the next while (half a lifetime, four hours); above 0.
+  /// Rate at which the user comes within the next lifetime; above 0.
   [[nodiscard]] float rate(const visit_record& record, const visit_time& now) const noexcept
   {
     return weigh(ahead_weight_, reasons_of(record, now, now.ahead));
@@ -60,14 +63,12 @@ class return_model
 
   /// How often the user is expected to come within so many lifetimes: what fades counts for as long as it lasts, and
   /// the time of day for its mean over the day. Above 0, and never more than `lifetimes` times the rate without fading.
-  [[nodiscard]] float expected(const visit_record& record, const visit_time& now, float lifetimes,
-                               float slots_a_lifetime) const noexcept
+  [[nodiscard]] float expected(const visit_record& record, const visit_time& now, float lifetimes) const noexcept
   {
-    const reason_list each = halvings_of_each(slots_a_lifetime);
     reason_list parts = reasons_of(record, now, {});
     float all = least * lifetimes;
     for (std::size_t r = 0; r < reasons; ++r) {
-      const float nats = 0.6931472F * each[r];
+      const float nats = 0.6931472F * halvings_[r];
       const float lasting = nats * lifetimes < 1e-3F ? lifetimes : (1.0F - std::exp(-nats * lifetimes)) / nats;
       all += parts[r] * weight_[r] * units[r] * lasting;
     }
@@ -84,6 +85,11 @@ class return_model
       for (std::size_t r = 0; r < reasons; ++r) all += parts[r] *= weight_[r] * units[r];
       const float share = 1.0F / all;
       for (std::size_t r = 0; r < reasons; ++r) credit_[r] += parts[r] * share;
+    }
+    if (returned != nullptr) {
+      const auto gap = static_cast<float>(now.request - returned->last_request);
+      gaps_ = (std::min)(gaps_ + 1, gaps_remembered);
+      gap_ += (gap - gap_) / gaps_;
     }
     if (drawn != nullptr) {
       const reason_list x = reasons_of(*drawn, now, now.here);
@@ -104,21 +110,21 @@ class return_model
       credit_[r] = (std::max)(credit_[r], credits * least_credit);
       weight_[r] = (std::max)(credit_[r] / (common_[r] + least), least_weight);
     }
+    set_steady();
     look_ahead();
     return true;
   }
 
   /// How often rates halve in a lifetime: each reason's own number, by the credit it has left when nearly a lifetime has
   /// passed.
-  [[nodiscard]] float halvings(float slots_a_lifetime) const noexcept
+  [[nodiscard]] float halvings() const noexcept
   {
-    const reason_list each = halvings_of_each(slots_a_lifetime);
     float all = least;
     float sum = 0;
     for (std::size_t r = 0; r < reasons; ++r) {
-      const float left = credit_[r] * std::exp2(-each[r] * later);
+      const float left = credit_[r] * std::exp2(-halvings_[r] * later);
       all += left;
-      sum += left * each[r];
+      sum += left * halvings_[r];
     }
     return sum / all;
   }
@@ -128,23 +134,20 @@ class return_model
   void visit(visit_record& record, const visit_time& now) const noexcept
   {
     const std::uint64_t steps = steps_since(record, now);
+    const std::uint32_t rest = halves_.whole(steady_steps_since(record, now));
     record.recent = one_more(record.recent, halves_.whole(steps));
     record.last_request = now.request;
-    if (timed_) {
-      if (record.last_slot == now.slot && record.rhythm != 0) return;  // the same visit, for what is told by the clock
-      const std::uint32_t rest = halves_.whole(day_steps_since(record, now));
-      record.daily = one_more(record.daily, fourth_power(rest));
-      // At eight visits the oldest fade in all sums alike, so that they keep their hour.
-      const std::uint32_t faded = record.rhythm * rest > 222U * 32768U ? rest - rest / 8 : rest;
-      record.rhythm = static_cast<std::uint8_t>((record.rhythm * faded + (32U << 15U) + 16384U) >> 15U);
-      for (std::size_t i = 0; i < 4; ++i) {
-        record.wave[i] =
-            static_cast<std::int8_t>((record.wave[i] * static_cast<std::int32_t>(faded) + now.one_visit[i]) >> 15);
-      }
-    } else {
-      record.daily = one_more(record.daily, halves_.whole(steps / 8));
+    if (!timed_) {
+      record.steady = one_more(record.steady, rest);
+      return;
     }
-    record.last_slot = now.slot;
+    // At eight visits the oldest fade in all sums alike, so that they keep their hour.
+    const std::uint32_t faded = record.steady * rest > 222U * 32768U ? rest - rest / 8 : rest;
+    record.steady = one_more(record.steady, faded);
+    const auto kept_of = [&](std::size_t i) {
+      return static_cast<std::int8_t>((record.wave[i] * static_cast<std::int32_t>(faded) + now.one_visit[i]) >> 15);
+    };
+    record.wave = {kept_of(0), kept_of(1), kept_of(2), kept_of(3)};
   }
 
   [[nodiscard]] const reason_list& weights() const noexcept { return weight_; }
@@ -161,28 +164,20 @@ class return_model
   static constexpr float kept = 1.0F - 32.0F / 2500.0F;  // lessons are half forgotten after 1,700
   static constexpr float recent_halvings = 0.5F;         // of recent visits, in a lifetime
 
-  /// How often each reason halves in a lifetime.
-  [[nodiscard]] reason_list halvings_of_each(float slots_a_lifetime) const noexcept
-  {
-    const float daily = timed_ ? slots_a_lifetime / visit_time::slots_a_day : recent_halvings / 8;
-    return {0, 8 * recent_halvings, recent_halvings, daily, daily / 4, 0};
-  }
+  static constexpr float to_come = 0.8F;  // lifetimes that a rate is the mean of
+
+  static constexpr float first_steady_life = 16;  // lifetimes in which steady visits halve, until gaps are known
+  static constexpr float least_steady_life = 8;
+  static constexpr float gaps_a_life = 2;  // mean gaps in which they halve then
+  static constexpr float gaps_remembered = 1024;
 
   [[nodiscard]] std::uint64_t steps_since(const visit_record& record, const visit_time& now) const noexcept
   {
     return std::uint64_t{now.request - record.last_request} * step_scale_ >> 32U;
   }
-  /// Of four days.
-  [[nodiscard]] static std::uint32_t day_steps_since(const visit_record& record, const visit_time& now) noexcept
+  [[nodiscard]] std::uint64_t steady_steps_since(const visit_record& record, const visit_time& now) const noexcept
   {
-    return std::uint32_t{static_cast<std::uint16_t>(now.slot - record.last_slot)} *
-               (halving_table::steps * 65536U / (4 * visit_time::slots_a_day)) >>
-           16U;
-  }
-  [[nodiscard]] static constexpr std::uint32_t fourth_power(std::uint32_t part) noexcept
-  {
-    const std::uint32_t square = part * part >> 15U;
-    return square * square >> 15U;
+    return std::uint64_t{now.request - record.last_request} * steady_scale_ >> 32U;
   }
   [[nodiscard]] static std::uint8_t one_more(std::uint32_t count, std::uint32_t rest) noexcept
   {
@@ -201,17 +196,14 @@ class return_model
     const std::uint64_t steps = steps_since(record, now);
     const float fading = halves_(steps);
     const float lately = real(record.recent) * fading;
-    reason_list x{1.0F, lately * square(square(square(fading))), lately, real(record.daily),
+    const float rest = halves_(steady_steps_since(record, now));
+    reason_list x{1.0F, lately * square(square(square(fading))), lately, real(record.steady) * rest,
                   0.0F, root_of_length_[record.length]};
-    if (!timed_) {
-      x[3] *= halves_(steps / 8);
-      return x;
-    }
-    const float rest = halves_(day_steps_since(record, now));
-    x[3] *= square(square(rest));
+    if (!timed_) return x;
     // ((1 + cos a) / 2)^2 of the angle between then and now, which is 3/8 + cos(a) / 2 + cos(2a) / 8.
-    std::int32_t same_hour = record.rhythm * (3 * visit_time::hour_one / 8 / 32);
-    for (std::size_t i = 0; i < 4; ++i) same_hour += record.wave[i] * wave[i];
+    const std::int32_t same_hour = record.steady * (3 * visit_time::hour_one / 8 / 32) +
+                                   (record.wave[0] * wave[0] + record.wave[1] * wave[1]) +
+                                   (record.wave[2] * wave[2] + record.wave[3] * wave[3]);
     x[4] = static_cast<float>((std::max)(same_hour, 0)) * rest;
     return x;
   }
@@ -221,22 +213,37 @@ class return_model
     return weight[0] + weight[5] * x[5] + (weight[1] * x[1] + weight[2] * x[2]) + (weight[3] * x[3] + weight[4] * x[4]);
   }
 
-  /// What fades within the next half lifetime counts by its mean.
+  /// Steady visits halve in as many requests as lie between two of a user, on average over those who come back.
+  void set_steady() noexcept
+  {
+    const float known = gaps_ / gaps_remembered;
+    const float life = unit_ * first_steady_life * (1.0F - known) + known * gaps_a_life * gap_;
+    const float steady = (std::min)((std::max)(life, least_steady_life * unit_), 1e9F);
+    steady_scale_ = static_cast<std::uint64_t>(4294967296.0F * halving_table::steps / steady);
+    halvings_ = {0, 8 * recent_halvings, recent_halvings, unit_ / steady, unit_ / steady, 0};
+  }
+
+  /// What fades counts by its mean.
   void look_ahead() noexcept
   {
-    for (std::size_t r = 0; r < reasons; ++r) ahead_weight_[r] = weight_[r] * units[r];
+    for (std::size_t r = 0; r < reasons; ++r) {
+      const float nats = 0.6931472F * to_come * halvings_[r];
+      ahead_weight_[r] = weight_[r] * units[r] * (nats > 0 ? (1.0F - std::exp(-nats)) / nats : 1.0F);
+    }
     ahead_weight_[0] += least;
-    ahead_weight_[1] *= 0.541F;
-    ahead_weight_[2] *= 0.919F;
   }
 
   halving_table halves_;
   std::uint64_t step_scale_ = 0;  // steps of recent visits a request, in 2^-32
+  std::uint64_t steady_scale_ = 0;
   float unit_ = 1.0F;
+  float gap_ = 0;           // between two visits of a user, in requests: the mean of late
+  float gaps_ = 0;          // that it is the mean of
+  reason_list halvings_{};  // of each reason, in a lifetime
   bool timed_ = false;
   std::uint32_t lessons_ = 0;
   reason_list ahead_weight_{};
-  reason_list weight_{0.02F, 0.14F, 0.1F, 0.05F, 0.1F, 0.02F};  // a first guess
+  reason_list weight_{0.02F, 0.14F, 0.1F, 0.1F, 0.04F, 0.02F};  // a first guess
   reason_list credit_{};
   reason_list common_{};
   std::array<float, 256> root_of_length_{};

@@ -22,13 +22,13 @@ namespace kvstrata::detail {
 struct visit_record
 {
   std::uint32_t last_request = 0;  ///< the last visit, in requests of all users
-  std::uint16_t last_slot = 0;     ///< the same in slots of 10 minutes, modulo 455 days
-  std::uint8_t daily = 0;          ///< visits that decay within a day, in 32nds
-  std::uint8_t length = 0;         ///< octave_code of the events of the history
-  std::uint8_t recent = 0;         ///< visits that decay with requests, in 32nds; 0 only where there was no visit
-  std::uint8_t rhythm = 0;         ///< visits that decay within four days, in 32nds
   std::array<std::int8_t, 4>
-      wave{};  ///< the same visits as sums of cos and sin of the time of day, and of twice it, in 15ths
+      wave{};               ///< the steady visits as sums of cos and sin of the time of day, and of twice it, in 15ths
+  std::uint8_t steady = 0;  ///< visits that decay in two mean gaps between visits, in 32nds
+  std::uint8_t length = 0;  ///< octave_code of the events of the history
+  std::array<std::uint8_t, 2> unused{};
+  std::uint8_t recent = 0;  ///< visits that decay in two lifetimes, in 32nds; 0 only where there was no visit
+  std::array<std::uint8_t, 3> also_unused{};
 };
 static_assert(sizeof(visit_record) == 16);
 
@@ -62,14 +62,14 @@ class visit_memory
     if (way != ways) {
       ++users_;
     } else {
-      way = 0;
-      std::uint32_t longest = 0;
+      // The longest time away and its way in one number, without a branch: nobody can foresee them.
+      std::uint64_t longest = 0;
       for (std::uint32_t i = 0; i < ways; ++i) {
-        const visit_record record = stored({where.at / ways * ways + i});
-        if (record.recent == 0 || now - record.last_request < longest) continue;
-        longest = now - record.last_request;
-        way = i;
+        std::uint32_t last = 0;
+        std::memcpy(&last, home.records[i].data(), sizeof last);
+        longest = (std::max)(longest, std::uint64_t{now - last} * ways + i);
       }
+      way = static_cast<std::uint32_t>(longest % ways);
     }
     where.at = where.at / ways * ways + way;
     home.tags[way] = where.tag;
@@ -81,7 +81,8 @@ class visit_memory
     const visit_record record = stored(where);
     if (record.recent != 0) return record;
     const visit_record* live = nullptr;
-    std::memcpy(static_cast<void*>(&live), &record, sizeof(void*));
+    std::memcpy(static_cast<void*>(&live), sets_[where.at / ways].records[where.at % ways].data() + address_at,
+                sizeof(void*));
     return *live;
   }
   /// From now on, until settle(), what the user did who was found or claimed stands in `live`, and is read there.
@@ -89,8 +90,9 @@ class visit_memory
   {
     visit_record record;
     const visit_record* const address = &live;
-    std::memcpy(static_cast<void*>(&record), &address, sizeof(void*));
+    record.last_request = live.last_request;
     store(where, record);
+    std::memcpy(sets_[where.at / ways].records[where.at % ways].data() + address_at, &address, sizeof(void*));
   }
   /// What the user did stands here again; they get a new record if they have lost theirs.
   void settle(place where, const visit_record& record) noexcept
@@ -130,7 +132,8 @@ class visit_memory
   static constexpr std::uint32_t ways = 8;
   static constexpr std::uint64_t most_sets = std::uint64_t{1} << 28U;
   static constexpr std::size_t record_bytes = 14;
-  static_assert(sizeof(void*) <= offsetof(visit_record, recent));
+  static constexpr std::size_t address_at = sizeof(std::uint32_t);  // of a record that is lent, behind last_request
+  static_assert(address_at + sizeof(void*) <= offsetof(visit_record, recent));
 
   struct set
   {

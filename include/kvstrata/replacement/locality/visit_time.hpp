@@ -17,21 +17,25 @@ struct visit_time
   static constexpr std::int32_t hour_one = 1 << 20;  ///< a visit at just this time of day
 
   std::uint32_t request = 0;
-  std::uint16_t slot = 0;  ///< of 10 minutes, modulo 455 days
   /// In order: of cos and sin of the time of day, and of twice it.
   std::array<std::int32_t, 4> one_visit{};  ///< 15ths, in 32768ths, and a half to round
   std::array<std::int32_t, 4> here{};       ///< what a 15th of a visit is worth now, in parts of hour_one
-  std::array<std::int32_t, 4> ahead{};      ///< the same two hours later, as averages of four hours
+  std::array<std::int32_t, 4> ahead{};      ///< the same for the while to come: its mean
 
-  visit_time() { set_slot(0); }
+  visit_time() { set_slot(0, 0); }
 
-  void set_slot(std::int64_t slot_number) noexcept
+  /// `ahead_slots`: how long the while to come is.
+  void set_slot(std::int64_t slot_number, double ahead_slots) noexcept
   {
-    slot = static_cast<std::uint16_t>(slot_number);
-    const std::array<double, 4> now = waves(slot_number);
-    const std::array<double, 4> later = waves(slot_number + 12);
+    const double half = (std::min)(ahead_slots, 10.0 * slots_a_day) / 2;
+    const auto slot = static_cast<double>(slot_number % slots_a_day);
+    const std::array<double, 4> now = waves(slot);
+    const std::array<double, 4> later = waves(slot + half);
+    const double x = (std::max)(full_circle * half / slots_a_day, 1e-3);
+    const double once = std::sin(x) / x;
+    const double twice = std::sin(2 * x) / (2 * x);
+    const std::array<double, 4> mean{once, once, twice, twice};
     constexpr std::array<double, 4> worth{0.5 / 15, 0.5 / 15, 0.125 / 15, 0.125 / 15};
-    constexpr std::array<double, 4> mean{0.9549, 0.9549, 0.8270, 0.8270};  // sin(x) / x for four hours, and eight
     for (std::size_t i = 0; i < 4; ++i) {
       one_visit[i] = static_cast<std::int32_t>(15 * 32768 * now[i] + 16384);
       here[i] = static_cast<std::int32_t>(worth[i] * now[i] * hour_one);
@@ -40,9 +44,11 @@ struct visit_time
   }
 
  private:
-  [[nodiscard]] static std::array<double, 4> waves(std::int64_t slot_number) noexcept
+  static constexpr double full_circle = 6.283185307179586;
+
+  [[nodiscard]] static std::array<double, 4> waves(double slot) noexcept
   {
-    const double angle = 6.283185307179586 * static_cast<double>(slot_number % slots_a_day) / slots_a_day;
+    const double angle = full_circle * slot / slots_a_day;
     return {std::cos(angle), std::sin(angle), std::cos(2 * angle), std::sin(2 * angle)};
   }
 };
@@ -54,6 +60,9 @@ class visit_clock
   [[nodiscard]] const visit_time& now() const noexcept { return now_; }
   /// Has it run at all?
   [[nodiscard]] bool runs() const noexcept { return slot_ > 0; }
+
+  /// How many requests ahead predictions look: what the hours to come mean follows it, from the next slot on.
+  void look_ahead(double requests) noexcept { ahead_ = requests; }
 
   /// Another request. True when it is the first of a new slot.
   bool tick(std::int64_t time_ms) noexcept
@@ -74,7 +83,7 @@ class visit_clock
   {
     const std::int64_t slot = (std::min)(time_ms / visit_time::slot_ms, slot_);
     visit_time then;
-    then.set_slot(slot);
+    then.set_slot(slot, 0);
     const float ago = static_cast<float>(slot_ - slot) * requests_a_slot();
     then.request = now_.request - static_cast<std::uint32_t>((std::min)(ago, 2e9F));
     return then;
@@ -90,7 +99,7 @@ class visit_clock
     }
     slot_ = time_ms / visit_time::slot_ms;
     slot_ends_ms_ = time_ms + (std::min)(visit_time::slot_ms - 1 - time_ms % visit_time::slot_ms, last - time_ms);
-    now_.set_slot(slot_);
+    now_.set_slot(slot_, ahead_ / requests_a_slot());
   }
 
   visit_time now_;
@@ -98,6 +107,7 @@ class visit_clock
   std::int64_t first_slot_ = 0;
   std::int64_t slot_ends_ms_ = visit_time::slot_ms - 1;
   std::uint32_t first_request_ = 0;
+  double ahead_ = 0;
 };
 
 }  // namespace kvstrata::detail
