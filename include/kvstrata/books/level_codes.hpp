@@ -47,13 +47,12 @@ class level_codes<Device, Recipe>
   static constexpr bool any = true;
   using codec = tier_codec_t<Recipe>;
 
-  level_codes(Device& d, const typename Recipe::config& sizes, const geometry& shape, token_count page_tokens,
-              page_count)
+  level_codes(Device& d, const typename Recipe::config& sizes, const geometry& shape, token_count tokens, page_count)
       : device_(&d),
-        piece_(piece_of(shape, page_tokens)),
+        piece_(piece_of(shape, tokens)),
         layers_(shape.layers),
-        raw_(d, d.allocate_pinned(raw_frames_of<Recipe>(sizes, shape, page_tokens) * raw_bytes(), "raw pages"),
-             raw_frames_of<Recipe>(sizes, shape, page_tokens))
+        raw_(d, d.allocate_pinned(raw_frames_of<Recipe>(sizes, shape, tokens) * raw_bytes(), "raw pages"),
+             raw_frames_of<Recipe>(sizes, shape, tokens))
   {
     use(sizes.codec);
   }

@@ -16,15 +16,16 @@ void append_coded_pages(std::vector<coded_page>& out, const From& from, FromPage
                         ToPage&& to_page, page_interval wanted, Whole&& whole)
 {
   if (wanted.empty()) return;
-  const auto holds = [](const auto& all, page_count page) {
-    if constexpr (requires { all.holder_of(page); }) {
-      return all.holder_of(page);
+  const auto holds_first = [&](const auto& all) {
+    if constexpr (requires { all.holder_of(wanted.begin); }) {
+      return all.holder_of(wanted.begin);
     } else {
-      return std::partition_point(all.begin(), all.end(), [&](const placed_extent& x) { return x.end() <= page; });
+      return std::partition_point(all.begin(), all.end(),
+                                  [&](const placed_extent& x) { return x.end() <= wanted.begin; });
     }
   };
-  auto source = holds(from, wanted.begin);
-  auto target = holds(to, wanted.begin);
+  auto source = holds_first(from);
+  auto target = holds_first(to);
   out.reserve(out.size() + wanted.size());
   for (page_count page = wanted.begin; page < wanted.end; ++page) {
     if (source->end() == page) ++source;

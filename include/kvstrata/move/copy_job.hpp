@@ -75,9 +75,9 @@ class copy_job
       const token_interval has = e.template at<From>().tokens;
       append_coded_pages(
           list_.coded, e.template at<From>().extents,
-          [&source](const placed_extent& x, page_count page) { return source.end_of(x, page); }, into,
-          [&target](const placed_extent& x, page_count page) { return target.end_of(x, page); }, pages,
-          [&](page_count page) { return has.contains(residency_->tokens_in({page, page + 1})); });
+          [&source](const placed_extent& x, page_count p) { return source.end_of(x, p); }, into,
+          [&target](const placed_extent& x, page_count p) { return target.end_of(x, p); }, pages,
+          [&](page_count p) { return has.contains(residency_->tokens_in({p, p + 1})); });
       piece = travelling_bytes(list_.coded.back().how, piece);
     } else {
       append_copy_runs(list_.runs, e.template at<From>().extents, source.all_ends(), into, target.all_ends(), pages);

@@ -61,8 +61,8 @@ class eraser
         for (const placed_extent& x : extents) {
           mine_->add(d, way, all(x), x.pages, layers, memory.bytes() / layers);
           if constexpr (Residency::template level_at<i()>::has_codes) {
-            for (page_count page = x.first_page; page < x.end(); ++page) {
-              std::byte* const raw = memory.end_of(x, page).elsewhere;
+            for (page_count p = x.first_page; p < x.end(); ++p) {
+              std::byte* const raw = memory.end_of(x, p).elsewhere;
               const std::size_t piece = memory.codes().raw_bytes() / layers;
               if (raw != nullptr) mine_->add(d, way, {raw, {piece, 0}}, 1, layers, piece);
             }
