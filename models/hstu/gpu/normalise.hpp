@@ -107,7 +107,7 @@ struct normalise_kernel : row_kernel
 template <std::uint32_t Vectors, bool Affine>
 struct gate_kernel : row_kernel
 {
-  static constexpr std::uint32_t blocks_per_sm = Vectors > 8 ? 2 : Vectors > 4 ? (Affine ? 3 : 4) : Vectors > 2 ? 6 : 8;
+  static constexpr std::uint32_t blocks_per_sm = Vectors > 8 ? 2 : Vectors > 4 ? 4 : Vectors > 2 ? 6 : 8;
 
   rows_of<bf16> attended;         ///< [rows][width]
   rows_of<const bf16> gate;       ///< [rows][width]
@@ -124,26 +124,49 @@ struct gate_kernel : row_kernel
     row_in_warp<Vectors> values(this->lane(block), width);
     bf16* row = attended.row(r);
     const bf16* by = gate.row(r);
-    bf16x8 gates[Vectors];
-    for (std::uint32_t v = 0; v < Vectors; ++v) {
-      gates[v] = bf16x8{};
-      if (values.has(v)) gates[v] = load_vector<bf16x8>(by + values.at(v));
-    }
-    values.load(row);
-    values.normalise(block, epsilon);
-    for (std::uint32_t v = 0; v < Vectors; ++v) {
-      if (!values.has(v)) continue;
-      float gated[vector_width];
-      for (std::uint32_t i = 0; i < vector_width; ++i) {
-        float value = values.vector(v)[i];
-        if constexpr (Affine) {
-          if (weight != nullptr) value *= weight[values.at(v) + i];
-          if (bias != nullptr) value += bias[values.at(v) + i];
-        }
-        gated[i] = value * element(gates[v], i);
+    if constexpr (Affine) {  // gates are read last, vector by vector: registers hold no more beside the row
+      values.load(row);
+      values.normalise(block, epsilon);
+      HSTU_UNROLL
+      for (std::uint32_t v = 0; v < Vectors; ++v) {
+        if (values.has(v)) store_affine<Block>(row, values.at(v), values.vector(v), by);
       }
-      store_vector(row + values.at(v), pack_vector<Block>(gated));
+    } else {
+      bf16x8 gates[Vectors];
+      for (std::uint32_t v = 0; v < Vectors; ++v) {
+        gates[v] = bf16x8{};
+        if (values.has(v)) gates[v] = load_vector<bf16x8>(by + values.at(v));
+      }
+      values.load(row);
+      values.normalise(block, epsilon);
+      for (std::uint32_t v = 0; v < Vectors; ++v) {
+        if (values.has(v)) store_gated<Block>(row + values.at(v), values.vector(v), gates[v]);
+      }
     }
+  }
+
+ private:
+  template <class Block>
+  HSTU_KERNEL void store_affine(bf16* row, std::uint32_t at, const float* values, const bf16* by) const
+  {
+    float affine[vector_width];
+    HSTU_UNROLL
+    for (std::uint32_t half = 0; half < vector_width; half += 4) {
+      floatx4 times{{1, 1, 1, 1}};
+      floatx4 plus{};
+      if (weight != nullptr) times = load_vector<floatx4>(weight + at + half);
+      if (bias != nullptr) plus = load_vector<floatx4>(bias + at + half);
+      HSTU_UNROLL
+      for (std::uint32_t i = 0; i < 4; ++i) affine[half + i] = values[half + i] * times.values[i] + plus.values[i];
+    }
+    store_gated<Block>(row + at, affine, load_vector<bf16x8>(by + at));
+  }
+  template <class Block>
+  HSTU_KERNEL static void store_gated(bf16* to, const float* values, const bf16x8& gates)
+  {
+    float gated[vector_width];
+    for (std::uint32_t i = 0; i < vector_width; ++i) gated[i] = values[i] * element(gates, i);
+    store_vector(to, pack_vector<Block>(gated));
   }
 };
 
