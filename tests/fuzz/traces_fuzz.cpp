@@ -1,5 +1,7 @@
 // The readers of traces, with any bytes: --format says which one. Whatever a file holds, it is read or refused with a
 // sentence; in chunks of any size it is the same trace; nothing that is said of it holds a byte that moves a terminal.
+#include "fuzz/fuzz.hpp"
+
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/footprint.hpp>
 #include <kvstrata/simulate/printable_text.hpp>
@@ -18,9 +20,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,6 +30,7 @@
 namespace {
 
 using namespace kvstrata;
+using kvstrata_test::require;
 
 trace_format format = trace_format::csv;
 
@@ -45,18 +45,11 @@ std::unique_ptr<unpacker> unpack([[maybe_unused]] packing by)
   return nullptr;
 }
 
-void require(bool holds, const char* what)
-{
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
-
 /// A file in memory.
 class memory_file
 {
  public:
-  explicit memory_file(std::span<const std::uint8_t> bytes) : number_(::memfd_create("trace", 0))
+  explicit memory_file(std::span<const std::byte> bytes) : number_(::memfd_create("trace", 0))
   {
     require(number_ >= 0, "a file in memory can be made");
     require(::write(number_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()), "it can be written");
@@ -139,9 +132,9 @@ extern "C" int LLVMFuzzerInitialize(const int* count, char*** arguments)
   return 0;
 }
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+void kvstrata_test::fuzz(std::span<const std::byte> input)
 {
-  const memory_file file(std::span(data, size));
+  const memory_file file(input);
   for (const id_kind ids : {id_kind::number, id_kind::text, id_kind::hex}) {
     trace_options options{.format = format, .ids = ids, .unpack = &unpack};
     options.csv.ids = ids;
@@ -156,5 +149,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         format == trace_format::csv || format == trace_format::mooncake || format == trace_format::lirs_blocks;
     if (!has_ids && format != trace_format::kuairand) break;
   }
-  return 0;
 }
