@@ -62,8 +62,8 @@ class level_codes<Device, Recipe>
   {
     using coder = coder_of<codec>;
     const coder fresh = codec::coder(piece_, told);
-    if constexpr (requires { typename Device::template code<coder>; }) {
-      code_ = std::make_shared<typename Device::template code<coder>>(piece_, fresh);
+    if constexpr (requires { typename Device::template code_of<coder>; }) {
+      code_ = std::make_shared<typename Device::template code_of<coder>>(piece_, fresh);
     } else {
       code_ = std::make_shared<page_code_of<coder>>(piece_, fresh);
     }

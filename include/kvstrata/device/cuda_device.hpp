@@ -150,7 +150,7 @@ class cuda_device
 
   /// What levels of this device's caches make their coders.
   template <list_coder Coder>
-  using code = cuda::gpu_code_of<Coder>;
+  using code_of = cuda::gpu_code_of<Coder>;
 
   /// As copy_kernel_launch, of pieces of which an end is encoded, by a code of this device's; with copy_route::on_host a host
   /// function.

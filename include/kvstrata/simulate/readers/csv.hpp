@@ -136,7 +136,7 @@ class csv_format
     detail::split_fields(line, separator_of(detail::trimmed(line)), names);
     return std::any_of(names.begin(), names.end(), [this](std::string_view one) {
       const std::string_view name = detail::trimmed(one);
-      return options_.id.empty() ? detail::is_one_of(name, detail::usual_names(column::id))
+      return options_.id.empty() ? detail::is_among(name, detail::usual_names(column::id))
                                  : detail::is_same_name(name, options_.id);
     });
   }
@@ -155,7 +155,7 @@ class csv_format
     if (std::any_of(fields_.begin(), fields_.end(), like_a_number)) return false;
     if (options_.ids == id_kind::number) return true;
     return std::any_of(fields_.begin(), fields_.end(), [](std::string_view text) {  // ids may look like names
-      return detail::is_one_of(detail::trimmed(text), detail::usual_names(column::id));
+      return detail::is_among(detail::trimmed(text), detail::usual_names(column::id));
     });
   }
 

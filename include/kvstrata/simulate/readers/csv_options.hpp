@@ -87,7 +87,7 @@ inline constexpr std::size_t csv_columns = 5;
   return {};
 }
 
-[[nodiscard]] inline bool is_one_of(std::string_view name, std::span<const std::string_view> names) noexcept
+[[nodiscard]] inline bool is_among(std::string_view name, std::span<const std::string_view> names) noexcept
 {
   return std::any_of(names.begin(), names.end(), [name](std::string_view one) { return is_same_name(one, name); });
 }
@@ -104,8 +104,8 @@ inline constexpr std::size_t csv_columns = 5;
   static constexpr std::array<std::string_view, 18> writes{
       "set",  "add",   "replace", "cas", "append",    "prepend", "delete", "del",    "incr",
       "decr", "write", "w",       "put", "set_lease", "touch",   "store",  "update", "insert"};
-  if (is_one_of(operation, reads)) return true;
-  if (!is_one_of(operation, writes)) {
+  if (is_among(operation, reads)) return true;
+  if (!is_among(operation, writes)) {
     where.fail("the operation is " + in_quotes(operation) +
                ", which is neither a usual read nor a usual write; say which are reads (csv_options.reads, --reads)");
   }
