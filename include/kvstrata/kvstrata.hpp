@@ -1,4 +1,10 @@
-// All of kvstrata that a host compiler needs.
+// All of kvstrata that a host compiler needs, but for what a program names where it wants it:
+//
+//   codec/exp4.hpp, int8.hpp, fp8.hpp, int4.hpp   codecs for memories and stores; codec/exp_zstd.hpp and zstd_after.hpp, for stores,
+//                                                 need kvstrata::zstd
+//   tiers/nvme_file.hpp, memory_store.hpp         stores
+//   transfer/codes/staged_codes.hpp               the other way for codes across the link
+//   simulate/...                                  traces and simulators
 #pragma once
 
 #include <kvstrata/ahead/prefetcher.hpp>
