@@ -3,7 +3,6 @@
 
 #include <kvstrata/layout/copy_run.hpp>
 
-#include <algorithm>
 #include <vector>
 
 namespace kvstrata {
@@ -16,16 +15,8 @@ void append_coded_pages(std::vector<coded_page>& out, const From& from, FromPage
                         ToPage&& to_page, page_interval wanted, Whole&& whole)
 {
   if (wanted.empty()) return;
-  const auto holds_first = [&](const auto& all) {
-    if constexpr (requires { all.holder_of(wanted.begin); }) {
-      return all.holder_of(wanted.begin);
-    } else {
-      return std::partition_point(all.begin(), all.end(),
-                                  [&](const placed_extent& x) { return x.end() <= wanted.begin; });
-    }
-  };
-  auto source = holds_first(from);
-  auto target = holds_first(to);
+  auto source = detail::holder_of(from, wanted.begin);
+  auto target = detail::holder_of(to, wanted.begin);
   out.reserve(out.size() + wanted.size());
   for (page_count page = wanted.begin; page < wanted.end; ++page) {
     if (source->end() == page) ++source;

@@ -92,6 +92,21 @@ struct copy_list
   return next.at == before.page(0, pages) && next.where == before.where;
 }
 
+namespace detail {
+
+/// The extent that holds that page, of those that ascend without gaps, or of what has holder_of(page). O(log extents).
+template <class Extents>
+[[nodiscard]] auto holder_of(const Extents& all, page_count number)
+{
+  if constexpr (requires { all.holder_of(number); }) {
+    return all.holder_of(number);
+  } else {
+    return std::partition_point(all.begin(), all.end(), [&](const placed_extent& x) { return x.end() <= number; });
+  }
+}
+
+}  // namespace detail
+
 /// Appends the runs that move `wanted` (pages of the history) from one list of extents to another; both ascend without
 /// gaps, have none that is empty and cover `wanted`: ranges of extents, or what has holder_of(page). from_end(extent) and
 /// to_end(extent) say where an extent's first page lies; they are copied. Runs are as long as they can be; what `out` had
@@ -101,16 +116,8 @@ void append_copy_runs(std::vector<copy_run>& out, const From& from, FromEnd&& fr
                       page_interval wanted)
 {
   if (wanted.empty()) return;
-  const auto holds_first = [&](const auto& all) {
-    if constexpr (requires { all.holder_of(wanted.begin); }) {
-      return all.holder_of(wanted.begin);
-    } else {
-      return std::partition_point(all.begin(), all.end(),
-                                  [&](const placed_extent& x) { return x.end() <= wanted.begin; });
-    }
-  };
-  auto source = holds_first(from);
-  auto target = holds_first(to);
+  auto source = detail::holder_of(from, wanted.begin);
+  auto target = detail::holder_of(to, wanted.begin);
   const auto read_at = from_end;  // copies, so that what is the same for all extents is worked out once
   const auto write_at = to_end;
   copy_end source_end = read_at(*source);
