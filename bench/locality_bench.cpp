@@ -242,13 +242,13 @@ int main()
   row<belady>("belady", all);
 
   std::printf("\nLeft out: whole trace (first week, second week, distance closed)\n");
-  row<basic_locality<24, 4, without(0)>>("being known", all);
-  row<basic_locality<24, 4, without(1)>>("visits just before", all);
-  row<basic_locality<24, 4, without(2)>>("visits lately", all);
-  row<basic_locality<24, 4, without(3)>>("visits within a day", all);
-  row<basic_locality<24, 4, without(4)>>("visits at this time of day", all);
-  row<basic_locality<24, 4, without(5)>>("length of the history", all);
-  row<basic_locality<24, 4, 63, false>>("learning: first weights stay", all);
+  row<basic_locality<24, 12, without(0)>>("being known", all);
+  row<basic_locality<24, 12, without(1)>>("visits just before", all);
+  row<basic_locality<24, 12, without(2)>>("visits lately", all);
+  row<basic_locality<24, 12, without(3)>>("steady visits", all);
+  row<basic_locality<24, 12, without(4)>>("visits at this time of day", all);
+  row<basic_locality<24, 12, without(5)>>("length of the history", all);
+  row<basic_locality<24, 12, 63, false>>("learning: first weights stay", all);
   row<basic_locality<24, 1>>("second looks: one only", all);
   row<basic_locality<24, 2>>("second looks: two", all);
   row<basic_locality<12>>("memory: 12 users an object", all);

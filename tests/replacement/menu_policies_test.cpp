@@ -2,6 +2,7 @@
 // for request, as their papers written down naively.
 #include "replacement/key_streams.hpp"
 #include "replacement/naive_menu_policies.hpp"
+#include "replacement/naive_sampling_policies.hpp"
 #include "replacement/replacement_conformance.hpp"
 #include "support/catch.hpp"
 
@@ -84,8 +85,7 @@ TEST_CASE("hyperbolic decides as its paper")
 
 TEST_CASE("lhd decides as its paper")
 {
-  const auto request = [](naive_lhd& naive, std::uint64_t key) { return naive.count_and_request(key); };
-  decides_as<basic_lhd<64>>([](std::size_t c) { return naive_lhd(c, 64); }, request);
+  decides_as<basic_lhd<64>>([](std::size_t c) { return naive_lhd(c, 64); }, plain);
 }
 
 TEST_CASE("hyperbolic and lhd weigh bytes, hyperbolic costs as well")

@@ -147,10 +147,10 @@ class object_cache
  private:
   static constexpr std::size_t chunk_nodes = 128;
 
-  /// Nodes are numbered from 1 on, as the index wants it.
+  /// Nodes are numbered from 1 on, as the index wants it: the very first is nobody's.
   [[nodiscard]] node& at(std::uint32_t number) const noexcept
   {
-    return chunks_[(number - 1) / chunk_nodes][(number - 1) % chunk_nodes];
+    return chunks_[number / chunk_nodes][number % chunk_nodes];
   }
   [[nodiscard]] auto by_number() const noexcept
   {
@@ -260,12 +260,13 @@ class object_cache
   {
     if (free_ != key_index::nobody) return std::exchange(free_, at(free_).next);
     if (unused_ == 0) {
-      const std::uint64_t missing = size_.objects > nodes_ ? size_.objects - nodes_ : chunk_nodes;
+      const std::uint64_t missing = size_.objects >= nodes_ ? size_.objects - nodes_ + 1 : chunk_nodes;
       const auto count = static_cast<std::size_t>((std::min)(missing, std::uint64_t{chunk_nodes}));
-      chunks_.push_back(std::make_unique<node[]>(count));
-      nodes_ += count;
-      next_ = static_cast<std::uint32_t>((chunks_.size() - 1) * chunk_nodes + 1);
-      unused_ = count;
+      const std::size_t first = chunks_.empty() ? 1 : 0;
+      chunks_.push_back(std::make_unique<node[]>((std::max)(count, first + 1)));
+      nodes_ += (std::max)(count, first + 1);
+      next_ = static_cast<std::uint32_t>((chunks_.size() - 1) * chunk_nodes + first);
+      unused_ = (std::max)(count, first + 1) - first;
     }
     --unused_;
     return next_++;
