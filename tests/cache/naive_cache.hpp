@@ -128,8 +128,7 @@ class naive_cache
     token_count end = agreed_until;
     if (r.first_token < who.first_token) end = 0;
     if (r.volatile_tail != 0) end = std::min(end, lasting);
-    if (told.stranded == 0 && !r.exact && p.kept.tokens.end < std::min(end, known(r.user)) &&
-        end > r.first_token) {
+    if (told.stranded == 0 && !r.exact && p.kept.tokens.end < std::min(end, known(r.user)) && end > r.first_token) {
       FAIL("nothing from " << p.kept.tokens.end << " on is kept, though all up to " << end << " may be");
     }
     who.first_token = r.first_token;

@@ -149,9 +149,7 @@ template <class Cache, level_index Level>
 {
   using tiers_type = detail::tiers_of<typename Cache::config>;
   static_assert(Level < tiers_type::depth, "the cache has no such level");
-  const auto need = [&](token_count tokens) {
-    return detail::need_at<tiers_type, Level>(config.layout, tokens, step);
-  };
+  const auto need = [&](token_count tokens) { return detail::need_at<tiers_type, Level>(config.layout, tokens, step); };
   if constexpr (Level < tiers_type::memories) {
     using recipe = typename tiers_type::template tier<Level>;
     if constexpr (keeps_codes<recipe>) {

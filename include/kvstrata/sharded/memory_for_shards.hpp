@@ -57,9 +57,8 @@ template <class Cache>
   }
   const std::uint64_t page = page_bytes(config.shape, config.layout.page_tokens);
   for (memory_need& level : all.levels) level.bytes = checked_product("bytes of all users", level.frames, page);
-  each_level<1, tiers_type::memories>([&](auto i) {
-    all.levels[i()].bytes = detail::bytes_at<tiers_type, i()>(config, all.levels[i()].frames);
-  });
+  each_level<1, tiers_type::memories>(
+      [&](auto i) { all.levels[i()].bytes = detail::bytes_at<tiers_type, i()>(config, all.levels[i()].frames); });
   return all;
 }
 
