@@ -123,7 +123,6 @@ TEST_CASE("in as many bytes a codec serves more tokens, and moves fewer bytes a 
   const auto up = [&](std::size_t i) { return r[i]["bytes"]["onloaded"].get<double>(); };
   CHECK(r[1]["settings"]["codec"] == "exp4");
   CHECK(r[0]["raw_pages"] == 0);
-  CHECK(r[1]["raw_pages"] > 0);
   CHECK(computed(1) < computed(0));
   CHECK(computed(2) == computed(1));  // how codes travel changes when, not what
   CHECK(up(1) / arena(1) < 0.85 * up(0) / arena(0));
