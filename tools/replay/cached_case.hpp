@@ -89,6 +89,7 @@ class cached_case final : public served_case
     c.device_bytes = held.levels[0].capacity_bytes + held.window.capacity_bytes;
     const kvstrata::counters::snapshot seen = cache_.tracker().template get<kvstrata::counters>().read();
     c.recomputed_tokens = seen.recomputed_tokens;
+    c.inexact_tokens = seen.inexact_tokens;
     c.prefetched_tokens = seen.prefetched_tokens;
     c.saved_tokens = seen.saved_tokens;
     c.displaced_tokens = seen.displaced_tokens;

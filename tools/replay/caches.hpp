@@ -63,6 +63,10 @@ template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_layout(std::string_view key);
 template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_store(std::string_view key);
+template <class Place>
+[[nodiscard]] std::optional<cache_kind<Place>> find_lossless(std::string_view key);
+template <class Place>
+[[nodiscard]] std::optional<cache_kind<Place>> find_lossy(std::string_view key);
 
 }  // namespace caches
 }  // namespace replay

@@ -1,5 +1,6 @@
 #include "replay/case_list.hpp"
 
+#include "replay/codec_cases.hpp"
 #include "replay/wrap.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -113,6 +114,7 @@ const std::vector<std::string>& plain_cases() { return case_groups().front().cas
 const case_entry& find_entry(std::string_view key)
 {
   if (key == store_case().key) return store_case();
+  if (const codec_case* found = find_codec_case(key)) return found->shown;
   if (const case_entry* found = find_key(key)) return *found;
   throw kvstrata::config_error("--cases", "'" + std::string(key) + "'", "there is no such case");
 }

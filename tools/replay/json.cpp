@@ -172,6 +172,11 @@ json of(const case_result& c)
                 {"tokens", of(p.tokens, levels)}};
   });
   out["batch"] = c.batch ? of(*c.batch, levels) : json(nullptr);
+  out["inexact_tokens"] = c.inexact_tokens;
+  if (c.agreement) {
+    const score_agreement& a = *c.agreement;
+    out["agreement"] = {{"requests", a.requests}, {"error", a.error}, {"largest", a.largest}, {"kept", a.kept}};
+  }
   return out;
 }
 
@@ -219,6 +224,12 @@ case_result to_case(const json& j)
                           to_split(p.at("tokens"))};
   });
   if (!j.at("batch").is_null()) c.batch = to_timeline(j.at("batch"));
+  c.inexact_tokens = j.value("inexact_tokens", std::uint64_t{0});
+  if (j.contains("agreement")) {
+    const json& a = j.at("agreement");
+    c.agreement = score_agreement{a.at("requests").get<std::uint64_t>(), a.at("error").get<double>(),
+                                  a.at("largest").get<double>(), a.at("kept").get<std::array<double, 2>>()};
+  }
   return c;
 }
 

@@ -273,6 +273,7 @@ void check(const options& o)
   within("--verify", o.verify, 1, true);
   check_store(o);
   check_weights(o);
+  static_cast<void>(codec_case_keys(o.codec));
   if (o.cases.empty()) throw kvstrata::config_error("--cases", "empty", "at least one case must run");
   for (const std::string& key : o.cases) static_cast<void>(find_entry(key));
 }
@@ -300,12 +301,16 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
   app.get_formatter()->column_width(34);
   app.footer(std::string(tools::output_rule) + "\n\n" + describe_cases());
   add_options(app, o);
+  add_codec_options(app, o.codec);
   try {
     app.parse(argc, argv);
     o.cases = expand_cases(o.cases);
     if (!o.nvme.empty()) {
       o.cases.push_back(store_case().key);
       if (app.count("--host-share") + app.count("--host-mib") == 0) o.host_share = host_share_over_store;
+    }
+    for (const std::string& key : codec_case_keys(o.codec)) {
+      if (std::find(o.cases.begin(), o.cases.end(), key) == o.cases.end()) o.cases.push_back(key);
     }
     check(o);
   } catch (const CLI::CallForHelp&) {
@@ -326,6 +331,11 @@ std::vector<setting> describe(const options& o)
   std::vector<setting> out;
   visit_options(o, to_setting{out});
   out.push_back({"run", "--verify", plain(o.verify), "share of the requests compared with recomputation"});
+  if (!o.codec.names.empty()) {
+    out.push_back({"codec", "--codec", o.codec.names, "in what form the arena keeps pages, a case each"});
+    out.push_back({"codec", "--exact-share", plain(o.codec.exact_share),
+                   "of the requests, that take nothing that came through a lossy codec"});
+  }
   return out;
 }
 

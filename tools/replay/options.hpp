@@ -2,6 +2,7 @@
 #pragma once
 
 #include "replay/case_list.hpp"
+#include "replay/codec_cases.hpp"
 #include "replay/results.hpp"
 
 #include <cstdint>
@@ -45,6 +46,7 @@ struct options
   std::optional<std::uint64_t> nvme_bytes;  ///< of the file
   std::optional<std::uint64_t> nvme_region_bytes;  ///< absent: 64 MiB, or a sixteenth of the file
   std::optional<std::uint64_t> restart_at;         ///< requests after which the process ends and another goes on
+  codec_options codec;
   // link
   double link_gbps = 2.0;  ///< GB/s each way; 0: as fast as this machine copies
   double link_latency_us = 10.0;

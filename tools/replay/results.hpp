@@ -1,6 +1,7 @@
 // What a replay measured, as plain data: the runner fills it, table, json and report show it.
 #pragma once
 
+#include "replay/agreement.hpp"
 #include "replay/break_even.hpp"
 #include "replay/statistics.hpp"
 
@@ -148,8 +149,10 @@ struct case_result
   std::uint64_t next_hits = 0;          ///< of these, how many have it among the model's best ten
   double speed_up = 0;                  ///< seconds of "no cache" / seconds; 0 when "no cache" did not run
   std::vector<split_bucket> over_time;
+  std::uint64_t inexact_tokens = 0;  ///< cached, but not exact, and computed again for a request that wants no others
   std::vector<capacity_point> capacity;
   std::optional<timeline> batch;
+  std::optional<score_agreement> agreement;  ///< with recomputation; absent where no arena keeps codes, or unverified
   friend bool operator==(const case_result&, const case_result&) = default;
 };
 

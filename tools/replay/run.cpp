@@ -3,10 +3,12 @@
 #include "replay/calibrate.hpp"
 #include "replay/case_list.hpp"
 #include "replay/cases.hpp"
+#include "replay/codec_cases.hpp"
 #include "replay/format.hpp"
 #include "replay/machine.hpp"
 #include "replay/model_config.hpp"
 #include "replay/restart.hpp"
+#include "replay/seen_values.hpp"
 #include "replay/traces.hpp"
 #include "replay/verify.hpp"
 
@@ -203,6 +205,26 @@ std::string restart_sentence(const std::vector<case_result>& cases, std::uint64_
   return out;
 }
 
+/// What codecs were told, and what they keep.
+std::string codec_sentence(const options& o, const seen_values& seen)
+{
+  std::string out =
+      "Keys and values are f32 here: exp4 saves an eighth of their bytes, where of bf16, which GPUs serve, it "
+      "saves a quarter. Its table was counted on " +
+      with_commas(seen.values) + " values of the weights that serve: " + fixed(100 * seen.outside, 3) +
+      " % lie outside, of the default table " + fixed(100 * seen.outside_default, 3) + " %. " +
+      (seen.from_minimum() ? "No value lies below SiLU's minimum: int8 and int4 count from there."
+                           : "Values lie below SiLU's minimum: int8 and int4 are symmetric.");
+  if (o.codec.exact_share > 0) {
+    out +=
+        " A lossy case's verified answers are those of the requests for exact ones; score error and ranks are of the "
+        "others.";
+  } else {
+    out += " Answers of lossy cases are not held to the tolerance; their score errors stand in the table.";
+  }
+  return out;
+}
+
 /// What a model file holds, or random weights for the options.
 hstu::trained_model make_weights(const options& o, const workload& w)
 {
@@ -271,6 +293,10 @@ results run(const options& o, progress& shown)
   shown.advance();
   shown.finish();
 
+  sizes.history_pages = load.facts.history_mean / sizes.page_tokens;
+  for (served_batch& batch : load.batches) {
+    for (served_request& one : batch.requests) one.exact = wants_exact(one.number, o.codec.exact_share);
+  }
   serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
   if (o.restart_at) {  // while this process has no threads yet
     context.first = batch_after(*o.restart_at, load);
@@ -290,6 +316,10 @@ results run(const options& o, progress& shown)
   shown.advance();
   shown.finish();
 
+  if (std::any_of(o.cases.begin(), o.cases.end(), find_codec_case)) {
+    context.sizes.seen = sizes.seen = see_values(load, model);
+    load.facts.notes.push_back(codec_sentence(o, sizes.seen));
+  }
   const bool by_default = runs("default") || o.cases.back() == "none" || o.cases.back() == store_case().key;
   const std::string model_case = by_default ? "default" : o.cases.back();
   context.pictured = choose_pictured(load, simulate_case(model_case, load, sizes));
@@ -309,8 +339,15 @@ results run(const options& o, progress& shown)
   if (o.verify > 0) {
     shown.start("verifying", context.sample.size());
     std::vector<scored_case> scored;
-    for (std::size_t i = 0; i < r.cases.size(); ++i) scored.push_back({r.cases[i].name, &all.scores[i]});
+    std::vector<agreement_sums> agreements(r.cases.size());
+    const bool codecs = std::any_of(o.cases.begin(), o.cases.end(), find_codec_case);
+    for (std::size_t i = 0; i < r.cases.size(); ++i) {
+      const codec_case* const codec = find_codec_case(o.cases[i]);
+      scored.push_back(
+          {r.cases[i].name, &all.scores[i], codec != nullptr && codec->lossy, codecs ? &agreements[i] : nullptr});
+    }
     r.verified = verify(context, model, scored, o.verify, [&shown] { shown.advance(); });
+    for (std::size_t i = 0; codecs && i < r.cases.size(); ++i) r.cases[i].agreement = agreements[i].result();
     shown.finish();
   }
 

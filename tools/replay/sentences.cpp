@@ -10,6 +10,12 @@ namespace replay {
 
 using kvstrata::level_index;
 
+namespace {
+
+std::string percent_text(double share, int digits) { return fixed(100 * share, digits) + " %"; }
+
+}  // namespace
+
 std::string headline(const results& r)
 {
   const case_result* best = highlighted(r);
@@ -179,6 +185,23 @@ std::vector<metric> metrics(const results& r)
              [](result c) { return c.displaced_tokens; });
   row_of_any("cleaned tokens", "written down ahead of their user's eviction",
              [](result c) { return c.cleaned_tokens; });
+  if (std::any_of(r.cases.begin(), r.cases.end(), [](result c) { return c.agreement.has_value(); })) {
+    const auto told = [](result c, double value, int digits) {
+      return c.agreement ? percent_text(value, digits) : std::string("-");
+    };
+    row("score error", "of the verified answers against recomputation: root mean square, of the scores' own",
+        [&](result c) { return told(c, c.agreement ? c.agreement->error : 0, 4); });
+    for (std::size_t k = 0; k < score_agreement::bests.size(); ++k) {
+      const std::string best = std::to_string(score_agreement::bests[k]);
+      row("top " + best + " kept",
+          "of the best " + best + " candidates by recomputation, those that are among the best " + best + " here",
+          [&](result c) {
+            return c.agreement && c.agreement->kept[k] > 0 ? told(c, c.agreement->kept[k], 2) : std::string("-");
+          });
+    }
+  }
+  row_of_any("inexact, not served", "cached tokens that requests for exact answers had computed again",
+             [](result c) { return c.inexact_tokens; });
   row("device memory", "for keys and values, a landing window included",
       [](result c) { return bytes_text(c.device_bytes); });
   row("control plane", "processor time of the host spent deciding: prepare, commit, release",

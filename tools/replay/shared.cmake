@@ -15,7 +15,7 @@ add_custom_command(
   COMMENT "Embedding the report's page"
   VERBATIM)
 
-set(sources case_list.cpp options.cpp sentences.cpp table.cpp json.cpp report.cpp traces.cpp)
+set(sources agreement.cpp case_list.cpp codec_cases.cpp options.cpp sentences.cpp table.cpp json.cpp report.cpp traces.cpp)
 list(TRANSFORM sources PREPEND "${replay_folder}/")
 add_library(replay_presentation STATIC ${sources} "${parts}")
 target_include_directories(replay_presentation PUBLIC "${PROJECT_SOURCE_DIR}/tools")

@@ -5,12 +5,14 @@
 #include "replay/workload.hpp"
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/codec/int8.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/observe/counters.hpp>
 #include <kvstrata/observe/timeline.hpp>
 #include <kvstrata/observe/trackers.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
@@ -44,6 +46,20 @@ struct parts_of<kvstrata::cache<Tiers, Layout, Transfer, Replacement, Tracker>>
 
 }  // namespace detail
 
+/// What a tier that keeps codes is told of the weights that serve and of how many pages are filled in part.
+template <class Tier>
+void tell_codec(Tier& tier, const cache_sizes& s)
+{
+  if constexpr (requires { tier.codec.table; }) tier.codec.table = s.seen.table;
+  if constexpr (requires { tier.codec.minimum; }) {
+    if (s.seen.from_minimum()) tier.codec.minimum = kvstrata::codec::silu_minimum;
+  }
+  if constexpr (requires { tier.raw_share; }) {
+    constexpr bool keeps = !std::same_as<decltype(tier.codec), kvstrata::codec::identity::config>;
+    if (keeps) tier.raw_share = raw_share_for(s.history_pages);
+  }
+}
+
 /// Tokens that one turn of cleaning writes down, at most.
 [[nodiscard]] inline std::uint64_t clean_tokens(const cache_sizes& s) { return s.device_pages() / 16 * s.page_tokens; }
 
@@ -58,6 +74,7 @@ template <class Cache>
   auto& slab = std::get<0>(c.tiers);
   slab.bytes = s.device_bytes;
   if constexpr (std::tuple_size_v<tiers> > 1) std::get<1>(c.tiers).bytes = s.host_bytes;
+  if constexpr (std::tuple_size_v<tiers> > 1) tell_codec(std::get<1>(c.tiers), s);
   if constexpr (requires(layout_type l) { l.chunk; }) c.layout.chunk = s.chunk_tokens;
   if constexpr (requires(layout_type l) { l.longest; }) {
     // A batch needs a range for each of its users, however short they are.
@@ -80,7 +97,8 @@ template <class Cache>
 [[nodiscard]] inline std::vector<kvstrata::request> cache_requests(const served_batch& b)
 {
   std::vector<kvstrata::request> out;
-  for (const served_request& r : b.requests) out.push_back({.user = r.user, .history_tokens = r.tokens});
+  for (const served_request& r : b.requests)
+    out.push_back({.user = r.user, .history_tokens = r.tokens, .exact = r.exact});
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "replay/options.hpp"
+#include "replay/seen_values.hpp"
 #include "replay/workload.hpp"
 
 #include <kvstrata/core/geometry.hpp>
@@ -26,6 +27,8 @@ struct cache_sizes
   std::uint32_t batch = 1;            ///< requests a batch
   std::string store_path;             ///< for caches over a store
   std::uint64_t store_bytes = 0, store_region_bytes = 0;
+  seen_values seen;           ///< for caches that keep codes
+  double history_pages = 0;   ///< on average, likewise
   kvstrata::cost_model cost;  ///< for caches that weigh fetching against computing
 
   [[nodiscard]] std::size_t page_bytes() const noexcept { return page_tokens * shape.token_bytes(); }

@@ -46,7 +46,9 @@ verification verify(const serving_context& context, const hstu::model& model, st
         throw kvstrata::usage_error("case '" + c.name + "' kept " + std::to_string(c.scores->size()) +
                                     " answers, but " + std::to_string(context.sample.size()) + " were to be kept");
       }
-      compare_scores(v, c.name, r, (*c.scores)[s], recomputed, model.options().tasks);
+      const std::uint32_t tasks = model.options().tasks;
+      if (c.agreement != nullptr && !r.exact) c.agreement->add((*c.scores)[s], recomputed, tasks);
+      if (!c.lossy || r.exact) compare_scores(v, c.name, r, (*c.scores)[s], recomputed, tasks);
     }
     checked();
   }

@@ -21,6 +21,8 @@ struct scored_case
 {
   std::string name;
   const std::vector<std::vector<float>>* scores;  ///< [sample][candidates x tasks]
+  bool lossy = false;                             ///< only requests for exact answers are held to the tolerance
+  agreement_sums* agreement = nullptr;            ///< of all others; null: it is not asked for
 };
 
 /// Recomputes the sampled requests one by one and compares every case's scores. `checked` is called after each.

@@ -26,6 +26,7 @@ struct user_history
 struct served_request
 {
   kvstrata::user_id user{};      ///< as the trace numbers them
+  bool exact = false;            ///< nothing that came through a lossy codec is an answer
   std::uint32_t history_of = 0;  ///< index into workload::histories
   std::uint64_t number = 0;      ///< of the first request it answers, from 0
   std::uint32_t answers = 1;     ///< requests of the stream that share this answer

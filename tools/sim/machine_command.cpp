@@ -1,6 +1,7 @@
 // kvstrata-sim machine: serves a trace of users on described machines, in virtual time, and tells latencies; or searches for
 // the boxes and the memory that keep a target.
 #include "sim/commands.hpp"
+#include "sim/machine_codes.hpp"
 #include "sim/machine_grid.hpp"
 #include "sim/machine_output.hpp"
 #include "sim/machine_search.hpp"
@@ -46,6 +47,7 @@ Examples:
   kvstrata-sim machine --machine h200_pcie5.machine --machine l20_pcie4.machine --caches default,mtserve
   kvstrata-sim machine --machine h200_pcie5.machine --host-gib 64,128,256 --batch 1,8 --rate 0,100 --seeds 5 --csv g.csv
   kvstrata-sim machine --machine h200_pcie5.machine --caches default --slab-policies lru,locality --arena-policies lru,gdsf
+  kvstrata-sim machine --machine h200_pcie5.machine --caches default --codec identity,exp4,int8 --exact-share 0.1
   kvstrata-sim machine --machine h200_pcie5.machine --target-p99 50ms --rate 2000 --users 5000000 --device-gib 100
 )";
 
@@ -131,6 +133,18 @@ void add_options(CLI::App& app, machine_options& o)
   add.numbers(
       "machine", "--host-gib", o.lists.host_gib, "0",
       "pinned memory for the arena; 0: as the machine file says. Of a box, in a search: 256,512,1024,2048,4096");
+  add.names("--codec", o.lists.codecs, "identity",
+            "in what form the arena of default keeps its pages, in as many bytes: " + codec_names() +
+                ". Nothing is encoded; a page that a history fills in part is kept as it is");
+  add.names("--codes", o.lists.codes, "direct",
+            "how codes travel: direct (a kernel decodes over the link) or staged (copied, and decoded beside it)");
+  add.number("machine", "--exact-share", o.lists.exact_share,
+             "of the requests, with a lossy codec, that want nothing that came through it: that is computed again");
+  add.number(
+      "machine", "--raw-share", o.lists.raw_share,
+      "of the arena's bytes, with a codec, for pages that are filled in part and for those on their way: what a batch "
+      "computes and finds no room there is not written down");
+  app.add_flag("--int4", o.lists.int4, "lets --codec name int4, whose errors show in answers")->group("machine");
   add.numbers("load", "--rate", o.lists.rate, "0",
               "requests a second, on average: they come as in the trace, faster or slower. 0: the next batch is always "
               "there");
@@ -182,8 +196,9 @@ void add_options(CLI::App& app, machine_options& o)
 void settle_search(machine_options& o, const CLI::App& app)
 {
   const auto refuse = [](const char* option, const char* why) { throw kvstrata::config_error(option, "given", why); };
-  for (const char* option : {"--trace", "--caches", "--warmup", "--warm-start", "--requests", "--requests-a-day",
-                             "--days", "--prefetch", "--streams", "--requests-csv"}) {
+  for (const char* option :
+       {"--trace", "--caches", "--warmup", "--warm-start", "--requests", "--requests-a-day", "--days", "--prefetch",
+        "--streams", "--requests-csv", "--codec", "--codes", "--exact-share", "--raw-share", "--int4"}) {
     if (app.count(option) != 0) refuse(option, "a search (--target-p99) makes its own traffic and takes none of it");
   }
   for (const char* option : {"--rate", "--users"}) {
@@ -273,7 +288,7 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
     for (const kvstrata::fetch_worth& worth : kvstrata::worth_of_fetches(m)) {
       out << std::exchange(before, "; ") << sentence_of(worth, o.load.longest);
     }
-    out << ".\n";
+    out << ".\n" << break_even_lines(o.lists, m, o.load.longest);
   }
   auto results = nlohmann::ordered_json::array();
   std::string csv = machine_csv_head();

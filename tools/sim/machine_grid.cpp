@@ -1,5 +1,7 @@
 #include "sim/machine_grid.hpp"
 
+#include "sim/machine_codes.hpp"
+
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
@@ -70,6 +72,7 @@ std::vector<machine_point> points_of(const machine_lists& l)
   require_some("--batch", l.batch);
   require_some("--rate", l.rate);
   require_some("--streams", l.streams);
+  check_codes(l);
   std::vector<machine_point> out;
   const std::vector<std::string> lru{"lru"};
   for (const std::string& cache : l.caches) {
@@ -95,7 +98,7 @@ std::vector<machine_point> points_of(const machine_lists& l)
   for (const std::string& slab : l.slab_policies) check(machine_point{.slab_policy = slab});
   for (const std::string& arena : l.arena_policies) check(machine_point{.arena_policy = arena});
   for (const double host : l.host_gib) check(machine_point{.host_gib = host});
-  return out;
+  return cross_codecs(std::move(out), l);
 }
 
 mean_interval machine_cell::of(const std::function<double(const serving_report&)>& figure) const

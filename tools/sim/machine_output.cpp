@@ -56,6 +56,20 @@ std::uint64_t all_tokens(const machine_cell& cell)
   });
 }
 
+std::uint64_t run_sum(const machine_cell& cell, std::uint64_t machine_result::* member)
+{
+  std::uint64_t all = 0;
+  for (const machine_result& one : cell.runs) all += one.*member;
+  return all;
+}
+
+double code_seconds(const machine_cell& cell)
+{
+  double all = 0;
+  for (const machine_result& one : cell.runs) all += one.code_sm_seconds;
+  return all;
+}
+
 std::string in_quotes(std::string_view field)
 {
   std::string out = "\"";
@@ -72,6 +86,7 @@ machine_table::machine_table(const machine_lists& l)
       batch(l.batch.size() > 1),
       rate(l.rate.size() > 1),
       streams(l.streams.size() > 1),
+      codecs(l.codecs.size() > 1 || l.codecs[0] != "identity"),
       intervals(l.seeds > 1)
 {
 }
@@ -84,6 +99,7 @@ void machine_table::head(std::ostream& out) const
   if (batch) out << text(" %5s", "batch");
   if (rate) out << text(" %8s", "rate");
   if (streams) out << text(" %7s", "streams");
+  if (codecs) out << text(" %-8s %-6s %5s", "codec", "codes", "exact");
   out << text(" %9s %9s %8s %9s", "requests", "merged", "unserved", "req/s");
   if (intervals) out << text(" %7s", "+-");
   out << text(" %9s %9s %9s %9s", "mean ms", "p50 ms", "p90 ms", "p99 ms");
@@ -110,6 +126,11 @@ void machine_table::row(std::ostream& out, const machine_cell& cell) const
   if (batch) out << text(" %5u", cell.point.batch);
   if (rate) out << text(" %8g", cell.point.rate);
   if (streams) out << text(" %7u", cell.point.streams);
+  if (codecs) {
+    const bool any = cell.point.codec != "identity";
+    out << text(" %-8s %-6s %5g", cell.point.codec.c_str(), any ? cell.point.codes.c_str() : "-",
+                any ? cell.point.exact_share : 1);
+  }
   out << text(" %9llu %9llu %8llu %9.1f", count(&serving_report::requests), count(&serving_report::merged),
               count(&serving_report::unserved), f[0].mean);
   if (intervals) out << text(" %7.1f", f[0].half);
@@ -134,7 +155,7 @@ std::string machine_csv_head()
       "unserved";
   for (const figure& one : figures) out += std::string(",") + one.name + ',' + one.name + "_95";
   return out + ",stalled_seconds,seconds,slab_tokens,arena_tokens,computed_tokens,recomputed_tokens,dropped_tokens," +
-         "onloaded_bytes,offloaded_bytes\n";
+         "onloaded_bytes,offloaded_bytes,codec,codes,exact_share,inexact_tokens,raw_pages,code_sm_seconds\n";
 }
 
 std::string machine_csv_row(const machine_cell& cell)
@@ -159,7 +180,9 @@ std::string machine_csv_row(const machine_cell& cell)
     out += ',' + std::to_string(tokens);
   }
   return out + count(&serving_report::dropped_tokens) + count(&serving_report::onload_bytes) +
-         count(&serving_report::offload_bytes) + '\n';
+         count(&serving_report::offload_bytes) + ',' + p.codec + ',' + p.codes + text(",%.9g,", p.exact_share) +
+         std::to_string(run_sum(cell, &machine_result::inexact_tokens)) + ',' +
+         std::to_string(run_sum(cell, &machine_result::raw_pages)) + text(",%.9g\n", code_seconds(cell));
 }
 
 nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load& load, const trace_arguments& traces)
@@ -219,6 +242,10 @@ nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load
             {"batch", p.batch},
             {"rate", p.rate},
             {"streams", p.streams},
+            {"codec", p.codec},
+            {"codes", p.codes},
+            {"exact_share", p.exact_share},
+            {"raw_share", p.raw_share},
             {"warmup", load.warm_up},
             {"warm_start", load.warm_start},
             {"prefetch", load.prefetch},
@@ -250,7 +277,10 @@ nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load
            {{"levels", std::move(served)},
             {"computed", computed(cell)},
             {"recomputed", recomputed(cell)},
-            {"dropped", count(&serving_report::dropped_tokens)}}},
+            {"dropped", count(&serving_report::dropped_tokens)},
+            {"inexact", run_sum(cell, &machine_result::inexact_tokens)}}},
+          {"raw_pages", run_sum(cell, &machine_result::raw_pages)},
+          {"code_multiprocessor_seconds", code_seconds(cell)},
           {"bytes",
            {{"onloaded", count(&serving_report::onload_bytes)}, {"offloaded", count(&serving_report::offload_bytes)}}}};
 }

@@ -18,6 +18,7 @@ struct machine_table
   bool batch = false;
   bool rate = false;
   bool streams = false;
+  bool codecs = false;
   bool intervals = false;
 
   explicit machine_table(const machine_lists& lists);

@@ -1,5 +1,7 @@
 #include "sim/machine_run.hpp"
 
+#include "sim/machine_codes.hpp"
+
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/session_traffic.hpp>
 
@@ -93,6 +95,10 @@ tier_bytes bytes_of(const machine_point& point, const machine_description& m)
 machine_result serve(const machine_description& m, std::span<const arrival> requests, const machine_load& load,
                      const machine_point& point, const std::string* row_start)
 {
+  if (const machine_codec& codec = find_codec(point.codec); codec.code_bytes != nullptr) {
+    return codec.lossy ? parts::serve_lossy(m, requests, load, point, row_start)
+                       : parts::serve_lossless(m, requests, load, point, row_start);
+  }
   const bool plain = point.slab_policy == "lru" && point.arena_policy == "lru";
   return plain ? parts::serve_plain(m, requests, load, point, row_start)
                : parts::serve_chosen(m, requests, load, point, row_start);

@@ -36,8 +36,12 @@ struct machine_point
   double device_gib = 0;  ///< 0: the machine's
   double host_gib = 0;
   std::uint32_t batch = 8;
-  double rate = 0;            ///< requests a second; 0: a closed loop
-  std::uint32_t streams = 1;  ///< that compute, on one GPU: they take turns at its multiprocessors
+  double rate = 0;                 ///< requests a second; 0: a closed loop
+  std::uint32_t streams = 1;       ///< that compute, on one GPU: they take turns at its multiprocessors
+  std::string codec = "identity";  ///< in which the arena keeps its pages (machine_codes.hpp)
+  std::string codes = "direct";    ///< how they travel: direct_codes or staged_codes
+  double exact_share = 0;          ///< of the requests that want nothing that came through a lossy codec
+  double raw_share = 1.0 / 32;     ///< of an arena that keeps codes: for pages as they are
 };
 
 /// Throws kvstrata::config_error naming the option.
@@ -62,6 +66,9 @@ struct machine_result
   std::vector<std::string_view> levels;  ///< of the cache, from the slab down
   std::vector<std::string> warnings;     ///< of its configuration
   std::string rows;                      ///< of the CSV of requests, where it is asked for
+  std::uint64_t inexact_tokens = 0;  ///< computed though cached, since a request wanted exact ones; the warm-up's, too
+  double code_sm_seconds = 0;   ///< of the multiprocessors that kernels had which encode and decode; the warm-up's, too
+  std::uint64_t raw_pages = 0;  ///< of which the arena kept no code, so far: filled in part
 };
 
 /// `requests` are at the point's rate. `row_start`: what a row of the CSV of requests begins with; null: none is made.
@@ -88,6 +95,13 @@ namespace parts {
 
 /// As serve, for LRU in both tiers, and for policies that are chosen at run time.
 [[nodiscard]] machine_result serve_plain(const kvstrata::machine_description& m,
+                                         std::span<const kvstrata::arrival> requests, const machine_load& load,
+                                         const machine_point& point, const std::string* row_start);
+/// As serve_chosen, for default_cache whose arena keeps codes.
+[[nodiscard]] machine_result serve_lossless(const kvstrata::machine_description& m,
+                                            std::span<const kvstrata::arrival> requests, const machine_load& load,
+                                            const machine_point& point, const std::string* row_start);
+[[nodiscard]] machine_result serve_lossy(const kvstrata::machine_description& m,
                                          std::span<const kvstrata::arrival> requests, const machine_load& load,
                                          const machine_point& point, const std::string* row_start);
 [[nodiscard]] machine_result serve_chosen(const kvstrata::machine_description& m,

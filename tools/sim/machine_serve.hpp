@@ -1,6 +1,7 @@
 // The run itself, for one type of cache. Compiled once a cache, in files of their own.
 #pragma once
 
+#include "sim/machine_codes.hpp"
 #include "sim/machine_run.hpp"
 
 #include <kvstrata/cache/warnings.hpp>
@@ -35,9 +36,16 @@ inline void add_rows(std::string& rows, const std::string& start, const kvstrata
   }
 }
 
-template <class Cache>
+/// What is as the machine and the point say, and nothing besides.
+struct as_described
+{
+  void operator()(auto&) const {}
+};
+
+template <class Cache, class Set = as_described>
 machine_result serve_with(const kvstrata::machine_description& m, std::span<const kvstrata::arrival> requests,
-                          const machine_load& load, const machine_point& point, const std::string* row_start)
+                          const machine_load& load, const machine_point& point, const std::string* row_start,
+                          const Set& set = {})
 {
   using namespace kvstrata;
   const cost_model cost = cost_of(m);
@@ -50,6 +58,7 @@ machine_result serve_with(const kvstrata::machine_description& m, std::span<cons
   if constexpr (std::tuple_size_v<decltype(c.tiers)> > 1) std::get<1>(c.tiers).bytes = memory.host;
   if constexpr (requires { c.split.cost; }) c.split = {.cost = cost, .candidates = m.model.candidates};
   c.costs = cost;
+  set(c);
   Cache cache(device, c);
   serving_simulator sim(device, cache, cost, m.model.candidates, point.streams);
 
@@ -73,6 +82,7 @@ machine_result serve_with(const kvstrata::machine_description& m, std::span<cons
   const auto next = [&]() -> std::optional<arrival> {
     if (at == requests.size()) return std::nullopt;
     arrival one = requests[at++];
+    one.asked.exact = is_exact(at, point.exact_share);
     if (load.warm_start) one.seconds -= begin;
     return one;
   };
@@ -84,7 +94,16 @@ machine_result serve_with(const kvstrata::machine_description& m, std::span<cons
     out.report = sim.run(next, options, [&](const served_batch& b) { add_rows(out.rows, *row_start, b); });
   }
   const cache_stats s = cache.stats();
-  for (level_index i = 0; i < s.depth; ++i) out.levels.push_back(s.levels[i].name);
+  for (level_index i = 0; i < s.depth; ++i) {
+    out.levels.push_back(s.levels[i].name);
+    out.raw_pages += s.levels[i].raw_pages;
+  }
+  for (const auto& stream : device.stats().streams) {
+    if (stream.name == "onload decode" || stream.name == "offload encode") out.code_sm_seconds += stream.busy_seconds;
+  }
+  if constexpr (requires { cache.tracker().read().inexact_tokens; }) {
+    out.inexact_tokens = cache.tracker().read().inexact_tokens;
+  }
   return out;
 }
 

@@ -25,8 +25,11 @@ class request_batch
     const auto [at, fresh] = place_.try_emplace(asked.user, distinct_.size());
     if (fresh) {
       distinct_.push_back(asked);
-    } else if (asked.history_tokens >= distinct_[at->second].history_tokens) {
-      distinct_[at->second] = asked;
+    } else {
+      request& both = distinct_[at->second];
+      const bool exact = both.exact || asked.exact;  // the answer is for either
+      if (asked.history_tokens >= both.history_tokens) both = asked;
+      both.exact = exact;
     }
     ++answers_;
     return at->second;
