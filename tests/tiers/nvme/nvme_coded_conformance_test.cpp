@@ -1,5 +1,5 @@
-// An nvme_file with a codec is a store as any other: the suite of stores, with codecs that are made of the toy one. What it puts
-// has no short codes but where a test's words happen to have one, so a second device of words that do is in nvme_codes_test.cpp.
+// An nvme_file with a codec is a store as any other: the suite of stores, with an exact codec and with a lossy one, which
+// leaves the suite's bytes as they are.
 #include "support/plain_device.hpp"
 #include "support/toy_codec.hpp"
 #include "tiers/nvme/scratch_files.hpp"
@@ -46,17 +46,25 @@ struct on_files
   }
 };
 
-using kvstrata_test::toy;
 using kvstrata_test::plain_device;
-using toy_body = codec::as_body<toy>;
+using exact = codec::as_body<kvstrata_test::toy>;
+using lossy = codec::as_body<kvstrata_test::lossy_toy>;
 
 }  // namespace
 
 TEST_CASE("nvme_file with a codec in virtual time: conformance")
 {
-  kvstrata_test::store_conformance<on_files<toy_body>>();
+  kvstrata_test::store_conformance<on_files<exact>>();
 }
 TEST_CASE("nvme_file with a codec in real time: conformance")
 {
-  kvstrata_test::store_conformance<on_files<toy_body>, plain_device>();
+  kvstrata_test::store_conformance<on_files<exact>, plain_device>();
+}
+TEST_CASE("nvme_file with a lossy codec in virtual time: conformance")
+{
+  kvstrata_test::store_conformance<on_files<lossy>>();
+}
+TEST_CASE("nvme_file with a lossy codec in real time: conformance")
+{
+  kvstrata_test::store_conformance<on_files<lossy>, plain_device>();
 }
