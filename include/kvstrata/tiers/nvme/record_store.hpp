@@ -169,7 +169,7 @@ class record_store
     if (core_->config.code) {
       const bool can_wait = tidier_.joinable();
       if (!encode_and_place(*core_, io, can_wait, [this] { tidy(); })) return loss::no_room;
-      if (io.waits) tidy_soon();
+      if (can_wait) tidy_soon();
     }
     if (!wait_for_places_sync(*core_, io)) return loss::no_room;
     if (!put_sync(*core_, io)) return loss::io_error;

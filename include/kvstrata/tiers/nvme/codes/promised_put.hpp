@@ -44,6 +44,7 @@ template <class Tidy>
   const auto place_now = [&core, &io, can_wait] {
     const std::lock_guard lock(core.mutex);
     end_promise(core, io);
+    if (io.erased) io.chunks.clear();
     return io.erased || begin_placed(core, io, can_wait);
   };
   if (place_now()) return true;
