@@ -4,9 +4,7 @@
 #include "cache/store_walker.hpp"
 #include "cache/stores_random.hpp"
 #include "support/effort.hpp"
-#include "support/toy_codec.hpp"
-
-#include <kvstrata/codec/body_coder.hpp>
+#include "support/toy_body.hpp"
 
 #include <cstdint>
 
@@ -15,13 +13,13 @@ using namespace kvstrata_test;
 
 namespace {
 
-using exact_drive = nvme_cache<write_back, codec::as_body<toy>>;
+using exact_drive = nvme_cache<write_back, toy_body>;
 using exact_below =
-    cache<tier_stack<device_slab<moody_device>, pinned_arena<write_back>, nvme_file<write_back, codec::as_body<toy>>>,
+    cache<tier_stack<device_slab<moody_device>, pinned_arena<write_back>, nvme_file<write_back, toy_body>>,
           paged_layout, layerwise_transfer<>, lru, counters>;
-using lossy_below = cache<
-    tier_stack<device_slab<moody_device>, pinned_arena<write_back>, nvme_file<write_back, codec::as_body<lossy_toy>>>,
-    paged_layout, layerwise_transfer<>, lru, counters>;
+using lossy_below =
+    cache<tier_stack<device_slab<moody_device>, pinned_arena<write_back>, nvme_file<write_back, lossy_toy_body>>,
+          paged_layout, layerwise_transfer<>, lru, counters>;
 
 template <class Cache>
 naive_findings walk_naive(std::uint64_t seed, nvme::store_counts& counts)

@@ -1,11 +1,10 @@
 // An nvme_file with a codec is a store as any other: the suite of stores, with an exact codec and with a lossy one, which
 // leaves the suite's bytes as they are.
 #include "support/plain_device.hpp"
-#include "support/toy_codec.hpp"
+#include "support/toy_body.hpp"
 #include "tiers/nvme/scratch_files.hpp"
 #include "tiers/store_conformance.hpp"
 
-#include <kvstrata/codec/body_coder.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/tiers/nvme_file.hpp>
 
@@ -47,8 +46,8 @@ struct on_files
 };
 
 using kvstrata_test::plain_device;
-using exact = codec::as_body<kvstrata_test::toy>;
-using lossy = codec::as_body<kvstrata_test::lossy_toy>;
+using exact = kvstrata_test::toy_body;
+using lossy = kvstrata_test::lossy_toy_body;
 
 }  // namespace
 
