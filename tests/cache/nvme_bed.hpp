@@ -17,12 +17,14 @@
 
 namespace kvstrata_test {
 
-template <class Writes>
+template <class... Options>
 using nvme_cache = kvstrata::cache<
     kvstrata::tier_stack<kvstrata::device_slab<moody_device>, kvstrata::pinned_arena<kvstrata::token_write_through>,
-                         kvstrata::nvme_file<Writes>>,
+                         kvstrata::nvme_file<Options...>>,
     kvstrata::paged_layout, kvstrata::layerwise_transfer<>, kvstrata::lru, losses>;
-using tiny_drive = kvstrata::nvme_file<>::on<moody_device>;
+/// The store below a cache's two memories.
+template <class Cache>
+using tiny_drive = typename Cache::config::tiers_type::template tier<2>::template on<moody_device>;
 
 /// Regions of seven records of one chunk, so that they are evicted, and few headers in memory, so that the store is asked.
 [[nodiscard]] inline kvstrata::nvme_file_config tiny_nvme(std::uint64_t regions = 24)
@@ -30,6 +32,7 @@ using tiny_drive = kvstrata::nvme_file<>::on<moody_device>;
   constexpr std::uint64_t region = 1U << 17U;
   kvstrata::nvme_file_config c{.bytes = regions * region, .region_bytes = region, .chunk_bytes = 4 * tiny_page_bytes};
   c.layers = tiny.layers;
+  c.piece = kvstrata::piece_of(tiny, tiny_page);
   c.in_flight = 8;
   c.known_headers = 3;
   c.direct = false;
@@ -160,7 +163,7 @@ struct nvme_scene : text_scene<Cache>
 
   scratch_files folder;
   kvstrata::nvme_file_config config;
-  std::optional<tiny_drive> drive;
+  std::optional<tiny_drive<Cache>> drive;
   std::set<unsigned> erased;  ///< users of whom nobody has said that their end is durable
   std::uint64_t kills = 0;
 

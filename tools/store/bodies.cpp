@@ -35,9 +35,19 @@ struct look
     out.fault = "has the head of another record";
   } else if (out.head->layers != in.is.layers) {
     out.fault = "has " + std::to_string(out.head->layers) + " layers, the store " + std::to_string(in.is.layers);
+  } else if (out.head->code != in.core->fingerprint()) {
+    out.fault = "is of another codec than the store";
   }
   if (!out.fault.empty()) out.head.reset();
   return out;
+}
+
+/// Blocks and checksum of a layer's part, whether it is encoded or not.
+[[nodiscard]] nvme::coded_part_mark part_of(const nvme::record_head& head, nvme::const_block_span block,
+                                            std::uint32_t layer)
+{
+  if (head.code != 0) return nvme::coded_part_of(block, layer);
+  return {nvme::layer_crc(block, layer), static_cast<std::uint32_t>(head.body_blocks() / head.layers)};
 }
 
 [[nodiscard]] look look_at(store_file& in, const kept_record& r, bool with_body, check_counts& counts)
@@ -54,10 +64,12 @@ struct look
   if (!with_body) return {{}, read.head->put};
   ++counts.bodies;
   counts.bytes += all.size() - nvme::block_bytes;
-  const std::size_t part = (all.size() - nvme::block_bytes) / read.head->layers;
+  const std::byte* at = all.data() + nvme::block_bytes;
   for (std::uint32_t layer = 0; layer < read.head->layers; ++layer) {
-    const std::span<const std::byte> mine(all.data() + nvme::block_bytes + layer * part, part);
-    if (nvme::crc32c(mine) == nvme::layer_crc(all.block(0), layer)) continue;
+    const nvme::coded_part_mark part = part_of(*read.head, all.block(0), layer);
+    const std::span<const std::byte> mine(at, part.blocks * nvme::block_bytes);
+    at += mine.size();
+    if (nvme::crc32c(mine) == part.crc) continue;
     return {"has other bytes in layer " + std::to_string(layer) + " than were put there", {}};
   }
   return {{}, read.head->put};

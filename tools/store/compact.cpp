@@ -59,6 +59,18 @@ class unfinished_file
   fs::path place_, beside_;
 };
 
+/// Reads a record's codes, as they are. False: they are not what they were when they were checked.
+[[nodiscard]] bool read_codes(store_file& in, nvme::nvme_io& put, std::vector<nvme::record_read>& reads)
+{
+  const kvstrata::page_count pages = put.header.pages().size();
+  std::vector<nvme::page_code> codes(std::size_t{in.is.layers} * pages);
+  nvme::coded_reading reading(*in.core, reads);
+  nvme::take_codes_sync(reading, put.key, put.header, put.page_bytes, reads, pages, codes);
+  if (!reads.front().good) return false;
+  put.codes.push_back(nvme::record_of_codes(codes, pages, in.is.layers));
+  return true;
+}
+
 /// Reads a record and writes it again. False: it is not what it was when it was checked.
 [[nodiscard]] bool copy_record(store_file& in, const kept_record& r, nvme::record_store& to)
 {
@@ -70,16 +82,21 @@ class unfinished_file
   put.header = read.head->header;
   put.page_bytes = read.head->page_bytes;
   const kvstrata::page_interval pages = put.header.pages();
-  nvme::block_buffer body(put.page_bytes * pages.size());
-  put.pieces.push_back({body.data(), put.page_bytes * pages.size()});
+  const bool has_codes = read.head->code != 0;
+  nvme::block_buffer body(has_codes ? 0 : put.page_bytes * pages.size());
+  if (!has_codes) put.pieces.push_back({body.data(), put.page_bytes * pages.size()});
   std::vector<nvme::record_read> reads{{.from = {.block = in.core->books.regions.block_of(r.place),
                                                  .life = nvme::store_books::short_life(put.header),
                                                  .tokens = put.header.tokens},
                                         .place = r.place,
                                         .wanted = pages}};
-  nvme::read_records_sync(*in.core, put.key, put.header, nvme::page_memory(put.pieces, put.page_bytes, in.is.layers),
-                          reads);
-  if (!reads.front().good) return false;
+  if (has_codes) {
+    if (!read_codes(in, put, reads)) return false;
+  } else {
+    nvme::read_records_sync(*in.core, put.key, put.header, nvme::page_memory(put.pieces, put.page_bytes, in.is.layers),
+                            reads);
+    if (!reads.front().good) return false;
+  }
   if (!to.begin(put)) throw kvstrata::error("the new store has no room for " + in.where(r) + ": give it more --bytes");
   put.whom = nullptr;
   to.carry_out(put);
@@ -128,6 +145,7 @@ compacted compact(store_file& in, const std::string& to, std::uint64_t bytes)
                               .region_bytes = region,
                               .chunk_bytes = region / 4,
                               .layers = in.is.layers,
+                              .code = in.core->config.code,
                               .lanes = 1,
                               .in_flight = 1,
                               .workers = 1,

@@ -55,6 +55,20 @@ struct record_sums
   return with_commas(count) + ' ' + (count == 1 ? one : many);
 }
 
+[[nodiscard]] std::uint32_t version_of(const store_file& in) noexcept
+{
+  return in.is.code.is_none() ? nvme::format_version : nvme::newest_version;
+}
+
+/// A line of its own, where there is a codec. Codes are checked as they lie, and moved as they are: none is needed here.
+[[nodiscard]] std::string code_text(const nvme::code_mark& code)
+{
+  if (code.is_none()) return "";
+  return "codec: " + code.name() + ", of pages of " + with_commas(code.piece.tokens) + " tokens, " +
+         counted(code.piece.kv_heads, "head", "heads") + " of " + with_commas(code.piece.head_dim) + ", " +
+         std::string(name_of(code.piece.element)) + "; codes are checked and copied as they are, and not decoded\n";
+}
+
 json record_json(const store_file& in, const kept_record& r, const std::optional<nvme::record_head>& head)
 {
   json out{{"space", r.row.key.space},
@@ -95,15 +109,15 @@ void print(std::ostream& out, const store_file& in, const findings& what)
   const nvme::recovery_figures& found = in.core->recovery;
   const record_sums sums = sums_of(in);
   const region_counts& g = in.regions;
-  out << "store " << id_text(in.is.store) << ", format version " << nvme::format_version << '\n';
+  out << "store " << id_text(in.is.store) << ", format version " << version_of(in) << '\n';
   for (std::size_t i = 0; i < in.paths.size(); ++i) {
     out << "  " << in.paths[i] << ": " << with_commas(in.path_bytes[i]) << " bytes\n";
   }
   out << "geometry: " << counted(in.is.regions, "region", "regions") << " of " << with_commas(in.is.region_bytes)
       << " bytes, the first " << (in.is.paths == 1 ? "" : with_commas(in.is.paths) + ' ') << "for superblocks; "
       << counted(in.is.layers, "layer", "layers") << " a page\n"
-      << "regions: " << with_commas(g.sealed) << " with a table, " << with_commas(g.walked) << " without one, "
-      << with_commas(g.empty) << " made ready, " << with_commas(g.unused) << " never used";
+      << code_text(in.is.code) << "regions: " << with_commas(g.sealed) << " with a table, " << with_commas(g.walked)
+      << " without one, " << with_commas(g.empty) << " made ready, " << with_commas(g.unused) << " never used";
   if (g.damaged != 0) out << ", " << with_commas(g.damaged) << " damaged";
   if (g.unreadable != 0) out << ", " << with_commas(g.unreadable) << " that cannot be read";
   out << "\nrecords: " << with_commas(in.records.size()) << " of " << counted(sums.sequences, "sequence", "sequences")
@@ -150,7 +164,8 @@ void print_json(std::ostream& out, store_file& in, const findings& what, bool li
   const nvme::recovery_figures& found = in.core->recovery;
   const record_sums sums = sums_of(in);
   json all{{"store", id_text(in.is.store)},
-           {"format_version", nvme::format_version},
+           {"format_version", version_of(in)},
+           {"codec", in.is.code.is_none() ? json(nullptr) : json(in.is.code.name())},
            {"paths", in.paths},
            {"path_bytes", in.path_bytes},
            {"region_bytes", in.is.region_bytes},

@@ -109,6 +109,7 @@ store_file open_store(const std::vector<std::string>& paths)
     out.path_bytes.push_back(file.bytes());
   }
   config.paths = out.paths;
+  if (!out.is.code.is_none()) config.code = nvme::foreign_code_of(out.is.code);  // codes are checked as they lie
   const auto books_for = [&is = out.is](std::uint32_t records) {
     return nvme::store_books(nvme::record_index(records),
                              nvme::region_book(static_cast<std::uint32_t>(is.regions), is.paths,

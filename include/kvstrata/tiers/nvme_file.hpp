@@ -1,8 +1,9 @@
 // A store on NVMe: files or block devices that keep records through the end of the process, by whatever it came to an end.
 //
-//   nvme_file<[a write policy], [an admission policy]>
+//   nvme_file<[a write policy], [an admission policy], [a body codec]>
 //
 //   nvme_file<>::on<Device> drive(device, {.paths = {"/data/kv"}, .bytes = 1ULL << 40U, .layers = shape.layers});
+//   nvme_file<codec::exp_zstd>::on<Device> dense(device, {..., .piece = piece_of(shape, page_tokens)});
 //   cache c(device, {.shape = ..., .tiers = {{.bytes = a}, {.bytes = b}, {.store = &drive}}});
 //
 // Log-structured: records are appended to regions; a full region gets a table of what is in it; the oldest region makes room,
@@ -15,213 +16,57 @@
 // being emptied, and the others are refused. A call never waits.
 #pragma once
 
+#include <kvstrata/codec/identity.hpp>
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/core/options.hpp>
-#include <kvstrata/device/virtual_time.hpp>
+#include <kvstrata/tiers/nvme/codes/body_code.hpp>
 #include <kvstrata/tiers/nvme/config.hpp>
-#include <kvstrata/tiers/nvme/record_store.hpp>
+#include <kvstrata/tiers/nvme/nvme_file_on.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
-#include <kvstrata/tiers/stores/store_ios.hpp>
 
-#include <atomic>
-#include <cstddef>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <span>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace kvstrata {
 
-/// The store itself. Memory between a device and the file is the caller's: with O_DIRECT bytes move straight between it and
-/// the drive where its pages' layers are multiples of what the drive wants (512 bytes, mostly), else through a buffer.
-template <host_stream_device Device>
-class nvme_file_on
+/// The same with a codec: what is put is encoded by the workers, and takes as much room as it turns out to need. Puts of one
+/// sequence are carried out one behind the other.
+template <host_stream_device Device, body_codec Codec>
+class coded_nvme_file_on : public nvme_file_on<Device>
 {
  public:
-  /// Opens the file, or makes it and takes its space. Blocks until what is on it has been read. Throws config_error for
-  /// nonsense, error where the medium refuses or what is on it is not this store's: another's, another version's, another
-  /// geometry's; then nothing has been written.
-  explicit nvme_file_on(Device& d, const nvme_file_config& c)
-      : config_(moves_bytes(d, c)),
-        store_(c, !is_in_virtual_time(d)),
-        ios_(d, "nvme_file", c.lanes, c.in_flight, 1, c.workers)
+  /// As nvme_file_on; c.piece says what is encoded. Throws config_error as well where the codec cannot encode such pieces.
+  coded_nvme_file_on(Device& d, const nvme_file_config& c, const typename Codec::config& told = {})
+      : nvme_file_on<Device>(d, with_code(c, told), typename nvme_file_on<Device>::opened{})
   {
   }
-  nvme_file_on(const nvme_file_on&) = delete;
-  nvme_file_on& operator=(const nvme_file_on&) = delete;
-  ~nvme_file_on() { close(); }
-
-  [[nodiscard]] found_record find(const sequence_key& key)
-  {
-    if (closed_.load(std::memory_order_acquire)) return {};
-    return store_.find(key);
-  }
-
-  [[nodiscard]] std::optional<store_promise> ask(const sequence_key& key)
-  {
-    return begin(nvme::block_bytes, [&](nvme::nvme_io& io) {
-      io.what = nvme::nvme_io::kind::ask;
-      io.key = key;
-    });
-  }
-
-  [[nodiscard]] std::optional<store_promise> put(const sequence_key& key, const record_header& header,
-                                                 std::span<const io_piece> from, const fence& ready)
-  {
-    const std::size_t page_bytes = bytes_of_a_page(from, header.pages().size(), "put");
-    return begin(page_bytes * header.pages().size(), [&](nvme::nvme_io& io) {
-      io.what = nvme::nvme_io::kind::put;
-      io.key = key;
-      io.header = header;
-      io.page_bytes = page_bytes;
-      io.use(from, ready);
-    });
-  }
-
-  [[nodiscard]] std::optional<store_promise> get(const sequence_key& key, const record_header& header,
-                                                 token_interval wanted, std::span<const io_piece> into,
-                                                 const fence& ready)
-  {
-    return begin_get(key, header, wanted, into, ready, 1);
-  }
-  /// As get. `layers` are points for each layer, in their order, and the promise's is the last: when one passes the layer's
-  /// bytes are there and were checked, or the get is lost, which the outcome tells in the end.
-  [[nodiscard]] std::optional<store_promise> get_by_layer(const sequence_key& key, const record_header& header,
-                                                          token_interval wanted, std::span<const io_piece> into,
-                                                          const fence& ready, std::vector<event>& layers)
-  {
-    layers.reserve(config_.layers);  // what has begun is told: nothing may fail from there on
-    const auto out = begin_get(key, header, wanted, into, ready, config_.layers);
-    const std::lock_guard lock(mutex_);
-    if (out) layers = ios_.layer_points(*out);
-    return out;
-  }
-
-  void erase(const sequence_key& key) noexcept
-  {
-    const std::lock_guard lock(mutex_);
-    store_.erase(key);
-    ios_.each([&key](nvme::nvme_io& io) { io.outdated = io.outdated || io.key == key; });
-  }
-
-  [[nodiscard]] std::optional<store_promise> flush()
-  {
-    return begin(nvme::block_bytes, [](nvme::nvme_io& io) { io.what = nvme::nvme_io::kind::flush; });
-  }
-
-  [[nodiscard]] std::optional<store_outcome> poll(const store_promise& promise) noexcept
-  {
-    const std::lock_guard lock(mutex_);
-    if (ios_.may_tell(promise)) return finish(promise);
-    return ios_.has(promise) ? std::nullopt : std::optional(store_outcome{loss::closed});
-  }
-
-  void give_up_sync(const store_promise& promise) noexcept
-  {
-    const std::lock_guard lock(mutex_);
-    ios_.end_sync(promise);
-    if (ios_.has(promise)) static_cast<void>(finish(promise));
-  }
-
-  /// What has been put and erased is durable when this returns, unless the medium fails.
-  void close() noexcept
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_.exchange(true)) return;
-    ios_.end_all_sync();
-    store_.close_sync();
-  }
-
-  /// What has begun and was not told yet.
-  [[nodiscard]] std::size_t under_way() const
-  {
-    const std::lock_guard lock(mutex_);
-    return ios_.size();
-  }
-  /// How far a sequence survives whatever happens to the machine: tokens before this, from where find says it begins. 0: none
-  /// from there on.
-  [[nodiscard]] token_count durable_tokens(const sequence_key& key) { return store_.durable_tokens(key); }
-  /// What it has room for.
-  [[nodiscard]] tier_size size() const { return store_.size(); }
-  [[nodiscard]] nvme::store_figures_now figures() const { return store_.figures(); }
-  /// Which engine moves the bytes, and why not a better one.
-  [[nodiscard]] std::string_view engine_name() noexcept { return store_.engine().name(); }
-  [[nodiscard]] std::string explanation() { return store_.engine().explanation(); }
-  /// Memory that puts and gets will use, the arena's: engines that can, pin it once. It must stay until the store is gone.
-  void register_memory(std::span<std::byte> memory) { store_.engine().register_memory(memory); }
 
  private:
-  static const nvme_file_config& moves_bytes(Device& d, const nvme_file_config& c)
+  [[nodiscard]] static nvme_file_config with_code(nvme_file_config c, const typename Codec::config& told)
   {
-    if constexpr (requires { d.config().data; }) {
-      if (!d.config().data)
-        throw usage_error("nvme_file: this device moves no bytes, so that there is nothing to keep");
+    if (c.piece.values() == 0) {
+      throw config_error(
+          "nvme_file.piece", 0,
+          "a codec must know what it encodes: piece_of(shape, page_tokens), of the caches over the store");
     }
+    c.code = nvme::code_of<Codec>(c.piece, told);
     return c;
   }
-
-  [[nodiscard]] std::size_t bytes_of_a_page(std::span<const io_piece> pieces, page_count pages, const char* call) const
-  {
-    std::size_t bytes = 0;
-    for (const io_piece& piece : pieces) bytes += piece.bytes;
-    const std::string begin = "nvme_file: " + std::string(call) + " names " + std::to_string(bytes) + " bytes for " +
-                              std::to_string(pages) + " pages";
-    if (pages == 0 || bytes == 0 || bytes % pages != 0) throw usage_error(begin);
-    if (bytes / pages % config_.layers != 0) {
-      throw usage_error(begin + ", which are not " + std::to_string(config_.layers) + " equal layers each");
-    }
-    return bytes / pages;
-  }
-
-  [[nodiscard]] std::optional<store_promise> begin_get(const sequence_key& key, const record_header& header,
-                                                       token_interval wanted, std::span<const io_piece> into,
-                                                       const fence& ready, std::uint32_t layers)
-  {
-    if (!header.tokens.contains(wanted)) throw usage_error("nvme_file: get wants tokens that the record has not");
-    const page_count pages = pages_of(wanted, header.page_tokens).size();
-    const std::size_t page_bytes = bytes_of_a_page(into, pages, "get");
-    return begin(page_bytes * pages, [&](nvme::nvme_io& io) {
-      io.what = nvme::nvme_io::kind::get;
-      io.key = key;
-      io.header = header;
-      io.wanted = wanted;
-      io.page_bytes = page_bytes;
-      io.use(into, ready);
-      if (layers > 1) io.come_by_layer(layers);
-    });
-  }
-
-  template <class Fill>
-  std::optional<store_promise> begin(std::size_t bytes, Fill&& fill)
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_.load(std::memory_order_relaxed)) return std::nullopt;
-    const auto lane = ios_.next_lane();
-    if (!lane) return std::nullopt;
-    auto made = std::make_unique<nvme::nvme_io>();
-    fill(*made);
-    if (!store_.begin(*made)) return std::nullopt;
-    return ios_.begin(std::move(made), *lane, false,
-                      config_.seconds + static_cast<double>(bytes) / config_.bytes_per_second);
-  }
-
-  /// The lock is held.
-  store_outcome finish(const store_promise& promise) noexcept
-  {
-    const std::unique_ptr<nvme::nvme_io> io = ios_.take(promise);
-    if (io->what == nvme::nvme_io::kind::get && io->outdated && io->outcome.done()) return {loss::gone};
-    return io->outcome;
-  }
-
-  mutable std::mutex mutex_;
-  std::atomic<bool> closed_{false};
-  nvme_file_config config_;
-  nvme::record_store store_;
-  detail::store_ios<Device, nvme::nvme_io> ios_;  // ends first: its threads use the store
 };
+
+namespace detail {
+
+template <class Device, class Codec>
+struct nvme_file_with
+{
+  using type = coded_nvme_file_on<Device, Codec>;
+};
+template <class Device>
+struct nvme_file_with<Device, codec::identity>
+{
+  using type = nvme_file_on<Device>;
+};
+
+}  // namespace detail
 
 template <option... Options>
 struct nvme_file
@@ -229,11 +74,12 @@ struct nvme_file
   using tier_kind = store_kind;
   using writes = find_option_t<write_policy_option, write_back, Options...>;
   using admission = find_option_t<admission_option, always, Options...>;
+  using codec = find_option_t<codec_option, codec::identity, Options...>;
   static constexpr std::string_view name = "nvme_file";
 
-  /// The same whatever the options are, so that caches of different stacks may share one.
+  /// The same whatever the options are, but for the codec, so that caches of different stacks may share one.
   template <host_stream_device Device>
-  using on = nvme_file_on<Device>;
+  using on = typename detail::nvme_file_with<Device, codec>::type;
 };
 
 }  // namespace kvstrata

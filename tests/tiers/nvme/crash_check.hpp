@@ -2,6 +2,7 @@
 // from sequence, life and token.
 #pragma once
 
+#include "support/toy_codec.hpp"
 #include "tiers/nvme/crash_oracle.hpp"
 
 #include <kvstrata/tiers/stores/concepts.hpp>
@@ -26,7 +27,7 @@ struct record_shape
   [[nodiscard]] std::size_t page_bytes() const noexcept { return page_tokens * token_bytes; }
 };
 
-/// Eight bytes of a token: others in each life of each sequence.
+/// Eight bytes of a token: others in each life of each sequence. Most have the toy codec's code (support/toy_codec.hpp).
 [[nodiscard]] inline std::uint64_t word_of(const kvstrata::sequence_key& key, const kvstrata::record_header& life,
                                            kvstrata::token_count token, std::size_t i) noexcept
 {
@@ -36,7 +37,7 @@ struct record_shape
     x = (x ^ part) * 0x9e3779b97f4a7c15U;
     x ^= x >> 29U;
   }
-  return x;
+  return toy_row(x);
 }
 
 /// Writes the pages of a record; what of a page it has not is noise.

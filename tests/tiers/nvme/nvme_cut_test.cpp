@@ -5,6 +5,7 @@
 #include "tiers/nvme/crash_run.hpp"
 #include "tiers/nvme/faulty_engines.hpp"
 
+#include <kvstrata/codec/body_coder.hpp>
 #include <kvstrata/tiers/nvme_file.hpp>
 
 #include <cstdint>
@@ -32,10 +33,10 @@ struct file_shape
   [[nodiscard]] std::uint64_t bytes() const noexcept { return regions * region_blocks * disk_image::block; }
 };
 
-template <class Engine = recording_engine>
+template <class Engine = recording_engine, class Codec = kvstrata::codec::identity>
 struct file_subject
 {
-  using store = kvstrata::nvme_file<>::on<kvstrata::emulated_device>;
+  using store = typename kvstrata::nvme_file<Codec>::template on<kvstrata::emulated_device>;
 
   file_shape shape{};
 
@@ -47,6 +48,7 @@ struct file_subject
     c.region_bytes = shape.region_blocks * disk_image::block;
     c.chunk_bytes = shape.chunk_bytes;
     c.layers = shape.layers;
+    c.piece = {.tokens = 4, .kv_heads = 1, .head_dim = 64 / shape.layers};  // of 256 bytes a token
     c.done_when = shape.done_when;
     c.lanes = 2;
     c.in_flight = 6;
@@ -79,10 +81,10 @@ crash_run_config run_of(const file_shape& shape, std::uint64_t seed)
   return c;
 }
 
-template <class Engine = recording_engine>
+template <class Engine = recording_engine, class Codec = kvstrata::codec::identity>
 check_report crashes(const file_shape& shape, const crash_run_config& c)
 {
-  return run_crashes(file_subject<Engine>{shape}, c);
+  return run_crashes(file_subject<Engine, Codec>{shape}, c);
 }
 
 /// One state in so many of those that a crash may leave.
@@ -132,6 +134,25 @@ TEST_CASE("nvme_file after a crash at any moment: all that was durable, nothing 
 TEST_CASE("nvme_file after a crash in a store that makes room: nothing wrong, nothing erased, nothing old")
 {
   crash_while_making_room(256);
+}
+TEST_CASE("nvme_file with a codec after a crash at any moment: all that was durable, nothing else")
+{
+  using code = kvstrata::codec::as_body<toy>;
+  check_report all;
+  for (const auto when : {put_done::written, put_done::durable}) {
+    file_shape shape{.done_when = when};
+    crash_run_config c = run_of(shape, 1);
+    c.cuts.one_in = 128;
+    all.add(crashes<recording_engine, code>(shape, c));
+    shape = {.regions = 8, .region_blocks = 12, .done_when = when};  // it makes room
+    c = run_of(shape, 2);
+    c.walk.may_evict = true;
+    c.steps = 120;
+    c.cuts.one_in = 512;
+    all.add(crashes<recording_engine, code>(shape, c));
+    INFO("durable " << (when == put_done::durable) << ": " << all.text());
+    REQUIRE(all.faults() == 0);
+  }
 }
 TEST_CASE("nvme_file after crashes, in full: minutes", "[.full]")
 {

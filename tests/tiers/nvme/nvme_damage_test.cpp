@@ -315,11 +315,11 @@ TEST_CASE("nvme_file refuses what is not its own, with a sentence, and leaves it
   for (std::size_t copy = 0; copy < 2; ++copy) {
     const kvstrata::nvme::block_span block(reinterpret_cast<std::byte*>(newer.data()) + copy * disk_image::block,
                                            disk_image::block);
-    kvstrata::nvme::store(block.data(), kvstrata::nvme::at_head::version, kvstrata::nvme::format_version + 1);
+    kvstrata::nvme::store(block.data(), kvstrata::nvme::at_head::version, kvstrata::nvme::newest_version + 1);
     kvstrata::nvme::format_detail::end_block(block);
   }
   write_file(two.paths[0], newer);
-  refuses(two, "another version (3, this program knows 2)");
+  refuses(two, "another version (4, this program knows 2 and 3)");
 
   // What is no store at all: text, noise, zeros before something else.
   file_bytes foreign(least_bytes, 'x');

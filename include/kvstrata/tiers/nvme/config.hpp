@@ -2,10 +2,12 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/tiers/nvme/codes/body_code.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
 #include <kvstrata/tiers/nvme/io/medium_config.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,10 @@ struct nvme_file_config
   std::uint64_t region_bytes = 64ULL << 20U;  ///< that are filled, evicted and used again as one
   std::uint64_t chunk_bytes = 4ULL << 20U;    ///< a put of more becomes several records
   std::uint32_t layers = 1;                   ///< of a page; each has a checksum, and lies apart
+  /// What a codec encodes: a page in one layer (piece_of(shape, page_tokens)). Not looked at without one.
+  piece_shape piece{};
+  /// The codec: nvme_file<codec::...> sets it. Null: bytes as they are.
+  std::shared_ptr<const nvme::body_code> code{};
   put_done done_when = put_done::written;
   std::uint32_t lanes = 4;       ///< host streams
   std::uint32_t in_flight = 64;  ///< of a lane
@@ -59,6 +65,9 @@ struct nvme_file_config
     }
     if (c.layers == 0 || c.layers > nvme::most_layers) {
       refuse("layers", c.layers, "it must be at least 1 and at most " + std::to_string(nvme::most_layers));
+    }
+    if (c.code && c.layers > nvme::most_coded_layers) {
+      refuse("layers", c.layers, "with a codec it must be at most " + std::to_string(nvme::most_coded_layers));
     }
     if (c.chunk_bytes == 0 || c.chunk_bytes > c.region_bytes / 4) {
       refuse("chunk_bytes", c.chunk_bytes,

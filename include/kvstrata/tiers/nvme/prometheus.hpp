@@ -55,6 +55,9 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<nvm
   counter("nvme_flushes", "Flushes of the medium.", {{{}, count(&counts::flushes)}});
   counter("nvme_page_bytes", "Bytes of pages that were put and got.",
           {{{{"call", "put"}}, count(&counts::put_bytes)}, {{{"call", "get"}}, count(&counts::got_bytes)}});
+  counter("nvme_stored_bytes", "Bytes that the records of puts took, with heads and padding.",
+          {{{}, count(&counts::stored_bytes)}});
+  counter("nvme_code_bytes", "Bytes of their codes alone.", {{{}, count(&counts::code_bytes)}});
   counter("nvme_lost", "I/Os and records that came to nothing, by why.",
           {{{{"why", "io_error"}}, count(&counts::lost_io)}, {{{"why", "checksum"}}, count(&counts::lost_checksum)}});
   counter("nvme_dropped_records", "Records that could not be read, or not made durable.",
@@ -78,6 +81,8 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<nvm
   for (const labelled<figures>& one : all) {
     prometheus_labels labels = one.labels;
     labels.push_back({"engine", std::string(one.snapshot.engine_name)});
+    to.gauge("nvme_stored_ratio", "Bytes that were put for each that their records took.",
+             nvme::stored_ratio(one.snapshot.counts), one.labels);
     to.gauge("nvme_engine", "Which engine moves the bytes.", std::uint64_t{1}, labels);
   }
 }

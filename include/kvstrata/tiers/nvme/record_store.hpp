@@ -4,6 +4,8 @@
 #include <kvstrata/tiers/nvme/calls/ask.hpp>
 #include <kvstrata/tiers/nvme/calls/get.hpp>
 #include <kvstrata/tiers/nvme/calls/put.hpp>
+#include <kvstrata/tiers/nvme/codes/encode_put.hpp>
+#include <kvstrata/tiers/nvme/codes/promised_put.hpp>
 #include <kvstrata/tiers/nvme/upkeep/make_room.hpp>
 #include <kvstrata/tiers/nvme/upkeep/open_core.hpp>
 #include <kvstrata/tiers/nvme/upkeep/verify.hpp>
@@ -74,6 +76,7 @@ class record_store
     }
     {
       const std::lock_guard lock(core_->mutex);
+      end_promise(*core_, io);
       core_->books.ended(io);
     }
     tidy_soon();
@@ -163,6 +166,11 @@ class record_store
       case nvme_io::kind::flush: return flush_sync() ? loss::none : loss::io_error;
       case nvme_io::kind::put: break;
     }
+    if (core_->config.code) {
+      const bool can_wait = tidier_.joinable();
+      if (!encode_and_place(*core_, io, can_wait, [this] { tidy(); })) return loss::no_room;
+      if (can_wait) tidy_soon();
+    }
     if (!wait_for_places_sync(*core_, io)) return loss::no_room;
     if (!put_sync(*core_, io)) return loss::io_error;
     if (core_->config.done_when == put_done::written) return loss::none;
@@ -191,6 +199,7 @@ class record_store
     if (io.waits) forget_waiting(*core_, io);
     else
       for (const chunk& c : io.chunks) core_->books.regions.written(c.place);
+    end_promise(*core_, io);
     core_->books.ended(io);
   }
 
@@ -205,13 +214,7 @@ class record_store
   [[nodiscard]] bool begin_now(nvme_io& io, bool last)
   {
     const std::lock_guard lock(core_->mutex);
-    bool begun = io.what != nvme_io::kind::put || (core_->waiting.empty() && place(*core_, io, spared_regions));
-    if (!begun && tidier_.joinable() && may_wait(*core_)) {
-      static_cast<void>(places_of(*core_, io));  // throws where it can have none, ever
-      core_->waiting.push_back(&io);
-      ++core_->books.counts.waited;
-      begun = io.waits = true;
-    }
+    const bool begun = io.what != nvme_io::kind::put || begin_put(*core_, io, tidier_.joinable());
     if (begun) core_->books.begun(io);
     else if (last) ++core_->books.counts.refused;
     return begun;

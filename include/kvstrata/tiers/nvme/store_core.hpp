@@ -43,9 +43,15 @@ struct store_core
   std::deque<nvme_io*> waiting;                       // puts that have no places yet, in the order of their calls
   std::condition_variable placed;                     // some of them do, or will have none
   bool flushing = false;
+  std::uint64_t promised_blocks = 0;   // of puts that are to be encoded, at most
   std::vector<flush_waiter*> waiters;  // for the next flush
   std::condition_variable flush_over, reader_gone;
 
+  /// Of its codec; 0: it has none.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept
+  {
+    return config.code == nullptr ? 0 : config.code->mark().fingerprint;
+  }
   [[nodiscard]] std::uint64_t offset_of(block_number block) const noexcept
   {
     return std::uint64_t{block} * block_bytes;

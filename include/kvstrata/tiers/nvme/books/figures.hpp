@@ -12,6 +12,8 @@ struct store_counts
 {
   std::uint64_t puts = 0, gets = 0, asks = 0, flushes = 0, erasures = 0;  ///< done
   std::uint64_t put_bytes = 0, got_bytes = 0;                             ///< of pages
+  std::uint64_t stored_bytes = 0;      ///< that the records of those puts take, with heads and padding
+  std::uint64_t code_bytes = 0;        ///< and with a codec their codes alone
   std::uint64_t refused = 0;           ///< calls for which there was no room, at once or after they had waited for some
   std::uint64_t waited = 0;            ///< puts that waited for room
   std::uint64_t lost_io = 0;           ///< I/Os that the medium failed
@@ -22,6 +24,13 @@ struct store_counts
   std::uint64_t sealed_regions = 0, reclaimed_regions = 0;
   std::uint64_t unsealed_regions = 0;  ///< whose table could not be written
 };
+
+/// Bytes that were put for each that their records take; 1: nothing was put.
+[[nodiscard]] constexpr double stored_ratio(const store_counts& counts) noexcept
+{
+  if (counts.stored_bytes == 0) return 1;
+  return static_cast<double>(counts.put_bytes) / static_cast<double>(counts.stored_bytes);
+}
 
 /// What opening a store found.
 struct recovery_figures

@@ -93,6 +93,15 @@ class region_book
     return blocks_ > besides ? static_cast<std::uint32_t>(blocks_ - besides) : 0;
   }
 
+  /// Blocks for records that there are now, `spared` clean regions left aside: as tables are where records are of 8 blocks.
+  [[nodiscard]] std::uint64_t free_blocks(std::size_t spared) const noexcept
+  {
+    const std::uint64_t each = room(1 + blocks_ / 8);
+    std::uint64_t out = clean_.size() > spared ? (clean_.size() - spared) * each : 0;
+    if (open_ && regions_[*open_].next_block - 1 < each) out += each - (regions_[*open_].next_block - 1);
+    return out;
+  }
+
   /// Places for all of them, in order, or for none; writes that are under way from now on. `spared`: so many clean regions
   /// stay for others. O(what is wanted).
   [[nodiscard]] bool reserve(std::span<const wanted_place> wanted, std::size_t spared, std::vector<record_place>& out)

@@ -37,8 +37,9 @@ namespace kvstrata::nvme {
     --core.books.regions.at(place.region).readers;
     core.reader_gone.notify_all();
     const bool is_mine = head && head->key == key;
-    if (head && (!is_mine || (store_books::short_life(head->header) == newest.life &&
-                              head->header.tokens == newest.tokens && head->layers == core.config.layers))) {
+    if (head &&
+        (!is_mine || (store_books::short_life(head->header) == newest.life && head->header.tokens == newest.tokens &&
+                      head->layers == core.config.layers && head->code == core.fingerprint()))) {
       core.books.known.set(key, {.head = newest.block, .others = !is_mine, .header = head->header});
       if (!is_mine) return std::nullopt;
       return head;

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/calls/record_memory.hpp>
+#include <kvstrata/tiers/nvme/calls/record_read.hpp>
+#include <kvstrata/tiers/nvme/calls/start_reading.hpp>
+#include <kvstrata/tiers/nvme/codes/decode_get.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 
@@ -15,50 +18,6 @@
 #include <vector>
 
 namespace kvstrata::nvme {
-
-/// A record to be read: its pages `wanted` go to a reader's page `first` and those behind it.
-struct record_read
-{
-  chain_link from;
-  record_place place;
-  page_interval wanted;
-  page_count first = 0;
-  int error = 0;      ///< an errno
-  bool good = false;  ///< its bytes are those that were put
-};
-
-/// Which records a reader needs; the lock is held. Their regions stay until end_reading. Empty: they are not all there.
-[[nodiscard]] inline std::vector<record_read> begin_reading(store_core& core, const sequence_key& key,
-                                                            const record_header& header, token_interval wanted)
-{
-  std::vector<chain_link> links;
-  core.books.links_of(key, links);
-  if (links.empty() || links.front().life != store_books::short_life(header)) return {};
-  const chain all = chain_of(links, header.page_tokens);
-  if (!all.tokens.contains(wanted)) return {};
-  const page_interval pages = pages_of(wanted, header.page_tokens);
-  std::vector<record_read> out;
-  for (const chain_part& part : all.parts) {
-    const page_interval mine{(std::max)(part.pages.begin, pages.begin), (std::min)(part.pages.end, pages.end)};
-    if (mine.empty()) continue;
-    out.push_back({.from = part.from,
-                   .place = core.books.regions.place_of(part.from.block),
-                   .wanted = mine,
-                   .first = mine.begin - pages.begin});
-  }
-  for (const record_read& r : out) {
-    ++core.books.regions.at(r.place.region).readers;
-    core.books.index.hit(key, r.from.block);
-  }
-  return out;
-}
-
-/// The lock is held.
-inline void end_reading(store_core& core, const std::vector<record_read>& reads) noexcept
-{
-  for (const record_read& r : reads) --core.books.regions.at(r.place.region).readers;
-  if (!reads.empty()) core.reader_gone.notify_all();
-}
 
 /// The memory of records that are read together, and the I/Os: one of each record, or `by_layer` of each layer those of all
 /// records, layer after layer.
@@ -115,6 +74,7 @@ inline void read_records_sync(store_core& core, const sequence_key& key, const r
                               const page_memory& into, std::vector<record_read>& reads,
                               const std::function<void(std::uint32_t)>& layer_is_there = nullptr)
 {
+  if (core.config.code) return decode_records_sync(core, key, header, into, reads, layer_is_there);
   record_reading reading(core, header, into, reads, static_cast<bool>(layer_is_there));
   const std::uint32_t layers = core.config.layers;
   if (!layer_is_there) core.engine->run_sync(reading.all());
@@ -131,7 +91,7 @@ inline void read_records_sync(store_core& core, const sequence_key& key, const r
       if (r.good && layer == 0) {
         const auto head = decode_record_head(memory.head(), core.id, {r.place.generation, r.place.block});
         r.good = head && head->key == key && same_life(head->header, header) && head->header.tokens == r.from.tokens &&
-                 head->page_bytes == into.page_bytes() && head->layers == layers;
+                 head->page_bytes == into.page_bytes() && head->layers == layers && head->code == 0;
       }
       r.good = r.good && memory.crc_of(layer) == layer_crc(memory.head(), layer);
       if (r.good) memory.scatter(layer);

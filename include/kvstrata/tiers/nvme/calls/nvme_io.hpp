@@ -3,6 +3,7 @@
 
 #include <kvstrata/tiers/nvme/books/region_book.hpp>
 #include <kvstrata/tiers/nvme/calls/page_memory.hpp>
+#include <kvstrata/tiers/nvme/codes/record_codes.hpp>
 #include <kvstrata/tiers/stores/promised_io.hpp>
 
 #include <cstddef>
@@ -19,6 +20,7 @@ struct chunk
   token_interval tokens;
   page_interval pages;
   record_place place{};
+  std::uint64_t body_blocks = 0;
 };
 
 struct nvme_io : promised_io
@@ -39,6 +41,8 @@ struct nvme_io : promised_io
   std::vector<std::vector<byte_range>> layer_ranges;  ///< of what comes by layers
   std::uint64_t order = 0;                            ///< of a put
   std::vector<chunk> chunks;                          ///< of a put
+  std::vector<record_codes> codes;                    ///< of a put that is encoded, of each chunk
+  std::uint64_t promised_blocks = 0;                  ///< of a put that is not yet encoded, at most
   std::uint64_t failed_flushes = 0;                   ///< that there had been when its records were written
 
   /// Who carries it out, or gives its places back where nobody did.

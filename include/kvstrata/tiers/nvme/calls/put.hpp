@@ -13,6 +13,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,14 +38,25 @@ inline constexpr std::size_t spared_regions = 1;
   return out;
 }
 
-/// Cuts a put into records, and says what places they want. Throws usage_error where a page fits no region.
+/// Of a record of so many pages with codes, however badly they turn out.
+[[nodiscard]] inline std::uint64_t most_coded_blocks(const store_core& core, page_count pages)
+{
+  const body_code& code = *core.config.code;
+  return core.config.layers * most_part_blocks(pages, (std::max)(code.most_bytes(), code.piece().bytes()));
+}
+
+/// Cuts a put into records, and says what places they want: those that are to be encoded, at most. Throws usage_error where a page fits no region.
 [[nodiscard]] inline std::vector<wanted_place> places_of(const store_core& core, nvme_io& io)
 {
   io.chunks = chunks_of(io.header, io.page_bytes, core.config.chunk_bytes);
   std::vector<wanted_place> wanted;
-  for (const chunk& c : io.chunks) {
+  for (std::size_t i = 0; i < io.chunks.size(); ++i) {
+    chunk& c = io.chunks[i];
     const auto page = static_cast<std::uint32_t>(io.page_bytes);
-    const std::uint64_t blocks = 1 + body_blocks(c.pages.size(), page, core.config.layers);
+    if (!core.config.code) c.body_blocks = body_blocks(c.pages.size(), page, core.config.layers);
+    else if (!io.codes.empty()) c.body_blocks = io.codes[i].body_blocks();
+    else c.body_blocks = most_coded_blocks(core, c.pages.size());
+    const std::uint64_t blocks = 1 + c.body_blocks;
     if (blocks > core.books.regions.room(1)) {
       throw usage_error("nvme_file: a page of " + std::to_string(page) + " bytes does not fit a region of " +
                         std::to_string(core.config.region_bytes) + " bytes (nvme_file.region_bytes)");
@@ -69,6 +81,40 @@ inline constexpr std::size_t spared_regions = 1;
   return true;
 }
 
+[[nodiscard]] inline record_head head_of(const store_core& core, const nvme_io& io, const chunk& c,
+                                         std::uint64_t durable_order)
+{
+  record_head head{.store = core.id,
+                   .place = {c.place.generation, c.place.block},
+                   .order = io.order,
+                   .durable_order = durable_order,
+                   .key = io.key,
+                   .header = io.header,
+                   .put = io.header.tokens,
+                   .page_bytes = static_cast<std::uint32_t>(io.page_bytes),
+                   .layers = core.config.layers};
+  head.header.tokens = c.tokens;
+  return head;
+}
+
+/// Writes records that have been encoded. The medium's word for each.
+inline std::vector<block_io> write_codes_sync(store_core& core, nvme_io& io, std::uint64_t durable_order)
+{
+  std::vector<memory_piece> pieces(io.chunks.size());
+  std::vector<block_io> ios(io.chunks.size());
+  for (std::size_t i = 0; i < io.chunks.size(); ++i) {
+    record_head head = head_of(core, io, io.chunks[i], durable_order);
+    head.code = core.fingerprint();
+    head.coded_blocks = io.codes[i].body_blocks();
+    encode(head, io.codes[i].parts(), io.codes[i].head());
+    pieces[i] = io.codes[i].all();
+    ios[i] = {.what = block_io::kind::write, .offset = core.offset_of(io.chunks[i].place), .pieces = {&pieces[i], 1}};
+  }
+  core.engine->run_sync(ios);
+  for (block_io& each : ios) each.pieces = {};
+  return ios;
+}
+
 /// Writes its records. The medium's word for each.
 inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, std::uint64_t durable_order)
 {
@@ -88,17 +134,7 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
       crcs[layer] = memory.crc_of(layer);
       for (const memory_piece& piece : memory.layer(layer)) page_memory::add(piece, mine);
     }
-    record_head head{.store = core.id,
-                     .place = {c.place.generation, c.place.block},
-                     .order = io.order,
-                     .durable_order = durable_order,
-                     .key = io.key,
-                     .header = io.header,
-                     .put = io.header.tokens,
-                     .page_bytes = static_cast<std::uint32_t>(io.page_bytes),
-                     .layers = core.config.layers};
-    head.header.tokens = c.tokens;
-    encode(head, crcs, memory.head());
+    encode(head_of(core, io, c, durable_order), std::span<const std::uint32_t>(crcs), memory.head());
     ios.push_back({.what = block_io::kind::write, .offset = core.offset_of(c.place), .pieces = mine});
   }
   core.engine->run_sync(ios);
@@ -118,7 +154,7 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
   }
   std::vector<block_io> ios;
   try {
-    ios = write_records_sync(core, io, durable_order);
+    ios = core.config.code ? write_codes_sync(core, io, durable_order) : write_records_sync(core, io, durable_order);
     well = std::all_of(ios.begin(), ios.end(), [](const block_io& each) { return each.error == 0; });
   } catch (const std::exception&) {  // no memory
   }
@@ -135,8 +171,7 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
                              .key = io.key,
                              .life = life_of(io.header),
                              .block = c.place.block,
-                             .body_blocks = static_cast<std::uint32_t>(body_blocks(
-                                 c.pages.size(), static_cast<std::uint32_t>(io.page_bytes), core.config.layers)),
+                             .body_blocks = static_cast<std::uint32_t>(c.body_blocks),
                              .tokens = c.tokens});
         if (well && !io.erased && (well = core.books.add(io, c))) ++added;
       }
@@ -163,6 +198,8 @@ inline std::vector<block_io> write_records_sync(store_core& core, nvme_io& io, s
     }
     ++core.books.counts.puts;
     core.books.counts.put_bytes += io.page_bytes * io.header.pages().size();
+    for (const chunk& c : io.chunks) core.books.counts.stored_bytes += (1 + c.body_blocks) * block_bytes;
+    for (const record_codes& codes : io.codes) core.books.counts.code_bytes += codes.code_bytes();
   }
   return well;
 }

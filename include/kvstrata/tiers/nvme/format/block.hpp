@@ -29,9 +29,17 @@ struct block_place
 };
 
 inline constexpr std::uint64_t block_magic = 0x617461727473766bULL;  // "kvstrata", as its bytes lie
-inline constexpr std::uint32_t format_version = 2;                   // whoever finds another keeps off
+inline constexpr std::uint32_t format_version = 2;                   // whoever finds another keeps off, ...
+inline constexpr std::uint32_t newest_version = 3;                   // ... but for this: blocks that say what 2 cannot
 
-enum class block_kind : std::uint32_t { superblock = 1, region = 2, record = 3, erasures = 4, foot = 5 };
+enum class block_kind : std::uint32_t {
+  superblock = 1,
+  region = 2,
+  record = 3,
+  erasures = 4,
+  foot = 5,
+  coded_record = 6
+};
 
 /// At the begin of every block but a foot's, and at the begin of a foot.
 namespace at_head {
@@ -49,10 +57,11 @@ inline constexpr field32 block_crc{block_bytes - 4};
 
 namespace format_detail {
 
-inline void put_head(std::byte* to, block_kind kind, const store_id& id) noexcept
+inline void put_head(std::byte* to, block_kind kind, const store_id& id,
+                     std::uint32_t version = format_version) noexcept
 {
   store(to, at_head::magic, block_magic);
-  store(to, at_head::version, format_version);
+  store(to, at_head::version, version);
   store(to, at_head::kind, static_cast<std::uint32_t>(kind));
   store(to, at_head::store_first, id.first);
   store(to, at_head::store_second, id.second);
@@ -63,17 +72,23 @@ inline void put_head(std::byte* to, block_kind kind, const store_id& id) noexcep
   return {load(from, at_head::store_first), load(from, at_head::store_second)};
 }
 
+[[nodiscard]] constexpr bool is_known(std::uint32_t version) noexcept
+{
+  return version == format_version || version == newest_version;
+}
+
 [[nodiscard]] inline bool has_head(const std::byte* from, block_kind kind) noexcept
 {
-  return load(from, at_head::magic) == block_magic && load(from, at_head::version) == format_version &&
+  return load(from, at_head::magic) == block_magic && is_known(load(from, at_head::version)) &&
          load(from, at_head::kind) == static_cast<std::uint32_t>(kind);
 }
 
 /// Zeros, and the head.
-inline void begin_block(block_span out, block_kind kind, const store_id& id) noexcept
+inline void begin_block(block_span out, block_kind kind, const store_id& id,
+                        std::uint32_t version = format_version) noexcept
 {
   std::fill(out.begin(), out.end(), std::byte{0});
-  put_head(out.data(), kind, id);
+  put_head(out.data(), kind, id, version);
 }
 
 inline void end_block(block_span out) noexcept { store(out.data(), block_crc, crc32c(out.first(block_crc.at))); }

@@ -20,9 +20,10 @@ static_assert(apart(at_head::end, end, generation, block, body_blocks, order, du
 namespace format_detail {
 
 inline void begin_log_block(block_span out, block_kind kind, const store_id& id, const block_place& place,
-                            std::uint64_t order, std::uint64_t durable_order) noexcept
+                            std::uint64_t order, std::uint64_t durable_order,
+                            std::uint32_t version = format_version) noexcept
 {
-  begin_block(out, kind, id);
+  begin_block(out, kind, id, version);
   store(out.data(), at_log::generation, place.generation);
   store(out.data(), at_log::block, place.block);
   store(out.data(), at_log::order, order);

@@ -23,10 +23,13 @@ struct record_head
   token_interval put{};    ///< all tokens of the put that this is a record of; records of one put have one order
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
+  std::uint64_t code = 0;          ///< fingerprint of the codec that its body is encoded by; 0: it is not
+  std::uint64_t coded_blocks = 0;  ///< of such a body
 
   /// Blocks behind the head.
   [[nodiscard]] constexpr std::uint64_t body_blocks() const noexcept
   {
+    if (code != 0) return coded_blocks;
     return nvme::body_blocks(header.pages().size(), page_bytes, layers);
   }
   friend constexpr bool operator==(const record_head&, const record_head&) = default;
@@ -52,20 +55,42 @@ inline constexpr field32 page_bytes{148};
 inline constexpr field32 layers{152};
 inline constexpr field32 put_begin{156};
 inline constexpr field32 put_end{160};
+inline constexpr field32 exact_until{164};      // that much less than all; version 3 only
 inline constexpr std::size_t layer_crcs = 168;  // 4 bytes each
 static_assert(apart(at_log::end, layer_crcs, key_id, key_space, page_tokens, incarnation, epoch, format, tokens_begin,
                     tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, vouched_hash, stretch_hash,
-                    stretch_end, page_bytes, layers, put_begin, put_end));
+                    stretch_end, page_bytes, layers, put_begin, put_end, exact_until));
 static_assert(layer_crcs + 4 * std::size_t{most_layers} <= block_crc.at);
 static_assert(layer_crcs + 4 * (std::size_t{most_layers} + 1) > block_crc.at, "most_layers: as many as fit");
 
 [[nodiscard]] constexpr field32 crc_of(std::uint32_t layer) noexcept { return {layer_crcs + 4 * std::size_t{layer}}; }
+
+// Of a record with codes, in place of the checksums: the codec, and of each layer's part its checksum and its blocks.
+inline constexpr field64 code{layer_crcs};
+inline constexpr std::size_t parts = code.end();
+static_assert(parts + 8 * std::size_t{most_coded_layers} <= block_crc.at);
+static_assert(parts + 8 * (std::size_t{most_coded_layers} + 1) > block_crc.at, "most_coded_layers: as many as fit");
+
+[[nodiscard]] constexpr field32 part_crc(std::uint32_t layer) noexcept { return {parts + 8 * std::size_t{layer}}; }
+[[nodiscard]] constexpr field32 part_blocks(std::uint32_t layer) noexcept { return {part_crc(layer).end()}; }
 }  // namespace at_record
 
-/// `layer_crcs`: crc32c of each layer's part of the body, with its padding; from.layers of them.
-inline void encode(const record_head& from, std::span<const std::uint32_t> layer_crcs, block_span out) noexcept
+/// A layer's part of a body that is encoded.
+struct coded_part_mark
 {
-  format_detail::begin_log_block(out, block_kind::record, from.store, from.place, from.order, from.durable_order);
+  std::uint32_t crc = 0;  ///< of the part as it lies, with its padding
+  std::uint32_t blocks = 0;
+};
+
+namespace format_detail {
+
+/// All but the checksums, and the end.
+inline void begin_record_head(const record_head& from, block_kind kind, block_span out) noexcept
+{
+  const std::uint32_t inexact = ~from.header.inexact_from;  // 0: all is exact, as in heads that knew of nothing else
+  const bool plain = kind == block_kind::record && inexact == 0;
+  begin_log_block(out, kind, from.store, from.place, from.order, from.durable_order,
+                  plain ? format_version : newest_version);
   std::byte* const to = out.data();
   const record_header& header = from.header;
   store(to, at_log::body_blocks, static_cast<std::uint32_t>(from.body_blocks()));
@@ -88,51 +113,95 @@ inline void encode(const record_head& from, std::span<const std::uint32_t> layer
   store(to, at_record::layers, from.layers);
   store(to, at_record::put_begin, from.put.begin);
   store(to, at_record::put_end, from.put.end);
+  store(to, at_record::exact_until, inexact);
+}
+
+}  // namespace format_detail
+
+/// `layer_crcs`: crc32c of each layer's part of the body, with its padding; from.layers of them.
+inline void encode(const record_head& from, std::span<const std::uint32_t> layer_crcs, block_span out) noexcept
+{
+  format_detail::begin_record_head(from, block_kind::record, out);
   for (std::uint32_t layer = 0; layer != from.layers; ++layer) {
-    store(to, at_record::crc_of(layer), layer_crcs[layer]);
+    store(out.data(), at_record::crc_of(layer), layer_crcs[layer]);
   }
   format_detail::end_block(out);
 }
+/// Of a record with codes: from.code is one, from.coded_blocks are those of all parts, from.layers of them.
+inline void encode(const record_head& from, std::span<const coded_part_mark> parts, block_span out) noexcept
+{
+  format_detail::begin_record_head(from, block_kind::coded_record, out);
+  store(out.data(), at_record::code, from.code);
+  for (std::uint32_t layer = 0; layer != from.layers; ++layer) {
+    store(out.data(), at_record::part_crc(layer), parts[layer].crc);
+    store(out.data(), at_record::part_blocks(layer), parts[layer].blocks);
+  }
+  format_detail::end_block(out);
+}
+
+namespace format_detail {
+
+/// What a head says of an encoded body. False: it says nonsense.
+[[nodiscard]] inline bool read_coded_body(const std::byte* from, record_head& head) noexcept
+{
+  head.code = load(from, at_record::code);
+  if (head.code == 0 || head.layers > most_coded_layers) return false;
+  for (std::uint32_t layer = 0; layer != head.layers; ++layer) {
+    const std::uint32_t blocks = load(from, at_record::part_blocks(layer));
+    if (blocks == 0) return false;
+    head.coded_blocks += blocks;
+  }
+  return true;
+}
+
+}  // namespace format_detail
 
 /// Empty: no head of a record of this store that belongs to this place. Of what is returned, the body's geometry holds
 /// together, whatever it says.
 [[nodiscard]] inline std::optional<record_head> decode_record_head(const_block_span block, const store_id& id,
                                                                    const block_place& place) noexcept
 {
-  if (!format_detail::is_log_block(block, block_kind::record, id, place)) return std::nullopt;
+  const bool coded = format_detail::is_log_block(block, block_kind::coded_record, id, place);
+  if (!coded && !format_detail::is_log_block(block, block_kind::record, id, place)) return std::nullopt;
   const std::byte* const from = block.data();
-  const record_head head{.store = id,
-                         .place = place,
-                         .order = load(from, at_log::order),
-                         .durable_order = load(from, at_log::durable_order),
-                         .key = {.space = load(from, at_record::key_space), .id = load(from, at_record::key_id)},
-                         .header = {.incarnation = static_cast<incarnation_id>(load(from, at_record::incarnation)),
-                                    .epoch = static_cast<epoch_id>(load(from, at_record::epoch)),
-                                    .format = static_cast<kv_format>(load(from, at_record::format)),
-                                    .page_tokens = load(from, at_record::page_tokens),
-                                    .tokens = {load(from, at_record::tokens_begin), load(from, at_record::tokens_end)},
-                                    .first_token = load(from, at_record::first_token),
-                                    .earlier_until = load(from, at_record::earlier_until),
-                                    .vouched_tokens = load(from, at_record::vouched_tokens),
-                                    .vouched_hash = load(from, at_record::vouched_hash),
-                                    .stretch_stride = load(from, at_record::stretch_stride),
-                                    .stretch_end = load(from, at_record::stretch_end),
-                                    .stretch_hash = load(from, at_record::stretch_hash)},
-                         .put = {load(from, at_record::put_begin), load(from, at_record::put_end)},
-                         .page_bytes = load(from, at_record::page_bytes),
-                         .layers = load(from, at_record::layers)};
+  record_head head{.store = id,
+                   .place = place,
+                   .order = load(from, at_log::order),
+                   .durable_order = load(from, at_log::durable_order),
+                   .key = {.space = load(from, at_record::key_space), .id = load(from, at_record::key_id)},
+                   .header = {.incarnation = static_cast<incarnation_id>(load(from, at_record::incarnation)),
+                              .epoch = static_cast<epoch_id>(load(from, at_record::epoch)),
+                              .format = static_cast<kv_format>(load(from, at_record::format)),
+                              .page_tokens = load(from, at_record::page_tokens),
+                              .tokens = {load(from, at_record::tokens_begin), load(from, at_record::tokens_end)},
+                              .first_token = load(from, at_record::first_token),
+                              .earlier_until = load(from, at_record::earlier_until),
+                              .vouched_tokens = load(from, at_record::vouched_tokens),
+                              .vouched_hash = load(from, at_record::vouched_hash),
+                              .stretch_stride = load(from, at_record::stretch_stride),
+                              .stretch_end = load(from, at_record::stretch_end),
+                              .stretch_hash = load(from, at_record::stretch_hash)},
+                   .put = {load(from, at_record::put_begin), load(from, at_record::put_end)},
+                   .page_bytes = load(from, at_record::page_bytes),
+                   .layers = load(from, at_record::layers)};
   if (head.header.page_tokens == 0 || head.header.tokens.empty() || head.page_bytes == 0 || head.layers == 0 ||
       head.layers > most_layers || head.page_bytes % head.layers != 0 || !head.put.contains(head.header.tokens) ||
-      head.body_blocks() != load(from, at_log::body_blocks)) {
+      (coded && !format_detail::read_coded_body(from, head)) || head.body_blocks() != load(from, at_log::body_blocks)) {
     return std::nullopt;
   }
+  if (load(from, at_head::version) != format_version) head.header.inexact_from = ~load(from, at_record::exact_until);
   return head;
 }
 
-/// The checksum of a layer's part, of a block that decode_record_head took.
+/// The checksum of a layer's part, of a block that decode_record_head took, and whose body is not encoded.
 [[nodiscard]] inline std::uint32_t layer_crc(const_block_span block, std::uint32_t layer) noexcept
 {
   return load(block.data(), at_record::crc_of(layer));
+}
+/// Of one whose body is encoded.
+[[nodiscard]] inline coded_part_mark coded_part_of(const_block_span block, std::uint32_t layer) noexcept
+{
+  return {load(block.data(), at_record::part_crc(layer)), load(block.data(), at_record::part_blocks(layer))};
 }
 
 }  // namespace kvstrata::nvme

@@ -3,8 +3,10 @@
 
 #include <kvstrata/tiers/nvme/format/block.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
+#include <kvstrata/tiers/nvme/format/code_mark.hpp>
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -18,6 +20,7 @@ struct superblock
   std::uint32_t layers = 1;   ///< of a page
   std::uint32_t path = 0;     ///< which of the paths this is
   std::uint32_t paths = 1;
+  code_mark code{};  ///< how it keeps the bytes of pages
 
   friend constexpr bool operator==(const superblock&, const superblock&) = default;
 };
@@ -57,12 +60,21 @@ inline constexpr field64 region_bytes{40};
 inline constexpr field64 regions{48};
 inline constexpr field32 path{56};
 inline constexpr field32 paths{60};
-static_assert(apart(at_head::end, block_crc.at, block_size, layers, region_bytes, regions, path, paths));
+inline constexpr field64 code{64};  // from here on in version 3 only
+inline constexpr field32 piece_tokens{72};
+inline constexpr field32 piece_heads{76};
+inline constexpr field32 piece_dim{80};
+inline constexpr field32 piece_element{84};
+inline constexpr std::size_t code_name = 88;
+static_assert(apart(at_head::end, code_name, block_size, layers, region_bytes, regions, path, paths, code, piece_tokens,
+                    piece_heads, piece_dim, piece_element));
+static_assert(code_name + code_mark::name_bytes <= block_crc.at);
 }  // namespace at_superblock
 
 inline void encode(const superblock& from, block_span out) noexcept
 {
-  format_detail::begin_block(out, block_kind::superblock, from.store);
+  format_detail::begin_block(out, block_kind::superblock, from.store,
+                             from.code.is_none() ? format_version : newest_version);
   std::byte* const to = out.data();
   store(to, at_superblock::block_size, std::uint32_t{block_bytes});
   store(to, at_superblock::layers, from.layers);
@@ -70,8 +82,32 @@ inline void encode(const superblock& from, block_span out) noexcept
   store(to, at_superblock::regions, from.regions);
   store(to, at_superblock::path, from.path);
   store(to, at_superblock::paths, from.paths);
+  if (!from.code.is_none()) {
+    store(to, at_superblock::code, from.code.fingerprint);
+    store(to, at_superblock::piece_tokens, from.code.piece.tokens);
+    store(to, at_superblock::piece_heads, from.code.piece.kv_heads);
+    store(to, at_superblock::piece_dim, from.code.piece.head_dim);
+    store(to, at_superblock::piece_element, static_cast<std::uint32_t>(from.code.piece.element));
+    std::memcpy(to + at_superblock::code_name, from.code.letters.data(), code_mark::name_bytes);
+  }
   format_detail::end_block(out);
 }
+
+namespace format_detail {
+
+/// What a superblock of version 3 says of its store's codec.
+[[nodiscard]] inline code_mark code_mark_of(const std::byte* from) noexcept
+{
+  code_mark out{.fingerprint = load(from, at_superblock::code),
+                .piece = {.tokens = load(from, at_superblock::piece_tokens),
+                          .kv_heads = load(from, at_superblock::piece_heads),
+                          .head_dim = load(from, at_superblock::piece_dim),
+                          .element = static_cast<element_type>(load(from, at_superblock::piece_element) & 0xffU)}};
+  std::memcpy(out.letters.data(), from + at_superblock::code_name, code_mark::name_bytes);
+  return out;
+}
+
+}  // namespace format_detail
 
 /// Is it a superblock of any store? And if not, why.
 [[nodiscard]] inline superblock_reading decode_superblock(const_block_span block) noexcept
@@ -80,18 +116,19 @@ inline void encode(const superblock& from, block_span out) noexcept
   // Magic and version lie where they lie in all versions; the rest is this version's.
   if (load(from, at_head::magic) != block_magic) return {{}, superblock_fault::not_ours, 0};
   const std::uint32_t version = load(from, at_head::version);
-  if (version != format_version) return {{}, superblock_fault::other_version, version};
+  if (!format_detail::is_known(version)) return {{}, superblock_fault::other_version, version};
   if (!format_detail::is_whole(block)) return {{}, superblock_fault::bad_checksum, version};
   if (!format_detail::has_head(from, block_kind::superblock)) return {{}, superblock_fault::not_ours, version};
-  const superblock is{.store = format_detail::store_of(from),
-                      .region_bytes = load(from, at_superblock::region_bytes),
-                      .regions = load(from, at_superblock::regions),
-                      .layers = load(from, at_superblock::layers),
-                      .path = load(from, at_superblock::path),
-                      .paths = load(from, at_superblock::paths)};
+  superblock is{.store = format_detail::store_of(from),
+                .region_bytes = load(from, at_superblock::region_bytes),
+                .regions = load(from, at_superblock::regions),
+                .layers = load(from, at_superblock::layers),
+                .path = load(from, at_superblock::path),
+                .paths = load(from, at_superblock::paths)};
+  if (version == newest_version) is.code = format_detail::code_mark_of(from);
   const bool good = load(from, at_superblock::block_size) == block_bytes && is.region_bytes != 0 &&
                     is.region_bytes % block_bytes == 0 && is.layers != 0 && is.layers <= most_layers &&
-                    is.path < is.paths && is.regions > is.paths;
+                    is.path < is.paths && is.regions > is.paths && (version == newest_version) == is.code.is_whole();
   if (!good) return {{}, superblock_fault::contradictory, version};
   return {is, superblock_fault::none, version};
 }

@@ -7,6 +7,7 @@
 #include <kvstrata/tiers/nvme/format/table.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
 #include <kvstrata/tiers/nvme/upkeep/commit.hpp>
+#include <kvstrata/tiers/nvme/upkeep/reinsert_codes.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -60,6 +61,10 @@ struct reinserted
   const auto head = read_head_sync(core, key, lost);
   if (!head) return std::nullopt;
   reinserted out{.key = key};
+  if (core.config.code) {
+    if (!reinsert_codes_sync(core, *head, blocks, out.before)) return std::nullopt;
+    return out;
+  }
   nvme_io copy;
   std::vector<record_read> reads;
   block_buffer body;

@@ -84,6 +84,22 @@ namespace detail {
   throw error("nvme_file: " + path + " is not taken as a store: " + why + ". It was left as it is");
 }
 
+[[nodiscard]] inline std::string words_of(const code_mark& code)
+{
+  if (code.is_none()) return "no codec";
+  return "codec " + code.name() + " on pages of " + std::to_string(code.piece.tokens) + " tokens, " +
+         std::to_string(code.piece.kv_heads) + " heads of " + std::to_string(code.piece.head_dim) + ", " +
+         std::string(name_of(code.piece.element));
+}
+
+/// Why a store with one codec is not opened with another.
+[[nodiscard]] inline std::string other_code(const code_mark& has, const code_mark& asked)
+{
+  std::string out = "it was made with " + words_of(has) + ", not " + words_of(asked);
+  if (has.name() == asked.name() && has.piece == asked.piece) out += " of another version";
+  return out;
+}
+
 }  // namespace detail
 
 /// Reads the superblocks of all paths, writes them where there are none, and knows the store's id then. Throws error with a
@@ -96,7 +112,8 @@ inline void open_superblocks_sync(store_core& core)
   const superblock wanted{.region_bytes = c.region_bytes,
                           .regions = core.engine->bytes() / c.region_bytes,
                           .layers = c.layers,
-                          .paths = paths};
+                          .paths = paths,
+                          .code = c.code ? c.code->mark() : code_mark{}};
   block_buffer blocks(std::size_t{2} * block_bytes * paths);
   const auto offset_of = [&c](std::uint32_t path) { return path * c.region_bytes; };
   std::uint32_t blank = 0;
@@ -136,11 +153,11 @@ inline void open_superblocks_sync(store_core& core)
     }
     const auto refuse = [&](const std::string& why) { detail::refuse_store(c.paths[i], why); };
     if (!found.is) {
-      refuse(
-          "it begins with " + std::string(name_of(found.fault)) +
-          (found.fault == superblock_fault::other_version
-               ? " (" + std::to_string(found.version) + ", this program knows " + std::to_string(format_version) + ")"
-               : ""));
+      refuse("it begins with " + std::string(name_of(found.fault)) +
+             (found.fault == superblock_fault::other_version
+                  ? " (" + std::to_string(found.version) + ", this program knows " + std::to_string(format_version) +
+                        " and " + std::to_string(newest_version) + ")"
+                  : ""));
     }
     const superblock& is = *found.is;
     const auto differs = [&](const char* what, std::uint64_t has, std::uint64_t asked) {
@@ -148,6 +165,7 @@ inline void open_superblocks_sync(store_core& core)
     };
     differs("its regions have bytes:", is.region_bytes, wanted.region_bytes);
     differs("it was made with layers:", is.layers, wanted.layers);
+    if (is.code != wanted.code) refuse(detail::other_code(is.code, wanted.code));
     differs("its store has paths:", is.paths, wanted.paths);
     differs("it is the store's path number", is.path, i);
     differs("its store has regions:", is.regions, wanted.regions);

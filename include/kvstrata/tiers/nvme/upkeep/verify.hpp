@@ -26,13 +26,19 @@ namespace kvstrata::nvme {
     read.place = core.books.regions.place_of(r.block);
   }
   const auto head = decode_record_head(head_block.block(0), core.id, {read.place.generation, read.place.block});
-  if (!head || head->key != r.key || head->layers != core.config.layers) return std::nullopt;
+  if (!head || head->key != r.key || head->layers != core.config.layers || head->code != core.fingerprint()) {
+    return std::nullopt;
+  }
   read.from = {.block = r.block, .life = store_books::short_life(head->header), .tokens = head->header.tokens};
   read.wanted = head->header.pages();
+  std::vector<record_read> reads{read};
+  if (core.config.code) {
+    check_codes_sync(core, r.key, head->header, head->page_bytes, reads);
+    return reads.front().good ? head : std::nullopt;
+  }
   const std::size_t bytes = std::size_t{head->page_bytes} * read.wanted.size();
   block_buffer body(bytes);
   const io_piece piece{body.data(), bytes};
-  std::vector<record_read> reads{read};
   read_records_sync(core, r.key, head->header, page_memory({&piece, 1}, head->page_bytes, core.config.layers), reads);
   return reads.front().good ? head : std::nullopt;
 }

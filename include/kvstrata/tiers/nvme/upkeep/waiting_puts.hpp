@@ -49,6 +49,19 @@ inline void forget_waiting(store_core& core, nvme_io& io) noexcept
   io.waits = false;
 }
 
+/// Finds places for a put, or lets it wait for them where it may. False: there are none. The lock is held. Throws usage_error
+/// where it can have none, ever.
+[[nodiscard]] inline bool begin_placed(store_core& core, nvme_io& io, bool can_wait)
+{
+  if (core.waiting.empty() && place(core, io, spared_regions)) return true;
+  if (!can_wait || !may_wait(core)) return false;
+  static_cast<void>(places_of(core, io));
+  core.waiting.push_back(&io);
+  ++core.books.counts.waited;
+  io.waits = true;
+  return true;
+}
+
 /// Blocks until a put has its places. False: it has none.
 [[nodiscard]] inline bool wait_for_places_sync(store_core& core, const nvme_io& io)
 {
