@@ -106,7 +106,7 @@ TEST_CASE("several threads serve from the shards of one cache over one nvme_file
   bool has_records = false;
   for (int life = 0; life < 2; ++life) {
     CAPTURE(life);
-    tiny_drive drive(device, how);
+    tiny_drive<nvme_cache<write_back>> drive(device, how);
     CHECK(drive.figures().recovery.torn == 0);
     has_records = drive.figures().records != 0;
     nvme_cache<write_back>::config c{.shape = tiny};

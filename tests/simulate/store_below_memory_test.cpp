@@ -195,9 +195,9 @@ TEST_CASE("on one trace of sessions: what each door writes, and what hits")
   REQUIRE((second.written == 1'009 && second.hits_below == 6'401));
   REQUIRE((two.written == 9'372 && two.hits_below == 3'564));
   REQUIRE((five.written == 1'897 && five.hits_below == 5'724));
-  // 1,947 and 6,655 where floating point rounds as usual.
-  REQUIRE((worth.written > 1'800 && worth.written < 2'100));
-  REQUIRE((worth.hits_below > 6'600 && worth.hits_below < 6'700));
+  // 1,684 and 6,576 where floating point rounds as usual.
+  REQUIRE((worth.written > 1'550 && worth.written < 1'850));
+  REQUIRE((worth.hits_below > 6'500 && worth.hits_below < 6'650));
 }
 
 TEST_CASE("doors by their names do what the types do")

@@ -16,7 +16,8 @@
 
 namespace kvstrata {
 
-/// Numbers that nobody else draws: from a random place on, in an order without repetitions.
+/// Numbers that nobody else draws. The upper bits say who: a life has one writer, and whoever meets another's in a store may
+/// read it, but goes on in a life of their own.
 class random_lives
 {
  public:
@@ -25,18 +26,29 @@ class random_lives
     if (::getrandom(&state_, sizeof state_, 0) != static_cast<ssize_t>(sizeof state_)) {
       state_ = reinterpret_cast<std::uintptr_t>(this) * 0x9e3779b97f4a7c15U;  // better than all the same
     }
+    writer_ = draw() >> own_bits;
   }
 
   [[nodiscard]] incarnation_id next() noexcept
   {
+    constexpr std::uint64_t own = (std::uint64_t{1} << own_bits) - 1;
+    return static_cast<incarnation_id>((writer_ << own_bits) | (draw() & own));
+  }
+  [[nodiscard]] bool is_mine(incarnation_id life) const noexcept { return to_number(life) >> own_bits == writer_; }
+
+ private:
+  static constexpr unsigned own_bits = 40;
+
+  [[nodiscard]] std::uint64_t draw() noexcept
+  {
     std::uint64_t x = (state_ += 0x9e3779b97f4a7c15U);  // splitmix64
     x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
     x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
-    return static_cast<incarnation_id>(x ^ (x >> 31U));
+    return x ^ (x >> 31U);
   }
 
- private:
   std::uint64_t state_ = 0;
+  std::uint64_t writer_ = 0;
 };
 
 /// For `Stores` stores. Whoever has nothing in a memory any more is forgotten when the book has grown: it has no more than
@@ -74,6 +86,12 @@ class stored_book
   void renew(user_id user) noexcept
   {
     if (life* const mine = find(user)) *mine = {.incarnation = lives_.next()};
+  }
+
+  /// A user who is here has rows that were computed here: they are of a life that began here, from then on. Cannot fail.
+  void own(user_id user) noexcept
+  {
+    if (life* const mine = find(user); mine != nullptr && !lives_.is_mine(mine->incarnation)) renew(user);
   }
 
   /// Null for users who are not here.

@@ -52,6 +52,9 @@ std::uint64_t executor<Residency, Transfer>::keep_computed(entry_type& e, std::s
                                      hull(lasting, e.template at<0>().tokens));  // they touch: the planner sees to it
   std::uint64_t tokens = 0;
   for (const token_interval part : s.plan.compute_of(request)) tokens += intersect(part, lasting).size();
+  if constexpr (Residency::stores != 0) {
+    if (tokens != 0) residency_->stored().own(e.user);
+  }
   return tokens;
 }
 
