@@ -44,7 +44,7 @@ struct toy_head
 };
 
 /// To whole blocks.
-[[nodiscard]] inline std::size_t toy_rounded(std::size_t bytes)
+[[nodiscard]] inline std::size_t in_toy_blocks(std::size_t bytes)
 {
   constexpr std::size_t block = kvstrata::nvme::block_bytes;
   return (bytes + block - 1) / block * block;
@@ -54,8 +54,9 @@ struct toy_head
 struct toy_bytes
 {
   explicit toy_bytes(std::size_t bytes)
-      : data(static_cast<std::byte*>(std::aligned_alloc(kvstrata::nvme::block_bytes, toy_rounded(bytes))), &std::free),
-        size(toy_rounded(bytes))
+      : data(static_cast<std::byte*>(std::aligned_alloc(kvstrata::nvme::block_bytes, in_toy_blocks(bytes))),
+             &std::free),
+        size(in_toy_blocks(bytes))
   {
     std::memset(data.get(), 0, size);
   }

@@ -165,7 +165,7 @@ class toy_store
     std::uint64_t at = next_;
     const auto old = records_.find(mine.key);
     const bool in_place = has(toy_fault::overwrites_in_place) && old != records_.end() && !old->second.empty() &&
-                          toy_rounded(old->second.back().is.bytes) == body.size;
+                          in_toy_blocks(old->second.back().is.bytes) == body.size;
     if (in_place) at = old->second.back().at;
     else next_ += 1 + body.size / block;
     if ((at + 1) * block + body.size > engine_->bytes()) return fail(j);
@@ -282,7 +282,7 @@ class toy_store
       orders_ = (std::max)(orders_, mine.order);
       if (mine.kind == head::erasure) forget(mine.key, mine.order);
       else if (mine.order > erased_[mine.key]) add({mine, at});
-      at += 1 + (mine.kind == head::record ? toy_rounded(mine.bytes) / block : 0);
+      at += 1 + (mine.kind == head::record ? in_toy_blocks(mine.bytes) / block : 0);
       if (!gap || !has(toy_fault::goes_on_in_a_gap)) next_ = at;
     }
   }
