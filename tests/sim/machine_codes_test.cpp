@@ -94,7 +94,8 @@ TEST_CASE("a code moves the break-even length by its ratio", "[sim][machine][cod
   const double plain = cost_of(m).break_even_tokens();
   const double halved = cost_of(sim::with_shorter_pages(m, 2)).break_even_tokens();
   CHECK(plain == Approx(2 * m.flops_per_second / m.to_device.bytes_per_second - 5 * m.model.hidden).epsilon(0.05));
-  CHECK(halved == Approx(m.flops_per_second / m.to_device.bytes_per_second - 5 * m.model.hidden).epsilon(0.05));
+  // What is left is small, and latencies, which do not halve, are more of it.
+  CHECK(halved == Approx(m.flops_per_second / m.to_device.bytes_per_second - 5 * m.model.hidden).margin(0.06 * plain));
 }
 
 TEST_CASE("in as many bytes a codec serves more tokens, and moves fewer bytes a token", "[sim][machine][codec]")
