@@ -2,7 +2,9 @@
 #pragma once
 
 #include <kvstrata/core/interval.hpp>
+#include <kvstrata/core/levels.hpp>
 #include <kvstrata/device/event.hpp>
+#include <kvstrata/layout/copy_run.hpp>
 
 namespace kvstrata {
 
