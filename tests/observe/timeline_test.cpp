@@ -224,9 +224,13 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
   REQUIRE(
       the("evicted from level 1").arguments ==
       arguments{{"count", 1}, {"tokens", 5}, {"dropped", 5}, {"unread", 0}, {"youngest_age", 90}, {"oldest_age", 90}});
-  REQUIRE(
-      the("forgotten").arguments ==
-      arguments{{"count", 1}, {"rewritten", 1}, {"widened", 2}, {"passed", 3}, {"overwritten", 4}, {"stranded", 5}});
+  REQUIRE(the("forgotten").arguments == arguments{{"count", 1},
+                                                  {"rewritten", 1},
+                                                  {"widened", 2},
+                                                  {"passed", 3},
+                                                  {"overwritten", 4},
+                                                  {"inexact", 0},
+                                                  {"stranded", 5}});
   REQUIRE(the("batch").arguments == arguments{{"count", 1},
                                               {"requests", 1},
                                               {"slab_tokens", 2},
