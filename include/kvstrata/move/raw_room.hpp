@@ -3,7 +3,7 @@
 
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
-#include <kvstrata/device/event.hpp>
+#include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 
 namespace kvstrata {
@@ -30,6 +30,8 @@ template <level_index Level, class Residency, class Entry>
       if (next != until) break;
     }
     if (next == wanted.end) return part;
+    // What was reserved for the rest stays as room to grow, or goes back: whoever writes there next waits for the same.
+    remember(r.device(), e.hot().last_use[Level], after);
     const bool in_front = !mine.tokens.empty() && part.begin < mine.tokens.begin;
     const token_interval out = in_front ? token_interval{} : intersect(part, r.tokens_in({wanted.begin, next}));
     if (out.empty() && mine.tokens.empty()) r.template trim<Level>(e);
