@@ -125,7 +125,6 @@ class cache
 
   /// Of all parts of a request, or of the history of one without.
   [[nodiscard]] bool arrived(const request& r);
-
   /// Blocks until that is so; other threads' calls go on meanwhile.
   void wait_arrived_sync(user_id user) { wait_arrived_sync(key_of(user)); }
   void wait_arrived_sync(const sequence_key& key);
@@ -266,6 +265,7 @@ class cache
     const call_scope call(residency_.tracker(), call_name::commit);
     residency_.acting().begin({call_name::commit, s.tag.number, s.tag.label});
     executor_.commit(s);
+    if (!s.plan.first_rows.empty()) room_.wake();  // others may wait for a version
   }
 
   void release(lease_state_type& s)  // locked
