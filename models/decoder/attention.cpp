@@ -67,8 +67,8 @@ std::uint64_t attend_pages(const query_rows& queries, std::span<const std::uint3
         if (keep != 1.0f) l.scale(to[row].o, keep, dim);
         most[row] = best;
       }
-      hstu::multiply(rows, dim, count, {products, keys_of_tile}, {values, dim}, {to.o + from * to.o_stride, to.o_stride},
-                     hstu::store::add);
+      hstu::multiply(rows, dim, count, {products, keys_of_tile}, {values, dim},
+                     {to.o + from * to.o_stride, to.o_stride}, hstu::store::add);
     }
   }
   for (std::size_t row = 0; row < queries.rows; ++row) {
@@ -94,7 +94,8 @@ std::uint64_t attend_own(const float* query, std::span<const std::uint32_t> rows
     scores[i] = l.dot(query, reinterpret_cast<const float*>(key) + head * dim, dim);
     values[i] = reinterpret_cast<const float*>(key + scratch.value_offset()) + head * dim;
   }
-  const float best = scale * *std::max_element(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(rows.size()));
+  const float best =
+      scale * *std::max_element(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(rows.size()));
   const float sum = l.exp2(scores.data(), scale, best, rows.size());
   std::fill_n(own, dim, 0.0f);
   for (std::size_t i = 0; i < rows.size(); ++i) l.add_scaled(own, values[i], scores[i] / sum, dim);

@@ -32,7 +32,10 @@ struct state_rows
   float* lse = nullptr;
   std::size_t lse_stride = 1;
 
-  [[nodiscard]] state operator[](std::size_t row) const noexcept { return {o + row * o_stride, lse + row * lse_stride}; }
+  [[nodiscard]] state operator[](std::size_t row) const noexcept
+  {
+    return {o + row * o_stride, lse + row * lse_stride};
+  }
 };
 
 /// One head's queries of some rows: row r's is [head_dim] at data + r * stride.

@@ -15,8 +15,9 @@ void check(const model& m, const beam_step& step, const kvstrata::page_table_vie
 {
   for (const auto* view : {&prompts, &scratch}) {
     if (view->shape != m.shape()) {
-      throw kvstrata::geometry_error("the " + std::string(view == &prompts ? "prompts'" : "scratch") + " pages are of " +
-                                     to_string(view->shape) + ", but the decoder is of " + to_string(m.shape()));
+      throw kvstrata::geometry_error("the " + std::string(view == &prompts ? "prompts'" : "scratch") +
+                                     " pages are of " + to_string(view->shape) + ", but the decoder is of " +
+                                     to_string(m.shape()));
     }
     if (view->size() != step.widths.size()) {
       throw kvstrata::usage_error("a step has beams of " + std::to_string(step.widths.size()) + " requests, but the " +
@@ -76,10 +77,9 @@ void beam_forward::start(const beam_step& step, const kvstrata::page_table_view&
   lse_.reserve(positions_.size() * c.heads);
   merged_.reserve(model_->crew().size() * c.head_dim);
   for (std::size_t row = 0; row < positions_.size(); ++row) {
-    const float* const from = step.step == 0
-                                  ? model_->parameters().start.data()
-                                  : model_->parameters().tokens[step.step - 1].data() +
-                                        std::size_t{step.tokens[row]} * c.hidden;
+    const float* const from =
+        step.step == 0 ? model_->parameters().start.data()
+                       : model_->parameters().tokens[step.step - 1].data() + std::size_t{step.tokens[row]} * c.hidden;
     std::copy_n(from, c.hidden, rows_.state(row));
   }
 }
@@ -106,14 +106,16 @@ void beam_forward::layer(std::uint32_t layer)
     const std::size_t count = first_rows_[r + 1] - first;
     if (count == 0) return;
     const std::size_t at = std::size_t{head} * c.head_dim;
-    const state_rows states{rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first};
+    const state_rows states{rows_.attended() + first * width + at, width,
+                            lse_.data() + head * positions_.size() + first};
     const query_rows queries{rows_.queries(first) + at, rows_.stride(), count};
-    read_[member].prompt_bytes += attend_pages(queries, std::span(seen_).subspan(first, count), prompts_, layer, r, head,
-                                               states, scratch_[member]);
+    read_[member].prompt_bytes += attend_pages(queries, std::span(seen_).subspan(first, count), prompts_, layer, r,
+                                               head, states, scratch_[member]);
     float* const part = merged_.data() + member * c.head_dim;
     for (std::size_t b = 0; b < count; ++b) {
-      read_[member].own_bytes += attend_own(queries.data + b * queries.stride, step_.own_rows.subspan((first + b) * own, own),
-                                            own_, layer, r, head, states[b], part);
+      read_[member].own_bytes +=
+          attend_own(queries.data + b * queries.stride, step_.own_rows.subspan((first + b) * own, own), own_, layer, r,
+                     head, states[b], part);
     }
   });
   for (const kvstrata::beam_traffic& t : read_) traffic_ += t;

@@ -19,11 +19,12 @@ namespace decoder {
 /// One step of a batch. Its rows are the beams of request 0, then those of request 1, and so on.
 struct beam_step
 {
-  std::uint32_t step = 0;                    ///< 0: the start token; s: the token of level s - 1
-  std::span<const std::uint32_t> widths;     ///< [requests] beams now; 0: a request that is done
-  std::span<const std::uint32_t> tokens;     ///< [rows] the beams' newest tokens; unused at step 0
-  std::span<const std::uint32_t> own_rows;  ///< [rows][step + 1] where in scratch the tokens of each beam's line lie, by step;
-                                             ///< the last is written now
+  std::uint32_t step = 0;                 ///< 0: the start token; s: the token of level s - 1
+  std::span<const std::uint32_t> widths;  ///< [requests] beams now; 0: a request that is done
+  std::span<const std::uint32_t> tokens;  ///< [rows] the beams' newest tokens; unused at step 0
+  std::span<const std::uint32_t>
+      own_rows;  ///< [rows][step + 1] where in scratch the tokens of each beam's line lie, by step;
+                 ///< the last is written now
 };
 
 /// A pass keeps its memory from step to step and from batch to batch. start(), layer(0), ..., layer(layers - 1), logits(); layer(l) reads
@@ -56,10 +57,10 @@ class beam_forward
   std::vector<std::uint32_t> seen_;       // [rows] tokens of the row's prompt
   std::vector<std::size_t> first_rows_;   // [requests + 1]
   row_stack rows_;
-  hstu::buffer lse_;     // [heads][rows]
-  hstu::buffer logits_;  // [rows][codebook]
-  hstu::buffer merged_;  // [members][head_dim]
-  std::vector<stage_scratch> scratch_;         // of the crew's members
+  hstu::buffer lse_;                          // [heads][rows]
+  hstu::buffer logits_;                       // [rows][codebook]
+  hstu::buffer merged_;                       // [members][head_dim]
+  std::vector<stage_scratch> scratch_;        // of the crew's members
   std::vector<kvstrata::beam_traffic> read_;  // of the crew's members
   kvstrata::beam_traffic traffic_;
 };

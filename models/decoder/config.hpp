@@ -22,12 +22,12 @@ struct config
   std::uint32_t layers = 4;
   std::uint32_t hidden = 256;  ///< width of the residual stream
   std::uint32_t heads = 4;
-  std::uint32_t head_dim = 64;                              ///< even: rotary positions turn pairs
-  std::uint32_t ffn = 512;                                  ///< width of the gated feed-forward network
+  std::uint32_t head_dim = 64;                             ///< even: rotary positions turn pairs
+  std::uint32_t ffn = 512;                                 ///< width of the gated feed-forward network
   std::vector<std::uint32_t> codebooks = {512, 512, 512};  ///< tokens of each level
-  float rotary_base = 10'000;                               ///< pair i turns by position / base^(2i / head_dim)
-  float epsilon = 1e-6f;                                    ///< of the normalisations: added to the mean square
-  std::uint64_t seed = 1;                                   ///< of the random weights
+  float rotary_base = 10'000;                              ///< pair i turns by position / base^(2i / head_dim)
+  float epsilon = 1e-6f;                                   ///< of the normalisations: added to the mean square
+  std::uint64_t seed = 1;                                  ///< of the random weights
 };
 
 [[nodiscard]] inline std::uint32_t depth_of(const config& c) noexcept

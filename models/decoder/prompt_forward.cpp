@@ -14,8 +14,8 @@ std::string of(std::size_t r) { return "prompt " + std::to_string(r); }
 void check(const config& c, const prompt& p, std::size_t r, const kvstrata::page_table_view& view)
 {
   if (p.first_token > p.history) {
-    throw kvstrata::history_error(of(r) + " begins at token " + std::to_string(p.first_token) + ", but its history ends at " +
-                                  std::to_string(p.history));
+    throw kvstrata::history_error(of(r) + " begins at token " + std::to_string(p.first_token) +
+                                  ", but its history ends at " + std::to_string(p.history));
   }
   if (p.tokens.size() != p.history - p.first_token) {
     throw kvstrata::history_error(of(r) + " has " + std::to_string(p.tokens.size()) + " tokens, but its window has " +
@@ -109,8 +109,9 @@ void prompt_forward::layer(std::uint32_t layer)
     const std::size_t count = first_rows_[r + 1] - first;
     if (count == 0) return;
     const std::size_t at = std::size_t{head} * c.head_dim;
-    attend_pages({rows_.queries(first) + at, rows_.stride(), count}, std::span(seen_).subspan(first, count), view_, layer,
-                 r, head, {rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first},
+    attend_pages({rows_.queries(first) + at, rows_.stride(), count}, std::span(seen_).subspan(first, count), view_,
+                 layer, r, head,
+                 {rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first},
                  scratch_[member]);
   });
   rows_.finish(layer);

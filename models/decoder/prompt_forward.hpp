@@ -48,12 +48,12 @@ class prompt_forward
   const model* model_;
   std::span<const prompt> prompts_;
   kvstrata::page_table_view view_;
-  std::vector<std::uint32_t> positions_;   // [rows]
-  std::vector<std::uint32_t> seen_;        // [rows] positions + 1
-  std::vector<std::size_t> first_rows_;    // [prompts + 1]
+  std::vector<std::uint32_t> positions_;  // [rows]
+  std::vector<std::uint32_t> seen_;       // [rows] positions + 1
+  std::vector<std::size_t> first_rows_;   // [prompts + 1]
   row_stack rows_;
-  hstu::buffer lse_;                       // [heads][rows]
-  std::vector<stage_scratch> scratch_;     // of the crew's members
+  hstu::buffer lse_;                    // [heads][rows]
+  std::vector<stage_scratch> scratch_;  // of the crew's members
 };
 
 }  // namespace decoder

@@ -27,7 +27,10 @@ class row_stack
   /// Of layer `layer`: Q, K, V of all rows, Q and K turned by their positions.
   void project(std::uint32_t layer);
   [[nodiscard]] float* queries(std::size_t row) noexcept { return projected_.data() + row * stride(); }
-  [[nodiscard]] const float* keys(std::size_t row) const noexcept { return projected_.data() + row * stride() + width(); }
+  [[nodiscard]] const float* keys(std::size_t row) const noexcept
+  {
+    return projected_.data() + row * stride() + width();
+  }
   [[nodiscard]] const float* values(std::size_t row) const noexcept { return keys(row) + width(); }
   /// Floats from a row of Q (K, V) to the next.
   [[nodiscard]] std::size_t stride() const noexcept { return 3 * width(); }

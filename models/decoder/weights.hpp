@@ -21,8 +21,9 @@ struct layer_weights
 
 struct weights
 {
-  std::vector<std::vector<float>> tokens;  ///< [depth][codebook][hidden] what enters, and what the last states are compared with
-  std::vector<float> start;                ///< [hidden]
+  std::vector<std::vector<float>>
+      tokens;                ///< [depth][codebook][hidden] what enters, and what the last states are compared with
+  std::vector<float> start;  ///< [hidden]
   std::vector<layer_weights> layers;
   std::vector<float> final_norm;  ///< [hidden]
 };

@@ -80,7 +80,8 @@ void request_beams::advance(std::span<const float> logits, bool ascending_parent
   for (const std::uint32_t b : best_first_) {
     const std::span<const float> mine = logits.subspan(b * codebook, codebook);
     lists.floor = selector_.floor();
-    const auto keys = how_.constrained ? list_.of(beams_[b], mine, *items_, level_, lists) : list_.of(beams_[b], mine, lists);
+    const auto keys =
+        how_.constrained ? list_.of(beams_[b], mine, *items_, level_, lists) : list_.of(beams_[b], mine, lists);
     listed_ += keys.size();
     selector_.take(keys);
   }
@@ -109,7 +110,8 @@ void request_beams::advance(std::span<const float> logits, bool ascending_parent
     best_first_.push_back(index);
   }
   if (ascending_parents) {
-    std::sort(best_first_.begin(), best_first_.end(), [&](std::uint32_t a, std::uint32_t b) { return keys_[a] > keys_[b]; });
+    std::sort(best_first_.begin(), best_first_.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return keys_[a] > keys_[b]; });
   }
   beams_.swap(next_);
   lines_.swap(next_lines_);
