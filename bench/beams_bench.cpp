@@ -26,6 +26,7 @@ int main(int count, char** arguments)
   }
   try {
     std::vector<bench::target> targets;
+    std::printf("All times are of one thread's processor.\n\n");
     // In a crew of one oneDNN's products have one thread, too: either side of a pair has the same.
     hstu::crew(1).each(1, [&](std::size_t, std::size_t) {
       beams_bench::print_selection(quick ? 2 : 5, targets);

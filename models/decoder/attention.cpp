@@ -3,7 +3,7 @@
 #include "decoder/config.hpp"
 #include "decoder/loops/loops.hpp"
 
-#include "hstu/attention.hpp"  // gather()
+#include "hstu/elementwise.hpp"
 #include "hstu/matmul.hpp"
 
 #include <algorithm>
@@ -18,6 +18,23 @@ namespace {
 constexpr std::uint32_t keys_of_tile = 256;
 constexpr std::size_t queries_of_tile = 256;  // their products with a tile of keys stay in the L2 cache
 constexpr float nothing = state::lse_of_nothing;
+
+// One head's K and V of tokens [first, first + count) out of their pages, [count][head_dim] each: a page's stretch at a time.
+void gather(float* keys, float* values, const kvstrata::page_table_view& view, kvstrata::layer_index layer,
+            std::size_t request, std::uint32_t head, std::uint32_t first, std::uint32_t count)
+{
+  const auto copy_rows = hstu::best_elementwise().copy_rows;
+  const std::size_t dim = view.shape.head_dim;
+  const std::size_t stride = view.shape.kv_heads * dim;
+  for (std::uint32_t done = 0, run = 0; done < count; done += run) {
+    const std::uint32_t token = first + done;
+    run = std::min(count - done, view.page_tokens - token % view.page_tokens);
+    const std::byte* const key = view.key(layer, request, token);
+    copy_rows(keys + done * dim, reinterpret_cast<const float*>(key) + head * dim, stride, run, dim);
+    copy_rows(values + done * dim, reinterpret_cast<const float*>(key + view.value_offset()) + head * dim, stride, run,
+              dim);
+  }
+}
 
 }  // namespace
 
@@ -50,7 +67,7 @@ std::uint64_t attend_pages(const query_rows& queries, std::span<const std::uint3
   for (std::uint32_t first = view.first_token(request); first < end; first += keys_of_tile) {
     const std::uint32_t count = std::min(keys_of_tile, end - first);
     while (seen[begin] <= first) ++begin;
-    hstu::gather(keys, values, view, layer, request, head, first, count);
+    gather(keys, values, view, layer, request, head, first, count);
     read += 2 * count * dim * sizeof(float);
     for (std::size_t from = begin; from < queries.rows; from += queries_of_tile) {
       const std::size_t rows = std::min(queries_of_tile, queries.rows - from);

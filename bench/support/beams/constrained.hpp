@@ -3,12 +3,14 @@
 //
 //   trie        what ships: the children of the node that a beam carries
 //   dense mask  as xLLM's host path: a row of V numbers a beam, -10,000 but for the allowed tokens, added to the logits; then a
-//               softmax and the best of V
+//               softmax, the best 512 of V in order, and the heap. With a floor besides: as above, but what cannot be selected any
+//               more is left out before it is sorted, which is ours
 //   probed      a hash of all prefixes, asked for each of the V tokens that might follow
 //   listed      a hash from prefix to the list of what follows
 #pragma once
 
 #include "support/beams/catalogue.hpp"
+#include "support/beams/cpu_time.hpp"
 #include "support/paired.hpp"
 #include "support/target.hpp"
 
@@ -29,7 +31,7 @@
 
 namespace beams_bench {
 
-inline constexpr std::size_t width = 512;
+inline constexpr std::size_t beam_width = 512;
 
 /// Beams behind the first step, and logits of steps 2 and 3. What is selected at step 2 is what step 3 begins with.
 struct constrained_steps
@@ -38,7 +40,7 @@ struct constrained_steps
   std::vector<std::uint32_t> tuples = random_tuples(codebooks, items_of_catalogue, 1);
   decoder::catalogue items{std::make_shared<const decoder::item_trie>(codebooks, tuples)};
   hashes hash{tuples, 3};
-  std::vector<float> logits[2];  ///< of steps 2 and 3: [width][8192]
+  std::vector<float> logits[2];  ///< of steps 2 and 3: [beam_width][8192]
 
   struct beam
   {
@@ -57,13 +59,13 @@ struct constrained_steps
     std::mt19937_64 random(2);
     std::normal_distribution<float> normal;
     for (auto& l : logits) {
-      l.resize(width * 8192);
+      l.resize(beam_width * 8192);
       for (float& x : l) x = normal(random);
     }
     std::vector<float> start(8192);
     for (float& x : start) x = normal(random);
-    selector.start(width);
-    selector.take(list.of({}, start, items, 0, {.most = width}));
+    selector.start(beam_width);
+    selector.take(list.of({}, start, items, 0, {.most = beam_width}));
     for (const std::uint64_t key : selector.finish()) {
       const std::uint32_t token = decoder::flat_of(key);
       first.push_back(
@@ -79,7 +81,7 @@ struct constrained_steps
     beams = first;
     std::vector<std::uint64_t> last;
     for (std::uint32_t level = 1; level < 3; ++level) {
-      selector.start(width);
+      selector.start(beam_width);
       for (const beam& b : beams) {
         const auto mine = std::span<const float>(logits[level - 1]).subspan(b.at.index * 8192, 8192);
         selector.take(candidates(b, level, mine, selector.floor()));
@@ -102,20 +104,20 @@ struct constrained_steps
   std::vector<std::uint64_t> by_trie(decoder::normaliser over = decoder::normaliser::allowed_only)
   {
     return run([&](const beam& b, std::uint32_t level, std::span<const float> l, std::uint64_t floor) {
-      return list.of(b.at, l, items, level, {.over = over, .most = width, .floor = floor});
+      return list.of(b.at, l, items, level, {.over = over, .most = beam_width, .floor = floor});
     });
   }
 
   /// Invalid tokens stay in the race, 10,000 behind: their probabilities are 0 in float, so the same is selected as long as there
   /// are as many valid ones as beams.
-  std::vector<std::uint64_t> by_dense_mask()
+  std::vector<std::uint64_t> by_dense_mask(bool floored)
   {
     row.resize(8192);
     return run([&](const beam& b, std::uint32_t level, std::span<const float> l, std::uint64_t floor) {
       std::fill(row.begin(), row.end(), -10'000.0f);
       items.allowed(level, b.at.node, [&](std::uint32_t token, std::uint32_t) { row[token] = 0; });
       for (std::size_t t = 0; t < row.size(); ++t) row[t] += l[t];
-      return list.of(b.at, row, {.most = width, .floor = floor});
+      return list.of(b.at, row, {.most = beam_width, .floor = floored ? floor : 0});
     });
   }
 
@@ -129,7 +131,7 @@ struct constrained_steps
         tokens[level] = t;
         if (hash.prefixes.contains(prefix_number({tokens, level + 1}))) mask[t / 64] |= std::uint64_t{1} << t % 64;
       }
-      return list.of(b.at, l, mask, {.most = width, .floor = floor});
+      return list.of(b.at, l, mask, {.most = beam_width, .floor = floor});
     });
   }
 
@@ -141,7 +143,7 @@ struct constrained_steps
       for (const std::uint32_t t : hash.children.at(prefix_number({b.tokens, level}))) {
         mask[t / 64] |= std::uint64_t{1} << t % 64;
       }
-      return list.of(b.at, l, mask, {.most = width, .floor = floor});
+      return list.of(b.at, l, mask, {.most = beam_width, .floor = floor});
     });
   }
 };
@@ -165,22 +167,22 @@ inline void print_constrained(int rounds, std::vector<bench::target>& targets)
   const auto race = [&](const char* name, auto other, int pairs) {
     if (different(ours, other()) != 0)
       throw std::runtime_error(std::string(name) + " selects other scores than the trie");
-    const bench::paired_seconds s =
-        bench::time_pairs({"trie", [&] { steps.by_trie(); }}, {name, [&] { other(); }}, pairs);
+    const bench::paired_seconds s = cpu_pairs({"trie", [&] { steps.by_trie(); }}, {name, [&] { other(); }}, pairs);
     std::printf("  %-34s %9.3f ms  (%.3f to %.3f)   trie %.3f ms: %.1f times faster (%.1f to %.1f)\n", name,
                 1e3 * s.baseline.median, 1e3 * s.baseline.low, 1e3 * s.baseline.high, 1e3 * s.subject.median,
                 s.ratio.median, s.ratio.low, s.ratio.high);
     return s.ratio.median;
   };
   targets.push_back({"beams.trie_over_dense_mask",
-                     race("dense mask", [&] { return steps.by_dense_mask(); }, rounds), bench::better::more, 20});
+                     race("dense mask", [&] { return steps.by_dense_mask(false); }, rounds), bench::better::more, 20});
+  race("dense mask, and a floor", [&] { return steps.by_dense_mask(true); }, rounds);
   targets.push_back(
       {"beams.trie_over_probed_hash",
        race("hash probed for each token", [&] { return steps.by_probing(); }, rounds), bench::better::more, 10});
   race("hash that yields a beam's list", [&] { return steps.by_listing(); }, rounds);
   const bench::paired_seconds full =
-      bench::time_pairs({"allowed only", [&] { steps.by_trie(); }},
-                        {"all tokens", [&] { steps.by_trie(decoder::normaliser::full_vocabulary); }}, rounds);
+      cpu_pairs({"allowed only", [&] { steps.by_trie(); }},
+                {"all tokens", [&] { steps.by_trie(decoder::normaliser::full_vocabulary); }}, rounds);
   std::printf("  %-34s %9.3f ms: what reading every logit for the full vocabulary's softmax costs\n\n",
               "trie, full-vocabulary softmax", 1e3 * full.baseline.median);
 }

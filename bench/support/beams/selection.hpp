@@ -1,6 +1,7 @@
 // How many candidates early termination looks at.
 #pragma once
 
+#include "support/beams/cpu_time.hpp"
 #include "support/paired.hpp"
 #include "support/target.hpp"
 
@@ -56,7 +57,7 @@ inline void print_selection(int seeds, std::vector<bench::target>& targets)
         std::partial_sort(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(width), keys.end(),
                           std::greater<>());
       };
-      ratios.push_back(bench::time_pairs({"heap", heap}, {"partial sort", sort}, 3).ratio.median);
+      ratios.push_back(cpu_pairs({"heap", heap}, {"partial sort", sort}, 3).ratio.median);
       shares.push_back(100.0 * static_cast<double>(selector.visited()) / static_cast<double>(width * width));
     }
     const bench::spread share = bench::spread_of(shares), ratio = bench::spread_of(ratios);

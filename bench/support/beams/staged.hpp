@@ -1,6 +1,7 @@
 // Attention of beams to a prompt and their own tokens: staged, and with a copy of the prompt's KV for each beam, on this CPU.
 #pragma once
 
+#include "support/beams/cpu_time.hpp"
 #include "support/paired.hpp"
 #include "support/target.hpp"
 
@@ -140,8 +141,8 @@ inline void print_staged(int rounds, std::vector<bench::target>& targets)
     scene.run_staged();
     scene.run_copied();
     if (!(scene.apart() < 1e-5)) throw std::runtime_error("staged attention and copied beams give different answers");
-    const bench::paired_seconds s = bench::time_pairs({"staged", [&] { scene.run_staged(); }},
-                                                      {"beams copied", [&] { scene.run_copied(); }}, rounds);
+    const bench::paired_seconds s =
+        cpu_pairs({"staged", [&] { scene.run_staged(); }}, {"beams copied", [&] { scene.run_copied(); }}, rounds);
     std::printf("  width %3zu: %7.2f ms staged (%.2f to %.2f), %8.2f ms copied: %.1f times faster (%.1f to %.1f)\n",
                 width, 1e3 * s.subject.median, 1e3 * s.subject.low, 1e3 * s.subject.high, 1e3 * s.baseline.median,
                 s.ratio.median, s.ratio.low, s.ratio.high);

@@ -18,11 +18,11 @@ struct additive_state
 
   Float* o = nullptr;  ///< [dim]
 
-  void clear(std::size_t dim) const noexcept
+  constexpr void clear(std::size_t dim) const noexcept
   {
     for (std::size_t i = 0; i < dim; ++i) o[i] = -Float{0};
   }
-  void merge(const additive_state& other, std::size_t dim) const noexcept
+  constexpr void merge(const additive_state& other, std::size_t dim) const noexcept
   {
     for (std::size_t i = 0; i < dim; ++i) o[i] += other.o[i];
   }

@@ -2,7 +2,8 @@
 //
 // Merging is the online softmax (Milakov, Gimelshein: Online normalizer calculation for softmax, 2018), as FlashInfer's
 // cascades do it. The base of the logarithm is part of the type: kernels count in base 2, references in base e, and a
-// state of the one does not take in one of the other.
+// state of the one does not take in one of the other. (All is constexpr so that kernels may call it; nvcc calls constexpr
+// functions on the device.)
 #pragma once
 
 #include <kvstrata/attention/partial_state.hpp>
@@ -20,7 +21,7 @@ enum class log_base : std::uint8_t { e, two };
 
 /// Base ^ x.
 template <log_base Base, std::floating_point Float>
-[[nodiscard]] inline Float power_of(Float x) noexcept
+[[nodiscard]] constexpr Float power_of(Float x) noexcept
 {
   if constexpr (Base == log_base::two) return std::exp2(x);
   else return std::exp(x);
@@ -28,7 +29,7 @@ template <log_base Base, std::floating_point Float>
 
 /// The logarithm of x in Base.
 template <log_base Base, std::floating_point Float>
-[[nodiscard]] inline Float log_of(Float x) noexcept
+[[nodiscard]] constexpr Float log_of(Float x) noexcept
 {
   if constexpr (Base == log_base::two) return std::log2(x);
   else return std::log(x);
@@ -57,16 +58,16 @@ struct softmax_state
   Float* o = nullptr;    ///< [dim]
   Float* lse = nullptr;  ///< one number
 
-  [[nodiscard]] bool empty() const noexcept { return *lse == lse_of_nothing; }
+  [[nodiscard]] constexpr bool empty() const noexcept { return *lse == lse_of_nothing; }
 
   /// o becomes 0: what attention to nothing gives.
-  void clear(std::size_t dim) const noexcept
+  constexpr void clear(std::size_t dim) const noexcept
   {
     for (std::size_t i = 0; i < dim; ++i) o[i] = 0;
     *lse = lse_of_nothing;
   }
 
-  void merge(const softmax_state& other, std::size_t dim) const noexcept
+  constexpr void merge(const softmax_state& other, std::size_t dim) const noexcept
   {
     if (other.empty()) {
       if (empty()) clear(dim);

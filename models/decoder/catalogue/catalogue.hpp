@@ -34,6 +34,8 @@ class catalogue
   }
 
   [[nodiscard]] const item_trie& items() const noexcept { return *items_; }
+  /// Null where all items may be shown.
+  [[nodiscard]] const eligible_items* eligible() const noexcept { return eligible_.get(); }
   /// Items that may be shown.
   [[nodiscard]] std::uint32_t showable() const noexcept { return eligible_ ? eligible_->count() : items_->items(); }
 

@@ -47,13 +47,11 @@ std::span<const std::uint64_t> candidate_list::of(const beam_score& beam, std::s
                                 std::to_string(items.items().codebooks()[level]) + " tokens, but there are " +
                                 std::to_string(logits.size()) + " logits");
   }
+  if (items.eligible() == nullptr)
+    return of_gathered(beam, items.items().children_of(level, beam.node).tokens, logits, how);
   tokens_.clear();
-  gathered_.clear();
-  items.allowed(level, beam.node, [&](std::uint32_t token, std::uint32_t) {
-    tokens_.push_back(token);
-    gathered_.push_back(logits[token]);
-  });
-  return of_gathered(beam, logits, how);
+  items.allowed(level, beam.node, [&](std::uint32_t token, std::uint32_t) { tokens_.push_back(token); });
+  return of_gathered(beam, tokens_, logits, how);
 }
 
 std::span<const std::uint64_t> candidate_list::of(const beam_score& beam, std::span<const float> logits,
@@ -65,49 +63,50 @@ std::span<const std::uint64_t> candidate_list::of(const beam_score& beam, std::s
                                 std::to_string(mask.size()));
   }
   tokens_.clear();
-  gathered_.clear();
   for (std::size_t word = 0; word < mask.size(); ++word) {
     for (std::uint64_t bits = mask[word]; bits != 0; bits &= bits - 1) {
       const auto token = static_cast<std::uint32_t>(word * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
       if (token >= logits.size()) break;
       tokens_.push_back(token);
-      gathered_.push_back(logits[token]);
     }
   }
-  return of_gathered(beam, logits, how);
+  return of_gathered(beam, tokens_, logits, how);
 }
 
 std::span<const std::uint64_t> candidate_list::of(const beam_score& beam, std::span<const float> logits,
                                                   const list_options& how)
 {
-  const float shift = shift_of(logits);
-  const auto first = static_cast<std::uint32_t>(beam.index * logits.size());
-  keys_.clear();
-  for (std::uint32_t token = 0; token < logits.size(); ++token) {
-    const std::uint64_t key = key_of(beam.score + (logits[token] - shift), first + token);
-    if (key > how.floor) keys_.push_back(key);
-  }
-  return cut(how.most);
+  return ordered(beam, logits, shift_of(logits), logits.size(), how, [](std::uint32_t i) { return i; });
 }
 
-std::span<const std::uint64_t> candidate_list::of_gathered(const beam_score& beam, std::span<const float> logits,
-                                                           const list_options& how)
+std::span<const std::uint64_t> candidate_list::of_gathered(const beam_score& beam,
+                                                           std::span<const std::uint32_t> tokens,
+                                                           std::span<const float> logits, const list_options& how)
 {
+  gathered_.resize(tokens.size());
+  for (std::size_t i = 0; i < tokens.size(); ++i) gathered_[i] = logits[tokens[i]];
   const float shift = shift_of(how.over == normaliser::full_vocabulary ? logits : std::span<const float>(gathered_));
-  const auto first = static_cast<std::uint32_t>(beam.index * logits.size());
-  keys_.clear();
-  for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    const std::uint64_t key = key_of(beam.score + (gathered_[i] - shift), first + tokens_[i]);
-    if (key > how.floor) keys_.push_back(key);
-  }
-  return cut(how.most);
+  return ordered(beam, gathered_, shift, logits.size(), how, [tokens](std::uint32_t i) { return tokens[i]; });
 }
 
-std::span<const std::uint64_t> candidate_list::cut(std::size_t most)
+// Most candidates fall to one comparison of scores: keys are made of what is left.
+template <class Token>
+std::span<const std::uint64_t> candidate_list::ordered(const beam_score& beam, std::span<const float> mine, float shift,
+                                                       std::size_t codebook, const list_options& how, Token token)
 {
-  if (most != 0 && keys_.size() > most) {
-    std::nth_element(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(most), keys_.end(), std::greater<>());
-    keys_.resize(most);
+  const auto first = static_cast<std::uint32_t>(beam.index * codebook);
+  const float least = how.floor == 0 ? -std::numeric_limits<float>::infinity() : score_of(how.floor);
+  keys_.clear();
+  for (std::uint32_t i = 0; i < mine.size(); ++i) {
+    const float score = beam.score + (mine[i] - shift);
+    if (score < least) continue;  // a NaN, on either side, is not: its key tells
+    const std::uint64_t key = key_of(score, first + token(i));
+    if (key > how.floor) keys_.push_back(key);
+  }
+  if (how.most != 0 && keys_.size() > how.most) {
+    std::nth_element(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(how.most), keys_.end(),
+                     std::greater<>());
+    keys_.resize(how.most);
   }
   std::sort(keys_.begin(), keys_.end(), std::greater<>());
   return keys_;

@@ -52,12 +52,14 @@ class candidate_list
                                                   std::span<const std::uint64_t> mask, const list_options& how);
 
  private:
-  std::span<const std::uint64_t> of_gathered(const beam_score& beam, std::span<const float> logits,
-                                             const list_options& how);
-  std::span<const std::uint64_t> cut(std::size_t most);
+  std::span<const std::uint64_t> of_gathered(const beam_score& beam, std::span<const std::uint32_t> tokens,
+                                             std::span<const float> logits, const list_options& how);
+  template <class Token>
+  std::span<const std::uint64_t> ordered(const beam_score& beam, std::span<const float> mine, float shift,
+                                         std::size_t codebook, const list_options& how, Token token);
 
   std::vector<std::uint32_t> tokens_;
-  std::vector<float> gathered_;  // [tokens_.size()] their logits
+  std::vector<float> gathered_;  // the tokens' logits
   std::vector<std::uint64_t> keys_;
 };
 
