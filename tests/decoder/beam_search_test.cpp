@@ -81,7 +81,7 @@ naive_result naive_search(const model& m, const tokens& history, const catalogue
     for (const naive_beam& beam : out.beams) {
       auto next = continued(m, history, beam, items, how);
       std::sort(next.begin(), next.end(), best_first);
-      if (how.pre_cut != 0 && next.size() > how.pre_cut) {
+      if (how.pre_cut != 0 && !beam.line.empty() && next.size() > how.pre_cut) {
         out.gap = std::min(out.gap, next[how.pre_cut - 1].score - next[how.pre_cut].score);
         next.resize(how.pre_cut);
       }

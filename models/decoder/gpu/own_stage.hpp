@@ -65,7 +65,7 @@ struct own_stage_kernel : hstu::gpu::row_kernel
   {
     return i / 2 * 64 + lane * 2 + i % 2;
   }
-  HSTU_FUNCTION static void load(float (&to)[mine], const bf16* from, std::uint32_t lane)
+  HSTU_KERNEL static void load(float (&to)[mine], const bf16* from, std::uint32_t lane)
   {
     HSTU_UNROLL
     for (std::uint32_t i = 0; i < mine; ++i) to[i] = hstu::gpu::to_float(from[place(i, lane)]);

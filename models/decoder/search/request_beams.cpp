@@ -76,7 +76,7 @@ void request_beams::advance(std::span<const float> logits, bool ascending_parent
                                 std::to_string(level_) + ", but there are " + std::to_string(logits.size()));
   }
   selector_.start(how_.widths[level_]);
-  list_options lists{.over = how_.over, .most = how_.pre_cut != 0 ? how_.pre_cut : how_.widths[level_]};
+  list_options lists{.over = how_.over, .most = how_.pre_cut != 0 && level_ != 0 ? how_.pre_cut : how_.widths[level_]};
   for (const std::uint32_t b : best_first_) {
     const std::span<const float> mine = logits.subspan(b * codebook, codebook);
     lists.floor = selector_.floor();

@@ -19,7 +19,8 @@ struct search_options
 {
   std::vector<std::uint32_t>
       widths;               ///< [depth] beams that are selected at each level; the last: items that are asked for
-  std::size_t pre_cut = 0;  ///< candidates that a beam may bring to a selection; 0: the selection's width
+  std::size_t pre_cut = 0;  ///< candidates that a beam may bring to a selection, but the first, where there is one
+                            ///< beam; 0: the selection's width
   normaliser over = normaliser::allowed_only;
   bool constrained = true;  ///< valid, eligible items only; else any tuple, and probabilities over all tokens
 };
