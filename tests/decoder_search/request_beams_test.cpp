@@ -128,13 +128,13 @@ TEST_CASE("request beams: the order that parents are in changes nothing that is 
 TEST_CASE("request beams: 1.52 million items of three and four tokens, 512 beams, all of them items")
 {
   std::vector<tokens> shapes{{512, 512, 512}};
-  const std::size_t count = kvstrata_test::effort > 1 ? 1'520'000 : 200'000;
+  const std::size_t count = kvstrata_test::effort > 1 ? 1'520'000 : 430'000;
   if (kvstrata_test::effort > 1) shapes.push_back({8192, 8192, 8192, 8192});
   std::vector<float> logits;
   for (const tokens& codebooks : shapes) {
     const auto items = std::make_shared<const catalogue>(random_trie(3, codebooks, count));
     search_options how{.widths = tokens(codebooks.size(), 512)};
-    if (codebooks.size() == 3) how.widths = {128, 256, 512};  // that grow
+    if (codebooks.size() == 3) how.widths = {128, 384, 512};  // that grow
     request_beams beams(codebooks, how);
     const auto found = decode(beams, codebooks, items, true, logits);
     REQUIRE(found.size() == 512);

@@ -1,12 +1,12 @@
 #include "decoder/gpu/cuda_selector.hpp"
 
+#include "decoder/gpu/cub_sorts.hpp"
+
 #include "hstu/gpu/launch.cuh"
 
 #include <kvstrata/core/error.hpp>
 
 #include <cuda_runtime.h>
-#include <cub/device/device_radix_sort.cuh>
-#include <cub/device/device_segmented_sort.cuh>
 
 #include <string>
 
@@ -36,15 +36,14 @@ struct cuda_selector::machine
   void sort(std::uint64_t* to, const std::uint64_t* from, std::uint32_t count, int first_bit, int last_bit)
   {
     with_temporary("cub::DeviceRadixSort::SortKeysDescending", [&](void* temporary, std::size_t& bytes) {
-      return cub::DeviceRadixSort::SortKeysDescending(temporary, bytes, from, to, count, first_bit, last_bit, stream);
+      return cub_sort(temporary, bytes, from, to, count, first_bit, last_bit, stream);
     });
   }
   void sort_segments(std::uint64_t* to, const std::uint64_t* from, std::uint32_t count, std::uint32_t segments,
                      const std::uint32_t* offsets)
   {
     with_temporary("cub::DeviceSegmentedSort::SortKeysDescending", [&](void* temporary, std::size_t& bytes) {
-      return cub::DeviceSegmentedSort::SortKeysDescending(temporary, bytes, from, to, count, segments, offsets,
-                                                          offsets + 1, stream);
+      return cub_sort_segments(temporary, bytes, from, to, count, segments, offsets, stream);
     });
   }
 

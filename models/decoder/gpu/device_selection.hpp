@@ -14,7 +14,7 @@
 // m.sort_segments(to, from, count, segments,       queues the same by all bits within each segment [offsets[s],
 //   offsets)                                       offsets[s + 1])
 //
-// All in order, on one stream; nothing blocks. Models: cuda_selector (cuda_selector.cuh), and in tests plain loops.
+// All in order, on one stream; nothing blocks. Models: cuda_selector (cuda_selector.hpp), and in tests plain loops.
 #pragma once
 
 #include "decoder/gpu/candidate_keys.hpp"
