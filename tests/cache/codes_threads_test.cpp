@@ -16,7 +16,7 @@ namespace {
 
 using kvstrata::pinned_arena;
 using kvstrata::token_write_through;
-using slots = kvstrata::staged_codes<4096, 2, 4>;
+using two_slots = kvstrata::staged_codes<4096, 2, 4>;
 
 template <class Codec, class Codes>
 using coded_crowd_cache = crowd_cache<pinned_arena<token_write_through, Codec>, Codes>;
@@ -66,12 +66,12 @@ void a_crowd_on_shards_of_codes(std::uint32_t shards)
 TEST_CASE("a crowd on a cache that keeps codes", "[cache][threads][codec]")
 {
   a_crowd_on_codes<toy, kvstrata::direct_codes<>>();
-  a_crowd_on_codes<lossy_toy, slots>();
+  a_crowd_on_codes<lossy_toy, two_slots>();
 }
 
 TEST_CASE("a crowd on shards that keep codes", "[cache][sharded][threads][codec]")
 {
-  a_crowd_on_shards_of_codes<toy, slots>(4);
+  a_crowd_on_shards_of_codes<toy, two_slots>(4);
   a_crowd_on_shards_of_codes<lossy_toy, kvstrata::direct_codes<>>(3);
 }
 

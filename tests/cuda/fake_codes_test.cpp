@@ -15,7 +15,7 @@ namespace {
 
 using namespace kvstrata;
 
-constexpr std::uint32_t multiprocessors = 132;
+constexpr std::uint32_t h200_multiprocessors = 132;
 
 /// Pages go down and come up as they were, and every kernel has the blocks that its budget allows. Returns the kernels.
 template <class Codes>
@@ -23,14 +23,14 @@ std::vector<fake_runtime::code_launch> kernels_of(std::uint32_t sms)
 {
   CAPTURE(sms);
   fake_runtime::reset();
-  fake_runtime::set_attribute(cudaDevAttrMultiProcessorCount, multiprocessors);
+  fake_runtime::set_attribute(cudaDevAttrMultiProcessorCount, h200_multiprocessors);
   {
     cuda_device d;
     kvstrata_test::codes_bed bed(d, {0, 1, 2, 4, 5, 9, 10, 11, 12, 14}, {32, 1, 64, element_type::bf16});
     static_cast<void>(bed.template round_trip<Codes>());
   }
   const auto launched = fake_runtime::code_launches();
-  for (const fake_runtime::code_launch& l : launched) CHECK(l.blocks == cuda::code_blocks(sms, multiprocessors));
+  for (const fake_runtime::code_launch& l : launched) CHECK(l.blocks == cuda::code_blocks(sms, h200_multiprocessors));
   CHECK(fake_runtime::problems() == std::vector<std::string>{});
   return launched;
 }
@@ -57,6 +57,6 @@ TEST_CASE("codes on a GPU, on few multiprocessors and on many")
   on_a_budget<131>();
   on_a_budget<200>();  // more than there are: all
   on_a_budget<0>();
-  REQUIRE(cuda::code_blocks(131, multiprocessors) == 131);
-  REQUIRE(cuda::code_blocks(200, multiprocessors) == 4 * multiprocessors);
+  REQUIRE(cuda::code_blocks(131, h200_multiprocessors) == 131);
+  REQUIRE(cuda::code_blocks(200, h200_multiprocessors) == 4 * h200_multiprocessors);
 }

@@ -9,8 +9,9 @@
 #include <string_view>
 #include <vector>
 
+namespace kvstrata_test::codes_across {
+
 using namespace kvstrata;
-using namespace kvstrata_test;
 
 namespace {
 
@@ -182,3 +183,5 @@ TEST_CASE("joined codes take less of the link than pieces of their own", "[trans
   CAPTURE(joined.seconds, each.seconds, joined.pieces, each.pieces);
   CHECK(joined.seconds < 0.94 * each.seconds);
 }
+
+}  // namespace kvstrata_test::codes_across
