@@ -47,6 +47,7 @@ class demoter
   {
     token_count tokens = 0;
     refusal why = refusal::held;
+    bool raw_is_short = false;  ///< some of them only for want of a raw frame, which comes free again
   };
 
   /// Makes room in the slab by these victims, for whoever has that lane.
@@ -112,6 +113,7 @@ class demoter
       }
       const token_interval room = apart ? token_interval{} : reserve<To>(e, lacking, op.after, lane);
       const token_interval taken = with_raw_frames<To>(*residency_, e, room, op.after);
+      out.raw_is_short = out.raw_is_short || taken.size() != room.size();
       if (taken.size() != lacking.size()) {
         out.tokens += lacking.size() - taken.size();
         const bool too_large =
