@@ -43,9 +43,9 @@ const std::string& h200()
 /// On a small machine, whose arena holds a part of the users.
 std::vector<const char*> small(std::vector<const char*> more)
 {
-  std::vector<const char*> out{"--machine",  h200().c_str(), "--users",     "60",           "--requests",
-                               "600",        "--longest",    "1024",        "--device-gib", "0.2",
-                               "--host-gib", "0.3",          "--raw-share", "0.25"};
+  std::vector<const char*> out{"--machine",   h200().c_str(), "--users",      "60",    "--requests", "400",
+                               "--longest",   "1000",         "--device-gib", "0.125", "--host-gib", "0.5",
+                               "--raw-share", "0.125",        "--batch",      "1"};
   out.insert(out.end(), more.begin(), more.end());
   return out;
 }
@@ -75,7 +75,7 @@ TEST_CASE("the cache command tells what it can do, and what is wrong with its ar
   fault(small({"--codec", "exp4,int4"}), "it is there with --int4 only");
   fault(small({"--policies", "lru,best"}), "--policies is 'best', but it must be one of lru, fifo");
   fault({"--machine", h200().c_str(), "--raw-share", "1"}, "it must be more than 0 and less than 1");
-  fault(small({"--batch", "0"}), "--batch is 0, but it must be at least 1");
+  fault({"--machine", h200().c_str(), "--batch", "0"}, "--batch is 0, but it must be at least 1");
   fault(small({"--seeds", "0"}), "--seeds is 0");
   fault(small({"--seeds", "2", "--trace", "a.csv"}), "seeds are of the synthetic workload");
   fault(small({"--codecs", "exp4"}), "--codecs");
@@ -106,14 +106,14 @@ TEST_CASE("in as many bytes a codec's arena serves more, whoever leaves first", 
     CAPTURE(policies[p]);
     CHECK(of(0)["policy"] == policies[p]);
     CHECK(of(1)["codec"] == "exp4");
-    CHECK(of(0)["settings"]["host_gib"] == 0.3);
+    CHECK(of(0)["settings"]["host_gib"] == 0.5);
     CHECK(figure(0, "raw_filled") == 0);
     CHECK(figure(2, "raw_filled") > 0);  // histories have tails
     CHECK(figure(1, "arena_tokens") > figure(0, "arena_tokens"));
     CHECK(figure(2, "arena_tokens") > figure(1, "arena_tokens"));
     CHECK(figure(2, "computed") < figure(0, "computed"));
     for (std::size_t codec = 0; codec < 3; ++codec) {
-      CHECK(of(codec)["requests"] == 600);
+      CHECK(of(codec)["requests"] == 400);
       CHECK(figure(codec, "slab") + figure(codec, "arena") + figure(codec, "computed") == Approx(1));
     }
     // Whatever comes up are codes, but for pages that are filled in part.
