@@ -74,6 +74,12 @@ TEST_CASE("agreement: error and ranks against an answer of one's own", "[codec]"
   for (const float x : right) squares += double{x} * double{x};
   CHECK(off.result().error == Approx(97 / std::sqrt(squares)));
   CHECK(off.result().largest == 97);
+  CHECK(off.result().mean == Approx(97.0 / (2 * candidates)));
+  CHECK_FALSE(off.result().unlike_uncoded);
+  off.compare_uncoded(served, right);
+  CHECK(off.result().unlike_uncoded == 1);
+  off.compare_uncoded(right, right);
+  CHECK(off.result().unlike_uncoded == 1);
   CHECK(off.result().kept[0] == Approx((0.9 + 1) / 2));
 }
 
@@ -114,6 +120,11 @@ TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomp
     CHECK(c.tokens.total() == plain.tokens.total());
   }
   CHECK(exp4.agreement->error < 1e-5);
+  CHECK(exp4.agreement->unlike_uncoded == 0);  // not a bit of a score
+  CHECK_FALSE(plain.agreement->unlike_uncoded);
+  CHECK(int8.agreement->unlike_uncoded > 0);
+  CHECK(int8.agreement->mean > 0);
+  CHECK(int8.agreement->mean < int8.agreement->largest);
   CHECK(int8.agreement->error > 1e-5);
   CHECK(int8.agreement->error < 0.05);
   CHECK(fp8.agreement->error > int8.agreement->error);
@@ -128,4 +139,8 @@ TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomp
   CHECK(replay::from_json(replay::to_json(r)) == r);
   CHECK(replay::summary(r).find("top 10 kept") != std::string::npos);
   CHECK(replay::report(r).find("top 10 kept") != std::string::npos);
+  for (const char* row : {"mean score error", "largest score error", "unlike uncoded"}) {
+    CHECK(replay::summary(r).find(row) != std::string::npos);
+    CHECK(replay::report(r).find(row) != std::string::npos);
+  }
 }

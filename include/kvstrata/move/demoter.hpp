@@ -55,9 +55,8 @@ class demoter
   {
     auto& all = leaving_[0];
     all.clear();
-    for (const victim<entry_type>& v : victims) {
+    for (const victim<entry_type>& v : victims)
       all.push_back({v.who, residency_->slab().cut(*v.who, v.pages, v.rear), residency_->is_stale(*v.who)});
-    }
     send_away<0>(all, lane);
   }
 
@@ -184,11 +183,10 @@ class demoter
       for (const leaving& l : all)
         if (l.stale) residency_->drop_copies(*l.who);
       if constexpr (Level + 1 < memories) write_back<Level>(all, lane);
-      else if constexpr (Residency::stores != 0) {
+      else if constexpr (Residency::stores != 0)
         stores_->put_away(all, [&](const entry_type& e) {
           return lanes_->way_down(e.is_hot() ? lanes_->of(lane, e.hot().last_use) : lane);
         });
-      }
       for (; ended < all.size(); ++ended) {
         if (!all[ended].stale) residency_->template shed<Level>(*all[ended].who, all[ended].cut);
         let_go(all[ended]);
