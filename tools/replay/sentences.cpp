@@ -202,9 +202,14 @@ std::vector<metric> metrics(const results& r)
         [&](result c) { return number(c, c.agreement ? c.agreement->mean : 0); });
     row("largest score error", "of the same",
         [&](result c) { return number(c, c.agreement ? c.agreement->largest : 0); });
-    row("unlike uncoded", "scores that are not, bit by bit, those of default_cache without a codec", [](result c) {
-      return c.agreement && c.agreement->unlike_uncoded ? with_commas(*c.agreement->unlike_uncoded) : std::string("-");
-    });
+    row("unlike uncoded",
+        "scores that are not, bit by bit, those of default_cache without a codec; where the arena holds other tokens, "
+        "others "
+        "are computed, in another order",
+        [](result c) {
+          return c.agreement && c.agreement->unlike_uncoded ? with_commas(*c.agreement->unlike_uncoded)
+                                                            : std::string("-");
+        });
     for (std::size_t k = 0; k < score_agreement::bests.size(); ++k) {
       const std::string best = std::to_string(score_agreement::bests[k]);
       row("top " + best + " kept",
