@@ -5,7 +5,9 @@
 
 #include "hstu/trained.hpp"
 
+#include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace hstu_gpu_test {
@@ -77,6 +79,43 @@ void check_trained(generator& random, const hstu::config& c, const hstu::weights
       INFO("layer " << l << (value ? " V" : " K"));
       CHECK(relative_error(found, wanted) < near_golden);
     }
+  }
+}
+
+/// Heads of every norm, activation and odd width, and without biases.
+template <class Machine>
+void check_trained_heads(generator& random)
+{
+  for (int round = 0; round < 8; ++round) {
+    hstu::config c = trained_config(1, 64);
+    c.layers = 1;
+    c.tasks = 1 + below(random, 11);
+    hstu::weights w = hstu_test::trained_weights(random, c, 2);
+    w.head_in.clear();
+    w.head_out.clear();
+    w.head = hstu_test::random_head(random, c);
+    std::string shape;
+    for (const hstu::head_layer& l : w.head) {
+      shape += " norm " + std::to_string(static_cast<int>(l.norm)) + " to " + std::to_string(l.outputs) + " after " +
+               std::to_string(static_cast<int>(l.after));
+    }
+    INFO("head:" << shape);
+    user u(random, 30 + below(random, 30), 1 + below(random, 9));
+    check_trained<Machine>(random, c, w, u.request());
+  }
+}
+
+/// Tokens that look from the time of the token behind them, the last from the request's.
+template <class Machine>
+void check_next_times(generator& random)
+{
+  for (const std::uint32_t tokens : {1u, 40u, 91u, 200u}) {
+    hstu::config c = trained_config(2, 64);
+    c.looks_from = hstu::query_time::next;
+    user u(random, tokens, 4);
+    u.now = u.times.back() + 40'000;  // another bucket than its own time would find
+    const hstu::weights w = hstu_test::trained_weights(random, c, 1);
+    check_trained<Machine>(random, c, w, u.request());
   }
 }
 

@@ -2,11 +2,14 @@
 #pragma once
 
 #include "hstu/config.hpp"
+#include "hstu/precision.hpp"
 #include "replay/options.hpp"
 #include "replay/workload.hpp"
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <string_view>
 
 namespace replay {
 
@@ -25,6 +28,15 @@ namespace replay {
   if (!o.time_bias) c.time_buckets = 0;
   c.seed = o.seed;
   return c;
+}
+
+/// What --precision names; nothing where it is none.
+[[nodiscard]] inline std::optional<hstu::precision> parse_precision(std::string_view name)
+{
+  for (const hstu::precision p : {hstu::precision::f32, hstu::precision::bf16}) {
+    if (name == hstu::name_of(p)) return p;
+  }
+  return std::nullopt;
 }
 
 }  // namespace replay

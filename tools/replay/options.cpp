@@ -3,6 +3,7 @@
 #include "command_line/output_paths.hpp"
 #include "replay/command_line.hpp"
 #include "replay/format.hpp"
+#include "replay/model_config.hpp"
 #include "replay/number_fault.hpp"
 #include "replay/user_class.hpp"
 
@@ -71,6 +72,10 @@ void visit_options(Options& o, Visitor&& see)
       "trace, a "
       "video's id is its row, histories are users' last events, and what came next is compared with the model's best "
       "ten");
+  see("model", "--precision", o.precision,
+      "of the model's products, in every case alike: f32, or bf16 where the processor has AMX or AVX-512 BF16. Keys "
+      "and "
+      "values are f32 in either");
   see("model", "--layers", o.layers, "HSTU layers");
   see("model", "--hidden", o.hidden, "hidden size d");
   see("model", "--heads", o.heads, "attention heads");
@@ -204,6 +209,14 @@ void check_weights(const options& o)
   }
 }
 
+void check_precision(const options& o)
+{
+  if (!parse_precision(o.precision)) {
+    throw kvstrata::config_error("--precision", "'" + o.precision + "'", "it must be f32 or bf16");
+  }
+  hstu::check(*parse_precision(o.precision), "--precision");
+}
+
 void check_store(const options& o)
 {
   const auto needs_file = [&o](std::string_view name, const std::optional<std::uint64_t>& value) {
@@ -273,6 +286,7 @@ void check(const options& o)
   within("--verify", o.verify, 1, true);
   check_store(o);
   check_weights(o);
+  check_precision(o);
   static_cast<void>(codec_case_keys(o.codec));
   if (o.cases.empty()) throw kvstrata::config_error("--cases", "empty", "at least one case must run");
   for (const std::string& key : o.cases) static_cast<void>(find_entry(key));
