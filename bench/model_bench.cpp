@@ -102,7 +102,16 @@ void print(const bench::shape& s, precision in, const contest& c, std::map<std::
               times(beside ? torch[name].wall / c.mine.wall : 0).c_str());
 }
 
-void run_shape(const bench::shape& s, int rounds, const std::string& python, bench::plain_product& in_f32,
+std::string why_no_torch(const std::string& python)
+{
+  const char* const told = std::getenv("KVSTRATA_NO_TORCH");
+  if (told != nullptr && *told != 0) return told;
+  if (python.empty()) return "KVSTRATA_TORCH_PYTHON names no Python that has it (./dev bench model fetches one)";
+  return "'" + python + "' does not run bench/support/model/torch_layers.py";
+}
+
+/// Did PyTorch run beside?
+bool run_shape(const bench::shape& s, int rounds, const std::string& python, bench::plain_product& in_f32,
                std::optional<bench::plain_product>& in_bf16, std::vector<bench::target>& targets)
 {
   contest f32(s, precision::f32, in_f32);
@@ -123,12 +132,13 @@ void run_shape(const bench::shape& s, int rounds, const std::string& python, ben
     targets.push_back({"model_over_torch_f32", torch["f32"].processor / f32.mine.processor, better::more,
                        s.wide ? 1.1 : 1.3, s.name});
   }
-  if (!bf16 || !s.wide) return;
+  if (!bf16 || !s.wide) return torch.contains("f32");
   const double products = bf16->product_rate() / f32.product_rate();
   std::printf("%-24s bf16 %.2fx f32, where oneDNN's own products have %.2fx\n", "",
               f32.mine.processor / bf16->mine.processor, products);
   targets.push_back({"model_bf16_over_f32", f32.mine.processor / bf16->mine.processor, better::more,
                      (std::min)(2.0, 0.7 * products), s.name});
+  return torch.contains("f32");
 }
 
 int run(int rounds, std::string_view only)
@@ -143,15 +153,15 @@ int run(int rounds, std::string_view only)
       "%zu threads; ms and GFLOP/s by processor seconds; share of oneDNN's own products in the same precision\n"
       "%-24s %-5s %8s %8s %9s %8s %10s %10s %10s\n",
       in_f32.threads(), "", "", "ms", "wall ms", "GFLOP/s", "share", "spread", "torch", "(wall)");
+  bool torch_ran = false;
   for (const bench::shape& s : bench::shapes) {
-    if (s.name.find(only) != std::string::npos) run_shape(s, rounds, python, in_f32, in_bf16, targets);
+    if (s.name.find(only) == std::string::npos) continue;
+    torch_ran = run_shape(s, rounds, python, in_f32, in_bf16, targets) || torch_ran;
   }
   std::printf("silu_offset: %.3f ns a value (%s)\n", silu_nanoseconds(hstu::best_elementwise(), rounds),
               "4,096 values in the first-level cache");
   if (!in_bf16) std::puts("SKIPPED: bf16 because this processor has neither AMX nor AVX-512 BF16");
-  if (python.empty()) {
-    std::puts("SKIPPED: PyTorch because KVSTRATA_TORCH_PYTHON names no Python that has it (./dev bench fetches one)");
-  }
+  if (!torch_ran) std::printf("SKIPPED: PyTorch because %s\n", why_no_torch(python).c_str());
   for (const bench::target& t : targets) bench::print(t);
   return 0;
 }

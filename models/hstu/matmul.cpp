@@ -12,6 +12,7 @@ namespace {
 void sgemm(char transpose_b, std::size_t m, std::size_t n, std::size_t k, matrix<const float> a, matrix<const float> b,
            matrix<float> c, float beta)
 {
+  if (m == 0 || n == 0) return;
   using onednn::size;
   const dnnl_status_t status = dnnl_sgemm('N', transpose_b, size(m), size(n), size(k), 1.0f, a.data, size(a.stride),
                                           b.data, size(b.stride), beta, c.data, size(c.stride));
@@ -91,11 +92,23 @@ void in_bf16(right how, store c_how, std::size_t m, std::size_t n, std::size_t k
 
 }  // namespace
 
+void multiply(std::size_t m, std::size_t n, std::size_t k, matrix<const float> a, matrix<const float> b,
+              matrix<float> c, store how)
+{
+  sgemm('N', m, n, k, a, b, c, how == store::add ? 1.0f : 0.0f);
+}
+
+void multiply_transposed(std::size_t m, std::size_t n, std::size_t k, matrix<const float> a, matrix<const float> b,
+                         matrix<float> c)
+{
+  sgemm('T', m, n, k, a, b, c, 0.0f);
+}
+
 void multiply_add(precision in, std::size_t m, std::size_t n, std::size_t k, matrix<const float> a,
                   matrix<const float> b, matrix<float> c, rounded_operands& scratch)
 {
   if (m == 0 || n == 0 || k == 0) return;
-  if (in == precision::f32) sgemm('N', m, n, k, a, b, c, 1.0f);
+  if (in == precision::f32) multiply(m, n, k, a, b, c, store::add);
   else in_bf16(right::as_is, store::add, m, n, k, a, b, c, scratch);
 }
 
@@ -103,7 +116,7 @@ void multiply_transposed(precision in, std::size_t m, std::size_t n, std::size_t
                          matrix<const float> b, matrix<float> c, rounded_operands& scratch)
 {
   if (m == 0 || n == 0) return;
-  if (in == precision::f32) sgemm('T', m, n, k, a, b, c, 0.0f);
+  if (in == precision::f32) multiply_transposed(m, n, k, a, b, c);
   else in_bf16(right::transposed, store::assign, m, n, k, a, b, c, scratch);
 }
 

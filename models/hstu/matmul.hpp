@@ -19,6 +19,14 @@ struct matrix
 
 enum class store { assign, add };
 
+/// In f32: C[m][n] = A[m][k] B[k][n], or C += A B. Throws kvstrata::error when oneDNN refuses.
+void multiply(std::size_t m, std::size_t n, std::size_t k, matrix<const float> a, matrix<const float> b,
+              matrix<float> c, store how = store::assign);
+
+/// In f32: C[m][n] = A[m][k] B[n][k]^T.
+void multiply_transposed(std::size_t m, std::size_t n, std::size_t k, matrix<const float> a, matrix<const float> b,
+                         matrix<float> c);
+
 /// One thread's memory for what a product rounds to bf16.
 struct rounded_operands
 {

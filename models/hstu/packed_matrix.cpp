@@ -13,8 +13,8 @@ namespace {
 
 using dims = dnnl::memory::dims;
 
-constexpr std::size_t most_rows = 128;  // of a kernel; there is one for every power of two up to it
-constexpr std::size_t kernels = 8;
+constexpr std::size_t most_rows = 256;  // of a kernel; there is one for every power of two up to it
+constexpr std::size_t kernels = 9;
 static_assert(std::size_t{1} << (kernels - 1) == most_rows);
 
 // A product and the memory it wants.
@@ -67,9 +67,7 @@ void packed_matrix::state::multiply(std::size_t rows, const float* a, float* c, 
 {
   using namespace onednn;
   if (!packed && in == precision::f32) {
-    const auto status = dnnl::sgemm('N', 'N', size(rows), size(columns), size(inner), 1.0f, a, size(inner),
-                                    values.data(), size(columns), how == store::add ? 1.0f : 0.0f, c, size(columns));
-    if (status != dnnl::status::success) throw dnnl::error(static_cast<dnnl_status_t>(status), "sgemm");
+    hstu::multiply(rows, columns, inner, {a, inner}, {values.data(), columns}, {c, columns}, how);
     return;
   }
   // First what the kernels want for themselves, then the rows as they read them.

@@ -63,24 +63,16 @@ void batch_forward::state::project(kvstrata::layer_index layer, std::size_t begi
   const std::size_t count = end - begin;
   const std::size_t pair = 2 * width;
   float* normal = mine.block.reserve(most_block_rows() * (std::max)(hidden, width));
-  float* const keys = mine.projected.reserve(most_block_rows() * 2 * pair);  // and values
-  float* const gates = keys + count * pair;                                  // and queries
+  float* const projected = mine.projected.reserve(most_block_rows() * pair);  // K, V; then U, Q
   normalise_rows(normal, w, begin, end);
-  packed.layers[layer].keys_and_values.multiply(count, normal, keys, mine.product);
-  if (!keys_only) packed.layers[layer].gates_and_queries.multiply(count, normal, gates, mine.product);
   const auto activate = [&](float* to, const float* from) {
     if (options.silu == activated::all) loops.silu(to, from, width);
     else std::copy_n(from, width, to);
   };
+  packed.layers[layer].keys_and_values.multiply(count, normal, projected, mine.product);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t row = begin + i;
-    if (!keys_only) {
-      float* const gate = gates + i * pair;
-      if (!w.project_bias.empty()) loops.add(gate, gate, w.project_bias.data(), pair);
-      loops.silu(work->u.data() + row * width, gate, width);
-      activate(work->q.data() + row * width, gate + width);
-    }
-    float* const from = keys + i * pair;
+    float* const from = projected + i * pair;
     if (!w.project_bias.empty()) loops.add(from, from, w.project_bias.data() + pair, pair);
     float* key = nullptr;
     float* value = nullptr;
@@ -94,6 +86,15 @@ void batch_forward::state::project(kvstrata::layer_index layer, std::size_t begi
     }
     activate(key, from);
     activate(value, from + width);
+  }
+  if (keys_only) return;
+  packed.layers[layer].gates_and_queries.multiply(count, normal, projected, mine.product);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = begin + i;
+    float* const from = projected + i * pair;
+    if (!w.project_bias.empty()) loops.add(from, from, w.project_bias.data(), pair);
+    loops.silu(work->u.data() + row * width, from, width);
+    activate(work->q.data() + row * width, from + width);
   }
 }
 

@@ -47,7 +47,7 @@ struct batch_forward::state
   {
     constexpr std::size_t kept_floats = std::size_t{1} << 20;
     const bool packs = packed.layers.front().keys_and_values.wants_many_rows();
-    return packs && options.hidden * 4 * width > kept_floats ? 384 : 128;
+    return packs && options.hidden * 4 * width > kept_floats ? 384 : 256;
   }
 
   // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.

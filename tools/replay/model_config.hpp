@@ -8,8 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <optional>
-#include <string_view>
 
 namespace replay {
 
@@ -30,13 +28,10 @@ namespace replay {
   return c;
 }
 
-/// What --precision names; nothing where it is none.
-[[nodiscard]] inline std::optional<hstu::precision> parse_precision(std::string_view name)
+/// What --precision names: one of its two words.
+[[nodiscard]] inline hstu::precision precision_of(const options& o)
 {
-  for (const hstu::precision p : {hstu::precision::f32, hstu::precision::bf16}) {
-    if (name == hstu::name_of(p)) return p;
-  }
-  return std::nullopt;
+  return o.precision == "bf16" ? hstu::precision::bf16 : hstu::precision::f32;
 }
 
 }  // namespace replay

@@ -3,7 +3,6 @@
 #include "command_line/output_paths.hpp"
 #include "replay/command_line.hpp"
 #include "replay/format.hpp"
-#include "replay/model_config.hpp"
 #include "replay/number_fault.hpp"
 #include "replay/user_class.hpp"
 
@@ -209,14 +208,6 @@ void check_weights(const options& o)
   }
 }
 
-void check_precision(const options& o)
-{
-  if (!parse_precision(o.precision)) {
-    throw kvstrata::config_error("--precision", "'" + o.precision + "'", "it must be f32 or bf16");
-  }
-  hstu::check(*parse_precision(o.precision), "--precision");
-}
-
 void check_store(const options& o)
 {
   const auto needs_file = [&o](std::string_view name, const std::optional<std::uint64_t>& value) {
@@ -260,6 +251,9 @@ void check(const options& o)
   within("--batch", std::uint64_t{o.batch}, 1, 4096);
   within("--window-s", o.window_seconds, 1e9, true);
   within("--candidates", std::uint64_t{o.candidates}, 1, 65536);
+  if (o.precision != "f32" && o.precision != "bf16") {
+    throw kvstrata::config_error("--precision", "'" + o.precision + "'", "it must be f32 or bf16");
+  }
   within("--layers", std::uint64_t{o.layers}, 1, 256);
   within("--hidden", std::uint64_t{o.hidden}, 1, 65536);
   within("--heads", std::uint64_t{o.heads}, 1, 1024);
@@ -286,7 +280,6 @@ void check(const options& o)
   within("--verify", o.verify, 1, true);
   check_store(o);
   check_weights(o);
-  check_precision(o);
   static_cast<void>(codec_case_keys(o.codec));
   if (o.cases.empty()) throw kvstrata::config_error("--cases", "empty", "at least one case must run");
   for (const std::string& key : o.cases) static_cast<void>(find_entry(key));

@@ -244,8 +244,6 @@ hstu::trained_model read_weights(const options& o)
   return m;
 }
 
-hstu::precision precision_of(const options& o) { return parse_precision(o.precision).value(); }
-
 /// In which precision everybody computed.
 std::string precision_sentence(const options& o)
 {
@@ -284,6 +282,7 @@ std::vector<setting> settings_used(options o, const workload& w, const cache_siz
 results run(const options& o, progress& shown)
 {
   check(o);
+  hstu::check(precision_of(o), "--precision");
   results r;
   r.machine = this_machine();
 
