@@ -84,7 +84,7 @@ hstu::config small()
 
 }  // namespace
 
-TEST_CASE("numbers are rounded to the nearest bf16, ties to the even one, and a NaN stays one", "[hstu]")
+TEST_CASE("numbers are rounded to the nearest bf16, ties to the even one, and a NaN stays one", "[hstu][products]")
 {
   generator random(501);
   std::vector<float> from = {0.0f, -0.0f, 1.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3e38f, 1e-40f, 65535.0f};
@@ -94,7 +94,7 @@ TEST_CASE("numbers are rounded to the nearest bf16, ties to the even one, and a 
     if (std::isfinite(any) && std::abs(any) < 3e38f) from.push_back(any);
     from.push_back(std::bit_cast<float>((bits & 0x3fff0000u) | 0x8000u));  // half way
   }
-  for (const hstu::elementwise* loops : {&hstu::elementwise_baseline, &hstu::best_elementwise()}) {
+  for (const hstu::elementwise* loops : all_elementwise()) {
     std::vector<std::uint16_t> to(from.size(), 7);
     loops->round(to.data(), from.data(), from.size());
     std::size_t wrong = 0;
@@ -111,7 +111,7 @@ TEST_CASE("numbers are rounded to the nearest bf16, ties to the even one, and a 
   }
 }
 
-TEST_CASE("products with packed matrices equal double precision for any number of rows", "[hstu]")
+TEST_CASE("products with packed matrices equal double precision for any number of rows", "[hstu][products]")
 {
   generator random(502);
   for (const precision in : {precision::f32, precision::bf16}) {
@@ -128,7 +128,7 @@ TEST_CASE("products with packed matrices equal double precision for any number o
   }
 }
 
-TEST_CASE("products of activations equal double precision in either precision", "[hstu]")
+TEST_CASE("products of activations equal double precision in either precision", "[hstu][products]")
 {
   generator random(503);
   hstu::rounded_operands scratch;
@@ -163,7 +163,7 @@ TEST_CASE("products of activations equal double precision in either precision", 
 }
 
 TEST_CASE("a model in bf16 answers within bf16's rounding of double precision, whatever its pages hold already",
-          "[hstu]")
+          "[hstu][products]")
 {
   if (!hstu::is_fast(precision::bf16)) SKIP_TEST(bf16_missing);
   generator random(504);
@@ -188,7 +188,7 @@ TEST_CASE("a model in bf16 answers within bf16's rounding of double precision, w
   }
 }
 
-TEST_CASE("a head of layers computes in bf16 as well", "[hstu]")
+TEST_CASE("a head of layers computes in bf16 as well", "[hstu][products]")
 {
   if (!hstu::is_fast(precision::bf16)) SKIP_TEST(bf16_missing);
   generator random(505);
@@ -206,7 +206,7 @@ TEST_CASE("a head of layers computes in bf16 as well", "[hstu]")
   CHECK(furthest(run_alone(random, rounded, u), scores) < bf16_enough * std::max(1.0, size));
 }
 
-TEST_CASE("a model of a precision that this machine lacks is refused with a sentence", "[hstu]")
+TEST_CASE("a model of a precision that this machine lacks is refused with a sentence", "[hstu][products]")
 {
   CHECK(hstu::is_fast(precision::f32));
   CHECK_NOTHROW(hstu::check(precision::f32));
