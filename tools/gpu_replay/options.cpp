@@ -27,7 +27,7 @@ constexpr std::string_view about =
     "speed.";
 
 /// Options of the replay that mean nothing here.
-constexpr std::array<std::string_view, 10> not_ours{
+constexpr std::array<std::string_view, 11> not_ours{
     "--link-gbps",         "--link-latency-us", "--report",  "--rounds",    "--nvme",    "--nvme-bytes",
     "--nvme-region-bytes", "--restart-at",      "--weights", "--precision", "--users-of"};
 
