@@ -39,6 +39,12 @@ float nearest_bf16(float x)
 
 float as_operand(precision in, float x) { return in == precision::f32 ? x : nearest_bf16(x); }
 
+std::vector<float> as_operands(precision in, std::vector<float> values)
+{
+  for (float& v : values) v = as_operand(in, v);
+  return values;
+}
+
 /// How far C = or += A B lies from double precision at most.
 double product_error(generator& random, precision in, std::size_t rows, std::size_t inner, std::size_t columns,
                      hstu::store how)
@@ -53,12 +59,12 @@ double product_error(generator& random, precision in, std::size_t rows, std::siz
   const hstu::packed_matrix matrix(inner, columns, {b.data(), stride}, in, how);
   matrix.multiply(rows, a.data(), c.data(), scratch);
   double most = c.back() == 42 ? 0 : 1e9;
+  const std::vector<float> left = as_operands(in, a), right = as_operands(in, b);
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < columns; ++j) {
       double sum = how == hstu::store::add ? static_cast<double>(before[i * columns + j]) : 0;
       for (std::size_t k = 0; k < inner; ++k) {
-        sum += static_cast<double>(as_operand(in, a[i * inner + k])) *
-               static_cast<double>(as_operand(in, b[k * stride + j]));
+        sum += static_cast<double>(left[i * inner + k]) * static_cast<double>(right[k * stride + j]);
       }
       const double apart = std::abs(sum - static_cast<double>(c[i * columns + j]));
       most = apart <= most ? most : apart;
@@ -124,7 +130,7 @@ TEST_CASE("products with packed matrices equal double precision for any number o
       CHECK(product_error(random, in, rows, inner, columns, hstu::store::assign) < 1e-4);
       CHECK(product_error(random, in, rows, inner, columns, hstu::store::add) < 1e-4);
     }
-    CHECK(product_error(random, in, 130, 1024, 2048, hstu::store::assign) < 3e-4);
+    CHECK(product_error(random, in, 130, 700, 100, hstu::store::assign) < 3e-4);
   }
 }
 
@@ -167,12 +173,12 @@ TEST_CASE("a model in bf16 answers within bf16's rounding of double precision, w
 {
   if (!hstu::is_fast(precision::bf16)) SKIP_TEST(bf16_missing);
   generator random(504);
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 6; ++round) {
     const hstu::config c = small();
     const hstu::model m(c, round % 2 == 0 ? hstu::random_weights(c) : trained_weights(random, c), 2, precision::bf16);
     CHECK(m.computes_in() == precision::bf16);
     CHECK(m.shape().element == kvstrata::element_type::f32);
-    user u(random, 1 + below(random, 500), 1 + below(random, 40));
+    user u(random, 1 + below(random, 250), 1 + below(random, 20));
     INFO("round " << round << " history " << u.history);
     pages memory(random, m.shape(), 16, {u.history});
     const std::vector<float> whole = run(m, {u.request()}, memory);
