@@ -1,9 +1,9 @@
 // Scratch memory of passes, kept between them: fresh memory costs a page fault every 4 KiB.
 #pragma once
 
-#include "hstu/attention.hpp"
 #include "hstu/buffer.hpp"
 #include "hstu/rows.hpp"
+#include "hstu/tile_attention.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -11,15 +11,6 @@
 #include <vector>
 
 namespace hstu {
-
-/// Tokens of a request whose K and V lie together, head by head.
-struct gathered_tokens
-{
-  std::uint32_t tiles = 0;  ///< that read them
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;  ///< 0: not gathered
-  std::size_t at = 0;       ///< in floats: [heads][count][head_dim]
-};
 
 /// Rows are those of the plan. D is width_of(config).
 struct workspace
@@ -34,15 +25,12 @@ struct workspace
   buffer candidate_values;    ///< [candidates][D]
   std::vector<float> scores;  ///< [candidates][tasks]
 
-  // Of the attention at hand, K and V by head where several tiles of a request read them:
-  buffer gathered_keys, gathered_values;
-  std::vector<gathered_tokens> gathered;  ///< [requests]
+  tile_attention attention;
 
   struct member
   {
     buffer block;      ///< [block rows][hidden or D]
     buffer projected;  ///< [block rows][4 * D]
-    attention_scratch attention;
   };
   std::vector<member> members;  ///< one per member of the crew
 };
