@@ -44,8 +44,7 @@ void add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::span<con
   for (std::uint32_t begin = first, end = first + 1; begin < last; ++end) {
     const std::uint32_t keys = end_of(rows[end - 1]);
     // Far apart, queries share too few keys to be worth a tile.
-    const bool full =
-        end == last || end - begin >= most_rows || end_of(rows[end]) - end_of(rows[begin]) > widest_tile;
+    const bool full = end == last || end - begin >= most_rows || end_of(rows[end]) - end_of(rows[begin]) > widest_tile;
     if (!full) continue;
     to.push_back({request, begin, end - begin, std::uint64_t{keys - first_key} * (end - begin)});
     begin = end;

@@ -182,8 +182,8 @@ class masked_batch
     for (std::size_t s = 0; s < stretch_keys.size(); ++s) {
       for (std::uint32_t token = 0; token < stretch_keys[s]; ++token, ++key) {
         if (!sees(row, key)) continue;
-        add(memory_[r]->row(1, s, token, false).data() + head * dim_, memory_[r]->row(1, s, token, true).data() + head * dim_,
-            key < visible_[row] ? visible_[row] - key : 0);
+        add(memory_[r]->row(1, s, token, false).data() + head * dim_,
+            memory_[r]->row(1, s, token, true).data() + head * dim_, key < visible_[row] ? visible_[row] - key : 0);
       }
     }
     if (row >= on_pages_) {

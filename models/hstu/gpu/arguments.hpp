@@ -39,7 +39,7 @@ struct layer_pages
   std::uint32_t page_tokens = 0;
   std::uint32_t width = 0;                ///< D: a page is bf16 [K, V][page_tokens][D]
   const std::uint32_t* hidden = nullptr;  ///< [requests] keys in front that nobody sees; null: none
-  const key_gap* gaps = nullptr;          ///< [requests] where a second stretch of keys has pages of its own; null: none
+  const key_gap* gaps = nullptr;  ///< [requests] where a second stretch of keys has pages of its own; null: none
 
   [[nodiscard]] HSTU_FUNCTION std::uint32_t hidden_of(std::uint32_t request) const
   {

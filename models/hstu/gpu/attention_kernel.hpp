@@ -77,8 +77,8 @@ struct attention_kernel
     if (keys_begin < first_seen) keys_begin = first_seen;
 
     std::byte* const shared = block.shared();
-    page_gather<HeadDim, threads, Gaps> gather(args.pages, page_shift, at.request, at.head, {keys_begin, keys_end, hidden},
-                                         block.thread(), shared + starts_at);
+    page_gather<HeadDim, threads, Gaps> gather(args.pages, page_shift, at.request, at.head,
+                                               {keys_begin, keys_end, hidden}, block.thread(), shared + starts_at);
     share_rows(block, at, split.all);
     block.sync();
     if (keys_begin < keys_end) {
@@ -223,8 +223,7 @@ struct attention_kernel
 
   /// Sums begin with what rows get of themselves that lie apart; with 0 where there are none.
   template <class Block>
-  HSTU_KERNEL void begin_sums(Block& block, sum_tile<warp_rows, HeadDim>& sums, const place& at,
-                              bool some_apart) const
+  HSTU_KERNEL void begin_sums(Block& block, sum_tile<warp_rows, HeadDim>& sums, const place& at, bool some_apart) const
   {
     HSTU_UNROLL
     for (std::uint32_t m = 0; m < row_steps; ++m) {

@@ -192,7 +192,8 @@ class page_gather
       from[i] = places_->starts[first / tile_keys % 2][run] + inside;
     }
     key_gap gap{};
-    if constexpr (Gaps) gap = {places_->gap.begin - first, places_->gap.end - places_->gap.begin};  // rows, and how many
+    if constexpr (Gaps)
+      gap = {places_->gap.begin - first, places_->gap.end - places_->gap.begin};  // rows, and how many
     std::byte* const begins = to + layout::at(begin, chunk);  // rows a multiple of 8 apart have their chunks alike
     HSTU_UNROLL
     for (std::uint32_t i = 0; i < times; ++i) {
