@@ -94,8 +94,8 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   const std::size_t stride = std::size_t{shape.kv_heads} * dim;
   const std::size_t at_head = head * dim;
   std::vector<std::uint32_t>& ends = scratch.ends;
-  ends.clear();
-  for (const std::uint32_t row : rows) ends.push_back(all.end_of(row));
+  ends.resize(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) ends[i] = all.end_of(rows[i]);
 
   float* queries = scratch.queries.reserve(most_queries * dim);
   float* outputs = scratch.outputs.reserve(most_queries * dim);

@@ -2,12 +2,11 @@
 #pragma once
 
 #include "hstu/buffer.hpp"
+#include "hstu/kept.hpp"
 #include "hstu/rows.hpp"
 #include "hstu/tile_attention.hpp"
 
 #include <cstddef>
-#include <memory>
-#include <mutex>
 #include <vector>
 
 namespace hstu {
@@ -35,28 +34,9 @@ struct workspace
   std::vector<member> members;  ///< one per member of the crew
 };
 
-/// Workspaces nobody uses now. Threads: any.
-class workspace_pool
+/// Workspaces nobody uses now.
+class workspace_pool : public kept<workspace>
 {
- public:
-  [[nodiscard]] std::unique_ptr<workspace> take()
-  {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<workspace>();
-    auto out = std::move(idle_.back());
-    idle_.pop_back();
-    return out;
-  }
-
-  void put(std::unique_ptr<workspace> used)
-  {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(used));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<workspace>> idle_;
 };
 
 }  // namespace hstu

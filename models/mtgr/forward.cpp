@@ -29,7 +29,10 @@ weights checked(const config& c, weights w)
 model::model(const config& c, std::size_t threads) : model(c, random_weights(checked(c)), threads) {}
 
 model::model(const config& c, weights w, std::size_t threads)
-    : config_(checked(c)), weights_(checked(config_, std::move(w))), crew_(std::make_unique<hstu::crew>(threads))
+    : config_(checked(c)),
+      weights_(checked(config_, std::move(w))),
+      crew_(std::make_unique<hstu::crew>(threads)),
+      pool_(std::make_shared<workspace_pool>())
 {
 }
 model::~model() = default;
@@ -39,6 +42,9 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
       parameters(m.weights_),
       team(*m.crew_),
       width(width_of(options)),
+      pool(m.pool_),
+      work(pool->take()),
+      plan(work->plan),
       requests(batch.begin(), batch.end()),
       views(given)
 {
@@ -50,11 +56,11 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
                     hstu::key_stretch{&views.recents, r, plan.recent_begin[r]}};
     keys.push_back({0, stretches[r]});
   }
-  x.reserve(plan.rows * options.hidden);
-  for (hstu::buffer* rows : {&u, &q, &attended}) rows->reserve(plan.rows * width);
-  for (hstu::buffer* own : {&own_keys, &own_values}) own->reserve((plan.rows - plan.page_rows) * width);
+  work->x.reserve(plan.rows * options.hidden);
+  for (hstu::buffer* rows : {&work->u, &work->q, &work->attended}) rows->reserve(plan.rows * width);
+  for (hstu::buffer* own : {&work->own_keys, &work->own_values}) own->reserve((plan.rows - plan.page_rows) * width);
   scores.assign((plan.rows - plan.page_rows) * tasks, 0.0f);
-  members.resize(team.size());
+  work->members.resize(team.size());
 }
 
 void batch_forward::state::require_turn(kvstrata::layer_index l) const
@@ -69,10 +75,10 @@ void batch_forward::state::require_turn(kvstrata::layer_index l) const
 void batch_forward::state::attend(kvstrata::layer_index l, std::span<const hstu::query_tile> tiles)
 {
   hstu::attention_batch all;
-  all.rows.queries = q.data();
-  all.rows.outputs = attended.data();
-  all.rows.candidate_keys = own_keys.data();
-  all.rows.candidate_values = own_values.data();
+  all.rows.queries = work->q.data();
+  all.rows.outputs = work->attended.data();
+  all.rows.candidate_keys = work->own_keys.data();
+  all.rows.candidate_values = work->own_values.data();
   all.rows.first_candidate = plan.page_rows;
   all.rows.visible = plan.visible.data();
   all.rows.positions = plan.positions.data();
@@ -81,7 +87,7 @@ void batch_forward::state::attend(kvstrata::layer_index l, std::span<const hstu:
   all.tile_rows = plan.tile_rows;
   all.heads = options.heads;
   all.head_dim = options.head_dim;
-  attention.run(team, all, tiles, l);
+  work->attention.run(team, all, tiles, l);
 }
 
 batch_forward::batch_forward(const model& m, std::span<const request> requests, const part_views& views)

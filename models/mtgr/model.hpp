@@ -34,7 +34,9 @@ class crew;
 
 namespace mtgr {
 
-/// Weights, and the crew that computes with them. Immutable to its users: any number of threads may run passes on one model.
+class workspace_pool;
+
+/// Weights, the crew that computes with them, and scratch memory for passes. Immutable to its users: any number of threads may run passes on one model.
 /// Must outlive its passes.
 class model
 {
@@ -57,6 +59,7 @@ class model
   config config_;
   weights weights_;
   std::unique_ptr<hstu::crew> crew_;
+  std::shared_ptr<workspace_pool> pool_;
 };
 
 /// A forward pass of a batch, in steps that a caller can put onto a stream one by one:

@@ -25,7 +25,7 @@ void batch_forward::state::make_tokens(domain d, std::size_t begin, std::size_t 
     loops.add(row, row, w.in_bias.data() + (d == domain::user ? plan.tokens[begin + i] * inner : 0), inner);
     loops.silu(row, row, inner);
   }
-  float* const to = x.data() + begin * hidden;
+  float* const to = work->x.data() + begin * hidden;
   hstu::multiply(count, hidden, inner, {between, inner}, {w.out.data(), hidden}, {to, hidden});
   for (std::size_t i = 0; i < count; ++i) loops.add(to + i * hidden, to + i * hidden, w.out_bias.data(), hidden);
 }
@@ -42,7 +42,7 @@ void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, s
   float* const normal = mine.inputs.reserve(count * hidden);
   float* const projected = mine.results.reserve(count * columns);
   for (std::size_t i = 0; i < count; ++i) {
-    normalise(w.input, plan.domain_of(begin + i), normal + i * hidden, x.data() + (begin + i) * hidden, hidden);
+    normalise(w.input, plan.domain_of(begin + i), normal + i * hidden, work->x.data() + (begin + i) * hidden, hidden);
   }
   hstu::multiply(count, columns, hidden, {normal, hidden}, {w.project.data() + skip, 4 * width}, {projected, columns});
   for (std::size_t i = 0; i < count; ++i) {
@@ -50,8 +50,8 @@ void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, s
     float* from = projected + i * columns;
     loops.add(from, from, w.project_bias.data() + skip, columns);
     if (!keys_only) {
-      loops.silu(u.data() + row * width, from, width);
-      loops.silu(q.data() + row * width, from + width, width);
+      loops.silu(work->u.data() + row * width, from, width);
+      loops.silu(work->q.data() + row * width, from + width, width);
       from += 2 * width;
     }
     if (row < plan.page_rows) {
@@ -61,8 +61,8 @@ void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, s
       loops.silu(reinterpret_cast<float*>(slot + view.value_offset()), from + width, width);
     } else {
       const std::size_t at = (row - plan.page_rows) * width;
-      loops.silu(own_keys.data() + at, from, width);
-      loops.silu(own_values.data() + at, from + width, width);
+      loops.silu(work->own_keys.data() + at, from, width);
+      loops.silu(work->own_values.data() + at, from + width, width);
     }
   }
 }
@@ -77,10 +77,10 @@ void batch_forward::state::output(kvstrata::layer_index l, std::size_t begin, st
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t row = begin + i;
     float* const to = gated + i * width;
-    loops.multiply(to, attended.data() + row * width, u.data() + row * width, width);
+    loops.multiply(to, work->attended.data() + row * width, work->u.data() + row * width, width);
     normalise(w.gated, plan.domain_of(row), to, to, width);
   }
-  float* const to = x.data() + begin * hidden;
+  float* const to = work->x.data() + begin * hidden;
   hstu::multiply(count, hidden, width, {gated, width}, {w.output.data(), hidden}, {to, hidden}, hstu::store::add);
   for (std::size_t i = 0; i < count; ++i) loops.add(to + i * hidden, to + i * hidden, w.output_bias.data(), hidden);
 }
@@ -93,7 +93,7 @@ void batch_forward::state::score(std::size_t begin, std::size_t end, member& min
   float* const normal = mine.inputs.reserve(count * hidden);
   float* const towers = mine.results.reserve(count * tasks * inner);
   for (std::size_t i = 0; i < count; ++i) {
-    loops.normalise(normal + i * hidden, x.data() + (begin + i) * hidden, options.epsilon, hidden);
+    loops.normalise(normal + i * hidden, work->x.data() + (begin + i) * hidden, options.epsilon, hidden);
   }
   hstu::multiply(count, tasks * inner, hidden, {normal, hidden}, {parameters.head_in.data(), tasks * inner},
                  {towers, tasks * inner});

@@ -1,17 +1,17 @@
 // What a pass keeps between its steps: the private side of batch_forward.
 #pragma once
 
-#include "hstu/buffer.hpp"
 #include "hstu/crew.hpp"
 #include "hstu/elementwise.hpp"
-#include "hstu/tile_attention.hpp"
 #include "mtgr/model.hpp"
-#include "mtgr/rows.hpp"
+#include "mtgr/workspace.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace mtgr {
@@ -19,15 +19,11 @@ namespace mtgr {
 struct batch_forward::state
 {
   state(const model& m, std::span<const request> batch, const part_views& given);
+  ~state() { pool->put(std::move(work)); }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
 
-  // A crew member's memory for a block of rows.
-  struct member
-  {
-    hstu::buffer inputs;   // [block rows][widest of what a product reads]
-    hstu::buffer results;  // [block rows][widest of what it gives]
-  };
+  using member = workspace::member;
 
   void require_turn(kvstrata::layer_index l) const;
   void make_tokens(domain d, std::size_t begin, std::size_t end, member& mine);
@@ -57,7 +53,7 @@ struct batch_forward::state
     const std::size_t step = (std::min)(most, ((last - first + shares - 1) / shares + 15) / 16 * 16);
     team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t number) {
       const std::size_t begin = first + block * step;
-      body(begin, (std::min)(begin + step, last), members[number]);
+      body(begin, (std::min)(begin + step, last), work->members[number]);
     });
   }
 
@@ -67,18 +63,16 @@ struct batch_forward::state
   const hstu::elementwise& loops = hstu::best_elementwise();
   const std::size_t width;
 
+  std::shared_ptr<workspace_pool> pool;
+  std::unique_ptr<workspace> work;
+  row_plan& plan;
+
   std::vector<request> requests;
   part_views views;
-  row_plan plan;
   std::vector<std::array<hstu::key_stretch, parts>> stretches;  // [requests]
   std::vector<hstu::request_keys> keys;                         // [requests]
 
-  hstu::buffer x;                     // [rows][hidden] the residual stream
-  hstu::buffer u, q, attended;        // [rows][D]
-  hstu::buffer own_keys, own_values;  // [candidates][D]
-  std::vector<float> scores;          // [candidates][tasks]
-  std::vector<member> members;        // one per member of the crew
-  hstu::tile_attention attention;
+  std::vector<float> scores;  // [candidates][tasks]
 
   kvstrata::layer_index next_layer = 0;
   bool embedded = false;
