@@ -8,8 +8,6 @@ namespace {
 using namespace mtgr_test;
 using mtgr::part;
 
-constexpr double close_enough = 1e-4;
-
 // Any ascending intervals in [0, tokens).
 kvstrata::interval_list random_intervals(generator& random, kvstrata::token_count tokens)
 {

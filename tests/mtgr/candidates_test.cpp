@@ -9,8 +9,6 @@ namespace {
 
 using namespace mtgr_test;
 
-constexpr double close_enough = 1e-4;
-
 // A user's candidates `which`, in that order.
 user with_candidates(const user& u, const std::vector<std::uint32_t>& which)
 {

@@ -22,6 +22,9 @@ namespace mtgr_test {
 
 using generator = std::mt19937_64;
 
+/// How far what is cached may lie from what is computed anew.
+inline constexpr double close_enough = 1e-4;
+
 inline std::uint32_t below(generator& random, std::uint32_t bound)
 {
   return static_cast<std::uint32_t>(random() % bound);

@@ -3,12 +3,15 @@
 
 #include "support/catch.hpp"
 
+#include <array>
+#include <memory>
+
 namespace {
 
 using namespace mtgr_test;
 using mtgr::part;
 
-constexpr double close_enough = 2e-4;
+constexpr double near_reference = 2e-4;
 
 void check_against_reference(generator& random, const mtgr::config& c, const mtgr::weights& w, user u,
                              const variant& as = {})
@@ -18,12 +21,12 @@ void check_against_reference(generator& random, const mtgr::config& c, const mtg
   const mtgr::model m(c, w, 2);
   std::vector<user> users{u};
   part_pages memory(random, m.shape(), 1 + below(random, 30), users);
-  CHECK(furthest(run(m, users, memory), flat(right.logits)) < close_enough);
+  CHECK(furthest(run(m, users, memory), flat(right.logits)) < near_reference);
   for (kvstrata::layer_index l = 0; l < c.layers; ++l) {
     INFO("layer " << l);
-    CHECK(furthest(memory.rows(l, 0, part::statics, u.statics), kv_of(right, l, 0, u.statics)) < close_enough);
+    CHECK(furthest(memory.rows(l, 0, part::statics, u.statics), kv_of(right, l, 0, u.statics)) < near_reference);
     CHECK(furthest(memory.rows(l, 0, part::recents, u.recents), kv_of(right, l, u.statics, u.statics + u.recents)) <
-          close_enough);
+          near_reference);
   }
 }
 
