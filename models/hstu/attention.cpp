@@ -93,9 +93,13 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   const std::size_t dim = shape.head_dim;
   const std::size_t stride = std::size_t{shape.kv_heads} * dim;
   const std::size_t at_head = head * dim;
-  std::vector<std::uint32_t>& ends = scratch.ends;
-  ends.resize(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) ends[i] = all.end_of(rows[i]);
+  scratch.rows.resize(rows.size());
+  attention_scratch::query* const seen = scratch.rows.data();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t row = rows[i];
+    seen[i] = {all.end_of(row), all.visible[row],
+               all.time_buckets == 0 ? nullptr : all.bucket_begins + all.bucket_rows[row] * all.time_buckets};
+  }
 
   float* queries = scratch.queries.reserve(most_queries * dim);
   float* outputs = scratch.outputs.reserve(most_queries * dim);
@@ -109,13 +113,14 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   }
   std::fill_n(outputs, rows.size() * dim, 0.0f);
 
-  const std::uint32_t common = ends.front();  // keys that every query sees
-  const std::uint32_t keys_end = ends.back();
+  const bool plain = bias.empty();
+  const std::uint32_t common = seen[0].end;  // keys that every query sees
+  const std::uint32_t keys_end = seen[rows.size() - 1].end;
   std::size_t begin = 0;  // queries in front of it see nothing more
   for (std::uint32_t first = from.first, count = 0; first < keys_end; first += count) {
     count = std::min(keys_end - first, first + diagonal_keys > common ? diagonal_keys : most_keys);
     if (first < common) count = std::min(count, std::max(common - first, diagonal_keys));
-    while (ends[begin] <= first) ++begin;
+    while (seen[begin].end <= first) ++begin;
     const std::size_t queries_left = rows.size() - begin;
 
     const float* keys = key_tile;
@@ -131,11 +136,10 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
     multiply_transposed(queries_left, count, dim, {queries + begin * dim, dim}, {keys, dim}, {products, padded});
     for (std::size_t i = begin; i < rows.size(); ++i) {
       float* row = products + (i - begin) * padded;
-      const std::uint32_t visible = std::min(count, ends[i] - first);
+      const std::uint32_t visible = std::min(count, seen[i].end - first);
       float constant = 0;
-      const std::uint32_t* begins =
-          all.time_buckets == 0 ? nullptr : all.bucket_begins + all.bucket_rows[rows[i]] * all.time_buckets;
-      if (bias.fill(bias_row, constant, all.visible[rows[i]], first, visible, begins, scratch.cursors[i], loops)) {
+      if (plain ||
+          bias.fill(bias_row, constant, seen[i].visible, first, visible, seen[i].begins, scratch.cursors[i], loops)) {
         loops.silu_offset(row, constant, whole_vectors(visible));
       } else {
         loops.silu_bias(row, bias_row, whole_vectors(visible));

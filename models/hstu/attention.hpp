@@ -78,7 +78,14 @@ struct attention_scratch
 {
   buffer queries, outputs, keys, values, products, bias;
   std::vector<bucket_cursor> cursors;
-  std::vector<std::uint32_t> ends;
+
+  struct query
+  {
+    std::uint32_t end = 0;  // of the keys that it sees
+    std::uint32_t visible = 0;
+    const std::uint32_t* begins = nullptr;  // of its time buckets
+  };
+  std::vector<query> rows;
 };
 
 inline constexpr std::size_t most_queries = 256;  ///< rows of one call: their Q, O and products stay in the L2 cache
