@@ -8,7 +8,7 @@
 //   insert       file the user in a ring of buckets by score
 //   touch        count the visit, and mark the user: whoever is marked is scored when their turn has come, as by Clock
 //   victims:     the lowest bucket's first; but many rates fall more slowly than scores expect, and rise with the time
-//                of day, so it is looked at again, and if it is worth more by now, filed higher, by twice what it rose:
+//                of day, so it is looked at again, and if it is worth more by now, filed higher, by three times what it rose:
 //                at most `Looks` of them; if all rose, whoever is worth least of these goes
 //   no clock?    Where callers tell no times, requests are the clock, and the reasons that need one are silent
 //
@@ -24,6 +24,7 @@
 #include <kvstrata/replacement/locality/visit_time.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -67,7 +68,7 @@ class basic_locality
     object.gain_ = 0;
     count(object, info);
     memory_.lend(object.where_, object.visits_);
-    file(object, level_of(object));
+    file(object, level_of(object, model_.rate_at_visit(object.visits_, clock_.now())));
   }
   void touch(hook& object, const object_info& info) noexcept
   {
@@ -104,6 +105,14 @@ class basic_locality
         if (!visit(object)) return;
       }
     }
+  }
+
+  /// The same: what is remembered of whoever comes is asked for meanwhile.
+  template <class Visit>
+  void victims(Visit&& visit, const object_info& coming)
+  {
+    memory_.prefetch(coming.user);
+    victims(visit);
   }
 
   /// The learned weights of the reasons, in the order of return_model.hpp's head.
@@ -147,7 +156,9 @@ class basic_locality
   void weigh(hook& object, const object_info& info) noexcept
   {
     object.gain_ = gain_of(info);
-    if (gains_ < 4096) centre_ += (object.gain_ - centre_) / static_cast<float>(++gains_);
+    if (gains_ == 4096) return;
+    centre_ += (object.gain_ - centre_) / static_cast<float>(++gains_);
+    set_offset();
   }
 
   void tell_time(std::int64_t time_ms) noexcept
@@ -179,9 +190,14 @@ class basic_locality
 
   [[nodiscard]] std::uint64_t level_of(const hook& object) const noexcept
   {
-    const float worth = detail::rough_logarithm(model_.rate(object.visits_, clock_.now())) + object.gain_ - centre_;
+    return level_of(object, model_.rate(object.visits_, clock_.now()));
+  }
+  [[nodiscard]] std::uint64_t level_of(const hook& object, float rate) const noexcept
+  {
+    // present + (log2(rate) + gain - centre - usual) * slope, of which a look waits for one product and one sum.
     // Rates and gains lie between 2^-130 and 2^130: no integer overflows.
-    const auto above = static_cast<std::int32_t>(present + (worth - usual) * slope_);
+    const float rest = object.gain_ * slope_ + offset_;
+    const auto above = static_cast<std::int32_t>(detail::rough_logarithm_bits(rate) * bit_slope_ + rest);
     constexpr auto highest = static_cast<std::int32_t>(detail::bucket_ring<hook>::buckets - 1);
     return ring_.begin() + static_cast<std::uint32_t>((std::min)((std::max)(above, 0), highest));
   }
@@ -206,27 +222,35 @@ class basic_locality
   /// looked at; null when there is nobody.
   [[nodiscard]] hook* look_again() noexcept
   {
-    hook* least = nullptr;
-    std::uint64_t lowest = ring_.end();
-    std::uint64_t level = ring_.lowest();
-    for (std::uint32_t looks = 0, touched = 0; level < ring_.end(); level = ring_.next_full(level)) {
+    struct look
+    {
+      std::uint64_t level;
+      hook* object;
+    };
+    std::array<look, Looks + most_touched> rose;  // NOLINT: written before it is read
+    std::uint32_t looks = 0;
+    std::uint32_t touched = 0;
+    for (std::uint64_t level = ring_.lowest(); level < ring_.end(); level = ring_.next_full(level)) {
       hook& first = ring_.at(level).front();
+      memory_.prefetch(first.where_);  // if it goes, its visits are remembered there
       const std::uint64_t now = level_of(first);
-      if (now < lowest) {
-        least = &first;
-        lowest = now;
-      }
       std::uint64_t again = 0;
+      rose[looks + touched] = {now, &first};
       if (first.touched_) {
-        if (now <= level || ++touched == most_touched) break;
+        if (now <= level) return &first;
+        if (++touched == most_touched) break;
       } else {
-        if (now <= level + close || ++looks == Looks) break;
-        again = (std::min)(now - level, levels_a_lifetime);  // it may rise as much again
+        if (now <= level + close) return &first;
+        if (++looks == Looks) break;
+        again = (std::min)(2 * (now - level), levels_a_lifetime);  // it may rise twice as much again
       }
       ring_.take_first(level);
       file(first, (std::min)(now + again, ring_.end() - 1));
     }
-    return least;
+    const auto all = std::span(rose).first(looks + touched);
+    if (all.empty()) return nullptr;
+    return std::min_element(all.begin(), all.end(), [](const look& a, const look& b) { return a.level < b.level; })
+        ->object;
   }
 
   /// A lifetime is as many requests as there are residents. When their number has changed by a quarter, everybody is
@@ -255,7 +279,13 @@ class basic_locality
     set_slope();
   }
   /// h, in levels: rates are expected to halve as often as those do whose users come back.
-  void set_slope() noexcept { slope_ = levels_a_lifetime / (model_.halvings() + least_halvings); }
+  void set_slope() noexcept
+  {
+    slope_ = levels_a_lifetime / (model_.halvings() + least_halvings);
+    bit_slope_ = slope_ * detail::octave_a_bit;
+    set_offset();
+  }
+  void set_offset() noexcept { offset_ = present - (centre_ + usual) * slope_; }
 
   [[nodiscard]] std::uint32_t draw() noexcept
   {
@@ -279,6 +309,8 @@ class basic_locality
   std::uint32_t gains_ = 0;
   std::uint32_t lesson_mask_ = 0;
   float slope_ = 0;   // levels for each halving of what an object is worth
+  float bit_slope_ = 0;
+  float offset_ = 0;  // of the level of what is worth nothing
   float centre_ = 0;  // of the first 4096 gains
 };
 
