@@ -65,7 +65,7 @@ bench::paired_seconds race(lane& mine, lane& theirs, const tier_size& size, std:
                               one.cache->replay(filling);
                             }};
   };
-  return bench::time_pairs(as_timed(mine), as_timed(theirs), rounds);
+  return bench::time_pairs(as_timed(mine), as_timed(theirs), rounds, bench::thread_seconds_of);
 }
 
 const bench::entrant& entrant_named(std::string_view name)
