@@ -163,8 +163,8 @@ void beside_libcachesim(const bench::speed_trace& trace, std::span<const trace_a
     std::printf("%s, %s: %.2f (%.2f to %.2f) times as fast as libCacheSim's\n", one.policy.data(), stream.c_str(),
                 r.median, r.low, r.high);
     std::fflush(stdout);
-    targets.push_back({"policies." + std::string(one.policy) + ".libcachesim", r.median, bench::better::more, one.times,
-                       stream});
+    targets.push_back(
+        {"policies." + std::string(one.policy) + ".libcachesim", r.median, bench::better::more, one.times, stream});
   }
 }
 
@@ -211,7 +211,8 @@ try {
   if (traces.empty()) std::printf("SKIPPED: the real traces, because they are not on this machine (KVSTRATA_DATA)\n");
   const bool has_other = bench::libcachesim::found();
   if (!has_other) {
-    std::printf("SKIPPED: libCacheSim, because no Python here has it (PyPI: libcachesim; KVSTRATA_LIBCACHESIM_PYTHON)\n");
+    std::printf(
+        "SKIPPED: libCacheSim, because no Python here has it (PyPI: libcachesim; KVSTRATA_LIBCACHESIM_PYTHON)\n");
   }
   traces.push_back(bench::zipf_trace(chosen.length));
   for (const bench::speed_trace& trace : traces) {

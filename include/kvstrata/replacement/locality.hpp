@@ -20,6 +20,7 @@
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/replacement/locality/bucket_ring.hpp>
 #include <kvstrata/replacement/locality/return_model.hpp>
+#include <kvstrata/replacement/locality/score_scale.hpp>
 #include <kvstrata/replacement/locality/visit_memory.hpp>
 #include <kvstrata/replacement/locality/visit_time.hpp>
 
@@ -29,6 +30,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 
 namespace kvstrata {
 
@@ -81,7 +83,7 @@ class basic_locality
   void changed(hook& object, const object_info& info) noexcept
   {
     ring_.take(object);
-    object.gain_ = gain_of(info);
+    object.gain_ = detail::gain_of(info);
     file(object, level_of(object));
   }
   void remove(hook& object) noexcept
@@ -130,8 +132,6 @@ class basic_locality
   static constexpr std::uint32_t first_lessons = 8192;                 // ... but each of the first
   static constexpr float least_halvings = 0.9F;                        // in a lifetime: the more looks, the shorter h
   static constexpr double hours_ahead = 0.5;  // of a lifetime: what is looked at of the time of day
-  static constexpr float present = 1536;      // so many of the ring's levels lie below what is worth ...
-  static constexpr float usual = -2;          // ... this, which is about what goes
 
   [[nodiscard]] bool is_lesson() const noexcept { return Learns && (clock_.now().request & lesson_mask_) == 0; }
   void teach(const detail::visit_record* returned) noexcept
@@ -155,10 +155,8 @@ class basic_locality
   }
   void weigh(hook& object, const object_info& info) noexcept
   {
-    object.gain_ = gain_of(info);
-    if (gains_ == 4096) return;
-    centre_ += (object.gain_ - centre_) / static_cast<float>(++gains_);
-    set_offset();
+    object.gain_ = detail::gain_of(info);
+    scale_.saw(object.gain_);
   }
 
   void tell_time(std::int64_t time_ms) noexcept
@@ -180,26 +178,14 @@ class basic_locality
     for (const std::int64_t visit_ms : visits_ms.subspan(from)) model_.visit(record, clock_.past(visit_ms));
   }
 
-  [[nodiscard]] static float gain_of(const object_info& info) noexcept
-  {
-    const double saved = info.loss_seconds();
-    if (!(saved > 0) || info.bytes == 0) return 0.0F;
-    return detail::binary_logarithm(
-        static_cast<float>((std::min)((std::max)(saved / static_cast<double>(info.bytes), 1e-30), 1e30)));
-  }
-
   [[nodiscard]] std::uint64_t level_of(const hook& object) const noexcept
   {
     return level_of(object, model_.rate(object.visits_, clock_.now()));
   }
   [[nodiscard]] std::uint64_t level_of(const hook& object, float rate) const noexcept
   {
-    // present + (log2(rate) + gain - centre - usual) * slope, of which a look waits for one product and one sum.
-    // Rates and gains lie between 2^-130 and 2^130: no integer overflows.
-    const float rest = object.gain_ * slope_ + offset_;
-    const auto above = static_cast<std::int32_t>(detail::rough_logarithm_bits(rate) * bit_slope_ + rest);
     constexpr auto highest = static_cast<std::int32_t>(detail::bucket_ring<hook>::buckets - 1);
-    return ring_.begin() + static_cast<std::uint32_t>((std::min)((std::max)(above, 0), highest));
+    return ring_.begin() + scale_.level(rate, object.gain_, highest);
   }
   void file(hook& object, std::uint64_t level) noexcept
   {
@@ -222,12 +208,7 @@ class basic_locality
   /// looked at; null when there is nobody.
   [[nodiscard]] hook* look_again() noexcept
   {
-    struct look
-    {
-      std::uint64_t level;
-      hook* object;
-    };
-    std::array<look, Looks + most_touched> rose;  // NOLINT: written before it is read
+    std::array<std::pair<std::uint64_t, hook*>, Looks + most_touched> rose;  // NOLINT: written before it is read
     std::uint32_t looks = 0;
     std::uint32_t touched = 0;
     for (std::uint64_t level = ring_.lowest(); level < ring_.end(); level = ring_.next_full(level)) {
@@ -249,8 +230,7 @@ class basic_locality
     }
     const auto all = std::span(rose).first(looks + touched);
     if (all.empty()) return nullptr;
-    return std::min_element(all.begin(), all.end(), [](const look& a, const look& b) { return a.level < b.level; })
-        ->object;
+    return std::min_element(all.begin(), all.end(), [](auto& a, auto& b) { return a.first < b.first; })->second;
   }
 
   /// A lifetime is as many requests as there are residents. When their number has changed by a quarter, everybody is
@@ -279,13 +259,7 @@ class basic_locality
     set_slope();
   }
   /// h, in levels: rates are expected to halve as often as those do whose users come back.
-  void set_slope() noexcept
-  {
-    slope_ = levels_a_lifetime / (model_.halvings() + least_halvings);
-    bit_slope_ = slope_ * detail::octave_a_bit;
-    set_offset();
-  }
-  void set_offset() noexcept { offset_ = present - (centre_ + usual) * slope_; }
+  void set_slope() noexcept { scale_.set_slope(levels_a_lifetime / (model_.halvings() + least_halvings)); }
 
   [[nodiscard]] std::uint32_t draw() noexcept
   {
@@ -306,12 +280,8 @@ class basic_locality
   std::uint64_t fewest_residents_ = 0;
   std::uint64_t random_ = 88172645463325252U;
   bool full_ = false;  // has been asked for a victim once
-  std::uint32_t gains_ = 0;
   std::uint32_t lesson_mask_ = 0;
-  float slope_ = 0;   // levels for each halving of what an object is worth
-  float bit_slope_ = 0;
-  float offset_ = 0;  // of the level of what is worth nothing
-  float centre_ = 0;  // of the first 4096 gains
+  detail::score_scale scale_;
 };
 
 /// With memory for 24 users for each that fits.

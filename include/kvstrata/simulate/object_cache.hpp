@@ -216,11 +216,7 @@ class object_cache
     used_ += info.bytes;
   }
 
-  void give_up(std::uint32_t number) noexcept
-  {
-    at(number).next = free_;
-    free_ = number;
-  }
+  void give_up(std::uint32_t number) noexcept { at(number).next = std::exchange(free_, number); }
   void take_out(node& one) noexcept { give_up(index_.erase(one, by_number())); }
 
   /// At most to the cache's size.
