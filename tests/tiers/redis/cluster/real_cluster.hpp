@@ -52,7 +52,6 @@ class real_cluster
       std::unique_ptr<real_cluster> out(new real_cluster(20000 + random() % 1000 * 10));
       const command_result up = run_command(out->dev("up " + options));
       if (up.well) {
-        out->read();
         return out;
       }
       out->started_ = false;
@@ -122,7 +121,6 @@ class real_cluster
     return "bash '" + tools::source_dir().string() + "/dev' --no-install cluster " + what + " --dir " + folder_ +
            (what.rfind("up", 0) == 0 ? " --port " + std::to_string(port_) : std::string());
   }
-  void read() {}
 
   std::uint32_t port_;
   std::string folder_;
