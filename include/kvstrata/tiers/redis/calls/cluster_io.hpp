@@ -44,9 +44,8 @@ struct cluster_io : promised_io
     layer_points.resize(layers);
     layer_ranges.resize(layers);
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
-      for (const io_piece& piece : layer_memory(pieces, page_bytes, layers, layer).pieces()) {
-        layer_ranges[layer].push_back({piece.data, piece.bytes});
-      }
+      const layer_memory mine(pieces, page_bytes, layers, layer);
+      for (const io_piece& piece : mine.pieces()) layer_ranges[layer].push_back({piece.data, piece.bytes});
     }
   }
 
