@@ -167,8 +167,8 @@ struct get_value : command
     }
     const auto length_there = static_cast<std::uint64_t>(line.number);
     if (length_there != length()) {
-      is = state::foreign;
       if (length_there > 2 * length()) from.fail("a value is longer than any should be");
+      is = state::foreign;
       from.skip_body(length_there, limit);
       return 0;
     }

@@ -113,14 +113,15 @@ class connection
     return scratch_.data();
   }
 
-  /// A command and its whole answer, parsed by hiredis. Nothing else may be under way.
+  /// A command and its whole answer, of bounded length. Nothing else may be under way.
   [[nodiscard]] reply call(std::initializer_list<std::string_view> words, const time_limit& limit)
   {
     std::string out;
     add_words(out, words);
     ::iovec part = part_of(out);
     send({&part, 1}, limit);
-    return read_reply(limit);
+    std::size_t left = most_reply_bytes;
+    return read_reply(limit, left);
   }
 
   /// The secret goes from its page to the socket.
@@ -146,6 +147,7 @@ class connection
   static constexpr std::size_t buffer_bytes =
       4096;  // of the next value as much comes with the end of this one, and is copied
   static constexpr std::size_t most_reply_bytes = 16U << 20U;
+  static constexpr int most_depth = 8;
 
   [[nodiscard]] reply_line line_of(std::size_t first, std::size_t stop) const
   {
@@ -196,55 +198,42 @@ class connection
     parts.front().iov_len -= bytes;
   }
 
-  [[nodiscard]] reply read_reply(const time_limit& limit)
+  /// hiredis' own reader takes memory for as many parts as a list says that it has, and looks at each in the end.
+  [[nodiscard]] reply read_reply(const time_limit& limit, std::size_t& left, int depth = 0)
   {
-    struct frees
-    {
-      void operator()(redisReader* r) const noexcept { redisReaderFree(r); }
-      void operator()(void* r) const noexcept { freeReplyObject(r); }
-    };
-    const std::unique_ptr<redisReader, frees> reader(redisReaderCreate());
-    if (reader == nullptr) throw std::bad_alloc();
-    for (std::size_t fed = 0;;) {
-      if (begin_ == end_) {
-        const ::iovec room{buffer_.data(), buffer_.size()};
-        begin_ = 0;
-        end_ = socket_.receive({&room, 1}, limit);
-      }
-      fed += end_ - begin_;
-      if (fed > most_reply_bytes) fail("its answer is longer than any should be");
-      const int taken = redisReaderFeed(reader.get(), buffer_.data() + begin_, end_ - begin_);
-      begin_ = end_ = 0;
-      void* made = nullptr;
-      if (taken != REDIS_OK || redisReaderGetReply(reader.get(), &made) != REDIS_OK)
-        fail("it answers with what is no RESP");
-      if (made == nullptr) continue;
-      const std::unique_ptr<void, frees> owner(made);
-      if (reader->pos != reader->len) fail("it answers more than it was asked");
-      return value_of(*static_cast<const redisReply*>(made));
-    }
-  }
-
-  [[nodiscard]] static reply value_of(const redisReply& from)
-  {
+    const reply_line line = read_line(limit);
     reply out;
-    switch (from.type) {
-      case REDIS_REPLY_STRING: out.is = reply::kind::text; break;
-      case REDIS_REPLY_STATUS: out.is = reply::kind::status; break;
-      case REDIS_REPLY_ERROR: out.is = reply::kind::failure; break;
-      case REDIS_REPLY_INTEGER:
-        out.is = reply::kind::integer;
-        out.number = from.integer;
-        return out;
-      case REDIS_REPLY_ARRAY:
+    out.number = line.number;
+    switch (line.type) {
+      case '+':
+      case '-':
+        out.is = line.type == '+' ? reply::kind::status : reply::kind::failure;
+        out.text = line.text;
+        break;
+      case ':': out.is = reply::kind::integer; break;
+      case '$':
+        if (line.number < 0) break;
+        out.is = reply::kind::text;
+        take_of(left, static_cast<std::uint64_t>(line.number));
+        out.text.resize(static_cast<std::size_t>(line.number));
+        scratch_parts_.assign(1, {out.text.data(), out.text.size()});
+        static_cast<void>(read_body(scratch_parts_, limit));
+        break;
+      default:
+        if (line.number < 0) break;
         out.is = reply::kind::list;
-        out.parts.reserve(from.elements);
-        for (std::size_t i = 0; i < from.elements; ++i) out.parts.push_back(value_of(*from.element[i]));
-        return out;
-      default: return out;
+        if (depth == most_depth) fail("it answers with lists in lists in lists");
+        for (std::int64_t i = line.number; i > 0; --i) {
+          take_of(left, sizeof(reply));
+          out.parts.push_back(read_reply(limit, left, depth + 1));
+        }
     }
-    out.text.assign(from.str, from.len);
     return out;
+  }
+  void take_of(std::size_t& left, std::uint64_t bytes) const
+  {
+    if (bytes > left) fail("its answer is longer than any should be");
+    left -= static_cast<std::size_t>(bytes);
   }
 
   hiredis_socket socket_;
