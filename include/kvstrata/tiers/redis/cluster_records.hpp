@@ -143,12 +143,13 @@ class cluster_records
       const bool erases = !core_.erasures.empty();
       lock.unlock();
       try {
+        const bool some_are_away = core_.servers.look_sync(&core_.closing);
         if (core_.servers.wants_slots()) {
           const bool told = core_.servers.refresh_sync(nullptr, &core_.closing);
           if (!told) core_.servers.want_slots();
           well = false;  // what is wanted is wanted by many at once
         } else {
-          well = true;
+          well = !some_are_away;
         }
         if (erases) well = settle_all_sync() && well;
       } catch (const std::exception&) {  // no memory: later

@@ -132,6 +132,7 @@ class redis_cluster_on
     const std::lock_guard lock(mutex_);
     return ios_.size();
   }
+  [[nodiscard]] const redis_cluster_config& config() const noexcept { return config_; }
   [[nodiscard]] redis::cluster_figures figures() { return records_.figures(); }
 
  private:

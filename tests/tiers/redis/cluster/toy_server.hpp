@@ -197,6 +197,7 @@ class toy_server
     if (what == "CLUSTER") {
       return "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n" + text("127.0.0.1") + ":" + std::to_string(port_) + "\r\n";
     }
+    if (what == "PING") return "+PONG\r\n";
     if (what == "AUTH" || what == "ASKING") return "+OK\r\n";
     if (what == "TIME") return "*2\r\n" + text("1700000000") + text(std::to_string(100000 + ++time_));
     if (what == "WAIT") return ":0\r\n";

@@ -87,6 +87,34 @@ class client
                                                std::chrono::duration<double>(config_.most_wait_seconds))};
   }
 
+  /// Looks at servers that are left alone: those that answer are asked again from then on. True: some are still left alone.
+  bool look_sync(const std::atomic<bool>* cancelled = nullptr)
+  {
+    std::vector<std::shared_ptr<server>> all;
+    {
+      const std::lock_guard lock(mutex_);
+      all = servers_;
+    }
+    bool some = false;
+    for (const auto& one : all) {
+      if (one->wants_look() && (cancelled == nullptr || !*cancelled)) {
+        try {
+          const time_limit limit = limit_of(config_.connect_seconds, cancelled);
+          auto link = connect_sync(*one, limit);
+          if (link->call({"PING"}, limit).is_failure()) one->failed(times());
+          else {
+            one->revived();
+            one->give_back(std::move(link), config_.workers);
+          }
+        } catch (const link_fault&) {
+          one->failed(times());
+        }
+      }
+      some = some || !one->may_ask();
+    }
+    return some;
+  }
+
   /// The slots should be read again: by whoever does refresh_sync.
   void want_slots() noexcept { wants_slots_ = true; }
   [[nodiscard]] bool wants_slots() const noexcept { return wants_slots_; }

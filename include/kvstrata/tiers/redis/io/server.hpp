@@ -23,21 +23,36 @@ class server
 
   [[nodiscard]] const address& where() const noexcept { return where_; }
 
+  /// Not while it is left alone: until somebody who waits for nothing found that it answers again.
   [[nodiscard]] bool may_ask() const
   {
     const std::lock_guard lock(mutex_);
-    return back_off_.may_ask(clock::now());
+    return !left_alone_;
+  }
+  /// It is left alone, and the time to look whether it answers has come.
+  [[nodiscard]] bool wants_look() const
+  {
+    const std::lock_guard lock(mutex_);
+    return left_alone_ && back_off_.may_ask(clock::now());
+  }
+  /// It answers.
+  void revived()
+  {
+    const std::lock_guard lock(mutex_);
+    left_alone_ = false;
   }
   void failed(const back_off_times& times)
   {
     const std::lock_guard lock(mutex_);
     back_off_.failed(clock::now(), times);
+    left_alone_ = true;
     idle_.clear();  // they are of no more use than the one that failed
   }
   void answered()
   {
     const std::lock_guard lock(mutex_);
     back_off_.answered();
+    left_alone_ = false;
   }
 
   /// Null: there is none.
@@ -82,6 +97,7 @@ class server
   mutable std::mutex mutex_;  // the rest
   std::condition_variable room_;
   back_off back_off_;
+  bool left_alone_ = false;
   std::uint64_t under_way_ = 0;
   std::vector<std::unique_ptr<connection>> idle_;
 };
