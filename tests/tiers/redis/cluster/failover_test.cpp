@@ -80,7 +80,7 @@ struct hurt
   {
     for (int i = 0; i < 300; ++i) {
       unsigned well = 0;
-      for (std::uint64_t id = 1; id <= users; ++id) well += put(id) ? 1 : 0;
+      for (std::uint64_t id = 1; id <= users; ++id) well += put(id) ? 1U : 0U;
       if (well == users) {
         const served out = serve();
         return out.hits == users && out.wrong == 0;
@@ -207,8 +207,9 @@ TEST_CASE("a full server that evicts: misses, no wrong byte, and it goes on")
   for (std::size_t server = 0; server < 6; ++server) {
     static_cast<void>(s.cluster->ask(server, "CONFIG SET maxmemory 4mb"));
   }
-  unsigned put = 0;
-  for (std::uint64_t id = 1; id <= 3000; ++id) put += s.put(id) ? 1 : 0;
+  unsigned put = 0;  // of more than all of them have room for
+  for (std::uint64_t id = 1; id <= 3000; ++id) put += s.put(id) ? 1U : 0U;
+  REQUIRE(put > users);
   const served out = s.serve();
   REQUIRE(out.wrong == 0);
   for (std::size_t server = 0; server < 6; ++server) {
