@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # root and no_install are ./dev's
 # ./dev cluster: a Redis or Valkey cluster on this machine's loopback, for tests, benchmarks and trying things out.
 
 cluster_usage() {
@@ -24,7 +25,7 @@ cluster_dir='' cluster_port=7501 cluster_masters=3 cluster_replicas=1 cluster_ma
 cluster_valkey=no cluster_tls=no cluster_server='' cluster_client=''
 
 cluster_number() {  # option, value, least, most
-  [[ $2 =~ ^[0-9]{1,6}$ ]] && (( 10#$2 >= $3 && 10#$2 <= $4 )) || fail "cluster: $1 wants a number from $3 to $4, not '$2'."
+  { [[ $2 =~ ^[0-9]{1,6}$ ]] && (( 10#$2 >= $3 && 10#$2 <= $4 )); } || fail "cluster: $1 wants a number from $3 to $4, not '$2'."
 }
 cluster_find_programs() {
   if [[ $cluster_valkey == no ]]; then
@@ -104,10 +105,10 @@ cluster_end() {  # ends what was started in the folder, and nothing else
 cluster_up() {
   cluster_find_programs
   [[ ! -e $cluster_dir/port ]] || fail "cluster: one lives in $cluster_dir already; ./dev cluster down ends it."
-  local port
+  local port other
   for port in $(cluster_ports); do
-    for port in "$port" $((port + 10000)); do
-      if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then fail "cluster: port $port is in use; --port N begins elsewhere."; fi
+    for other in "$port" $((port + 10000)); do
+      if (exec 3<>"/dev/tcp/127.0.0.1/$other") 2>/dev/null; then fail "cluster: port $other is in use; --port N begins elsewhere."; fi
     done
   done
   umask 077
@@ -120,19 +121,19 @@ cluster_up() {
   printf '%s\n' "$cluster_replicas" >"$cluster_dir/replicas"
   printf '%s\n' "$cluster_server" >"$cluster_dir/server"
   printf '%s\n' "$cluster_port" >"$cluster_dir/port"
-  local addresses=() tls=() try
+  local addresses=() tls=()
   for port in $(cluster_ports); do
     cluster_configure "$port"
     "$cluster_server" "$cluster_dir/$port/conf" >/dev/null || { cluster_end; rm -rf "$cluster_dir"; fail "cluster: $cluster_server does not start on port $port."; }
     addresses+=("127.0.0.1:$port")
   done
   for port in $(cluster_ports); do
-    for try in $(seq 100); do [[ $(cluster_ask "$port" ping) == PONG ]] && break; sleep 0.05; done
+    for _ in $(seq 100); do [[ $(cluster_ask "$port" ping) == PONG ]] && break; sleep 0.05; done
   done
   [[ $cluster_tls == no ]] || tls=(--tls --cacert "$cluster_dir/ca.crt")
   REDISCLI_AUTH=$(cat "$cluster_dir/password") timeout 60 "$cluster_client" --no-auth-warning "${tls[@]}" --cluster create "${addresses[@]}" \
     --cluster-replicas "$cluster_replicas" --cluster-yes >"$cluster_dir/create.log" 2>&1 || { tail -3 "$cluster_dir/create.log" >&2; cluster_end; rm -rf "$cluster_dir"; fail "cluster: the servers did not become a cluster."; }
-  for try in $(seq 300); do cluster_is_ready && { cluster_status; return; }; sleep 0.1; done
+  for _ in $(seq 300); do cluster_is_ready && { cluster_status; return; }; sleep 0.1; done
   cluster_end
   fail "cluster: the replicas were not linked within 30 s; the servers' logs are in $cluster_dir."
 }
