@@ -4,6 +4,7 @@
 //                                                 need kvstrata::zstd
 //   tiers/nvme_file.hpp, memory_store.hpp         stores
 //   transfer/codes/staged_codes.hpp               the other way for codes across the link
+//   attention/..., beams/...                      partial states of attention; where beams' own tokens lie
 //   simulate/...                                  traces and simulators
 #pragma once
 

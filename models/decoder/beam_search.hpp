@@ -1,0 +1,152 @@
+// Beam search over a batch: the decoder's passes and the selections between them, in lockstep, fixed steps. Prompts are in
+// pages; beams' own tokens lie in scratch, where a beam layout says.
+#pragma once
+
+#include "decoder/beam_forward.hpp"
+#include "decoder/model.hpp"
+#include "decoder/search/request_beams.hpp"
+
+#include <kvstrata/beams/concepts.hpp>
+#include <kvstrata/beams/move_rows.hpp>
+#include <kvstrata/beams/traffic.hpp>
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/layout/page_table_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace decoder {
+
+/// Most beams that have a token of their own at each pass: the start token, then what is selected at each level but the last, whose
+/// tokens nobody attends to.
+[[nodiscard]] inline std::vector<std::uint32_t> scratch_widths(const search_options& how)
+{
+  std::vector<std::uint32_t> widths{1};
+  if (!how.widths.empty()) widths.insert(widths.end(), how.widths.begin(), how.widths.end() - 1);
+  return widths;
+}
+
+/// Keeps its memory from batch to batch. Must not outlive the model. One thread at a time; every call blocks.
+template <kvstrata::beam_layout Layout>
+class beam_search
+{
+ public:
+  /// Throws kvstrata::config_error as check(options, codebooks).
+  beam_search(const model& m, const search_options& how) : model_(&m), how_(how), pass_(m)
+  {
+    check(how_, m.options().codebooks);
+  }
+
+  /// Tokens of scratch that a request needs: what a plan has to reserve.
+  [[nodiscard]] std::uint32_t scratch_rows() const { return Layout(scratch_widths(how_)).rows(); }
+
+  /// A batch begins: request r has its history, wholly in pages, in request r of `prompts`, and scratch_rows() tokens of scratch in
+  /// request r of `scratch`. Both views and what they point to must stay until the batch is done. Every request decodes from
+  /// this version of the catalogue, null only without constraints. Throws kvstrata::usage_error, and nothing has begun,
+  /// where scratch is too small or views and catalogue do not fit.
+  void start(const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch,
+             std::shared_ptr<const catalogue> items)
+  {
+    if (prompts.size() != scratch.size()) {
+      throw kvstrata::usage_error("there are prompts of " + std::to_string(prompts.size()) +
+                                  " requests, but scratch of " + std::to_string(scratch.size()));
+    }
+    for (std::size_t r = 0; r < scratch.size(); ++r) {
+      if (scratch.tokens(r) >= scratch_rows()) continue;
+      throw kvstrata::usage_error("the scratch of request " + std::to_string(r) + " has " +
+                                  std::to_string(scratch.tokens(r)) + " tokens, but its beams need " +
+                                  std::to_string(scratch_rows()));
+    }
+    request_beams probe(model_->options().codebooks, how_);
+    probe.start(items);  // throws before anything has begun
+    while (requests_.size() < prompts.size()) {
+      requests_.push_back({request_beams(model_->options().codebooks, how_), Layout(scratch_widths(how_))});
+    }
+    prompts_ = prompts;
+    scratch_ = scratch;
+    step_ = 0;
+    for (std::size_t r = 0; r < size(); ++r) {
+      requests_[r].beams.start(items);
+      if (!requests_[r].beams.done()) requests_[r].layout.start(1);
+    }
+  }
+
+  /// Requests of the batch.
+  [[nodiscard]] std::size_t size() const noexcept { return prompts_.size(); }
+  [[nodiscard]] bool done() const noexcept { return size() == 0 || step_ == depth_of(model_->options()); }
+
+  /// One pass and one selection of all requests. Throws kvstrata::usage_error when the batch is done.
+  void step()
+  {
+    if (done()) throw kvstrata::usage_error("a batch that is done has no further step");
+    gather();
+    const std::span<const float> logits = pass_.run({step_, widths_, tokens_, own_rows_}, prompts_, scratch_);
+    const std::size_t codebook = model_->options().codebooks[step_];
+    ++step_;
+    std::size_t first = 0;
+    for (std::size_t r = 0; r < size(); ++r) {
+      request& mine = requests_[r];
+      const std::size_t count = widths_[r] * codebook;
+      if (count != 0) mine.beams.advance(logits.subspan(first, count), Layout::ascending_parents);
+      first += count;
+      if (!mine.beams.done()) {
+        moved_.moved_bytes += kvstrata::move_rows(scratch_, r, mine.layout.fork(mine.beams.parents()));
+      }
+    }
+  }
+  void run()
+  {
+    while (!done()) step();
+  }
+
+  /// What request r found, best first. Valid until the next start().
+  [[nodiscard]] std::span<const found_item> found(std::size_t r) { return requests_[r].beams.found(); }
+  [[nodiscard]] const request_beams& beams(std::size_t r) const { return requests_[r].beams; }
+  /// Bytes read and moved since it was made.
+  [[nodiscard]] kvstrata::beam_traffic traffic() const noexcept
+  {
+    kvstrata::beam_traffic all = pass_.traffic();
+    return all += moved_;
+  }
+
+ private:
+  struct request
+  {
+    request_beams beams;
+    Layout layout;
+  };
+
+  // The rows of the next pass.
+  void gather()
+  {
+    widths_.clear();
+    tokens_.clear();
+    own_rows_.clear();
+    for (std::size_t r = 0; r < size(); ++r) {
+      const request& mine = requests_[r];
+      widths_.push_back(mine.beams.width());
+      for (std::uint32_t b = 0; b < widths_.back(); ++b) {
+        for (std::uint32_t s = 0; s <= step_; ++s) own_rows_.push_back(mine.layout.row(s, b));
+      }
+      if (step_ != 0 && widths_.back() != 0) {
+        tokens_.insert(tokens_.end(), mine.beams.tokens().begin(), mine.beams.tokens().end());
+      }
+    }
+  }
+
+  const model* model_;
+  search_options how_;
+  beam_forward pass_;
+  std::vector<request> requests_;  // as many as the largest batch had
+  kvstrata::page_table_view prompts_;
+  kvstrata::page_table_view scratch_;
+  std::uint32_t step_ = 0;
+  std::vector<std::uint32_t> widths_, tokens_, own_rows_;
+  kvstrata::beam_traffic moved_;
+};
+
+}  // namespace decoder

@@ -1,0 +1,184 @@
+// The shared stage on a device: beams of a request against their prompt, on tensor cores. Online softmax after
+// FlashAttention-2 (Dao, arXiv 2307.08691), without a mask: every beam sees all of its prompt.
+#pragma once
+
+#include "decoder/gpu/stages.hpp"
+
+#include "hstu/gpu/function.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace decoder::gpu {
+
+/// A block takes 64 beams of one request and one head through the prompt, 64 tokens at a time, while the next 64 are on their
+/// way into shared memory; a warp has 16 beams. Leaves o and lse. The prompt is read once for every 64 beams, from the L2
+/// cache where several tiles of a request run at once.
+template <std::uint32_t HeadDim>
+struct shared_stage_kernel
+{
+  static_assert(HeadDim % 16 == 0);
+  static constexpr std::uint32_t threads = 128;
+  static constexpr std::uint32_t blocks_per_sm = 2;
+
+  stage_arguments a;
+
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t blocks() const noexcept { return a.tile_count * a.heads; }
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t shared_bytes() const noexcept { return 5 * tile_bytes; }
+
+  template <class Block>
+  HSTU_KERNEL void operator()(Block& block) const
+  {
+    const beam_tile tile = a.tiles[block.index() / a.heads];
+    const std::uint32_t head = block.index() % a.heads;
+    const std::uint32_t lane = block.thread() % 32;
+    const std::uint32_t warp_row = block.thread() / 32 * 16;
+    std::byte* const queries = block.shared();
+
+    for (std::uint32_t i = block.thread(); i < keys_of_tile * parts; i += threads) {
+      const std::uint32_t row = i / parts;
+      const bool whole = row < tile.rows;
+      const bf16* const from = a.queries + (tile.first_row + (whole ? row : 0)) * a.query_stride + head * HeadDim;
+      block.copy_async(queries + place(row, i % parts * 8), from + i % parts * 8, whole);
+    }
+    if (tile.first_token < tile.tokens) fetch(block, tile, head, tile.first_token, 0);
+    block.commit_copies();
+
+    float sums[HeadDim / 8][4] = {};
+    float most[2] = {nothing(), nothing()};  // of rows g and g + 8
+    float total[2] = {0, 0};                 // of this lane's columns
+    std::uint32_t stage = 0;
+    for (std::uint32_t first = tile.first_token; first < tile.tokens; first += keys_of_tile, stage ^= 1) {
+      block.template wait_copies<0>();
+      block.sync();  // all is there, and nobody reads the other stage any more
+      if (tile.tokens - first > keys_of_tile) fetch(block, tile, head, first + keys_of_tile, stage ^ 1);
+      block.commit_copies();
+      const std::byte* const keys = queries + (1 + 2 * stage) * tile_bytes;
+      step(block, queries, keys, keys + tile_bytes, warp_row, lane, tile.tokens - first, sums, most, total);
+    }
+    block.template wait_copies<0>();
+
+    const std::uint32_t g = lane / 4;
+    for (std::uint32_t half = 0; half < 2; ++half) {
+      float sum = total[half];
+      sum += block.shuffle_xor(sum, 1);
+      sum += block.shuffle_xor(sum, 2);
+      const std::uint32_t row = warp_row + g + 8 * half;
+      if (row >= tile.rows) continue;
+      const float factor = sum > 0 ? Block::reciprocal(sum) : 0.0f;
+      const std::uint64_t at = std::uint64_t{tile.first_row + row} * a.heads + head;
+      HSTU_UNROLL
+      for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
+        float* const to = a.o + at * HeadDim + d * 8 + lane % 4 * 2;
+        to[0] = factor * sums[d][2 * half];
+        to[1] = factor * sums[d][2 * half + 1];
+      }
+      if (lane % 4 == 0) a.lse[at] = sum > 0 ? most[half] + ::log2f(sum) : nothing();
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t keys_of_tile = beams_of_tile;
+  static constexpr std::uint32_t parts = HeadDim / 8;            // of 16 bytes, of a row
+  static constexpr std::uint32_t row_bytes = (HeadDim + 8) * 2;  // rows lie in different banks
+  static constexpr std::uint32_t tile_bytes = keys_of_tile * row_bytes;
+
+  [[nodiscard]] HSTU_FUNCTION static constexpr float nothing() { return std::bit_cast<float>(0xff800000U); }
+  [[nodiscard]] HSTU_FUNCTION static constexpr std::uint32_t place(std::uint32_t row, std::uint32_t column)
+  {
+    return row * row_bytes + column * 2;
+  }
+
+  /// Queues K and V of the tokens from `first` on into a stage; zeros behind the last.
+  template <class Block>
+  HSTU_KERNEL void fetch(Block& block, const beam_tile& tile, std::uint32_t head, std::uint32_t first,
+                         std::uint32_t stage) const
+  {
+    std::byte* const keys = block.shared() + (1 + 2 * stage) * tile_bytes;
+    for (std::uint32_t i = block.thread(); i < keys_of_tile * parts; i += threads) {
+      const std::uint32_t row = i / parts;
+      const bool whole = first + row < tile.tokens;
+      const std::byte* const from =
+          a.prompts.key(tile.request, whole ? first + row : first) + (head * HeadDim + i % parts * 8) * 2;
+      block.copy_async(keys + place(row, i % parts * 8), from, whole);
+      block.copy_async(keys + tile_bytes + place(row, i % parts * 8), from + a.prompts.value_offset(), whole);
+    }
+  }
+
+  /// One tile of keys: scores, their weights, values. Sees `left` tokens of it.
+  template <class Block>
+  HSTU_KERNEL void step(Block& block, const std::byte* queries, const std::byte* keys, const std::byte* values,
+                        std::uint32_t warp_row, std::uint32_t lane, std::uint32_t left, float (&sums)[HeadDim / 8][4],
+                        float (&most)[2], float (&total)[2]) const
+  {
+    const std::uint32_t matrix = lane / 8;  // whose row this lane names
+    float scores[keys_of_tile / 8][4] = {};
+    HSTU_UNROLL
+    for (std::uint32_t d = 0; d < HeadDim; d += 16) {
+      std::uint32_t q[4];
+      block.load_matrices(q, queries + place(warp_row + lane % 8 + matrix % 2 * 8, d + matrix / 2 * 8));
+      HSTU_UNROLL
+      for (std::uint32_t n = 0; n < keys_of_tile / 8; n += 2) {
+        std::uint32_t k[4];
+        block.load_matrices(k, keys + place(n * 8 + matrix / 2 * 8 + lane % 8, d + matrix % 2 * 8));
+        const std::uint32_t low[2] = {k[0], k[1]}, high[2] = {k[2], k[3]};
+        block.multiply_add(scores[n], q, low);
+        block.multiply_add(scores[n + 1], q, high);
+      }
+    }
+
+    HSTU_UNROLL
+    for (std::uint32_t half = 0; half < 2; ++half) {
+      float best = most[half];
+      HSTU_UNROLL
+      for (std::uint32_t n = 0; n < keys_of_tile / 8; ++n) {
+        HSTU_UNROLL
+        for (std::uint32_t i = 0; i < 2; ++i) {
+          float& score = scores[n][2 * half + i];
+          score = n * 8 + lane % 4 * 2 + i < left ? a.scale * score : nothing();
+          best = score > best ? score : best;
+        }
+      }
+      const float other = block.shuffle_xor(best, 1);
+      best = other > best ? other : best;
+      const float farther = block.shuffle_xor(best, 2);
+      best = farther > best ? farther : best;
+      const float keep = Block::exp2(most[half] - best);  // 0 at first: best is a number, the tile has a token
+      most[half] = best;
+      total[half] *= keep;
+      HSTU_UNROLL
+      for (std::uint32_t n = 0; n < keys_of_tile / 8; ++n) {
+        HSTU_UNROLL
+        for (std::uint32_t i = 0; i < 2; ++i) {
+          float& score = scores[n][2 * half + i];
+          score = Block::exp2(score - best);
+          total[half] += score;
+        }
+      }
+      HSTU_UNROLL
+      for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
+        sums[d][2 * half] *= keep;
+        sums[d][2 * half + 1] *= keep;
+      }
+    }
+
+    HSTU_UNROLL
+    for (std::uint32_t n = 0; n < keys_of_tile / 8; n += 2) {  // 16 tokens
+      const std::uint32_t weights[4] = {
+          Block::pack(scores[n][0], scores[n][1]), Block::pack(scores[n][2], scores[n][3]),
+          Block::pack(scores[n + 1][0], scores[n + 1][1]), Block::pack(scores[n + 1][2], scores[n + 1][3])};
+      HSTU_UNROLL
+      for (std::uint32_t d = 0; d < HeadDim / 8; d += 2) {
+        std::uint32_t v[4];
+        block.load_matrices_transposed(v, values + place(n * 8 + matrix % 2 * 8 + lane % 8, d * 8 + matrix / 2 * 8));
+        const std::uint32_t low[2] = {v[0], v[1]}, high[2] = {v[2], v[3]};
+        block.multiply_add(sums[d], weights, low);
+        block.multiply_add(sums[d + 1], weights, high);
+      }
+    }
+  }
+};
+
+}  // namespace decoder::gpu

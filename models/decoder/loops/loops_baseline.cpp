@@ -1,0 +1,2 @@
+#define DECODER_LOOPS loops_baseline
+#include "decoder/loops/loops.inl"
