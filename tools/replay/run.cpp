@@ -351,10 +351,12 @@ results run(const options& o, progress& shown)
     std::vector<scored_case> scored;
     std::vector<agreement_sums> agreements(r.cases.size());
     const bool codecs = std::any_of(o.cases.begin(), o.cases.end(), find_codec_case);
+    const auto uncoded = std::find(o.cases.begin(), o.cases.end(), "default") - o.cases.begin();
     for (std::size_t i = 0; i < r.cases.size(); ++i) {
       const codec_case* const codec = find_codec_case(o.cases[i]);
       scored.push_back(
           {r.cases[i].name, &all.scores[i], codec != nullptr && codec->lossy, codecs ? &agreements[i] : nullptr});
+      if (codec != nullptr && runs("default")) scored.back().uncoded = &all.scores[static_cast<std::size_t>(uncoded)];
     }
     r.verified = verify(context, model, scored, o.verify, [&shown] { shown.advance(); });
     for (std::size_t i = 0; codecs && i < r.cases.size(); ++i) r.cases[i].agreement = agreements[i].result();

@@ -47,7 +47,10 @@ verification verify(const serving_context& context, const hstu::model& model, st
                                     " answers, but " + std::to_string(context.sample.size()) + " were to be kept");
       }
       const std::uint32_t tasks = model.options().tasks;
-      if (c.agreement != nullptr && !r.exact) c.agreement->add((*c.scores)[s], recomputed, tasks);
+      if (c.agreement != nullptr && !r.exact) {
+        c.agreement->add((*c.scores)[s], recomputed, tasks);
+        if (c.uncoded != nullptr) c.agreement->compare_uncoded((*c.scores)[s], (*c.uncoded)[s]);
+      }
       if (!c.lossy || r.exact) compare_scores(v, c.name, r, (*c.scores)[s], recomputed, tasks);
     }
     checked();

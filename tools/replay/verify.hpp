@@ -23,6 +23,8 @@ struct scored_case
   const std::vector<std::vector<float>>* scores;  ///< [sample][candidates x tasks]
   bool lossy = false;                             ///< only requests for exact answers are held to the tolerance
   agreement_sums* agreement = nullptr;            ///< of all others; null: it is not asked for
+  const std::vector<std::vector<float>>* uncoded =
+      nullptr;  ///< as scores, of the same cache without a codec, if it ran
 };
 
 /// Recomputes the sampled requests one by one and compares every case's scores. `checked` is called after each.
