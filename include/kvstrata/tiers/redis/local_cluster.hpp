@@ -41,7 +41,7 @@ namespace kvstrata::redis {
 
 /// A configuration for a cluster that a person named, "host:port" of one of its servers or several with commas between. The
 /// password is that of KVSTRATA_CLUSTER_PASSWORD_FILE, or of KVSTRATA_CLUSTER_PASSWORD, or for a server on loopback that of the
-/// local cluster. Throws config_error, error.
+/// local cluster, over TLS where that wants it. Throws config_error, error.
 [[nodiscard]] inline redis_cluster_config cluster_config_of(std::string_view addresses)
 {
   redis_cluster_config out;
@@ -59,6 +59,8 @@ namespace kvstrata::redis {
     out.password = std::move(told);
   } else if (local && local_cluster()) {
     out.password = secret::of_file(local_cluster_folder() + "/password");
+    const std::string trusted = local_cluster_folder() + "/ca.crt";
+    if (::access(trusted.c_str(), R_OK) == 0) out.tls = {.on = true, .ca_file = trusted};  // of ./dev cluster up --tls
   }
   if (const char* const user = std::getenv("KVSTRATA_CLUSTER_USER"); user != nullptr) out.user = user;
   return out;
