@@ -35,7 +35,7 @@ verification verify(const serving_context& context, const hstu::model& model, st
 {
   verification v;
   v.share = share;
-  v.tolerance = score_tolerance;
+  v.tolerance = score_tolerance(model.computes_in());
   hstu::scratch_pages memory;
   for (std::size_t s = 0; s < context.sample.size(); ++s) {
     const served_request& r = context.load.batches[context.sample[s].batch].requests[context.sample[s].request];
