@@ -96,8 +96,10 @@ TEST_CASE("what stands on a version, or is atomic, says so, in a format that old
     static_assert(at_value::version.at == at_manifest::version.at);
     return stores::load(bytes.data(), at_value::version);
   };
-  for (const auto& [version, atomic] : {std::pair{std::uint64_t{0}, false}, {std::uint64_t{0x8877665544332211U}, false},
-                                        {std::uint64_t{0}, true}, {std::uint64_t{6}, true}}) {
+  for (const auto& [version, atomic] : {std::pair{std::uint64_t{0}, false},
+                                        {std::uint64_t{0x8877665544332211U}, false},
+                                        {std::uint64_t{0}, true},
+                                        {std::uint64_t{6}, true}}) {
     CAPTURE(version, atomic);
     const std::uint32_t format = version != 0 || atomic ? 2 : 1;
     value_head head = head_of();

@@ -25,7 +25,7 @@ inline constexpr field32 vouched_tokens{60};
 inline constexpr field32 stretch_stride{64};
 inline constexpr field32 stretch_end{68};
 inline constexpr field32 inexact_from{72};
-inline constexpr field32 atomic{76};   // from versioned_format on, and so is:
+inline constexpr field32 atomic{76};  // from versioned_format on, and so is:
 inline constexpr field64 version{80};
 inline constexpr std::size_t end = 96;  // zeros up to here
 static_assert(apart(0, end, incarnation, epoch, format, vouched_hash, stretch_hash, page_tokens, tokens_begin,
