@@ -26,15 +26,17 @@ class lease_notes
 
   explicit lease_notes(Residency& r) : residency_(&r) {}
 
+  // The first two are inlined, as every batch takes them for each request.
+
   /// Counts a request and tells what it found.
-  void note_hit(entry_type& e, const request_plan& r, state& s)
+  [[gnu::always_inline]] void note_hit(entry_type& e, const request_plan& r, state& s)
   {
     if constexpr (tracks<tracker_type, user_hit>) {
       const std::uint64_t age = residency_->age(e);
       const token_sources from = sources_of(s.plan.pieces_of(r));
       for (level_index level = 0; level < memories + Residency::stores; ++level) {
         if (from.from[level] != 0)
-          residency_->tracker().on(user_hit{level, from.from[level], age, e.user, s.tag.number});
+          residency_->tracker().on(user_hit{level, from.from[level], age, e.user, s.tag.number, e.space});
       }
     }
     if (prefetch_state* const ahead = e.hot().if_prefetched(); ahead != nullptr && ahead->unread) {
@@ -45,7 +47,8 @@ class lease_notes
   }
 
   /// What is fetched is on its way to the slab. `read`: for a request; else ahead of one.
-  void note_arrival(entry_type& e, const request_plan& r, const batch_plan& plan, const reuse_hint& hint, bool read)
+  [[gnu::always_inline]] void note_arrival(entry_type& e, const request_plan& r, const batch_plan& plan,
+                                           const reuse_hint& hint, bool read)
   {
     if (r.fetched != 0) {
       if (read) note_read_below(e, plan.pieces_of(r));
@@ -71,14 +74,18 @@ class lease_notes
   void tell_prepared([[maybe_unused]] const state& s) const noexcept
   {
     if constexpr (tracks<tracker_type, batch_prepared>) {
-      batch_prepared what{.requests = s.held, .prefetched_tokens = s.prefetched};
+      batch_prepared what{.requests = s.plan.size(), .prefetched_tokens = s.prefetched};
       what.lease = s.tag.number;
       what.label = s.tag.label;
       for (const piece& p : s.plan.pieces) {
         if (p.is_computed()) what.computed_tokens += p.tokens.size();
         else what.from[p.source] += p.tokens.size();
       }
-      for (const request_plan& r : s.plan.requests) what.recomputed_tokens += r.recomputed.size();
+      for (const request_plan& r : s.plan.requests) {
+        what.recomputed_tokens += r.recomputed.size();
+        if (r.mode == part_mode::scratch) what.scratch_tokens += r.history;
+      }
+      what.computed_tokens -= what.scratch_tokens;
       residency_->tracker().on(what);
     }
   }

@@ -159,7 +159,10 @@ class writer
   [[nodiscard]] token_interval wanted(const entry_type& e) const
   {
     using policy = typename Residency::template level_at<To>::writes;
-    return intersect(e.template at<0>().tokens, {0, policy::flushed_end(down_->template facts<0>(e))});
+    token_count end = policy::flushed_end(down_->template facts<0>(e));
+    if (e.atomic && end != 0) [[unlikely]]
+      end = e.template at<0>().tokens.end;  // all of it or nothing
+    return intersect(e.template at<0>().tokens, {0, end});
   }
 
   /// Has another level below the slab tokens that level To lacks, so that they may have been fetched for this commit?
