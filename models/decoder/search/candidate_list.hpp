@@ -43,6 +43,12 @@ class candidate_list
   /// O(allowed tokens); only their logits are read. Keys, descending; valid until the next call.
   [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
                                                   const catalogue& items, std::uint32_t level, const list_options& how);
+  /// Of these tokens, ascending, which must be of the codebook: what catalogue::allowed() said, some time before.
+  [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
+                                                  std::span<const std::uint32_t> tokens, const list_options& how)
+  {
+    return of_gathered(beam, tokens, logits, how);
+  }
   /// Of all tokens.
   [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
                                                   const list_options& how);
