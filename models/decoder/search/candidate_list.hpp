@@ -57,6 +57,9 @@ class candidate_list
   [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
                                                   std::span<const std::uint64_t> mask, const list_options& how);
 
+  /// Candidates that the last list was made of, those included that it left out.
+  [[nodiscard]] std::size_t candidates() const noexcept { return gathered_from_; }
+
  private:
   std::span<const std::uint64_t> of_gathered(const beam_score& beam, std::span<const std::uint32_t> tokens,
                                              std::span<const float> logits, const list_options& how);
@@ -66,6 +69,7 @@ class candidate_list
 
   std::vector<std::uint32_t> tokens_;
   std::vector<float> gathered_;  // the tokens' logits
+  std::size_t gathered_from_ = 0;
   std::vector<std::uint64_t> keys_;
 };
 

@@ -93,6 +93,7 @@ void request_beams::advance(std::span<const float> logits, bool ascending_parent
     const std::span<const float> mine = logits.subspan(b * codebook, codebook);
     lists.floor = how_.early_termination ? selector_.floor() : 0;
     const auto keys = keys_of(b, mine, lists);
+    candidates_ += std::min(list_.candidates(), lists.most);
     listed_ += keys.size();
     if (how_.early_termination) selector_.take(keys);
     else selector_.take_all(keys);

@@ -76,7 +76,9 @@ class request_beams
   /// When it is done: what was found, best first; fewer than asked for where there are no more. Valid until start().
   [[nodiscard]] std::span<const found_item> found();
 
-  /// Since it was made: candidates that were in lists, and those of them that selections looked at.
+  /// Since it was made: candidates that beams could bring (a beam's, but no more than the pre-cut); those that were in lists; and
+  /// those of them that selections looked at.
+  [[nodiscard]] std::uint64_t candidates() const noexcept { return candidates_; }
   [[nodiscard]] std::uint64_t listed() const noexcept { return listed_; }
   [[nodiscard]] std::uint64_t visited() const noexcept { return visited_; }
 
@@ -99,6 +101,7 @@ class request_beams
   candidate_list list_;
   beam_selector selector_;
   std::vector<found_item> found_;
+  std::uint64_t candidates_ = 0;
   std::uint64_t listed_ = 0;
   std::uint64_t visited_ = 0;
 };

@@ -97,7 +97,7 @@ void write_decoder_json(const decoder_results& r, const std::string& file)
                              {{"of_prompts", c.counts.traffic.prompt_bytes},
                               {"of_beams", c.counts.traffic.own_bytes},
                               {"moved", c.counts.traffic.moved_bytes}}},
-                            {"candidates", {{"listed", c.counts.listed}, {"visited", c.counts.visited}}},
+                            {"candidates", {{"there", c.counts.candidates}, {"visited", c.counts.visited}}},
                             {"found", c.found},
                             {"invalid", c.invalid},
                             {"verified", c.verified},

@@ -29,7 +29,7 @@ struct decoder_case_result
   }
   [[nodiscard]] double visited_share() const noexcept
   {
-    return counts.listed == 0 ? 0 : static_cast<double>(counts.visited) / static_cast<double>(counts.listed);
+    return counts.candidates == 0 ? 0 : static_cast<double>(counts.visited) / static_cast<double>(counts.candidates);
   }
 };
 

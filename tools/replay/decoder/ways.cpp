@@ -27,7 +27,7 @@ using search_type = decoder::beam_search<layout>;
 
 void add(decoder_counts& to, const decoder::request_beams& one)
 {
-  to.listed += one.listed();
+  to.candidates += one.candidates();
   to.visited += one.visited();
 }
 

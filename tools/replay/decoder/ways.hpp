@@ -42,7 +42,7 @@ struct decoder_counts
 {
   token_split prompts{};          ///< where prompts' tokens came from
   kvstrata::beam_traffic traffic{};
-  std::uint64_t listed = 0;       ///< candidates that were selected from
+  std::uint64_t candidates = 0;  ///< that beams could bring
   std::uint64_t visited = 0;      ///< of these, looked at
 };
 
