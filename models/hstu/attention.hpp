@@ -3,6 +3,7 @@
 
 #include "hstu/bias.hpp"
 #include "hstu/buffer.hpp"
+#include "hstu/matmul.hpp"
 
 #include <kvstrata/layout/page_table_view.hpp>
 
@@ -29,6 +30,7 @@ struct attention_rows
   std::size_t time_buckets = 0;
   float factor = 1;  ///< 1 / N
   float alpha = 1;   ///< of q k
+  precision products = precision::f32;
 };
 
 /// One head's K and V of a stretch of tokens, out of their pages.
@@ -47,6 +49,7 @@ void gather(float* keys, float* values, const kvstrata::page_table_view& view, k
 struct attention_scratch
 {
   buffer queries, outputs, keys, values, products, bias;
+  rounded_operands rounded;
   std::vector<bucket_cursor> cursors;
 };
 

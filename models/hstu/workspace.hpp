@@ -42,6 +42,7 @@ struct workspace
   {
     buffer block;      ///< [block rows][hidden or D]
     buffer projected;  ///< [block rows][4 * D]
+    buffer product;    ///< what packed_matrix asks for
     attention_scratch attention;
   };
   std::vector<member> members;  ///< one per member of the crew
