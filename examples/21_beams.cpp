@@ -85,7 +85,8 @@ answer serve(const decoder::model& model, default_cache<emulated_device>& cache,
              std::span<const std::uint32_t> history, search& beams, const decoder::catalogue_versions& versions)
 {
   const auto tokens = static_cast<token_count>(history.size());
-  const auto parts = decoder::beam_parts({.key = {of_histories, to_number(user)}, .tokens = tokens}, beams.scratch_rows());
+  const auto parts =
+      decoder::beam_parts({.key = {of_histories, to_number(user)}, .tokens = tokens}, beams.scratch_rows());
   const request wanted{.user = user, .parts = parts};
   auto lease = cache.prepare({&wanted, 1}, compute).value();
   const decoder::prompt p{history, tokens, lease.compute(0, decoder::prompt_part)};
@@ -111,7 +112,7 @@ int run()
   const auto items = std::make_shared<const decoder::item_trie>(sizes.codebooks, some_items(sizes.codebooks));
   const decoder::catalogue_versions versions(std::make_shared<const decoder::catalogue>(items));
 
-  search beams(model, {.widths = {16, 32, 32}});  // they grow
+  search beams(model, {.widths = {16, 32, 32}});           // they grow
   own_pages scratch(model.shape(), beams.scratch_rows());  // for the comparison
 
   emulated_device device;

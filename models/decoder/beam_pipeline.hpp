@@ -79,7 +79,10 @@ class beam_pipeline
   }
 
  private:
-  [[nodiscard]] const std::string& label(std::uint32_t step, std::size_t part) const { return labels_[4 * step + part]; }
+  [[nodiscard]] const std::string& label(std::uint32_t step, std::size_t part) const
+  {
+    return labels_[4 * step + part];
+  }
 
   /// Work of the host that begins when `ready` has come to pass.
   template <class Work>

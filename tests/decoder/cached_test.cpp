@@ -72,9 +72,9 @@ struct server
   }
 
   // One request for each number of `prompts`, in whose history its prompt is.
-  [[nodiscard]] kvstrata::result<cache_type::lease> ask(
-      const std::vector<std::size_t>& prompts, std::uint32_t scratch_rows,
-      kvstrata::part_mode mode = kvstrata::part_mode::append)
+  [[nodiscard]] kvstrata::result<cache_type::lease> ask(const std::vector<std::size_t>& prompts,
+                                                        std::uint32_t scratch_rows,
+                                                        kvstrata::part_mode mode = kvstrata::part_mode::append)
   {
     std::vector<std::array<kvstrata::part, 2>> parts;
     for (const std::size_t p : prompts) parts.push_back(beam_parts(prompt_of(p, mode), scratch_rows));
@@ -272,11 +272,12 @@ TEST_CASE("beams on a cached prompt: a lease that is dropped in the middle costs
   s.cache.close();
 }
 
-TEST_CASE("beams on a cached prompt: scratch that cannot be had is refused with the numbers, and evicts nobody under a lease")
+TEST_CASE(
+    "beams on a cached prompt: scratch that cannot be had is refused with the numbers, and evicts nobody under a lease")
 {
   server s(40);
   const beam_search<ancestor_indexed> small(s.m, {.widths = {16, 16, 32}});
-  const beam_search<ancestor_indexed> large(s.m, {.widths = {20, 120, 120}});   // 141 rows, 36 pages
+  const beam_search<ancestor_indexed> large(s.m, {.widths = {20, 120, 120}});    // 141 rows, 36 pages
   const beam_search<ancestor_indexed> too_large(s.m, {.widths = {20, 200, 1}});  // 221 rows, 56 pages
   s.grow(0, 16);
   s.grow(1, 16);

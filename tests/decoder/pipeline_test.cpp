@@ -77,15 +77,13 @@ struct pipelines_bed
     std::vector<std::unique_ptr<beam_pipeline<ancestor_indexed>>> all;
     std::vector<pages> own;
     for (std::size_t p = 0; p < pipelines; ++p) {
-      all.push_back(
-          std::make_unique<beam_pipeline<ancestor_indexed>>(device, m, how, "beams " + std::to_string(p)));
+      all.push_back(std::make_unique<beam_pipeline<ancestor_indexed>>(device, m, how, "beams " + std::to_string(p)));
       own.push_back(scratch(all.back()->search()));
     }
     for (std::size_t b = 0; b < batches; b += pipelines) {
       std::vector<kvstrata::event> ends;
       for (std::size_t p = 0; p < pipelines; ++p) {
-        ends.push_back(
-            all[p]->queue(prompts.kv.view(), own[p].view(), items, [](std::uint32_t) { return figures; }));
+        ends.push_back(all[p]->queue(prompts.kv.view(), own[p].view(), items, [](std::uint32_t) { return figures; }));
       }
       for (const kvstrata::event end : ends) device.wait_sync(end);
     }

@@ -94,11 +94,13 @@ TEST_CASE("decoder replay: every case gives the beams of prompts that are comput
 
 TEST_CASE("decoder replay: the table has a column a case, and the JSON every figure")
 {
-  const outcome o = command_with({"--beams", "4", "--codebook", "256", "--users", "2", "--requests", "4", "--layers", "1", "--hidden",
-                                  "8", "--heads", "1", "--head-dim", "4", "--history-scale", "0.002", "--quiet", "--verify",
-                                  "--cases", "batch,cached"});
+  const outcome o =
+      command_with({"--beams",         "4",     "--codebook", "256",      "--users", "2",           "--requests", "4",
+                    "--layers",        "1",     "--hidden",   "8",        "--heads", "1",           "--head-dim", "4",
+                    "--history-scale", "0.002", "--quiet",    "--verify", "--cases", "batch,cached"});
   CHECK(o.code == 0);
-  for (const char* text : {"requests/s", "separated, per batch", "separated, cached", "invalid items", "visited", "0 of"})
+  for (const char* text :
+       {"requests/s", "separated, per batch", "separated, cached", "invalid items", "visited", "0 of"})
     CHECK(o.out.find(text) != std::string::npos);
   CHECK(o.out.find("copied   ") == std::string::npos);
 }

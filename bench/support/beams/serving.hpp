@@ -55,7 +55,8 @@ namespace beams_bench {
 inline void print_serving(bool quick, std::vector<bench::target>& targets)
 {
   std::printf(
-      "Whole requests on this CPU, in seconds of its processor, batches of 2: 2 layers, hidden 128, 2 heads of 64, items of 3\n"
+      "Whole requests on this CPU, in seconds of its processor, batches of 2: 2 layers, hidden 128, 2 heads of 64, "
+      "items of 3\n"
       "tokens in codebooks of 256. Each user has asked before, and comes back with some new events.\n");
   for (const std::uint32_t width : {32U, 128U, 512U}) {
     const replay::decoder_options o = serving_options(width, 4, quick ? 12 : 16, 2);
@@ -76,16 +77,20 @@ inline void print_serving(bool quick, std::vector<bench::target>& targets)
     if (!same) throw std::runtime_error("the ways to keep a prompt give different numbers of items");
     const replay::decoder_case_result &copied = all[0], &batch = all[1], &ours = all[2];
     const bench::spread to_copied = ratios(copied, ours), to_batch = ratios(batch, ours);
-    std::printf("  width %3u, prompts of %4.0f tokens, %4.1f %% of ours computed: %7.2f requests/s; per batch only %6.2f, we are "
-                "%.1f times (%.1f to %.1f) faster;\n    copied %6.2f: %.1f times (%.1f to %.1f)\n",
-                width, load.load.facts.history_mean, 100 * ours.counts.prompts.computed_share(), ours.per_second(),
-                batch.per_second(), to_batch.median, to_batch.low, to_batch.high, copied.per_second(), to_copied.median,
-                to_copied.low, to_copied.high);
+    std::printf(
+        "  width %3u, prompts of %4.0f tokens, %4.1f %% of ours computed: %7.2f requests/s; per batch only %6.2f, we "
+        "are "
+        "%.1f times (%.1f to %.1f) faster;\n    copied %6.2f: %.1f times (%.1f to %.1f)\n",
+        width, load.load.facts.history_mean, 100 * ours.counts.prompts.computed_share(), ours.per_second(),
+        batch.per_second(), to_batch.median, to_batch.low, to_batch.high, copied.per_second(), to_copied.median,
+        to_copied.low, to_copied.high);
     const std::string name = std::to_string(width);
     if (width == 512)
-      targets.push_back({"beams.cpu.cached_over_copied_512", ours.per_second() / copied.per_second(), bench::better::more, 3.49});
+      targets.push_back(
+          {"beams.cpu.cached_over_copied_512", ours.per_second() / copied.per_second(), bench::better::more, 3.49});
     if (width == 128)
-      targets.push_back({"beams.cpu.cached_over_batch_128", ours.per_second() / batch.per_second(), bench::better::more, 2});
+      targets.push_back(
+          {"beams.cpu.cached_over_batch_128", ours.per_second() / batch.per_second(), bench::better::more, 2});
   }
   std::printf("\n");
 }

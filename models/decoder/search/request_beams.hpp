@@ -22,7 +22,7 @@ struct search_options
   std::size_t pre_cut = 0;  ///< candidates that a beam may bring to a selection, but the first, where there is one
                             ///< beam; 0: the selection's width
   normaliser over = normaliser::allowed_only;
-  bool constrained = true;  ///< valid, eligible items only; else any tuple, and probabilities over all tokens
+  bool constrained = true;        ///< valid, eligible items only; else any tuple, and probabilities over all tokens
   bool early_termination = true;  ///< skip what cannot be selected any more; else every candidate is ordered and looked
                                   ///< at, for the same beams
 };
@@ -96,8 +96,8 @@ class request_beams
   std::vector<std::uint32_t> parents_, tokens_;
   std::vector<std::uint32_t> best_first_;  // beams by score: the order in which lists are taken
   std::vector<std::uint64_t> keys_;
-  std::vector<std::uint32_t> allowed_;        // by list_allowed(): of all beams, one after the other
-  std::vector<std::size_t> allowed_begins_;   // [width + 1]; empty: they are not listed
+  std::vector<std::uint32_t> allowed_;       // by list_allowed(): of all beams, one after the other
+  std::vector<std::size_t> allowed_begins_;  // [width + 1]; empty: they are not listed
   candidate_list list_;
   beam_selector selector_;
   std::vector<found_item> found_;

@@ -22,7 +22,7 @@ int serve(const decoder_options& o, std::ostream& out, std::ostream& err)
   using kind = progress::kind;
   progress shown(err, o.common.quiet ? kind::silent : stderr_is_terminal() ? kind::bar : kind::lines);
   const decoder_results r = run_decoder(o, shown);
-  out << decoder_table(r) << std::flush;
+  out << (o.common.quiet ? decoder_table(r) : decoder_summary(r)) << std::flush;
   if (!o.common.json.empty()) write_decoder_json(r, o.common.json);
   std::uint64_t mismatches = 0;
   for (const decoder_case_result& c : r.cases) mismatches += c.mismatches;

@@ -64,8 +64,9 @@ decoder_load make_decoder_load(const decoder_options& o)
   const double tuples = std::pow(static_cast<double>(o.codebook), o.steps);
   if (tuples < 2 * static_cast<double>(items) || tuples >= 9e18) {
     throw kvstrata::config_error("--codebook", o.codebook,
-                                 "with --steps " + std::to_string(o.steps) + " there must be twice as many tuples as the " +
-                                     with_commas(items) + " items of the workload, and fewer than 2^63");
+                                 "with --steps " + std::to_string(o.steps) +
+                                     " there must be twice as many tuples as the " + with_commas(items) +
+                                     " items of the workload, and fewer than 2^63");
   }
   kvstrata::random_source random(kvstrata::derive_seed(o.common.seed, 73));
   const std::vector<std::uint32_t> all = draw_tuples(items, o.steps, o.codebook, random);

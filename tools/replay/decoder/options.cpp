@@ -14,8 +14,8 @@ namespace {
 
 /// What the other models' replay has and this one does not.
 constexpr std::array<std::string_view, 14> not_here{
-    "--most-history",  "--users-of",    "--candidates", "--weights",    "--position-bias",    "--time-bias",  "--nvme",
-    "--nvme-bytes",    "--restart-at",  "--cases",      "--rounds",     "--nvme-region-bytes", "--report",    "--timeline"};
+    "--most-history", "--users-of",   "--candidates", "--weights", "--position-bias",     "--time-bias", "--nvme",
+    "--nvme-bytes",   "--restart-at", "--cases",      "--rounds",  "--nvme-region-bytes", "--report",    "--timeline"};
 
 void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
 {
@@ -110,7 +110,8 @@ std::optional<int> parse_decoder(int argc, const char* const* argv, decoder_opti
                                  std::ostream& err)
 {
   CLI::App app{
-      "Serves one stream of recommendation requests through a decoder of semantic IDs with beam search, and compares ways to "
+      "Serves one stream of recommendation requests through a decoder of semantic IDs with beam search, and compares "
+      "ways to "
       "keep the KV of prompts and beams. Needs no GPU.",
       "replay --model decoder"};
   app.get_formatter()->column_width(34);

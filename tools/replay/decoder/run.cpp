@@ -143,17 +143,20 @@ decoder_results run_decoder(const decoder_options& o, progress& shown)
   const cache_sizes sizes = choose_decoder_sizes(o, load, cases, memory);
   const decoder::model model(config_of(o));
   const double link = o.common.link_gbps;
-  const decoder_context context{
-      load, model, sizes,
-      {.bytes_per_second = link * 1e9, .latency_seconds = o.common.link_latency_us * 1e-6,
-       .piece_seconds = o.common.link_latency_us * 0.5e-6}};
+  const decoder_context context{load,
+                                model,
+                                sizes,
+                                {.bytes_per_second = link * 1e9,
+                                 .latency_seconds = o.common.link_latency_us * 1e-6,
+                                 .piece_seconds = o.common.link_latency_us * 0.5e-6}};
 
   const std::vector<sampled> sample = draw(load.load, o.common.verify, o.common.seed);
   std::vector<std::map<sampled, std::vector<decoder::found_item>>> kept(cases.size());
   shown.start("serving", load.load.batches.size() * cases.size());
   decoder_results out{.how = o, .items = load.items->items().items()};
   out.cases = serve_decoder({context, o, cases}, [&](std::size_t i, std::size_t b, const found_items& found) {
-    for (auto s = std::lower_bound(sample.begin(), sample.end(), sampled{b, 0}); s != sample.end() && s->batch == b; ++s)
+    for (auto s = std::lower_bound(sample.begin(), sample.end(), sampled{b, 0}); s != sample.end() && s->batch == b;
+         ++s)
       kept[i][*s] = found[s->request];
     shown.advance();
   });

@@ -19,8 +19,9 @@ struct decoder_serving
   const decoder_context& context;
   const decoder_options& how;
   std::span<const decoder_case> cases;
-  std::size_t warm = 0;  ///< so many batches fill caches first; who has none does not serve them, and nothing of them is reported
-                         ///< but in counts
+  std::size_t warm =
+      0;  ///< so many batches fill caches first; who has none does not serve them, and nothing of them is reported
+          ///< but in counts
   std::function<double()> clock = wall_seconds;
 };
 

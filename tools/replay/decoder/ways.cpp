@@ -219,13 +219,12 @@ cache_sizes choose_decoder_sizes(const decoder_options& o, decoder_load& load, s
   s.device_bytes += largest * ((rows + s.page_tokens - 1) / s.page_tokens) * s.page_bytes();
   for (const decoder_case& c : cases) {
     if (c.keeping != prompt_keeping::copied) continue;
-    const std::size_t copies =
-        copied_beams::bytes(shape, std::ranges::max(widths), load.load.longest, s.page_tokens);
+    const std::size_t copies = copied_beams::bytes(shape, std::ranges::max(widths), load.load.longest, s.page_tokens);
     if (memory_bytes == 0 || copies <= memory_bytes / 10 * 5) continue;
-    throw kvstrata::config_error(
-        "--cases", "'copied'",
-        "copies of the longest prompt take " + bytes_text(copies) + ", and this machine has " + bytes_text(memory_bytes) +
-            "; take fewer beams, shorter histories or a smaller model, or leave the case out");
+    throw kvstrata::config_error("--cases", "'copied'",
+                                 "copies of the longest prompt take " + bytes_text(copies) + ", and this machine has " +
+                                     bytes_text(memory_bytes) +
+                                     "; take fewer beams, shorter histories or a smaller model, or leave the case out");
   }
   return s;
 }

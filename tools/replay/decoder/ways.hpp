@@ -40,10 +40,10 @@ using found_items = std::vector<std::vector<decoder::found_item>>;
 /// What a way has counted since it was made.
 struct decoder_counts
 {
-  token_split prompts{};          ///< where prompts' tokens came from
+  token_split prompts{};  ///< where prompts' tokens came from
   kvstrata::beam_traffic traffic{};
   std::uint64_t candidates = 0;  ///< that beams could bring
-  std::uint64_t visited = 0;      ///< of these, looked at
+  std::uint64_t visited = 0;     ///< of these, looked at
 };
 
 /// One way, ready to serve. One thread at a time.
