@@ -98,6 +98,7 @@ class modelled_run
       const bool measured = b >= warm;
       if (b == warm) {
         cache.drain_sync();
+        tokens_ = {};
         from = device.now();
       }
       if (measured) requests += static_cast<double>(batches[b].requests.size());
@@ -110,7 +111,7 @@ class modelled_run
     cache.drain_sync();
     return (device.now() - from) / requests;
   }
-  /// Of the prompts' tokens, those that were not computed, and those that were fetched, since the beginning.
+  /// Where the prompts' tokens came from in the measured part.
   [[nodiscard]] const replay::token_split& tokens() const noexcept { return tokens_; }
 
  private:
@@ -219,7 +220,7 @@ inline void print_h200(bool quick, std::vector<bench::target>& targets)
       "arena; kernels by a roofline of its figures, a launch a layer\n",
       m.name.c_str(), static_cast<unsigned long long>(users));
   for (const std::uint32_t width : {32U, 128U, 512U}) {
-    replay::decoder_options o = serving_options(width, users, 6 * users, 8);
+    replay::decoder_options o = serving_options(width, users, 6 * users, 8, 0);
     o.codebook = 8'192;
     const replay::decoder_load load = replay::make_decoder_load(o);
     const std::size_t warm = load.load.batches.size() / 2;

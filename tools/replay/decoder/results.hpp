@@ -18,6 +18,7 @@ struct decoder_case_result
   std::vector<double> batch_seconds{};  ///< of each of them
   latency_summary latency{};            ///< of requests: from their batch's start to its end
   decoder_counts counts{};
+  token_split warm_prompts{};    ///< of counts.prompts, those of batches that filled caches first
   std::uint64_t found = 0;       ///< tuples that were answered
   std::uint64_t invalid = 0;     ///< of these, no items
   std::uint64_t verified = 0;    ///< requests that were computed again

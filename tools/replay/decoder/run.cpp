@@ -106,6 +106,7 @@ std::vector<decoder_case_result> serve_decoder(
   for (std::size_t b = 0; b < batches.size(); ++b) {
     for (std::size_t turn = 0; turn < ways.size(); ++turn) {
       const std::size_t i = (b + turn) % ways.size();  // nobody always follows the same neighbour
+      if (b == what.warm) out[i].warm_prompts = ways[i]->counts().prompts;
       if (b < what.warm && what.cases[i].keeping != prompt_keeping::cached) continue;
       answers.resize(batches[b].requests.size());
       const double start = what.clock();
