@@ -18,7 +18,7 @@ using namespace replay;
 
 namespace {
 
-decoder_options small()
+decoder_options small_decoder()
 {
   decoder_options o;
   o.beams = 12;
@@ -38,20 +38,20 @@ decoder_options small()
   return o;
 }
 
-decoder_results run_small(const decoder_options& o)
+decoder_results run_small_decoder(const decoder_options& o)
 {
   std::ostringstream nowhere;
   progress silent(nowhere, progress::kind::silent);
   return run_decoder(o, silent);
 }
 
-struct outcome
+struct decoder_outcome
 {
   int code = 0;
   std::string out, err;
 };
 
-outcome command_with(std::vector<const char*> arguments)
+decoder_outcome decoder_command_with(std::vector<const char*> arguments)
 {
   arguments.insert(arguments.begin(), {"replay", "--model", "decoder"});
   std::ostringstream out, err;
@@ -63,7 +63,7 @@ outcome command_with(std::vector<const char*> arguments)
 
 TEST_CASE("decoder replay: every case gives the beams of prompts that are computed anew")
 {
-  const decoder_results r = run_small(small());
+  const decoder_results r = run_small_decoder(small_decoder());
   REQUIRE(r.cases.size() == decoder_cases().size());
   for (const decoder_case_result& c : r.cases) {
     INFO(c.which.key);
@@ -94,10 +94,10 @@ TEST_CASE("decoder replay: every case gives the beams of prompts that are comput
 
 TEST_CASE("decoder replay: the table has a column a case, and the JSON every figure")
 {
-  const outcome o =
-      command_with({"--beams",         "4",     "--codebook", "256",      "--users", "2",           "--requests", "4",
-                    "--layers",        "1",     "--hidden",   "8",        "--heads", "1",           "--head-dim", "4",
-                    "--history-scale", "0.002", "--quiet",    "--verify", "--cases", "batch,cached"});
+  const decoder_outcome o = decoder_command_with(
+      {"--beams",         "4",     "--codebook", "256",      "--users", "2",           "--requests", "4",
+       "--layers",        "1",     "--hidden",   "8",        "--heads", "1",           "--head-dim", "4",
+       "--history-scale", "0.002", "--quiet",    "--verify", "--cases", "batch,cached"});
   CHECK(o.code == 0);
   for (const char* text :
        {"requests/s", "separated, per batch", "separated, cached", "invalid items", "visited", "0 of"})
@@ -108,7 +108,7 @@ TEST_CASE("decoder replay: the table has a column a case, and the JSON every fig
 TEST_CASE("decoder replay: bad input is refused with a sentence")
 {
   const auto refused = [](const std::vector<const char*>& arguments, const std::string& sentence) {
-    const outcome o = command_with(arguments);
+    const decoder_outcome o = decoder_command_with(arguments);
     INFO(o.err);
     CHECK(o.code == 2);
     CHECK(o.err.find(sentence) != std::string::npos);

@@ -13,9 +13,10 @@ namespace replay {
 namespace {
 
 /// What the other models' replay has and this one does not.
-constexpr std::array<std::string_view, 14> not_here{
-    "--most-history", "--users-of",   "--candidates", "--weights", "--position-bias",     "--time-bias", "--nvme",
-    "--nvme-bytes",   "--restart-at", "--cases",      "--rounds",  "--nvme-region-bytes", "--report",    "--timeline"};
+constexpr std::array<std::string_view, 17> not_here{
+    "--most-history", "--users-of",   "--candidates", "--weights", "--position-bias", "--time-bias",
+    "--nvme",         "--nvme-bytes", "--restart-at", "--cases",   "--rounds",        "--nvme-region-bytes",
+    "--report",       "--timeline",   "--precision",  "--cluster", "--processes"};
 
 void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
 {
