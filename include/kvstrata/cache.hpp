@@ -96,20 +96,16 @@ class cache
 
   /// Queues the onload of what levels below the slab have of a user, ahead of their request, within the limit. The pages
   /// are not held: they may be evicted before the request comes. A request that comes while they are under way waits for
-  /// them layer by layer. Returns pressure and throws as prepare does. ahead/prefetcher.hpp does this for a queue.
+  /// them layer by layer. Returns pressure and throws as prepare does. ahead/prefetcher.hpp does this for a queue. Of a request of
+  /// parts one after the other is brought up, replace and read parts as a whole or not at all; where leases hold too much for a
+  /// later one, those before it are on their way all the same.
   [[nodiscard]] result<prefetch_outcome> prefetch(const request& r, const prefetch_limit& limit = {});
 
   /// Takes back what prefetches brought of a user whom no request has read since. Copies under way finish, whoever
   /// takes the pages waits for them, and what was displaced does not come back. Returns the tokens that left the
   /// slab: none when a lease holds the user or when the levels below have lost them meanwhile.
-  token_count undo_prefetch(user_id user)
-  {
-    const auto lock = locked(call_name::prefetch);
-    require_open("undo_prefetch");
-    const call_scope call(residency_.tracker(), call_name::prefetch);
-    entry_type* const found = residency_.users().find(user);
-    return found == nullptr || found->holds != 0 ? 0 : residency_.undo_prefetch(*found);
-  }
+  token_count undo_prefetch(const sequence_key& key);
+  token_count undo_prefetch(user_id user) { return undo_prefetch(key_of(user)); }
 
   /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
   /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
@@ -120,25 +116,22 @@ class cache
   /// waits for pages costs it O(requests under leases).
   bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
+  /// The same of all parts of a request, or of the history of one without.
+  token_count undo_prefetch(const request& r);
+
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
   /// is nothing. Never blocks.
-  [[nodiscard]] bool arrived(user_id user)
-  {
-    const std::lock_guard lock(mutex_);
-    require_open("arrived");
-    const auto points = mover_.arrivals(user);
-    return std::all_of(points.begin(), points.end(), [&](event p) { return p.sequence == 0 || device().query(p); });
-  }
+  [[nodiscard]] bool arrived(user_id user) { return arrived(key_of(user)); }
+  [[nodiscard]] bool arrived(const sequence_key& key);
+
+  /// Of all parts of a request, or of the history of one without.
+  [[nodiscard]] bool arrived(const request& r);
 
   /// Blocks until that is so; other threads' calls go on meanwhile.
-  void wait_arrived_sync(user_id user)
-  {
-    std::unique_lock lock(mutex_);
-    require_open("wait_arrived_sync");
-    const auto points = mover_.arrivals(user);
-    lock.unlock();
-    for (const event p : points) device().wait_sync(p);
-  }
+  void wait_arrived_sync(user_id user) { wait_arrived_sync(key_of(user)); }
+  void wait_arrived_sync(const sequence_key& key);
+
+  void wait_arrived_sync(const request& r);
 
   /// Books what stores have answered and begins what has waited, as every call here does: for servers that make none.
   void poll()
@@ -179,7 +172,9 @@ class cache
 
   /// Forgets a user in every tier; true when there was something to forget. A user under a lease is forgotten at once for
   /// everybody else, and their memory is given back at its release (overwritten before, where the config says so).
-  bool erase(user_id user);
+  bool erase(user_id user) { return erase(key_of(user)); }
+  /// The same of a sequence of any space. What parts of other spaces a user has only the caller knows: each is erased by its key.
+  bool erase(const sequence_key& key);
 
   /// A new model serves from now on: nothing computed under another epoch is served again, and its memory is taken
   /// back first when room is needed (stats().levels[i].stale_bytes). Requests that were stamped before and come after get
@@ -245,21 +240,22 @@ class cache
 
   [[nodiscard]] cache_stats figures();  // locked
 
-  pressure no_copy(std::span<const request> requests, std::uint64_t label)
+  /// What is planned: the requests, or the rows of their parts, where any has some. Throws usage_error.
+  [[nodiscard]] std::span<const request> rows_of(std::span<const request> requests);
+  [[nodiscard]] std::optional<pressure> plan_into_batch(std::span<const request> rows, const queued_work& queued)
   {
-    ++refused_fetches_;
-    return turn_away({.why = pressure::reason::copy_refused, .user = to_number(requests.front().user)}, label);
+    return rows_.rows().empty() ? planner_.plan(rows, batch_, queued) : planner_.plan(rows_, batch_, queued);
   }
 
-  pressure turn_away(const pressure& why, [[maybe_unused]] std::uint64_t label)
-  {
-    ++turned_away_[static_cast<std::size_t>(why.why)];
-    tell(residency_.tracker(), pressure_met{why, label});
-    return why;
-  }
+  pressure no_copy(std::span<const request> requests, std::uint64_t label);
+
+  pressure turn_away(const pressure& why, std::uint64_t label);
 
   // What a lease asks of its cache:
-  [[nodiscard]] page_table_view view_of(const lease_state_type& s) noexcept { return executor_.view_of(s); }
+  [[nodiscard]] page_table_view view_of(const lease_state_type& s, std::size_t part) noexcept
+  {
+    return executor_.view_of(s, part);
+  }
 
   [[nodiscard]] auto locked(call_name call) { return detail::told_lock(mutex_, residency_.tracker(), call); }
 
@@ -286,6 +282,7 @@ class cache
   prefetch_planner<residency_type> prefetches_{residency_, victims_};
   executor_type executor_;
   planned_batch<residency_type> batch_;  // reused
+  part_rows rows_;                       // reused, by batches of parts
   bool closed_ = false;
   std::uint64_t leases_ = 0;  // so far
   std::uint64_t refused_fetches_ = 0;
@@ -298,3 +295,4 @@ class cache
 
 #include <kvstrata/cache/calls.hpp>
 #include <kvstrata/cache/named_caches.hpp>
+#include <kvstrata/cache/prefetch_calls.hpp>

@@ -29,6 +29,11 @@ struct walk
 /// Walks, looks at everything after each step, and ends with no lease open and all losses accounted for.
 void random_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
 
+/// The same with requests of parts among the others (parts_walker.hpp).
+void parts_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
+void parts_walk_point(const policy_point& where, const kvstrata::emulated_device_config& config, const walk& how,
+                      const sizes& s = {});
+
 /// A walk on a fresh cache on a fresh device.
 void walk_point(const policy_point& where, const kvstrata::emulated_device_config& config, const walk& how,
                 const sizes& s = {});

@@ -5,6 +5,7 @@
 
 #include "cache/any_device_walk.hpp"
 #include "cache/combinations.hpp"
+#include "cache/parts_walker.hpp"
 #include "cache/tiny_model.hpp"
 #include "cache/walker.hpp"
 #include "support/catch.hpp"
@@ -34,6 +35,18 @@ void random_walk(any_cache& cache, emulated_device& device, const facts& about, 
   walker<emulated_device, tiny_model>(cache, device, about, how).run();
 }
 
+void parts_walk(any_cache& cache, emulated_device& device, const facts& about, const walk& how)
+{
+  walking_parts::walker(cache, device, about, how).run();
+}
+
+void parts_walk_point(const policy_point& where, const emulated_device_config& config, const walk& how, const sizes& s)
+{
+  emulated_device device(config);
+  const auto cache = where.make(device, s);
+  parts_walk(*cache, device, where.about(s), how);
+}
+
 void walk_point(const policy_point& where, const emulated_device_config& config, const walk& how, const sizes& s)
 {
   emulated_device device(config);
@@ -56,6 +69,8 @@ void walk_points(std::span<const policy_point> points, std::uint64_t first_seed)
                  {.seed = seed, .steps = 60 * effort, .leases = 1 + seed % 4, .look_every = seed % 2 == 0 ? 1 : 17});
     }
     walk_point(where, real_adversary(), {.seed = first_seed, .steps = 20 * effort, .look_every = 4});
+    parts_walk_point(where, adversary(first_seed),
+                     {.seed = first_seed, .steps = 60 * effort, .leases = 1 + first_seed % 4});
     first_seed += 10;
   }
 }
@@ -70,6 +85,16 @@ constexpr policy_point busy =
     point_of<paged_layer_first, window, staged, layerwise, page, anywhere, front, whole, bounded>;
 constexpr policy_point alone =
     point_of<paged_page_first, coalesced, coalesced, layerwise, page, fetch, front, none, unbounded>;
+
+TEST_CASE("long random operations with requests of parts", "[cache][parts][random]")
+{
+  for (const policy_point& where : {ours, paper, busy, alone}) {
+    for (std::uint64_t seed = 1; seed <= 2 * effort; ++seed)
+      parts_walk_point(where, adversary(seed),
+                       {.seed = seed, .steps = 250 * effort, .users = 6, .leases = 1 + seed % 4});
+    parts_walk_point(where, real_adversary(), {.seed = 1, .steps = 100 * effort, .users = 6});
+  }
+}
 
 TEST_CASE("long random operations against the naive cache", "[cache][random]")
 {

@@ -35,9 +35,10 @@ class any_lease
  public:
   virtual ~any_lease() = default;
   [[nodiscard]] virtual std::size_t size() const = 0;
-  [[nodiscard]] virtual kvstrata::page_table_view view() const = 0;
-  [[nodiscard]] virtual std::span<const kvstrata::token_interval> compute(std::size_t request) const = 0;
-  [[nodiscard]] virtual kvstrata::token_sources sources(std::size_t request) const = 0;
+  [[nodiscard]] virtual kvstrata::page_table_view view(std::size_t part = 0) const = 0;
+  [[nodiscard]] virtual std::span<const kvstrata::token_interval> compute(std::size_t request,
+                                                                          std::size_t part = 0) const = 0;
+  [[nodiscard]] virtual kvstrata::token_sources sources(std::size_t request, std::size_t part = 0) const = 0;
   [[nodiscard]] virtual const kvstrata::batch_plan& plan() const = 0;
   virtual void wait(kvstrata::layer_index layer) = 0;
   virtual void wait_sync(kvstrata::layer_index layer) = 0;
@@ -55,10 +56,12 @@ class any_cache
   [[nodiscard]] virtual kvstrata::result<kvstrata::batch_plan> plan(std::span<const kvstrata::request> batch) = 0;
   [[nodiscard]] virtual kvstrata::result<kvstrata::prefetch_outcome> prefetch(
       const kvstrata::request& r, const kvstrata::prefetch_limit& limit) = 0;
-  virtual kvstrata::token_count undo_prefetch(kvstrata::user_id user) = 0;
+  virtual kvstrata::token_count undo_prefetch(const kvstrata::sequence_key& key) = 0;
+  kvstrata::token_count undo_prefetch(kvstrata::user_id user) { return undo_prefetch(key_of(user)); }
   [[nodiscard]] virtual bool arrived(kvstrata::user_id user) = 0;
   virtual std::uint64_t clean(std::uint64_t tokens) = 0;
-  virtual bool erase(kvstrata::user_id user) = 0;
+  virtual bool erase(const kvstrata::sequence_key& key) = 0;
+  bool erase(kvstrata::user_id user) { return erase(key_of(user)); }
   virtual void advance_epoch(kvstrata::epoch_id epoch) = 0;
   [[nodiscard]] virtual kvstrata::cache_stats stats() = 0;
   virtual void drain_sync() = 0;
@@ -186,10 +189,10 @@ class some_cache final : public any_cache
   {
     return cache_.prefetch(r, limit);
   }
-  kvstrata::token_count undo_prefetch(kvstrata::user_id user) override { return cache_.undo_prefetch(user); }
+  kvstrata::token_count undo_prefetch(const kvstrata::sequence_key& key) override { return cache_.undo_prefetch(key); }
   bool arrived(kvstrata::user_id user) override { return cache_.arrived(user); }
   std::uint64_t clean(std::uint64_t tokens) override { return cache_.clean(tokens); }
-  bool erase(kvstrata::user_id user) override { return cache_.erase(user); }
+  bool erase(const kvstrata::sequence_key& key) override { return cache_.erase(key); }
   void advance_epoch(kvstrata::epoch_id epoch) override { cache_.advance_epoch(epoch); }
   kvstrata::cache_stats stats() override { return cache_.stats(); }
   void drain_sync() override { cache_.drain_sync(); }
@@ -202,12 +205,15 @@ class some_cache final : public any_cache
    public:
     explicit some_lease(typename Cache::lease lease) : lease_(std::move(lease)) {}
     std::size_t size() const override { return lease_.size(); }
-    kvstrata::page_table_view view() const override { return lease_.view(); }
-    std::span<const kvstrata::token_interval> compute(std::size_t request) const override
+    kvstrata::page_table_view view(std::size_t part) const override { return lease_.view(part); }
+    std::span<const kvstrata::token_interval> compute(std::size_t request, std::size_t part) const override
     {
-      return lease_.compute(request);
+      return lease_.compute(request, part);
     }
-    kvstrata::token_sources sources(std::size_t request) const override { return lease_.sources(request); }
+    kvstrata::token_sources sources(std::size_t request, std::size_t part) const override
+    {
+      return lease_.sources(request, part);
+    }
     const kvstrata::batch_plan& plan() const override { return lease_.plan(); }
     void wait(kvstrata::layer_index layer) override { lease_.wait(layer); }
     void wait_sync(kvstrata::layer_index layer) override { lease_.wait_sync(layer); }

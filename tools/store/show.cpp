@@ -57,7 +57,7 @@ struct record_sums
 
 [[nodiscard]] std::uint32_t version_of(const store_file& in) noexcept
 {
-  return in.is.code.is_none() ? nvme::format_version : nvme::newest_version;
+  return in.is.code.is_none() ? nvme::format_version : nvme::coded_version;
 }
 
 /// A line of its own, where there is a codec. Codes are checked as they lie, and moved as they are: none is needed here.

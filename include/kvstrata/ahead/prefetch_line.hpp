@@ -26,7 +26,7 @@ struct prefetch_ticket
 struct prefetch_turn
 {
   prefetch_turn(const request& r, stop_rule rule, std::uint64_t n) : number(n) { ask(r, rule); }
-  prefetch_turn(prefetch_turn&&) noexcept = default;  // the visits stay where they are
+  prefetch_turn(prefetch_turn&&) noexcept = default;  // visits and parts stay where they are
   prefetch_turn& operator=(prefetch_turn&&) = delete;
 
   /// Keeps a request beyond the call that it comes with: copies what its hint shows, and leaves fingerprints out. When
@@ -34,8 +34,12 @@ struct prefetch_turn
   void ask(const request& r, stop_rule rule)
   {
     std::vector<std::int64_t> seen(r.hint.visits_ms.begin(), r.hint.visits_ms.end());
+    std::vector<part> all(r.parts.begin(), r.parts.end());
+    for (part& p : all) p.fingerprint = {};
     visits.swap(seen);
+    parts.swap(all);
     what = r;
+    what.parts = parts;
     what.fingerprint = {};
     what.stretches = {};
     what.hint.visits_ms = visits;
@@ -53,8 +57,9 @@ struct prefetch_turn
     under_way += other.under_way;
   }
 
-  request what;  ///< its hint's visits are these:
+  request what;  ///< its hint's visits and its parts are these:
   std::vector<std::int64_t> visits;
+  std::vector<part> parts;
   stop_rule stop = stop_rule::wait();
   std::uint64_t number = 0;
   bool open = true;             ///< there may be more to queue

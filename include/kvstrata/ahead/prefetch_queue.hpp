@@ -26,6 +26,7 @@ class prefetch_queue
 
   prefetch_ticket launch(const request& r, stop_rule stop)
   {
+    require_known(r);
     line_.join(turn(r, stop, numbers_ + 1));
     ++figures_.launched;
     return {r.user, ++numbers_};
@@ -128,12 +129,35 @@ class prefetch_queue
     return {figures_, line_.size(), held_, config_.budget_pages, under_way_};
   }
 
+  [[nodiscard]] bool has_arrived(const request& r)
+  {
+    if constexpr (prefetches_parts<Cache>) {
+      if (!r.parts.empty()) return cache_->arrived(r);
+    }
+    return cache_->arrived(r.user);
+  }
+  /// Throws usage_error for parts where the cache knows of none.
+  static void require_known(const request& r)
+  {
+    if (prefetches_parts<Cache> || r.parts.empty()) return;
+    throw usage_error("prefetcher: the request of user " + std::to_string(to_number(r.user)) +
+                      " has parts, and this cache brings up histories alone");
+  }
+
  private:
+  [[nodiscard]] token_count undo(const request& r)
+  {
+    if constexpr (prefetches_parts<Cache>) {
+      if (!r.parts.empty()) return cache_->undo_prefetch(r);
+    }
+    return cache_->undo_prefetch(r.user);
+  }
+
   enum class verdict : std::uint8_t { go_on, next_user, stop_here };
 
   void note_arrival(turn& t)
   {
-    if (t.under_way == 0 || t.going != 0 || !cache_->arrived(t.what.user)) return;
+    if (t.under_way == 0 || t.going != 0 || !has_arrived(t.what)) return;
     under_way_ -= t.under_way;
     t.under_way = 0;
     t.arrived = t.queued;
@@ -215,7 +239,7 @@ class prefetch_queue
       t.pages = 0;
       t.under_way = 0;
     } else if (t.queued != 0) {
-      gone = cache_->undo_prefetch(t.what.user);
+      gone = undo(t.what);
     }
     figures_.rolled_back_tokens += gone;
     ++figures_.cancelled;

@@ -102,12 +102,12 @@ class prefetcher
   /// not decided. Requests that do not wait here, or are taken or cancelled meanwhile: true.
   [[nodiscard]] bool wait_sync(const prefetch_ticket& ticket)
   {
-    return wait_for_sync(ticket.user, [&] { return queue_.line().find(ticket); });
+    return wait_for_sync([&] { return queue_.line().find(ticket); });
   }
   /// The same of a user's newest request.
   [[nodiscard]] bool wait_sync(user_id user)
   {
-    return wait_for_sync(user, [&] { return queue_.line().newest(user); });
+    return wait_for_sync([&] { return queue_.line().newest(user); });
   }
 
   /// Calls prepare(), which returns a result, and takes the batch when that has a value. Where it has none, because of
@@ -198,21 +198,28 @@ class prefetcher
 
   /// `find()`: the turn that is waited for, or null.
   template <class Find>
-  bool wait_for_sync(user_id user, Find&& find)
+  bool wait_for_sync(Find&& find)
   {
     std::unique_lock lock(mutex_);
     for (;;) {
       queue_.queue_steps();
       const prefetch_turn* const t = find();
       if (t == nullptr || queue_.is_complete(*t)) return true;
-      user_id whom = user;
+      const prefetch_turn* whom = t;
       if (const prefetch_turn* const moving = queue_.moving()) {
-        whom = moving->what.user;
-      } else if (cache_->arrived(user)) {
+        whom = moving;
+      } else if (queue_.has_arrived(t->what)) {
         return false;
       }  // else a store has them: they come to the last memory first
+      const std::vector<part> parts = whom->parts;  // it may leave meanwhile
+      const request what{.user = whom->what.user, .parts = parts};
       lock.unlock();
-      cache_->wait_arrived_sync(whom);
+      if constexpr (prefetches_parts<Cache>) {
+        if (!parts.empty()) cache_->wait_arrived_sync(what);
+        else cache_->wait_arrived_sync(what.user);
+      } else {
+        cache_->wait_arrived_sync(what.user);
+      }
       lock.lock();
     }
   }

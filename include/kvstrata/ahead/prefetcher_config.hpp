@@ -21,6 +21,14 @@ concept prefetches_users = requires(C& c, const request& r, const prefetch_limit
   c.wait_arrived_sync(user);
 };
 
+/// And for requests of parts: the same of all sequences of one.
+template <class C>
+concept prefetches_parts = requires(C& c, const request& r) {
+  { c.undo_prefetch(r) } -> std::convertible_to<token_count>;
+  { c.arrived(r) } -> std::same_as<bool>;
+  c.wait_arrived_sync(r);
+};
+
 struct prefetcher_config
 {
   page_count budget_pages = 0;  ///< brought up for requests that are not taken yet, at most

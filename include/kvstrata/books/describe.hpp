@@ -30,7 +30,7 @@ struct describer
   {
     const double layers = costs.layers;
     const token_count dirty = q.mine.size() - q.clean;
-    return {.user = e.user,
+    return {.user = alias_of(e.key()),
             .bytes = q.bytes,
             .tokens = q.mine.size(),
             .dirty_tokens = dirty,

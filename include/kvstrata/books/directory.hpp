@@ -19,7 +19,10 @@ template <class Entry>
 class directory
 {
  public:
-  explicit directory(epoch_id epoch) : epoch_(epoch), index_(0, hash{&entries_}, equal{&entries_}) {}
+  explicit directory(epoch_id epoch)
+      : epoch_(epoch), index_(0, hash{&entries_}, equal{&entries_}), beside_(0, hash{&entries_}, equal{&entries_})
+  {
+  }
   directory(const directory&) = delete;
   directory& operator=(const directory&) = delete;
 
@@ -58,10 +61,73 @@ class directory
   }
   Entry& add(user_id user) { return add(key_of(user)); }
 
+  /// A new entry that cannot be found, and goes with its last hold: one to be held at once. `to_be_published`: it is written
+  /// beside what its key has, and may take its place; there is one of a key at a time.
+  Entry& add_unseen(const sequence_key& key, bool to_be_published)
+  {
+    Entry& made = entries_.take();
+    made.space = key.space;
+    made.user = user_id{key.id};
+    made.generation = generation_;
+    try {
+      if (to_be_published) {
+        if (const auto [at, fresh] = beside_.insert(made.number); !fresh) {  // of an older epoch
+          give_up(entries_[*at]);
+          beside_.insert(made.number);
+        }
+      }
+    } catch (...) {
+      entries_.give_back(made);
+      throw;
+    }
+    made.doomed = true;
+    made.beside = to_be_published;
+    doomed_.push_back(made);
+    return made;
+  }
+  /// Who is written beside what a key has, in this epoch; or null. O(1).
+  [[nodiscard]] Entry* writer(const sequence_key& key) const
+  {
+    if (beside_.empty()) return nullptr;
+    const auto it = beside_.find(key);
+    return it == beside_.end() || is_stale(entries_[*it]) ? nullptr : &entries_[*it];
+  }
+  /// It will not be published any more.
+  void give_up(Entry& writer) noexcept
+  {
+    if (!writer.beside) return;
+    beside_.erase(writer.number);
+    writer.beside = false;
+  }
+  /// What was written beside can be found from now on, and its key has nothing else. Throws where there is no memory: then it
+  /// is as before.
+  void publish(Entry& writer)
+  {
+    if (const auto [at, fresh] = index_.insert(writer.number); !fresh) {  // hides a stale one
+      index_.erase(at);
+      index_.insert(writer.number);
+    }
+    give_up(writer);
+    doomed_.remove(writer);
+    live_.push_back(writer);
+    writer.doomed = false;
+  }
+  /// What a live entry has is of no use any more: it is as of an older epoch.
+  void turn_stale(Entry& e) noexcept
+  {
+    forget(e);
+    live_.remove(e);
+    stale_.push_back(e);
+    e.generation = past;
+  }
+  /// By its number: whose number was told once may have gone since, and another have it.
+  [[nodiscard]] Entry& at(std::uint32_t number) const noexcept { return entries_[number]; }
+
   /// Takes back an entry, which must be cold and hold nothing any more.
   void discard(Entry& gone) noexcept
   {
     stretch_bytes_ -= bytes_of(gone.known().stretches.hashes);
+    give_up(gone);
     forget(gone);
     line_with(gone).remove(gone);
     gone.renew();
@@ -131,13 +197,7 @@ class directory
     using is_avalanching = void;
     using is_transparent = void;
     const record_pool<Entry>* entries;
-    std::size_t operator()(const sequence_key& key) const noexcept
-    {
-      std::uint64_t x = key.id + (key.space + std::uint64_t{1}) * 0x9e3779b97f4a7c15U;  // splitmix64
-      x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
-      x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
-      return static_cast<std::size_t>(x ^ (x >> 31U));
-    }
+    std::size_t operator()(const sequence_key& key) const noexcept { return sequence_key_hash()(key); }
     std::size_t operator()(std::uint32_t number) const noexcept { return (*this)((*entries)[number].key()); }
   };
   struct equal
@@ -171,7 +231,8 @@ class directory
   epoch_id epoch_;
   std::uint16_t generation_ = past + 1;  // of the entries of this epoch
   record_pool<Entry> entries_;
-  boost::unordered_flat_set<std::uint32_t, hash, equal> index_;  // by number
+  boost::unordered_flat_set<std::uint32_t, hash, equal> index_;   // by number
+  boost::unordered_flat_set<std::uint32_t, hash, equal> beside_;  // of those to be published
   line live_{entries_}, stale_{entries_}, doomed_{entries_};
   std::uint64_t stretch_bytes_ = 0;
 };

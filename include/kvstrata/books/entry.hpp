@@ -172,26 +172,30 @@ struct entry
   void renew() noexcept
   {
     holds = 0;
-    doomed = counted = in_batch = false;
+    doomed = counted = in_batch = atomic = beside = false;
     uses = 0;
     asked_at = 0;
     delete std::exchange(known_, nullptr);
     each_level<1, memories>([this](auto level) { this->template at<level()>().renew(); });
   }
 
-  static constexpr std::uint32_t most_uses = (std::uint32_t{1} << 24) - 1;
+  static constexpr std::uint32_t most_uses = (std::uint32_t{1} << 20) - 1;
+  static constexpr std::uint32_t most_holds = (std::uint32_t{1} << 12) - 1;
 
   // In an order that leaves few gaps.
-  bool doomed : 1 = false;    ///< erased while held: goes with its last hold
+  bool doomed : 1 = false;    ///< erased while held, or never to be found: goes with its last hold
   bool counted : 1 = false;   ///< among the users of whom something is cached
   bool in_batch : 1 = false;  ///< the plan that is being made has a request of this user
+  bool atomic : 1 = false;  ///< served, written down and evicted as a whole or not at all; any number of leases hold it
+  bool beside : 1 =
+      false;  ///< doomed, unless the lease that writes it is committed: then it takes the place of its key's
  private:
   bool is_hot_ : 1 = false;
 
  public:
   std::uint16_t generation = 0;  ///< the directory's number of the epoch
-  std::uint32_t uses : 24 = 0;   ///< requests so far, or most_uses
-  std::uint32_t holds : 8 = 0;   ///< while not 0, nothing of this entry is evicted
+  std::uint32_t uses : 20 = 0;   ///< requests so far, or most_uses
+  std::uint32_t holds : 12 = 0;  ///< while not 0, nothing of this entry is evicted
   std::uint32_t number = 0;      ///< the directory's
   std::uint32_t asked_at = 0;    ///< the cache's count of requests when the last one came, its lower half
   std::uint32_t space = 0;       ///< of the key

@@ -26,13 +26,14 @@ struct vouched_stretches
   [[nodiscard]] token_interval covered() const noexcept { return {end - static_cast<token_count>(hashes.size()), end}; }
 };
 
-/// Most users have none of this: whoever sends neither fingerprints nor windows costs nothing for it.
+/// Most users have none of this: whoever sends neither fingerprints nor windows nor versions costs nothing for it.
 struct known_history
 {
   vouched_prefix vouched;
   vouched_stretches stretches;
   token_count first_token = 0;    ///< of the last request: nothing before it is here
   token_count earlier_until = 0;  ///< tokens before it were computed in windows that began earlier
+  std::uint64_t version = 0;      ///< of the tokens; of an append part what they stand on, in one number
 };
 
 }  // namespace kvstrata

@@ -64,10 +64,11 @@ class level
   }
 
   /// What goes when the entry sheds so many pages, or all: from the front, or in the slab from the rear. Below the slab at
-  /// least so many, in whole extents.
+  /// least so many, in whole extents. An atomic one goes as a whole.
   [[nodiscard]] shed_cut cut(const Entry& e, page_count pages, bool rear) const noexcept
   {
     const residence& mine = e.template at<Level>();
+    if (e.atomic) return {mine.tokens, {}};
     const page_interval keep = frames_type::kept(mine.extents, pages, rear);
     if (rear && !keep.empty()) return {intersect(mine.tokens, {keep.end * page_tokens_, mine.tokens.end}), keep};
     const token_count begin = keep.begin * page_tokens_;
@@ -195,6 +196,9 @@ class level
     stale_ = taken;
     return std::exchange(counts_.resident, 0);
   }
+
+  /// What the entry has here is of no use from now on, as if it were of an older epoch.
+  void turn_stale(const Entry& e) noexcept { stale_ += e.template look<Level>().covered().size(); }
 
   /// O(free runs).
   [[nodiscard]] tier_stats stats()

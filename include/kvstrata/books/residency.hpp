@@ -1,6 +1,7 @@
 // Who has what in which level, and the books of it. Drops copies; moves no bytes.
 #pragma once
 
+#include <kvstrata/books/dependants.hpp>
 #include <kvstrata/books/directory.hpp>
 #include <kvstrata/books/dirty_line.hpp>
 #include <kvstrata/books/hot_records.hpp>
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace kvstrata {
@@ -200,6 +202,19 @@ class residency
     hot_.cool(e);
   }
 
+  /// An entry that was written beside what its key has takes its place. What was there is superseded, and so is what stands on
+  /// it where the versions differ: it goes with its last hold, or is what this returns: nobody holds it, and it is to be
+  /// erased. When this throws nothing has changed. O(those who stand on it).
+  [[nodiscard]] entry_type* publish(entry_type& writer);
+  /// What an entry has rests on that version of `on`. O(those who stand on it), but for O(all) now and then.
+  void stand(entry_type& e, const sequence_key& on, std::uint64_t version);
+  /// What stood on a version that is gone is stale from now on, and counted; but for what is held, which is looked at again. To
+  /// be called before anybody looks for an entry, a victim or a figure. O(1) where no version has gone since.
+  void settle_superseded() noexcept;
+  [[nodiscard]] bool any_superseded() const noexcept { return dependants_.any_superseded(); }
+  /// Tokens so far.
+  [[nodiscard]] std::uint64_t superseded() const noexcept { return superseded_; }
+
   /// A new epoch begins; when this throws, it does not. O(levels).
   void advance(epoch_id epoch);
 
@@ -212,21 +227,14 @@ class residency
   }
 
   [[nodiscard]] std::uint64_t dropped_writes() const noexcept { return dropped_writes_; }
-  [[nodiscard]] cache_stats stats()
-  {
-    cache_stats s;
-    s.depth = memories;
-    each_level<0, memories>([&](auto i) { s.levels[i()] = level<i()>().stats(); });
-    s.window = slab().window_stats(*device_);
-    s.users = cached_users_;
-    s.epoch = users_.epoch();
-    s.refused_writes = dropped_writes_;
-    s.dirty_tokens = dirty_.tokens();
-    s.stretch_bytes = users_.stretch_bytes();
-    return s;
-  }
+  [[nodiscard]] cache_stats stats();
 
  private:
+  static constexpr token_interval any_token{0, (std::numeric_limits<token_count>::max)()};
+
+  [[nodiscard]] bool is_meant(const dependant& d) const noexcept;
+  void note_superseded(std::uint64_t tokens) noexcept;
+
   static void forget_prefetch(entry_type& e) noexcept
   {
     if (e.is_hot() && e.hot().if_prefetched() != nullptr) e.hot().prefetch().forget();
@@ -262,21 +270,7 @@ class residency
 
   /// Before the entry loses the tokens.
   template <level_index Level>
-  void count_evicted(const entry_type& e, token_interval lost) noexcept
-  {
-    if (!is_live(e)) return;
-    const token_count dropped = gone_with<Level, memories>(stored_, e, lost);
-    auto& count = level<Level>().counts();
-    count.evicted += lost.size();
-    count.dropped += dropped;
-    tell(tracker_, tokens_evicted{.from = Level,
-                                  .tokens = lost.size(),
-                                  .dropped = dropped,
-                                  .unread = lost.size() - e.template at<Level>().read.among(lost),
-                                  .age = age(e),
-                                  .user = e.user,
-                                  .cause = acting_.whom()});
-  }
+  void count_evicted(const entry_type& e, token_interval lost) noexcept;
 
   device_type* device_;
   geometry shape_;
@@ -292,9 +286,13 @@ class residency
   dirty_line<entry_type> dirty_;
   [[no_unique_address]] stored_book<Tiers::stores> stored_;
   std::uint32_t clock_ = 0;  // requests
+  dependants dependants_;
+  std::uint64_t superseded_ = 0;  // tokens
 };
 
 }  // namespace kvstrata
 
 #include <kvstrata/books/advance.hpp>
+#include <kvstrata/books/residency_figures.hpp>
+#include <kvstrata/books/supersede.hpp>
 #include <kvstrata/books/undo_prefetch.hpp>

@@ -67,40 +67,40 @@ class stored_book
     token_count inexact_from = all_exact;  ///< of what any store has of this life (books/exactness.hpp)
   };
 
-  /// A user begins anew: nothing that a store has is theirs. `is_here(user)`: has anybody with that name an entry?
+  /// A user begins anew: nothing that a store has is theirs. `is_here(key)`: has anybody with that name an entry?
   template <class IsHere>
-  life& begin(user_id user, IsHere&& is_here)
+  life& begin(const sequence_key& key, IsHere&& is_here)
   {
-    return adopt(user, lives_.next(), is_here);
+    return adopt(key, lives_.next(), is_here);
   }
   /// A user comes back, as a store knows them.
   template <class IsHere>
-  life& adopt(user_id user, incarnation_id incarnation, IsHere&& is_here)
+  life& adopt(const sequence_key& key, incarnation_id incarnation, IsHere&& is_here)
   {
     if (all_.size() >= most_) sweep(is_here);
-    life& mine = all_[to_number(user)];
+    life& mine = all_[key];
     mine = {.incarnation = incarnation};
     return mine;
   }
   /// A user who is here goes on in a new life; what stores have is of the old one. Cannot fail.
-  void renew(user_id user) noexcept
+  void renew(const sequence_key& key) noexcept
   {
-    if (life* const mine = find(user)) *mine = {.incarnation = lives_.next()};
+    if (life* const mine = find(key)) *mine = {.incarnation = lives_.next()};
   }
 
   /// A user who is here has rows that were computed here: they are of a life that began here, from then on. Cannot fail.
-  void own(user_id user) noexcept
+  void own(const sequence_key& key) noexcept
   {
-    if (life* const mine = find(user); mine != nullptr && !lives_.is_mine(mine->incarnation)) renew(user);
+    if (life* const mine = find(key); mine != nullptr && !lives_.is_mine(mine->incarnation)) renew(key);
   }
 
   /// Null for users who are not here.
-  [[nodiscard]] life* find(user_id user) noexcept
+  [[nodiscard]] life* find(const sequence_key& key) noexcept
   {
-    const auto at = all_.find(to_number(user));
+    const auto at = all_.find(key);
     return at == all_.end() ? nullptr : &at->second;
   }
-  void forget(user_id user) noexcept { all_.erase(to_number(user)); }
+  void forget(const sequence_key& key) noexcept { all_.erase(key); }
 
   [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
 
@@ -108,14 +108,14 @@ class stored_book
   template <class IsHere>
   void sweep(IsHere&& is_here)
   {
-    erase_if(all_, [&](const auto& one) { return !is_here(static_cast<user_id>(one.first)); });
+    erase_if(all_, [&](const auto& one) { return !is_here(one.first); });
     most_ = 2 * all_.size() + a_few;
   }
 
   static constexpr std::size_t a_few = 64;
 
   random_lives lives_;
-  boost::unordered_flat_map<std::uint64_t, life> all_;
+  boost::unordered_flat_map<sequence_key, life, sequence_key_hash> all_;
   std::size_t most_ = a_few;
 };
 
@@ -130,7 +130,7 @@ template <level_index Level, level_index Memories, level_index Store = 0, level_
 [[nodiscard]] token_count gone_with([[maybe_unused]] stored_book<Stores>& book, const Entry& e, token_interval lost)
 {
   if constexpr (Store < Stores) {
-    const auto* const life = book.find(e.user);
+    const auto* const life = book.find(e.key());
     const token_interval there = life == nullptr ? token_interval{} : intersect(lost, life->tokens[Store]);
     if (there.empty()) return gone_with<Level, Memories, Store + 1>(book, e, lost);
     return gone_with<Level, Memories, Store + 1>(book, e, {lost.begin, there.begin}) +

@@ -20,14 +20,15 @@ auto cache<Tiers, Layout, Transfer, Replacement, Tracker>::prepare(std::span<con
   const call_scope call(residency_.tracker(), call_name::prepare);
   residency_.acting().begin({call_name::prepare, 0, note.label});
   device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
-  if (const auto why = executor_.stage(requests, batch_, true)) return turn_away(*why, note.label);
-  if (const auto why = planner_.plan(requests, batch_, note.queued)) return turn_away(*why, note.label);
+  const std::span<const request> rows = rows_of(requests);
+  if (const auto why = executor_.stage(rows, batch_, true)) return turn_away(*why, note.label);
+  if (const auto why = plan_into_batch(rows, note.queued)) return turn_away(*why, note.label);
   batch_.tag = {++leases_, note.label, residency_.served()};
   residency_.acting().begin({call_name::prepare, leases_, note.label});
   try {
-    return lease(*this, executor_.open_lease(batch_, requests, compute));
+    return lease(*this, executor_.open_lease(batch_, rows, compute));
   } catch (const copy_refused&) {
-    return no_copy(requests, note.label);
+    return no_copy(rows, note.label);
   }
 }
 
@@ -39,32 +40,8 @@ result<batch_plan> cache<Tiers, Layout, Transfer, Replacement, Tracker>::plan(st
   const std::lock_guard lock(mutex_);
   require_open("plan");
   batch_.offers.clear();
-  if (const auto why = planner_.plan(requests, batch_, note.queued)) return *why;
+  if (const auto why = plan_into_batch(rows_of(requests), note.queued)) return *why;
   return batch_.plan;
-}
-
-template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
-  requires transfer_policy<Transfer, typename Tiers::device_type>
-result<prefetch_outcome> cache<Tiers, Layout, Transfer, Replacement, Tracker>::prefetch(const request& r,
-                                                                                        const prefetch_limit& limit)
-{
-  const auto lock = locked(call_name::prefetch);
-  require_open("prefetch");
-  const call_scope call(residency_.tracker(), call_name::prefetch);
-  batch_.tag = {};
-  residency_.acting().begin({call_name::prefetch});
-  token_count left = 0;
-  if (const auto why = executor_.stage({&r, 1}, batch_, false)) return turn_away(*why, 0);
-  if (const auto why = prefetches_.plan_prefetch(r, limit, batch_, left)) return turn_away(*why, 0);
-  prefetch_outcome out;
-  try {
-    if (!batch_.plan.requests.empty()) out = executor_.prefetch(batch_, r);
-  } catch (const copy_refused&) {
-    return no_copy({&r, 1}, 0);
-  }
-  out.left = left;
-  executor_.settle();  // not before: what makes room below may be what the plan brings up
-  return out;
 }
 
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
@@ -80,10 +57,12 @@ template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacem
   requires transfer_policy<Transfer, typename Tiers::device_type>
 cache_stats cache<Tiers, Layout, Transfer, Replacement, Tracker>::figures()
 {
+  residency_.settle_superseded();
   cache_stats s = residency_.stats();
   s.waiting_writes = mover_.waiting_writes();
   s.leases = executor_.open();
   s.forgotten = executor_.forgotten();
+  s.forgotten.superseded += residency_.superseded();
   s.refused_fetches = refused_fetches_;
   s.pressure_for = turned_away_;
   mover_.describe_stores(s);
@@ -113,15 +92,17 @@ cache_health cache<Tiers, Layout, Transfer, Replacement, Tracker>::health(const 
 
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
-bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::erase(user_id user)
+bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::erase(const sequence_key& key)
 {
   const auto lock = locked(call_name::erase);
   require_open("erase");
   const call_scope call(residency_.tracker(), call_name::erase);
   const wake_at_end others(room_);
-  const bool stored = mover_.erase_stored(user);
-  entry_type* const found = residency_.users().find(user);
-  if (found == nullptr) return stored;
+  const bool stored = mover_.erase_stored(key);
+  entry_type* const writer = residency_.users().writer(key);
+  if (writer != nullptr) residency_.users().give_up(*writer);  // what it computes is not kept
+  entry_type* const found = residency_.users().find(key);
+  if (found == nullptr) return stored || writer != nullptr;
   if (found->holds != 0) residency_.doom(*found);
   else mover_.erase(*found);
   return true;
@@ -140,8 +121,11 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::wait_sync(const press
         return detail::held_pages(executor_.leases()) + why.pages_needed <=
                why.pages_held + why.pages_free + why.pages_evictable;
       case pressure::reason::user_held: {
-        const entry_type* const found = residency_.users().find(user_id{why.user});
-        return found == nullptr || found->holds == 0;
+        const sequence_key key{why.space, why.user};
+        const entry_type* const found = residency_.users().find(key);
+        const bool free =
+            found == nullptr || found->holds == 0 || (found->atomic && found->holds < entry_type::most_holds / 2);
+        return free && residency_.users().writer(key) == nullptr;
       }
       case pressure::reason::arriving: return device().query(arrival_of(why));
       case pressure::reason::stale_epoch: return false;
@@ -227,6 +211,37 @@ void cache<Tiers, Layout, Transfer, Replacement, Tracker>::close()
   executor_.drain_sync();
   closed_ = true;
   room_.wake();
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+std::span<const request> cache<Tiers, Layout, Transfer, Replacement, Tracker>::rows_of(
+    std::span<const request> requests)
+{
+  if (residency_.any_superseded()) residency_.settle_superseded();
+  rows_.clear();
+  if (!any_parts(requests)) return requests;
+  rows_.make(requests);
+  return rows_.rows();
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+pressure cache<Tiers, Layout, Transfer, Replacement, Tracker>::no_copy(std::span<const request> requests,
+                                                                       std::uint64_t label)
+{
+  ++refused_fetches_;
+  const sequence_key key = key_of(requests.front());
+  return turn_away({.why = pressure::reason::copy_refused, .user = key.id, .space = key.space}, label);
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
+pressure cache<Tiers, Layout, Transfer, Replacement, Tracker>::turn_away(const pressure& why, std::uint64_t label)
+{
+  ++turned_away_[static_cast<std::size_t>(why.why)];
+  tell(residency_.tracker(), pressure_met{why, label});
+  return why;
 }
 
 }  // namespace kvstrata

@@ -16,7 +16,8 @@ void executor<Residency, Transfer>::commit(state& s)
   committed_.resize(s.held);
   for (std::size_t i = 0; i < s.held; ++i) {
     entry_type& e = *s.entries[i];
-    if (!residency_->is_live(e) || s.late.waits(i) || s.late.lost(i)) continue;
+    if (!residency_->is_live(e) && !publish(e, s)) continue;
+    if (s.late.waits(i) || s.late.lost(i)) continue;
     committed_[count++] = &e;
     if (!s.plan.requests[i].whole) what.tokens += keep_computed(e, i, s);
   }
@@ -53,7 +54,7 @@ std::uint64_t executor<Residency, Transfer>::keep_computed(entry_type& e, std::s
   std::uint64_t tokens = 0;
   for (const token_interval part : s.plan.compute_of(request)) tokens += intersect(part, lasting).size();
   if constexpr (Residency::stores != 0) {
-    if (tokens != 0) residency_->stored().own(e.user);
+    if (tokens != 0) residency_->stored().own(e.key());
   }
   return tokens;
 }

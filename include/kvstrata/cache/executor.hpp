@@ -46,10 +46,11 @@ class executor
   [[nodiscard]] std::size_t open() const noexcept { return states_.open() - late_.over(); }
   [[nodiscard]] const tokens_forgotten& forgotten() const noexcept { return forgetter_.forgotten(); }
 
-  /// Carries a plan out and hands over its lease. When this throws no lease is left behind.
+  /// Carries a plan out and hands over its lease. `requests`: those that were planned, of parts their rows. When this throws no lease is left behind.
   [[nodiscard]] state& open_lease(batch& planned, std::span<const request> requests, stream_id compute)
   {
     state& s = states_.take(residency_->shape().layers);
+    const part_rows* const parts = planned.parts;
     s.compute = compute;
     try {
       s.lane = mover_->lanes().open(compute);
@@ -57,8 +58,10 @@ class executor
       if (s.whole) {
         hold_whole(planned, requests, s);
       } else {
-        hold(planned, requests, s);
+        if (parts == nullptr) hold(planned, requests, s);
+        else hold_parts(*parts, s);
         forgetter_.carry_out(s.plan, held(s), requests, kept_stretches_);
+        if (parts != nullptr) stand(*parts, s);
         if constexpr (Residency::stores != 0) mover_->stores().forget(s.plan, held(s));
         mover_->make_room(planned.victims, s.lane);
         taker_.take(s.plan, held(s), compute, mover_->lanes().others_than(s.lane), s.arrives);
@@ -66,6 +69,11 @@ class executor
         if constexpr (Residency::stores != 0) wait_for_stores(planned, s);
       }
       wait_for(residency_->device(), compute, taker_.earlier());
+      if (parts != nullptr) {
+        note_parts(*parts, s);
+        notes_.tell_prepared(s);
+        return s;
+      }
       s.table.start(s.held);
       const token_count page_tokens = residency_->layout().page_tokens;
       const request_plan* const rows = s.plan.requests.data();
@@ -87,10 +95,12 @@ class executor
     return s;
   }
 
-  [[nodiscard]] page_table_view view_of(const state& s) const noexcept
+  /// Of a part that a request of the batch has.
+  [[nodiscard]] page_table_view view_of(const state& s, std::size_t part) const noexcept
   {
     const auto& slab = residency_->slab().tier();
-    return s.table.view(slab.base(), slab.place(), residency_->shape(), residency_->layout().page_tokens);
+    return s.parts.of(part, s.table)
+        .view(slab.base(), slab.place(), residency_->shape(), residency_->layout().page_tokens);
   }
 
   /// Carries a prefetch out; nobody holds its pages afterwards, and they do not land in the window.
@@ -182,12 +192,13 @@ class executor
   {
     const request_plan* const rows = s.plan.requests.data();
     const bool whole = s.whole;
+    const bool parts = !s.plan.first_rows.empty();  // of a sequence that is there twice another row is not whole
     for (std::size_t i = 0, count = s.held; i < count; ++i) {
       entry_type& e = *s.entries[i];
       if (e.is_hot() && !e.hot().last_use[0].move_on(last_use)) {  // cold: there was no memory for more
         remember(residency_->device(), e.hot().last_use[0], last_use);
       }
-      if (!s.late.waits(i)) end_hold(e, whole || rows[i].whole);
+      if (!s.late.waits(i)) end_hold(e, !parts && (whole || rows[i].whole));
     }
     s.held = 0;
     mover_->give_back(s.pages, s.lane, last_use);
@@ -219,40 +230,13 @@ class executor
   }
 
   /// Holds users all of whose requests are whole: nothing is to be done for them but to wait for who had them last.
-  void hold_whole([[maybe_unused]] const batch& planned, std::span<const request> requests, state& s)
-  {
-    std::int64_t latest = 0;
-    for (entry_type* const e : s.entries) {
-      ++e->holds;
-      ++s.held;
-      if constexpr (Residency::stores != 0) mover_->stores().hold(*e, false, planned.offers.of(s.held - 1));
-      taker_.note_uses(*e, s.compute);
-    }
-    for (const request& r : requests) latest = (std::max)(latest, r.time_ms);
-    residency_->note_time(latest);
-  }
-
+  void hold_whole(const batch& planned, std::span<const request> requests, state& s);
   /// Holds the plan's users, so that nothing that follows evicts them.
-  void hold([[maybe_unused]] const batch& planned, std::span<const request> requests, state& s)
-  {
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      entry_type*& e = s.entries[i];
-      [[maybe_unused]] const bool is_new = e == nullptr;
-      if (is_new) e = &residency_->users().add(requests[i].user);
-      ++e->holds;
-      ++s.held;
-      if constexpr (Residency::stores != 0) mover_->stores().hold(*e, is_new, planned.offers.of(i));
-      residency_->note_time(requests[i].time_ms);
-      if (s.plan.requests[i].whole) continue;
-      residency_->hot().heat(*e);
-      if (requests[i].first_token != 0) e->learn();
-      if (!has_fingerprint(requests[i])) continue;
-      e->learn();
-      if (s.vouched.add(requests[i], *e, s.plan.requests[i].kept, kept_stretches_) != 0) {
-        residency_->users().reserve_stretches(*e, kept_stretches_);
-      }
-    }
-  }
+  void hold(const batch& planned, std::span<const request> requests, state& s);
+  void hold_parts(const part_rows& of, state& s);
+  void stand(const part_rows& of, const state& s);
+  void note_parts(const part_rows& of, state& s);
+  [[nodiscard]] bool publish(entry_type& e, const state& s);
 
   /// Requests whose plan counts on what a store is about to give become late, and their layers wait for it.
   void wait_for_stores(const batch& planned, state& s)
@@ -294,3 +278,5 @@ class executor
 }  // namespace kvstrata
 
 #include <kvstrata/cache/commit.hpp>
+#include <kvstrata/cache/holds.hpp>
+#include <kvstrata/cache/part_holds.hpp>

@@ -36,6 +36,7 @@ class forgetter
       if (known_history* const known = users[i]->if_known()) {  // else there is no window
         known->first_token = r.first_token;
         known->earlier_until = r.kept.earlier_until;
+        known->version = version_of(requests[i]);
         vouchers<entry_type>::cut(*users[i], requests[i], r.kept, kept_stretches);
       }
       if (!r.kept.forgets) continue;

@@ -3,6 +3,7 @@
 
 #include <kvstrata/cache/late_requests.hpp>
 #include <kvstrata/cache/lease_words.hpp>
+#include <kvstrata/cache/part_tables.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/page_table.hpp>
@@ -28,8 +29,9 @@ struct lease_state
   batch_plan plan;
   std::vector<Entry*> entries;  ///< the first `held` of them are held
   std::size_t held = 0;
-  vouchers<Entry> vouched;  ///< takes effect at commit
-  page_table table;
+  vouchers<Entry> vouched;       ///< takes effect at commit
+  page_table table;              ///< of the first parts, or the histories
+  part_tables parts;             ///< of the others
   std::vector<fence> arrives;    ///< by layer: when all that comes up for the lease has arrived
   lease_pages pages;             ///< where it was put meanwhile
   std::uint64_t prefetched = 0;  ///< tokens that a prefetch brought, read first by this lease
@@ -51,6 +53,7 @@ struct lease_state
     prefetched = 0;
     committed = false;
     late.clear();
+    parts.clear();
     arrives.resize(layer_count);
     for (fence& layer : arrives) layer.clear();
     done.assign(layer_count, event{});
@@ -83,40 +86,44 @@ class basic_lease
   ~basic_lease() { give_up(); }
 
   /// Requests in the batch.
-  [[nodiscard]] std::size_t size() const { return state("size").entries.size(); }
+  [[nodiscard]] std::size_t size() const { return state("size").plan.size(); }
 
-  /// The batch's page table, in the order of the requests. Its arrays live as long as the lease.
-  [[nodiscard]] page_table_view view() const
+  /// The batch's page table, in the order of the requests. Its arrays live as long as the lease. Where requests have parts,
+  /// it is view(0).
+  [[nodiscard]] page_table_view view() const { return view(0); }
+
+  /// The page table of the parts with that number, in the order of the requests: a table for each level of a cascade. A
+  /// request with fewer parts has no pages in it. What was written of a part by another request of the batch (a read part that
+  /// both have) is there from where the model writes it in each layer: it writes all K and V of a layer before it reads any.
+  [[nodiscard]] page_table_view view(std::size_t part) const
   {
     auto& s = state("view");
-    return cache_->view_of(s);
+    if (part >= s.parts.size()) lease_words::refuse_part("view", part, s.parts.size());
+    return cache_->view_of(s, part);
   }
 
-  /// The tokens of a request that the model must compute: ascending, disjoint; together with what is served they are
-  /// [first_token, history). Those of a volatile tail are among them at every request.
-  [[nodiscard]] std::span<const token_interval> compute(std::size_t request) const
+  /// The tokens of a request, of one of its parts where it has any, that the model must compute: ascending, disjoint; together with what is served they are
+  /// [first_token, history). Those of a volatile tail, or of a scratch part, are among them at every request.
+  [[nodiscard]] std::span<const token_interval> compute(std::size_t request, std::size_t part = 0) const
   {
     const batch_plan& all = state("compute").plan;
-    require_request(all, request, "compute");
-    return all.compute_of(request);
+    return all.compute_of(row_of(all, request, part, "compute"));
   }
 
   /// Of these the tokens from the beginning of the window on, empty when it begins with what is served. They attend to
   /// nothing that is on its way, so a model may queue their part of a layer before wait(layer): so the front is computed
   /// while the rear travels.
-  [[nodiscard]] token_interval front(std::size_t request) const
+  [[nodiscard]] token_interval front(std::size_t request, std::size_t part = 0) const
   {
     const batch_plan& all = state("front").plan;
-    require_request(all, request, "front");
-    return all.front_of(request);
+    return all.front_of(row_of(all, request, part, "front"));
   }
 
   /// Where a request's tokens came from.
-  [[nodiscard]] token_sources sources(std::size_t request) const
+  [[nodiscard]] token_sources sources(std::size_t request, std::size_t part = 0) const
   {
     const batch_plan& all = state("sources").plan;
-    require_request(all, request, "sources");
-    return sources_of(all.pieces_of(request));
+    return sources_of(all.pieces_of(row_of(all, request, part, "sources")));
   }
 
   /// To ask the cache later what became of a request (cache.outcome). Nothing was on its way for most: they are kept.
@@ -224,7 +231,15 @@ class basic_lease
 
   static void require_request(const batch_plan& all, std::size_t request, const char* call)
   {
-    if (request >= all.requests.size()) lease_words::refuse_request(call, request, all.requests.size());
+    if (request >= all.size()) lease_words::refuse_request(call, request, all.size());
+  }
+
+  [[nodiscard]] static std::size_t row_of(const batch_plan& all, std::size_t request, std::size_t part,
+                                          const char* call)
+  {
+    require_request(all, request, call);
+    if (part >= all.parts(request)) lease_words::refuse_part(call, part, all.parts(request));
+    return all.row(request, part);
   }
 
   static void require_layer(const state_type& s, layer_index layer, const char* call)

@@ -20,7 +20,7 @@ struct lease_info
   std::uint64_t label = 0;   ///< the caller's
   std::uint64_t age = 0;     ///< requests that the cache has served since, those of the lease among them
   std::size_t requests = 0;  ///< in its batch
-  user_id user{};            ///< of the first of them
+  user_id user{};            ///< of the first of them; the id of its first part's sequence, where it has parts
   std::uint64_t pages = 0;   ///< of the slab that nobody else can have
   bool committed = false;
   bool waits_for_store = false;  ///< released, but a store has yet to answer (request::provisional)
@@ -35,7 +35,10 @@ template <class State>
 {
   std::uint64_t pages = 0;
   for (std::size_t i = 0; i < s.entries.size(); ++i) {
-    if (i < s.held || s.late.waits(i)) pages += std::as_const(*s.entries[i]).template look<0>().covered().size();
+    if (i >= s.held && !s.late.waits(i)) continue;
+    const auto& e = std::as_const(*s.entries[i]);
+    const std::uint64_t all = e.template look<0>().covered().size();
+    pages += e.holds <= 1 ? all : (all + e.holds - 1) / e.holds;  // of what several read, each has its share
   }
   return pages;
 }
@@ -56,7 +59,7 @@ template <class State>
   std::vector<lease_info> out;
   leases.each([&](const State& s) {
     lease_info one{.number = s.tag.number, .label = s.tag.label, .age = std::uint32_t(served - s.tag.began)};
-    one.requests = s.plan.requests.size();
+    one.requests = s.plan.size();
     if (one.requests != 0) one.user = s.plan.requests.front().user;
     one.pages = held_pages(s);
     one.committed = s.committed;

@@ -34,7 +34,7 @@ class lease_notes
       const token_sources from = sources_of(s.plan.pieces_of(r));
       for (level_index level = 0; level < memories + Residency::stores; ++level) {
         if (from.from[level] != 0)
-          residency_->tracker().on(user_hit{level, from.from[level], age, e.user, s.tag.number});
+          residency_->tracker().on(user_hit{level, from.from[level], age, e.user, s.tag.number, e.space});
       }
     }
     if (prefetch_state* const ahead = e.hot().if_prefetched(); ahead != nullptr && ahead->unread) {
@@ -71,14 +71,18 @@ class lease_notes
   void tell_prepared([[maybe_unused]] const state& s) const noexcept
   {
     if constexpr (tracks<tracker_type, batch_prepared>) {
-      batch_prepared what{.requests = s.held, .prefetched_tokens = s.prefetched};
+      batch_prepared what{.requests = s.plan.size(), .prefetched_tokens = s.prefetched};
       what.lease = s.tag.number;
       what.label = s.tag.label;
       for (const piece& p : s.plan.pieces) {
         if (p.is_computed()) what.computed_tokens += p.tokens.size();
         else what.from[p.source] += p.tokens.size();
       }
-      for (const request_plan& r : s.plan.requests) what.recomputed_tokens += r.recomputed.size();
+      for (const request_plan& r : s.plan.requests) {
+        what.recomputed_tokens += r.recomputed.size();
+        if (r.mode == part_mode::scratch) what.scratch_tokens += r.history;
+      }
+      what.computed_tokens -= what.scratch_tokens;
       residency_->tracker().on(what);
     }
   }

@@ -19,6 +19,12 @@ namespace kvstrata::lease_words {
                     std::to_string(requests) + " requests");
 }
 
+[[noreturn]] inline void refuse_part(const char* call, std::size_t part, std::size_t parts)
+{
+  throw usage_error(std::string(call) + ": part " + std::to_string(part) + " is past the last of " +
+                    std::to_string(parts) + (parts == 1 ? " part" : " parts"));
+}
+
 [[noreturn]] inline void refuse_second_commit()
 {
   throw usage_error("commit: this lease is committed already; prepare the next batch instead");

@@ -37,6 +37,30 @@ struct sequence_key
 [[nodiscard]] constexpr std::uint64_t to_number(epoch_id id) noexcept { return static_cast<std::uint64_t>(id); }
 [[nodiscard]] constexpr std::uint32_t to_number(page_id id) noexcept { return static_cast<std::uint32_t>(id); }
 [[nodiscard]] constexpr sequence_key key_of(user_id user) noexcept { return {.id = to_number(user)}; }
+/// Of one epoch and cache, a number for a sequence that is hardly another's: a user's own number in space 0. For who keeps
+/// users by number, and has no room for a space.
+[[nodiscard]] constexpr user_id alias_of(const sequence_key& key) noexcept
+{
+  if (key.space == 0) return user_id{key.id};
+  std::uint64_t x = key.id + key.space * 0x9e3779b97f4a7c15U;  // splitmix64
+  x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
+  return user_id{x ^ (x >> 31U)};
+}
+
+/// A hash of all bits.
+struct sequence_key_hash
+{
+  using is_avalanching = void;
+  constexpr std::size_t operator()(const sequence_key& key) const noexcept
+  {
+    std::uint64_t x = key.id + (key.space + std::uint64_t{1}) * 0x9e3779b97f4a7c15U;  // splitmix64
+    x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
+    return static_cast<std::size_t>(x ^ (x >> 31U));
+  }
+};
+
 [[nodiscard]] constexpr page_id to_page(std::uint32_t number) noexcept
 {
   return static_cast<page_id>(static_cast<std::int32_t>(number));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/sequence_name.hpp>
 
 #include <cstdint>
 #include <string>
@@ -17,7 +18,7 @@ struct pressure
 {
   enum class reason : std::uint8_t {
     held,          ///< leases hold too many pages; release some
-    user_held,     ///< another lease holds this user
+    user_held,     ///< another lease holds this user; of a replace or read part, writes it
     arriving,      ///< what a store has of this user is on its way: call again when it has come (arrival_of)
     stale_epoch,   ///< this user's request is of a model whose time is over: never right again, stamp it anew
     early_epoch,   ///< it is of a model that has not begun here: call again after advance_epoch
@@ -29,7 +30,8 @@ struct pressure
   std::uint64_t pages_free = 0;       ///< pages nobody has
   std::uint64_t pages_evictable = 0;  ///< pages of users under no lease
   std::uint64_t pages_held = 0;       ///< pages under leases
-  std::uint64_t user = 0;             ///< the user, for all but held
+  std::uint64_t user = 0;             ///< the user, for all but held; or the id of a sequence,
+  std::uint32_t space = 0;            ///< where this is not 0
   std::uint32_t stream = 0;           ///< for arriving: the point to wait for, as device/arrival.hpp reads it
   std::uint64_t point = 0;
   std::uint64_t request_epoch = 0;  ///< for stale_epoch and early_epoch: the request's,
@@ -58,7 +60,7 @@ inline constexpr std::uint8_t pressure_reasons = static_cast<std::uint8_t>(press
 [[nodiscard]] inline std::string to_string(const pressure& p)
 {
   const std::string where = p.shard == pressure::no_shard ? "" : "shard " + std::to_string(p.shard) + ": ";
-  const std::string user = "user " + std::to_string(p.user);
+  const std::string user = name_of(sequence_key{p.space, p.user});
   const auto epochs = [&] {
     return where + "the request of " + user + " names epoch " + std::to_string(p.request_epoch) +
            ", but the cache is at epoch " + std::to_string(p.cache_epoch);

@@ -111,7 +111,8 @@ class demoter
         continue;
       }
       const token_interval room = apart ? token_interval{} : reserve<To>(e, lacking, op.after, lane);
-      const token_interval taken = with_raw_frames<To>(*residency_, e, room, op.after);
+      token_interval taken = with_raw_frames<To>(*residency_, e, room, op.after);
+      if (e.atomic && taken.size() != lacking.size()) taken = give_back<To>(e, op.after);
       if (taken.size() != lacking.size()) {
         out.tokens += lacking.size() - taken.size();
         const bool too_large =
@@ -228,6 +229,15 @@ class demoter
     });
   }
 
+  /// All of an entry that goes as a whole or not at all finds no room: the frames of what would have go back. Nothing is taken.
+  template <level_index To>
+  token_interval give_back(entry_type& e, const fence& after) noexcept
+  {
+    remember(residency_->device(), e.hot().last_use[To], after);
+    residency_->template trim<To>(e);
+    return {};
+  }
+
   /// What of `part` level To takes; the entry has extents for that then, to be written after `after` by whoever has that lane.
   template <level_index To>
   [[nodiscard]] token_interval reserve(entry_type& e, token_interval part, fence& after, lane_number lane)
@@ -259,34 +269,7 @@ class demoter
 
   /// Evicts below the slab until `pages` frames are free or nobody is left; `or_none`: nobody of this epoch goes when all would not do.
   template <level_index Level>
-  void make_room(page_count pages, bool or_none, lane_number lane)
-  {
-    auto& here = residency_->template level<Level>();
-    if (here.free() >= pages) return;
-    auto& all = leaving_[Level];
-    all.clear();
-    page_count wanted = pages - here.free();  // as the shedding policy counts
-    page_count free = here.free();            // as whole extents come free
-    std::size_t stale = 0;
-    each_victim<Level>(*residency_, [&](entry_type& e, bool is_stale) {
-      const page_count have = e.template at<Level>().covered().size();
-      if (is_stale) {
-        all.push_back({&e, {}, true});
-        ++stale;
-        free += have;
-        wanted -= (std::min)(wanted, have);
-        return wanted != 0;
-      }
-      using shedding = typename Residency::template level_at<Level>::shedding;
-      const page_count missing = pages > free ? pages - free : 1;
-      const shed_cut cut = here.cut(e, shedding::pages_to_shed(have, missing), false);
-      all.push_back({&e, cut, false});
-      free += have - cut.keep.size();
-      wanted -= (std::min)(wanted, shedding::pages_to_shed(have, wanted));
-      return wanted != 0;
-    });
-    send_away<Level>(std::span<const leaving>(all).first(or_none && wanted != 0 ? stale : all.size()), lane);
-  }
+  void make_room(page_count pages, bool or_none, lane_number lane);
 
   Residency* residency_;
   lanes_type* lanes_;
@@ -298,3 +281,5 @@ class demoter
 };
 
 }  // namespace kvstrata
+
+#include <kvstrata/move/lower_room.hpp>

@@ -48,22 +48,22 @@ class mover
 
   /// When what is on its way for a user has come: to the last memory, from a store, and to the slab, by prefetches that no
   /// request has taken over. The event of nothing where nothing is.
-  [[nodiscard]] std::array<event, 2> arrivals(user_id user)
+  [[nodiscard]] std::array<event, 2> arrivals(const sequence_key& key)
   {
     std::array<event, 2> out;
-    if constexpr (Residency::stores != 0) out[0] = stores_.arrival(user).value_or(event{});
-    const entry_type* const found = residency_->users().find(user);
+    if constexpr (Residency::stores != 0) out[0] = stores_.arrival(key).value_or(event{});
+    const entry_type* const found = residency_->users().find(key);
     if (found != nullptr && !found->hot().prefetched().arriving.empty())
       out[1] = found->hot().prefetched().arriving.back();
     return out;
   }
   /// Stores forget a user, and where bytes are overwritten so does what older epochs have left. True when a store may have
   /// known them. O(1); O(entries of older epochs) where bytes are overwritten.
-  bool erase_stored([[maybe_unused]] user_id user)
+  bool erase_stored([[maybe_unused]] const sequence_key& key)
   {
-    if (eraser_.is_wanted()) erase_stale(user);
+    if (eraser_.is_wanted()) erase_stale(key);
     if constexpr (Residency::stores == 0) return false;
-    else return stores_.erase(user);
+    else return stores_.erase(key);
   }
   /// Erases an entry that nobody holds. What it had is overwritten before, if that is wanted.
   void erase(entry_type& e) noexcept
@@ -187,10 +187,10 @@ class mover
     };
   }
 
-  void erase_stale(user_id user) noexcept
+  void erase_stale(const sequence_key& key) noexcept
   {
     residency_->users().stale([&](entry_type& e) {
-      if (e.key() != key_of(user)) return true;
+      if (e.key() != key) return true;
       if (e.holds != 0) residency_->doom(e);
       else erase(e);
       return true;

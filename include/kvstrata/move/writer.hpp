@@ -142,7 +142,9 @@ class writer
   [[nodiscard]] token_interval wanted(const entry_type& e) const
   {
     using policy = typename Residency::template level_at<To>::writes;
-    return intersect(e.template at<0>().tokens, {0, policy::flushed_end(down_->template facts<0>(e))});
+    const token_count end = policy::flushed_end(down_->template facts<0>(e));
+    if (e.atomic) return end == 0 ? token_interval{} : e.template at<0>().tokens;
+    return intersect(e.template at<0>().tokens, {0, end});
   }
 
   /// Has another level below the slab tokens that level To lacks, so that they may have been fetched for this commit?

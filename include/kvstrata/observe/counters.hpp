@@ -35,6 +35,7 @@ class counters
     by_level<std::uint64_t> served_tokens{};  ///< [level] served from there
     std::uint64_t computed_tokens = 0;        ///< left to the model
     std::uint64_t recomputed_tokens = 0;      ///< of these: a level has them, but computing them is quicker
+    std::uint64_t scratch_tokens = 0;         ///< of scratch parts, and not among the computed
     std::uint64_t committed_tokens = 0;
 
     by_level<std::uint64_t> onload_bytes{};   ///< [level that they come from]
@@ -55,6 +56,7 @@ class counters
     std::uint64_t widened_tokens = 0;      ///< cached, and started anew as their window began earlier than before
     std::uint64_t passed_tokens = 0;       ///< cached, and before a window that has moved on
     std::uint64_t overwritten_tokens = 0;  ///< cached, and in a volatile tail or behind it
+    std::uint64_t superseded_tokens = 0;   ///< cached, and of a version that is gone, or resting on one
     std::uint64_t inexact_tokens = 0;      ///< cached, but not exact, where a request wants nothing else
     std::uint64_t stranded_tokens = 0;     ///< cached, and resting on tokens of an earlier window that are gone
 
@@ -93,6 +95,7 @@ class counters
     add_each<&snapshot::served_tokens>(e.from);
     add<&snapshot::computed_tokens>(e.computed_tokens);
     add<&snapshot::recomputed_tokens>(e.recomputed_tokens);
+    add<&snapshot::scratch_tokens>(e.scratch_tokens);
     add<&snapshot::saved_tokens>(e.prefetched_tokens);
   }
   void on(const user_hit& e) noexcept { add_value<&snapshot::hit_ages>(e.age, e.level); }
@@ -130,6 +133,7 @@ class counters
     add<&snapshot::widened_tokens>(e.widened);
     add<&snapshot::passed_tokens>(e.passed);
     add<&snapshot::overwritten_tokens>(e.overwritten);
+    add<&snapshot::superseded_tokens>(e.superseded);
     add<&snapshot::inexact_tokens>(e.inexact);
     add<&snapshot::stranded_tokens>(e.stranded);
   }

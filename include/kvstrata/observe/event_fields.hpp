@@ -80,6 +80,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add("requests", e.requests);
   out.add("computed", e.computed_tokens);
   out.add_if("recomputed", e.recomputed_tokens);
+  out.add_if("scratch", e.scratch_tokens);
   out.add_if("prefetched", e.prefetched_tokens);
   detail::add_levels(out, e.from);
   return out;
@@ -88,6 +89,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
 {
   event_record out{.name = "user_hit"};
   out.add("user", to_number(e.user));
+  out.add_if("space", e.space);
   out.add("level", e.level);
   out.add("tokens", e.tokens);
   out.add("age", e.age);
@@ -146,6 +148,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
 {
   event_record out{.name = "tokens_evicted"};
   out.add("user", to_number(e.user));
+  out.add_if("space", e.space);
   out.add("level", e.from);
   out.add("tokens", e.tokens);
   out.add_if("dropped", e.dropped);
@@ -165,6 +168,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add_if("overwritten", e.overwritten);
   out.add_if("inexact", e.inexact);
   out.add_if("stranded", e.stranded);
+  out.add_if("superseded", e.superseded);
   return out;
 }
 [[nodiscard]] constexpr event_record record_of(const write_refused& e) noexcept
@@ -222,6 +226,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add("why", name_of(e.why.why));
   out.add_if("label", e.label);
   if (e.why.why != pressure::reason::held) out.add("user", e.why.user);
+  out.add_if("space", e.why.space);
   out.add_if("pages_needed", e.why.pages_needed);
   if (e.why.why != pressure::reason::held) return out;
   out.add("pages_free", e.why.pages_free);

@@ -57,6 +57,7 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
           {{{}, &s::computed_tokens}});
   counter("recomputed_tokens", "Computed tokens that a level had, because computing them is quicker.",
           {{{}, &s::recomputed_tokens}});
+  counter("scratch_tokens", "Tokens of scratch parts, which nobody keeps.", {{{}, &s::scratch_tokens}});
   counter("committed_tokens", "Tokens that were computed in a lease and committed.", {{{}, &s::committed_tokens}});
 
   counter("onload_bytes", "Bytes that were queued to be moved from a level to the slab.", by(&s::onload_bytes));
@@ -83,7 +84,8 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cou
            {{{"reason", "passed"}}, &s::passed_tokens},
            {{{"reason", "overwritten"}}, &s::overwritten_tokens},
            {{{"reason", "inexact"}}, &s::inexact_tokens},
-           {{{"reason", "stranded"}}, &s::stranded_tokens}});
+           {{{"reason", "stranded"}}, &s::stranded_tokens},
+           {{{"reason", "superseded"}}, &s::superseded_tokens}});
 
   series refused;
   for (std::size_t i = 0; i < counters::refusals; ++i) {

@@ -123,7 +123,8 @@ class timeline
                                 {{"passed", e.passed}},
                                 {{"overwritten", e.overwritten}},
                                 {{"inexact", e.inexact}},
-                                {{"stranded", e.stranded}}});
+                                {{"stranded", e.stranded}},
+                                {{"superseded", e.superseded}}});
   }
   void on(const pressure_met&) noexcept { mark(mark_kind::pressure, {}); }
   void on(const write_refused& e) noexcept { mark(mark_kind::write_refused, {{{"tokens", e.tokens}}}); }

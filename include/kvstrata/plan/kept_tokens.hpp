@@ -103,7 +103,7 @@ template <class Entry>
   if (found == nullptr) return true;
   const known_history& known = found->known();
   return r.first_token == known.first_token && known.earlier_until <= r.first_token && r.volatile_tail == 0 &&
-         against.tokens.empty() && !against.unproven;
+         known.version == version_of(r) && against.tokens.empty() && !against.unproven;
 }
 
 /// What the request keeps; `found` may be null: nothing is cached. O(1).
@@ -133,6 +133,7 @@ template <class Entry>
   const known_history& known = found->known();
   const bool moves = r.first_token > known.first_token;
   if (moves) out.forgotten.passed = cached({0, r.first_token});
+  if (known.version != version_of(r)) keep_until(0, out.forgotten.superseded);
   if (!against.tokens.empty()) keep_until(against.agreed_until, out.forgotten.rewritten);
   if (r.first_token < known.first_token) keep_until(0, out.forgotten.widened);
   if (r.volatile_tail != 0) keep_until(lasting_tokens(r).end, out.forgotten.overwritten);

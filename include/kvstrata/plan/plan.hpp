@@ -5,6 +5,7 @@
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/observe/events.hpp>
+#include <kvstrata/plan/part.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -41,12 +42,15 @@ struct piece
   friend constexpr bool operator==(const piece&, const piece&) = default;
 };
 
-/// What becomes of one request. Its pieces partition [first_token, history).
+/// What becomes of one request, or of one part of one. Its pieces partition [first_token, history).
 struct request_plan
 {
-  user_id user{};
+  user_id user{};                      ///< or the id of a part's sequence, ...
+  std::uint32_t space = 0;             ///< ... where this is not 0
+  part_mode mode = part_mode::append;  ///< of scratch all is computed, and nothing kept
   token_count history = 0;
   token_count first_token = 0;  ///< of the window; of a prefetch: the first that the slab shall have
+  bool joined = false;          ///< it is one of several parts of a request
   bool exact = false;           ///< the request wants nothing but exact tokens
   token_count inexact_from =
       all_exact;                  ///< from this token on, what is served came through a lossy copy, or rests on one
@@ -63,6 +67,7 @@ struct request_plan
   page_count pages_forgotten = 0;  ///< pages that the user has and that keep nothing; they are given back first
   page_count pages_taken = 0;      ///< pages beyond those that the user then has
 
+  [[nodiscard]] sequence_key key() const noexcept { return {space, to_number(user)}; }
   [[nodiscard]] token_count computed() const noexcept { return history - first_token - in_slab.size() - fetched; }
 };
 
@@ -70,51 +75,70 @@ struct request_plan
 /// then it goes from the rear, or all of it where it lies apart from the request's history.
 struct victim_plan
 {
-  user_id user{};
+  user_id user{};           ///< or the id of a sequence, ...
+  std::uint32_t space = 0;  ///< ... where this is not 0
   level_index level = 0;
   page_count pages = 0;          ///< to shed
   bool rear = false;             ///< from the rear; else from the front
   token_count tokens = 0;        ///< that leave the level with them
   token_count dirty_tokens = 0;  ///< of these, how many no level below has when the plan is made
-  bool stale = false;            ///< of an old epoch: goes whole, from every level
+  bool stale = false;            ///< of an old epoch, or superseded: goes whole, from every level
 };
 
 struct batch_plan
 {
-  std::vector<request_plan> requests;
-  std::vector<piece> pieces;            ///< of all requests, one after the other
-  std::vector<token_interval> compute;  ///< those that the model computes, of all requests
+  std::vector<request_plan> requests;     ///< rows: a request each, or where any has parts, a part each
+  std::vector<std::uint32_t> first_rows;  ///< [request] its first row, and at last all rows; empty where none has parts
+  std::vector<piece> pieces;              ///< of all requests, one after the other
+  std::vector<token_interval> compute;    ///< those that the model computes, of all requests
   std::vector<victim_plan> victims;
   page_count pages_needed = 0;     ///< taken by all requests together
   page_count pages_free = 0;       ///< free before anything is forgotten or evicted
   page_count pages_forgotten = 0;  ///< given back by all requests together
 
+  /// Requests of the batch.
+  [[nodiscard]] std::size_t size() const noexcept
+  {
+    return first_rows.empty() ? requests.size() : first_rows.size() - 1;
+  }
+  /// Parts of a request: 1 where it has none, for its history.
+  [[nodiscard]] std::size_t parts(std::size_t request) const noexcept
+  {
+    return first_rows.empty() ? 1 : first_rows[request + 1] - first_rows[request];
+  }
+  /// Where a part of a request stands in `requests`.
+  [[nodiscard]] std::size_t row(std::size_t request, std::size_t part = 0) const noexcept
+  {
+    return first_rows.empty() ? request : first_rows[request] + part;
+  }
+
   [[nodiscard]] std::span<const piece> pieces_of(const request_plan& r) const
   {
     return std::span(pieces).subspan(r.piece_begin, r.piece_end - r.piece_begin);
   }
-  [[nodiscard]] std::span<const piece> pieces_of(std::size_t request) const { return pieces_of(requests[request]); }
+  /// Of a row.
+  [[nodiscard]] std::span<const piece> pieces_of(std::size_t row) const { return pieces_of(requests[row]); }
 
   [[nodiscard]] std::span<const token_interval> compute_of(const request_plan& r) const
   {
     return std::span(compute).subspan(r.compute_begin, r.compute_end - r.compute_begin);
   }
-  [[nodiscard]] std::span<const token_interval> compute_of(std::size_t request) const
-  {
-    return compute_of(requests[request]);
-  }
+  [[nodiscard]] std::span<const token_interval> compute_of(std::size_t row) const { return compute_of(requests[row]); }
 
-  /// Of a request's compute list the tokens from the beginning of its window on; empty when that is served.
-  [[nodiscard]] token_interval front_of(std::size_t request) const
+  /// Of a row's compute list the tokens from the beginning of its window on; empty when that is served, or the row is one of
+  /// several parts: what stands before it may be on its way.
+  [[nodiscard]] token_interval front_of(std::size_t row) const
   {
-    const std::span<const token_interval> all = compute_of(request);
-    return all.empty() || all.front().begin != requests[request].first_token ? token_interval{} : all.front();
+    const std::span<const token_interval> all = compute_of(row);
+    return all.empty() || requests[row].joined || all.front().begin != requests[row].first_token ? token_interval{}
+                                                                                                 : all.front();
   }
 
   /// Member by member: a plan is handed on with its memory, batch by batch.
   friend void swap(batch_plan& a, batch_plan& b) noexcept
   {
     a.requests.swap(b.requests);
+    a.first_rows.swap(b.first_rows);
     a.pieces.swap(b.pieces);
     a.compute.swap(b.compute);
     a.victims.swap(b.victims);
@@ -126,6 +150,7 @@ struct batch_plan
   void clear() noexcept
   {
     requests.clear();
+    first_rows.clear();
     clear_all_but_requests();
   }
   void clear_all_but_requests() noexcept

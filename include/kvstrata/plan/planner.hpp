@@ -4,6 +4,7 @@
 #include <kvstrata/books/hot_record.hpp>
 #include <kvstrata/books/known_history.hpp>
 #include <kvstrata/plan/inexact_piece.hpp>
+#include <kvstrata/plan/part_rows.hpp>
 #include <kvstrata/plan/pieces.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/request_checks.hpp>
@@ -63,7 +64,7 @@ class planner
         ++unknown;
         continue;
       }
-      right = right && !found->in_batch;
+      right = right && !found->in_batch && !found->atomic;
       found->in_batch = true;  // whatever is wrong: no victim
       held = held || found->holds != 0;
       if (whole == i && plain && is_whole(r, *found)) {
@@ -85,7 +86,7 @@ class planner
     checks_.require_fits(requests.size(), batch_pages);
     for (std::size_t i = 0; !right && i < requests.size(); ++i) checks_.require_countable(requests[i]);
     for (std::size_t i = 0; held && i < requests.size(); ++i) {
-      if (out.entries[i] != nullptr && out.entries[i]->holds != 0) return victims_->held(requests[i].user);
+      if (out.entries[i] != nullptr && out.entries[i]->holds != 0) return victims_->held(key_of(requests[i].user));
     }
     for (std::size_t i = whole; i < requests.size(); ++i) {
       entry_type* const found = out.entries[i];
@@ -109,26 +110,36 @@ class planner
     return victims_->too_much_held(out);
   }
 
+  /// The same of a batch in which requests have parts. O(parts log parts + victims).
+  [[nodiscard]] std::optional<pressure> plan(const part_rows& of, batch& out, const queued_work& queued);
+
  private:
+  [[nodiscard]] std::optional<pressure> is_held(const request& r, const entry_type* found) const;
+  [[nodiscard]] std::optional<pressure> choose_reader(const request& r, std::size_t rows, entry_type*& found) const;
+  /// Is all of a replace or read part there, as the request wants it?
+  [[nodiscard]] bool serves(const request& r, const entry_type& e) const;
+  void plan_rows(const part_rows& of, bool keep_surplus, batch& out);
+  void plan_row(const part_rows& of, std::size_t i, bool keep_surplus, batch& out);
+
   /// Throws what is wrong with a batch, the first thing first; or it is of another epoch.
   [[nodiscard]] std::optional<pressure> check(std::span<const request> requests, std::span<entry_type* const> users)
   {
     checks_.require_distinct(requests);
     for (const request& r : requests) checks_.require_right(r);
     if (auto why = checks_.turned_away(requests)) return why;
-    for (std::size_t i = 0; i < requests.size(); ++i) checks_.require_known(requests[i], users[i]);
+    for (std::size_t i = 0; i < requests.size(); ++i) checks_.require_goes_on(requests[i], users[i]);
     return std::nullopt;
   }
 
   /// Do all tokens of a request without fingerprint lie in the slab, and does its user go on as before? Then there is
   /// nothing to be done for it.
-  [[nodiscard]] static bool is_whole(const request& r, entry_type& found) noexcept
+  [[nodiscard]] static bool is_whole(const request& r, entry_type& found, std::uint64_t version = 0) noexcept
   {
     if (!found.is_hot() || r.volatile_tail != 0) return false;
     const auto& hot = found.hot();
     const known_history* const known = hot.known.get();
     if (r.first_token != (known != nullptr ? known->first_token : 0)) return false;
-    if (known != nullptr && known->earlier_until > r.first_token) return false;
+    if (known != nullptr && (known->earlier_until > r.first_token || known->version != version)) return false;
     if constexpr (exactness) {
       if (r.exact && inexact_in<tiers_type, 0>(found, window_of(r)) != all_exact) return false;
     }
@@ -284,3 +295,5 @@ class planner
 };
 
 }  // namespace kvstrata
+
+#include <kvstrata/plan/plan_parts.hpp>

@@ -25,6 +25,25 @@ struct prefetch_outcome
   std::uint64_t displaced_tokens = 0;  ///< in these pages
 };
 
+/// Of the parts of one request together.
+constexpr prefetch_outcome& operator+=(prefetch_outcome& all, const prefetch_outcome& one) noexcept
+{
+  all.tokens += one.tokens;
+  all.left += one.left;
+  all.pages += one.pages;
+  all.displaced_pages += one.displaced_pages;
+  all.displaced_tokens += one.displaced_tokens;
+  return all;
+}
+
+/// What of a limit is left then.
+[[nodiscard]] constexpr prefetch_limit operator-(prefetch_limit limit, const prefetch_outcome& used) noexcept
+{
+  limit.pages -= used.pages < limit.pages ? used.pages : limit.pages;
+  limit.displaced_pages -= used.displaced_pages < limit.displaced_pages ? used.displaced_pages : limit.displaced_pages;
+  return limit;
+}
+
 /// What carrying a prefetch's plan out queues.
 [[nodiscard]] inline prefetch_outcome queued_by(const batch_plan& plan)
 {

@@ -23,6 +23,16 @@ class prefetch_planner
 
   prefetch_planner(Residency& r, victim_finder<Residency>& victims) : residency_(&r), victims_(&victims), checks_(r) {}
 
+  /// Throws what is wrong with a request of one sequence, or it is of another epoch.
+  [[nodiscard]] std::optional<pressure> check(const request& r) const
+  {
+    checks_.require_right(r);
+    if (auto why = checks_.turned_away({&r, 1})) return why;
+    const entry_type* const found = mode_of(r) == part_mode::scratch ? nullptr : residency_->users().find(key_of(r));
+    checks_.require_goes_on(r, found);
+    return std::nullopt;
+  }
+
   /// Plans to bring up what the levels below have of one user's window, within the limit; nothing is left to the model, and
   /// nothing is forgotten: what the request will forget just stays where it is. `out.plan` has no request when there is
   /// nothing to bring up, or no room for it within the limit. `left`: the tokens that the slab will still lack.
@@ -31,22 +41,20 @@ class prefetch_planner
   {
     victims_->start(out);
     left = 0;
-    checks_.require_right(r);
-    if (auto why = checks_.turned_away({&r, 1})) return why;
-    entry_type* const found = residency_->users().find(r.user);
+    if (auto why = check(r)) return why;
+    entry_type* const found = residency_->users().find(key_of(r));
     if (found == nullptr) return std::nullopt;
-    checks_.require_known(r, found);
     const kept_tokens kept = kept_by(r, found, contradiction_of(r, *found));
     const token_interval here = found->template look<0>().tokens;
     const token_interval below = reachable(*found, of_use(r, *found, intersect(kept.tokens, window_of(r))));
     if (here.contains(below)) return std::nullopt;
     std::vector<entry_type*> marked{found};
     const batch_marks<entry_type> marks(marked);
-    if (found->holds != 0) return victims_->held(r.user);
+    if (found->holds != 0) return victims_->held(key_of(r));
     left = below.size() - intersect(below, here).size();
     for (page_count most = limit.pages;;) {
       const token_interval both = hull(here, within(below, here, most));
-      if (both == here) return std::nullopt;
+      if (both == here || (found->atomic && both != window_of(r))) return std::nullopt;
       const page_interval wanted = residency_->pages_to_take(both);
       const page_count taken = wanted.size() - found->template look<0>().covered().size();
       const page_count allowed = limit.displaced_pages < taken ? limit.displaced_pages : taken;

@@ -3,36 +3,14 @@
 
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/interval.hpp>
+#include <kvstrata/plan/fingerprint.hpp>
+#include <kvstrata/plan/part.hpp>
 #include <kvstrata/replacement/object_info.hpp>
 
 #include <cstdint>
 #include <span>
 
 namespace kvstrata {
-
-/// What a history says, so that the cache can tell when a request contradicts what it holds. prefix_hashes[i] stands
-/// for the first (i + 1) * stride tokens; any hash will do, as long as equal prefixes hash equally. The cache compares
-/// the newest one that was committed, so a stride of 1 checks every token, and a larger one all but a tail. A request
-/// that is shorter than that prefix, or whose stride does not hit its end, cannot be compared: it is served unchecked, but
-/// only if all that it would leave in the cache is there already; else it starts anew, so that rows of two histories never
-/// stand side by side.
-struct history_fingerprint
-{
-  token_count stride = 0;                        ///< 0: no fingerprint, nothing is checked
-  std::span<const std::uint64_t> prefix_hashes;  ///< at least history_tokens / stride; must live during the call
-};
-
-/// The same for callers who have only the newest events of a history. Stretch s is the tokens [s * stride,
-/// (s + 1) * stride), counted from the beginning of the history; hashes[i] stands for the tokens of the i-th stretch
-/// that begins at first_token or behind it, and for no others. The cache keeps the newest of these that were committed
-/// (`kept_stretches` of its configuration says how many), and compares those that the request has, too. Where none is in
-/// both, or their strides differ, the request cannot be compared (above). Tokens behind the last whole stretch are not
-/// checked.
-struct stretch_fingerprint
-{
-  token_count stride = 0;                 ///< 0: no fingerprint, nothing is checked
-  std::span<const std::uint64_t> hashes;  ///< of all whole stretches in the window; must live during the call
-};
 
 /// What becomes of a request whose fingerprint contradicts what is cached.
 enum class rewritten_history : std::uint8_t {
@@ -46,6 +24,10 @@ enum class rewritten_history : std::uint8_t {
 /// A window may move on from request to request: what lies before it is neither served nor kept. Row i of the KV then is
 /// what a pass gives in which it sees [w(i), i], w(i) being the first_token of the request that computed it. A window
 /// that begins earlier than the last one did starts anew: rows that saw less are of no use to it.
+///
+/// A request may be made of parts instead, each a sequence of its own: then `user` says who asks (and, of several shards,
+/// which), and what the request itself says of tokens (history_tokens, first_token, volatile_tail, both fingerprints,
+/// provisional) says nothing and must be left out.
 struct request
 {
   user_id user{};
@@ -66,7 +48,23 @@ struct request
   /// Nothing of it may have come through a lossy copy: what did, and what was computed on top of that, is forgotten, and computed
   /// anew. Means something only where a tier of the cache is lossy (codec/concepts.hpp).
   bool exact = false;
+  std::span<const part> parts{};  ///< empty: the user's history is all there is. Must live during the call
 };
+
+/// The sequence that a request without parts, or of one part, is about: the cache plans such requests alone.
+[[nodiscard]] constexpr sequence_key key_of(const request& r) noexcept
+{
+  return r.parts.empty() ? key_of(r.user) : r.parts.front().key;
+}
+[[nodiscard]] constexpr part_mode mode_of(const request& r) noexcept
+{
+  return r.parts.empty() ? part_mode::append : r.parts.front().mode;
+}
+/// Of what is cached only tokens of this version are of use.
+[[nodiscard]] constexpr std::uint64_t version_of(const request& r) noexcept
+{
+  return r.parts.empty() ? 0 : r.parts.front().version;
+}
 
 [[nodiscard]] constexpr bool has_fingerprint(const request& r) noexcept
 {

@@ -3,6 +3,7 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/result.hpp>
+#include <kvstrata/core/sequence_name.hpp>
 #include <kvstrata/plan/kept_tokens.hpp>
 #include <kvstrata/plan/request.hpp>
 
@@ -66,7 +67,8 @@ class distinct_users
 {
   if (r.epoch == now) return std::nullopt;
   return pressure{.why = r.epoch < now ? pressure::reason::stale_epoch : pressure::reason::early_epoch,
-                  .user = to_number(r.user),
+                  .user = key_of(r).id,
+                  .space = key_of(r).space,
                   .request_epoch = to_number(r.epoch),
                   .cache_epoch = to_number(now)};
 }
@@ -126,17 +128,16 @@ class request_checks
   {
     const token_count most = residency_->layout().longest_history();
     if (r.history_tokens <= most) return;
-    throw capacity_error("the history of user " + std::to_string(to_number(r.user)) + " has " +
-                         std::to_string(r.history_tokens) + " tokens, but the layout has room for at most " +
-                         std::to_string(most));
+    throw capacity_error("the history of " + name_of(key_of(r)) + " has " + std::to_string(r.history_tokens) +
+                         " tokens, but the layout has room for at most " + std::to_string(most));
   }
 
   /// Policies never see time run backwards, so a time that is not in milliseconds would spoil it for good.
   static void require_time(const request& r)
   {
     if (r.time_ms >= 0 && r.time_ms <= latest_ms) return;
-    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " has the time " +
-                      std::to_string(r.time_ms) + " ms, but it must lie between 0 and " + std::to_string(latest_ms) +
+    throw usage_error("the request of " + name_of(key_of(r)) + " has the time " + std::to_string(r.time_ms) +
+                      " ms, but it must lie between 0 and " + std::to_string(latest_ms) +
                       ", the end of the year 9999; is it in another unit?");
   }
 
@@ -148,11 +149,46 @@ class request_checks
     require_time(r);
   }
 
+  /// What is cached of its sequence is what the request goes on with, or it may start anew; `found` may be null.
+  static void require_goes_on(const request& r, const entry_type* found)
+  {
+    require_version(r, found);
+    require_known(r, found);
+  }
+
+  /// Throws where a request has another mode than what is cached of its sequence, an older version, or the same version with
+  /// another number of tokens and it does not allow for that; `found` may be null.
+  static void require_version(const request& r, const entry_type* found)
+  {
+    if (found == nullptr) return;
+    if (found->atomic != is_shared(mode_of(r))) {
+      throw usage_error(name_of(key_of(r)) + " is asked for as a part to " + std::string(name_of(mode_of(r))) +
+                        ", but was cached as " + (found->atomic ? "one to replace or read" : "one to append") +
+                        "; give each kind of part a space of its own");
+    }
+    if (!found->atomic) return;
+    const std::uint64_t has = found->known().version;
+    if (version_of(r) < has) {
+      throw history_error("version " + std::to_string(version_of(r)) + " of " + name_of(key_of(r)) +
+                          " is asked for, but version " + std::to_string(has) + " is cached; versions only go forward");
+    }
+    token_count tokens = 0;
+    each_level<0, Residency::memories>(
+        [&](auto i) { tokens = (std::max)(tokens, found->template look<i()>().tokens.end); });
+    if (version_of(r) > has || tokens == 0 || tokens == r.history_tokens) return;
+    if (r.if_rewritten == rewritten_history::start_anew) return;
+    throw history_error("version " + std::to_string(has) + " of " + name_of(key_of(r)) + " has " +
+                        std::to_string(r.history_tokens) + " tokens in the request, but " + std::to_string(tokens) +
+                        " in the cache; give what is changed another version");
+  }
+
   /// Throws history_error when the request's fingerprints contradict what is cached of its user and it does not allow for
   /// that; `found` may be null.
   static void require_known(const request& r, const entry_type* found)
   {
-    if (found == nullptr || !has_fingerprint(r) || r.if_rewritten != rewritten_history::refuse) return;
+    if (found == nullptr || !has_fingerprint(r) || version_of(r) != found->known().version ||
+        r.if_rewritten != rewritten_history::refuse)
+      return;
     if (const contradiction against = contradiction_of(r, *found); !against.tokens.empty())
       refuse_rewritten(r, against);
   }
@@ -163,8 +199,8 @@ class request_checks
   static void require_window(const request& r)
   {
     if (r.first_token <= r.history_tokens) return;
-    throw usage_error("the request of user " + std::to_string(to_number(r.user)) + " begins at token " +
-                      std::to_string(r.first_token) + ", but their history has " + std::to_string(r.history_tokens) +
+    throw usage_error("the request of " + name_of(key_of(r)) + " begins at token " + std::to_string(r.first_token) +
+                      ", but their history has " + std::to_string(r.history_tokens) +
                       " tokens; first_token counts from the beginning of the history, and so does history_tokens");
   }
 
@@ -172,8 +208,8 @@ class request_checks
   {
     const auto require = [&r](std::size_t has, std::size_t needs, token_count stride) {
       if (has >= needs) return;
-      throw usage_error("the fingerprint of user " + std::to_string(to_number(r.user)) + " has " + std::to_string(has) +
-                        " hashes, but " + (r.first_token == 0 ? "a history of " : "a window up to token ") +
+      throw usage_error("the fingerprint of " + name_of(key_of(r)) + " has " + std::to_string(has) + " hashes, but " +
+                        (r.first_token == 0 ? "a history of " : "a window up to token ") +
                         std::to_string(r.history_tokens) + (r.first_token == 0 ? " tokens" : "") + " at stride " +
                         std::to_string(stride) + " needs " + std::to_string(needs));
     };
@@ -189,8 +225,7 @@ class request_checks
         against.tokens.begin == 0
             ? "their first " + std::to_string(against.tokens.end) + " tokens"
             : "their tokens [" + std::to_string(against.tokens.begin) + ", " + std::to_string(against.tokens.end) + ")";
-    throw history_error("the request of user " + std::to_string(to_number(r.user)) +
-                        " contradicts the cached history: " + which +
+    throw history_error("the request of " + name_of(key_of(r)) + " contradicts the cached history: " + which +
                         " have another fingerprint; histories are append-only, so erase the user before sending a "
                         "rewritten one, or let request.if_rewritten start anew");
   }

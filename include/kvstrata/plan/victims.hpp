@@ -5,6 +5,7 @@
 #include <kvstrata/books/level.hpp>
 #include <kvstrata/core/result.hpp>
 #include <kvstrata/plan/lease_tag.hpp>
+#include <kvstrata/plan/part_rows.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/store_offers.hpp>
 
@@ -32,6 +33,7 @@ struct planned_batch
   std::vector<victim<typename Residency::entry_type>> victims;
   lease_tag tag;                                                 ///< of the lease that it becomes
   bool whole = false;                                            ///< all requests are (request_plan)
+  const part_rows* parts = nullptr;                              ///< whose rows they are; null where none has parts
   [[no_unique_address]] store_offers<Residency::stores> offers;  ///< to the requests
 };
 
@@ -102,6 +104,8 @@ class victim_finder
     out.entries.resize(requests);
     out.victims.clear();
     out.whole = false;
+    out.parts = nullptr;
+    out.plan.first_rows.clear();
     out.plan.pages_free = residency_->slab().free();
   }
 
@@ -118,7 +122,8 @@ class victim_finder
       if (e.in_batch) return true;
       const auto& mine = e.template look<0>();
       const page_interval have = mine.covered();
-      const page_count pages = stale ? have.size() : pages_to_shed<0>(*residency_, have.size(), wanted - found);
+      const page_count pages =
+          stale || e.atomic ? have.size() : pages_to_shed<0>(*residency_, have.size(), wanted - found);
       add(out, e, {.pages = pages}, have, mine.tokens);
       found += pages;
       return found < wanted;
@@ -127,9 +132,9 @@ class victim_finder
     return found >= needed;
   }
 
-  [[nodiscard]] static pressure held(user_id user) noexcept
+  [[nodiscard]] static pressure held(const sequence_key& key) noexcept
   {
-    return {.why = pressure::reason::user_held, .user = to_number(user)};
+    return {.why = pressure::reason::user_held, .user = key.id, .space = key.space};
   }
 
   [[nodiscard]] pressure too_much_held(const batch& out) const
@@ -163,6 +168,7 @@ class victim_finder
     out.victims.push_back({&e, goes.pages, goes.rear});
     out.plan.victims.push_back(
         {.user = e.user,
+         .space = e.space,
          .pages = goes.pages,
          .rear = goes.rear,
          .tokens = lost.size(),
@@ -176,6 +182,7 @@ class victim_finder
   {
     if (out.plan.requests.size() != 1) return nullptr;
     const entry_type* const known = out.entries.front();
+    if (out.parts != nullptr) return nullptr;
     return known != nullptr && known->template look<0>().listed ? nullptr : &out.plan.requests.front().user;
   }
 

@@ -27,7 +27,7 @@ struct reuse_hint
 /// An object is a user's copy in one tier.
 struct object_info
 {
-  user_id user{};
+  user_id user{};                 ///< of a sequence of another space than users': alias_of its key
   std::uint64_t bytes = 0;        ///< what evicting the whole object frees
   token_count tokens = 0;         ///< tokens of the user that the tier holds
   token_count dirty_tokens = 0;   ///< of these, how many no other tier has; 0: clean, and free to drop

@@ -3,7 +3,8 @@
 //   sharded<default_cache<Device>> cache(device, config, 4);
 //
 // A user lives in one shard, by a hash. The shards' slabs are regions of one device reservation, so that one page table
-// speaks of all of them, whatever shards a batch spans.
+// speaks of all of them, whatever shards a batch spans. All parts of a request are in the shard of its user: a sequence that
+// users of several shards read is in each of these once.
 #pragma once
 
 #include <kvstrata/cache.hpp>
@@ -104,8 +105,19 @@ class sharded
   [[nodiscard]] bool arrived(user_id user) { return home(user).arrived(user); }
   /// As cache's.
   void wait_arrived_sync(user_id user) { home(user).wait_arrived_sync(user); }
+  /// As cache's, of all parts of a request, in the shard of its user.
+  token_count undo_prefetch(const request& r) { return home(r.user).undo_prefetch(r); }
+  [[nodiscard]] bool arrived(const request& r) { return home(r.user).arrived(r); }
+  void wait_arrived_sync(const request& r) { home(r.user).wait_arrived_sync(r); }
   /// As cache's; atomic.
   bool erase(user_id user) { return home(user).erase(user); }
+  /// As cache's, in every shard, one after the other: a sequence of a part lives where those live who ask for it.
+  bool erase(const sequence_key& key)
+  {
+    bool out = false;
+    for (const auto& each : shards_) out |= each->erase(key);
+    return out;
+  }
 
   /// As cache's; a ticket of a sharded cache of fewer shards is lost.
   [[nodiscard]] lease_outcome outcome(lease_ticket ticket)

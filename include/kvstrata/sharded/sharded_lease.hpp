@@ -40,10 +40,10 @@ struct sharded_state
   std::vector<typename Cache::lease> parts;  ///< of these, in the same order
   std::vector<const batch_plan*> plans;      ///< by shard; only those of `shards` are set
   distinct_users users;
-  batch_plan plan;   ///< of the whole batch, in the order of its requests
-  page_table table;  ///< in pages of the whole reservation
-  page_table_view view;
-  std::vector<bool> done;  ///< by layer
+  batch_plan plan;                 ///< of the whole batch, in the order of its requests
+  std::vector<page_table> tables;  ///< [part] in pages of the whole reservation; at least as many as there are views
+  std::vector<page_table_view> views;  ///< [part] one at least
+  std::vector<bool> done;              ///< by layer
   bool committed = false;
 
   /// Makes the plans of the shards one.
@@ -51,18 +51,26 @@ struct sharded_state
   {
     plan.clear();
     plan.pages_free = 0;
-    for (const place& at : places) {
-      const batch_plan& from = *plans[at.shard];
-      request_plan r = from.requests[at.turn];
+    bool any_parts = false;
+    for (const std::uint32_t shard : shards) any_parts |= !plans[shard]->first_rows.empty();
+    const auto append_row = [this](const batch_plan& from, std::size_t row) {
+      request_plan r = from.requests[row];
       const auto append = [](auto& all, const auto& mine, std::uint32_t& begin, std::uint32_t& end) {
         begin = static_cast<std::uint32_t>(all.size());
         all.insert(all.end(), mine.begin(), mine.end());
         end = static_cast<std::uint32_t>(all.size());
       };
-      append(plan.pieces, from.pieces_of(at.turn), r.piece_begin, r.piece_end);
-      append(plan.compute, from.compute_of(at.turn), r.compute_begin, r.compute_end);
+      append(plan.pieces, from.pieces_of(row), r.piece_begin, r.piece_end);
+      append(plan.compute, from.compute_of(row), r.compute_begin, r.compute_end);
       plan.requests.push_back(r);
+    };
+    const auto rows = [this] { return static_cast<std::uint32_t>(plan.requests.size()); };
+    for (const place& at : places) {
+      const batch_plan& from = *plans[at.shard];
+      if (any_parts) plan.first_rows.push_back(rows());
+      for (std::size_t part = 0; part < from.parts(at.turn); ++part) append_row(from, from.row(at.turn, part));
     }
+    if (any_parts) plan.first_rows.push_back(rows());
     for (const std::uint32_t shard : shards) {
       const batch_plan& from = *plans[shard];
       plan.victims.insert(plan.victims.end(), from.victims.begin(), from.victims.end());
@@ -76,15 +84,33 @@ struct sharded_state
   template <class FirstPage>
   void merge_tables(std::byte* base, FirstPage&& first_page)
   {
-    table.start(places.size());
-    for (const place& at : places) {
-      const auto part = std::lower_bound(shards.begin(), shards.end(), at.shard) - shards.begin();
-      const page_table_view from = parts[static_cast<std::size_t>(part)].view();
-      table.append(from.pages(at.turn), first_page(at.shard));
-      table.finish_request(from.first_token(at.turn), from.tokens(at.turn), from.page_tokens);
-    }
+    std::size_t most = 1;
+    for (std::size_t i = 0; i < plan.size(); ++i) most = (std::max)(most, plan.parts(i));
+    if (tables.size() < most) tables.resize(most);
+    views.clear();
     const page_table_view one = parts.front().view();
-    view = table.view(base, one.where, one.shape, one.page_tokens);
+    for (std::size_t part = 0; part < most; ++part) {
+      page_table& table = tables[part];
+      table.start(places.size());
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        if (part >= plan.parts(i)) {
+          table.finish_request(0, 0, one.page_tokens);
+          continue;
+        }
+        const place& at = places[i];
+        const page_table_view from = lease_of(at.shard).view(part);
+        table.append(from.pages(at.turn), first_page(at.shard));
+        table.finish_request(from.first_token(at.turn), from.tokens(at.turn), from.page_tokens);
+      }
+      views.push_back(table.view(base, one.where, one.shape, one.page_tokens));
+    }
+  }
+
+  /// Its part of the lease.
+  [[nodiscard]] typename Cache::lease& lease_of(std::uint32_t shard)
+  {
+    const auto at = std::lower_bound(shards.begin(), shards.end(), shard) - shards.begin();
+    return parts[static_cast<std::size_t>(at)];
   }
 };
 
@@ -118,29 +144,37 @@ class sharded_lease
 
   /// The batch's page table, in the order of the requests and in pages of the whole reservation. Its arrays live as
   /// long as the lease.
-  [[nodiscard]] page_table_view view() const { return state("view").view; }
+  [[nodiscard]] page_table_view view() const { return view(0); }
+  /// As basic_lease's: of the parts with that number.
+  [[nodiscard]] page_table_view view(std::size_t part) const
+  {
+    const auto& s = state("view");
+    if (part >= s.views.size()) lease_words::refuse_part("view", part, s.views.size());
+    return s.views[part];
+  }
 
   /// As basic_lease's.
-  [[nodiscard]] std::span<const token_interval> compute(std::size_t request) const
+  [[nodiscard]] std::span<const token_interval> compute(std::size_t request, std::size_t part = 0) const
   {
-    return planned(request, "compute").compute_of(request);
+    return planned(request, "compute").compute_of(row_of(request, part, "compute"));
   }
   /// As basic_lease's: what of these a model may queue before wait.
-  [[nodiscard]] token_interval front(std::size_t request) const { return planned(request, "front").front_of(request); }
-  /// As basic_lease's.
-  [[nodiscard]] token_sources sources(std::size_t request) const
+  [[nodiscard]] token_interval front(std::size_t request, std::size_t part = 0) const
   {
-    return sources_of(planned(request, "sources").pieces_of(request));
+    return planned(request, "front").front_of(row_of(request, part, "front"));
+  }
+  /// As basic_lease's.
+  [[nodiscard]] token_sources sources(std::size_t request, std::size_t part = 0) const
+  {
+    return sources_of(planned(request, "sources").pieces_of(row_of(request, part, "sources")));
   }
 
   /// As basic_lease's, for sharded::outcome.
   [[nodiscard]] lease_ticket ticket(std::size_t request) const
   {
     static_cast<void>(planned(request, "ticket"));
-    const auto& s = *state_;
-    const auto& at = s.places[request];
-    const auto part = std::lower_bound(s.shards.begin(), s.shards.end(), at.shard) - s.shards.begin();
-    lease_ticket out = s.parts[static_cast<std::size_t>(part)].ticket(at.turn);
+    const auto& at = state_->places[request];
+    lease_ticket out = state_->lease_of(at.shard).ticket(at.turn);
     out.shard = at.shard;
     return out;
   }
@@ -222,8 +256,14 @@ class sharded_lease
   [[nodiscard]] const batch_plan& planned(std::size_t request, const char* call) const
   {
     const batch_plan& all = state(call).plan;
-    if (request >= all.requests.size()) lease_words::refuse_request(call, request, all.requests.size());
+    if (request >= all.size()) lease_words::refuse_request(call, request, all.size());
     return all;
+  }
+  [[nodiscard]] std::size_t row_of(std::size_t request, std::size_t part, const char* call) const
+  {
+    const batch_plan& all = planned(request, call);
+    if (part >= all.parts(request)) lease_words::refuse_part(call, part, all.parts(request));
+    return all.row(request, part);
   }
 
   void give_up() noexcept

@@ -57,6 +57,8 @@ class format_bed
     out.stretch_stride = any32();
     out.stretch_end = any32();
     out.stretch_hash = any64();
+    if (below(2) == 0) out.version = any64();
+    out.atomic = below(4) == 0;
     return out;
   }
 

@@ -21,6 +21,13 @@ class stage_rules
   using entry_type = typename Residency::entry_type;
   static constexpr level_index memories = Residency::memories;
 
+  /// Is it of the version that the request wants, and all of it where it is served whole or not at all?
+  [[nodiscard]] static bool is_asked_for(const request& r, const record_header& header) noexcept
+  {
+    return header.version == version_of(r) && header.atomic == is_shared(mode_of(r)) &&
+           (!header.atomic || header.tokens == window_of(r));
+  }
+
   /// Was the record vouched for by another history than the request's?
   [[nodiscard]] static bool contradicts(const request& r, const record_header& header) noexcept
   {
@@ -59,6 +66,7 @@ class stage_rules
                                                 const entry_type* e) noexcept
   {
     if (!is_complete(r)) return {};  // it will be refused
+    if (header.version != 0 || header.atomic) return {};
     const token_interval lasting = lasting_tokens(r);
     if (header.first_token != r.first_token || header.earlier_until > r.first_token) return {};
     if (r.volatile_tail != 0 && header.tokens.end > lasting.end) return {};

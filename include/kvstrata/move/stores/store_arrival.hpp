@@ -23,13 +23,14 @@ namespace detail {
 }  // namespace detail
 
 template <class Residency, level_index Level>
-bool store_line<Residency, Level>::get(user_id user, const record_header& header, token_interval wanted, bool by_layer)
+bool store_line<Residency, Level>::get(const sequence_key& key, const record_header& header, token_interval wanted,
+                                       bool by_layer)
 {
   page_interval pages = pages_of(wanted, header.page_tokens);
   const page_count room = (std::min)(up_.free(), pages.size());
-  if (room == 0) return false;
+  if (room == 0 || (header.atomic && room < pages.size())) return false;
   pages.end = pages.begin + room;
-  io one{.what = kind::get, .user = user, .header = header, .wanted = wanted};
+  io one{.what = kind::get, .key = key, .header = header, .wanted = wanted};
   one.tokens = intersect(wanted, residency_->tokens_in(pages));
   fence ready;
   open_.reserve(open_.size() + 1);
@@ -38,10 +39,10 @@ bool store_line<Residency, Level>::get(user_id user, const record_header& header
   try {
     const std::vector<io_piece> into = up_.pieces(one.place);
     if constexpr (gets_by_layer<store_type>) {
-      if (by_layer) promise = store_->get_by_layer(key_of(user), header, one.tokens, into, ready, one.layers);
-      else promise = store_->get(key_of(user), header, one.tokens, into, ready);
+      if (by_layer) promise = store_->get_by_layer(key, header, one.tokens, into, ready, one.layers);
+      else promise = store_->get(key, header, one.tokens, into, ready);
     } else {
-      promise = store_->get(key_of(user), header, one.tokens, into, ready);
+      promise = store_->get(key, header, one.tokens, into, ready);
     }
   } catch (...) {
     up_.give_back(one.place, ready);
@@ -59,17 +60,17 @@ bool store_line<Residency, Level>::get(user_id user, const record_header& header
 }
 
 template <class Residency, level_index Level>
-token_count store_line<Residency, Level>::reach(user_id user, const record_header& header)
+token_count store_line<Residency, Level>::reach(const sequence_key& key, const record_header& header)
 {
   constexpr token_count anywhere = (std::numeric_limits<token_count>::max)();
   if constexpr (Residency::stores > 1) return anywhere;  // another may have more
   found_record now{.is = found_record::knowledge::unknown};
-  static_cast<void>(store_answers([&] { now = store_->find(key_of(user)); }));
+  static_cast<void>(store_answers([&] { now = store_->find(key); }));
   if (now.is == found_record::knowledge::unknown) return anywhere;
   token_count end = header.tokens.end;
   if (now.is == found_record::knowledge::present) end = (std::max)(end, now.header.tokens.end);
   for (const io& one : open_) {
-    if (one.what == kind::put && one.user == user) end = (std::max)(end, one.tokens.end);
+    if (one.what == kind::put && one.key == key) end = (std::max)(end, one.tokens.end);
   }
   return end;
 }
@@ -78,16 +79,19 @@ template <class Residency, level_index Level>
 void store_line<Residency, Level>::adopt(entry_type& e, const record_header& header)
 {
   auto& users = residency_->users();
-  auto& fresh = residency_->stored().adopt(e.user, header.incarnation,
-                                           [&users](user_id user) { return users.find(user) != nullptr; });
+  auto& fresh = residency_->stored().adopt(e.key(), header.incarnation,
+                                           [&users](const sequence_key& key) { return users.find(key) != nullptr; });
   fresh.tokens[number] = header.tokens;
-  fresh.reach = reach(e.user, header);
+  fresh.reach = reach(e.key(), header);
   fresh.first_token = header.first_token;
   fresh.earlier_until = header.earlier_until;
   fresh.inexact_from = header.inexact_from;
-  if (header.first_token == 0 && header.earlier_until == 0 && header.vouched_tokens == 0 && header.stretch_stride == 0)
+  e.atomic = header.atomic;
+  if (header.first_token == 0 && header.earlier_until == 0 && header.vouched_tokens == 0 &&
+      header.stretch_stride == 0 && header.version == 0)
     return;
   known_history& known = e.learn();
+  known.version = header.version;
   known.first_token = header.first_token;
   known.earlier_until = header.earlier_until;
   known.vouched = {header.vouched_tokens, header.vouched_hash};
@@ -117,7 +121,7 @@ void store_line<Residency, Level>::end_get(io& mine, store_outcome out, Reserve&
     ++figures_.lost_gets;
     tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), true});
     up_.give_back(mine.place, {});
-    if (!mine.erased) ended(mine.user);
+    if (!mine.erased) ended(mine.key);
     return;
   }
   token_count came = 0;
@@ -130,9 +134,9 @@ void store_line<Residency, Level>::end_get(io& mine, store_outcome out, Reserve&
   if (came == 0) ++figures_.unused_gets;
   const token_interval rest{mine.tokens.end, mine.wanted.end};
   bool more = false;
-  if (!store_answers([&] { more = came != 0 && !rest.empty() && get(mine.user, mine.header, rest, false); }))
+  if (!store_answers([&] { more = came != 0 && !rest.empty() && get(mine.key, mine.header, rest, false); }))
     note_error();
-  if (!more) ended(mine.user);
+  if (!more) ended(mine.key);
 }
 
 template <class Residency, level_index Level>
@@ -141,8 +145,8 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
 {
   auto& users = residency_->users();
   auto& book = residency_->stored();
-  entry_type* e = users.find(mine.user);
-  auto* life = e == nullptr ? nullptr : book.find(mine.user);
+  entry_type* e = users.find(mine.key);
+  auto* life = e == nullptr ? nullptr : book.find(mine.key);
   const bool of_use =
       !mine.erased && mine.header.epoch == users.epoch() &&
       (e == nullptr || (e->holds == 0 && life != nullptr && life->incarnation == mine.header.incarnation &&
@@ -158,7 +162,7 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
   event copied;
   try {
     if (e == nullptr) {
-      e = &users.add(mine.user);
+      e = &users.add(mine.key);
       ++e->holds;
       adopt(*e, mine.header);
     } else {
@@ -175,6 +179,11 @@ token_count store_line<Residency, Level>::arrive(io& mine, Reserve&& reserve)
       if (!joinable(part, here.tokens)) continue;
       if (!detail::covers_pages(part, mine.tokens, had, mine.header.page_tokens)) continue;
       const token_interval taken = with_raw_frames<last>(*residency_, *e, reserve(*e, part, after), after);
+      if (mine.header.atomic && taken.size() != part.size()) {  // all of it or nothing
+        remember(residency_->device(), *in_use, after);
+        residency_->template trim<last>(*e);
+        break;
+      }
       if (taken.empty()) continue;
       if constexpr (memory_has_codes) {
         append_coded_pages(

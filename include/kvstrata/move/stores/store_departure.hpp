@@ -12,13 +12,13 @@ template <class Residency, level_index Level>
 template <class Demote>
 void store_line<Residency, Level>::put(entry_type& e, token_interval wanted, Demote&& demote) noexcept
 {
-  auto* const life = residency_->stored().find(e.user);
+  auto* const life = residency_->stored().find(e.key());
   if (life == nullptr) return;
   token_interval& stored = life->tokens[number];
   token_interval part = wanted;
   bool begun = false;
   try {
-    look_again(e.user, life->incarnation, stored);
+    look_again(e.key(), life->incarnation, stored);
     part = to_put(wanted, e.template at<last>().tokens, stored);
     if (part.empty()) return;
     if (stored.empty() && !door_.admits(*residency_, e, part)) {
@@ -53,15 +53,15 @@ template <class Residency, level_index Level>
 template <class Demote>
 auto store_line<Residency, Level>::save(entry_type& e, Demote&& demote) -> saving
 {
-  auto* const life = residency_->stored().find(e.user);
+  auto* const life = residency_->stored().find(e.key());
   if (life == nullptr) return saving::nothing;
-  look_again(e.user, life->incarnation, life->tokens[number]);
+  look_again(e.key(), life->incarnation, life->tokens[number]);
   const token_interval has = e.template at<last>().tokens;
   token_interval part = to_put(has, has, life->tokens[number]);
   if (part.empty()) return saving::nothing;
   page_interval pages = residency_->pages(part);
   pages.end = pages.begin + (std::min)(pages.size(), down_.free());
-  if (pages.empty()) return saving::no_room;
+  if (pages.empty() || (e.atomic && pages.size() < residency_->pages(part).size())) return saving::no_room;
   part = intersect(part, residency_->tokens_in(pages));
   if (!begin_put(e, part, life->incarnation, demote)) return saving::no_room;
   note_put(e, *life, part);
@@ -73,18 +73,19 @@ token_count store_line<Residency, Level>::unsaved(const entry_type& e, bool coun
 {
   constexpr token_interval all{0, (std::numeric_limits<token_count>::max)()};
   const token_count has = e.template tokens_in<0, Residency::memories>(all);
-  const auto* const life = residency_->stored().find(e.user);
+  const auto* const life = residency_->stored().find(e.key());
   return life == nullptr || !counts ? has : has - e.template tokens_in<0, Residency::memories>(life->tokens[number]);
 }
 
 template <class Residency, level_index Level>
-void store_line<Residency, Level>::look_again(user_id user, incarnation_id incarnation, token_interval& stored)
+void store_line<Residency, Level>::look_again(const sequence_key& key, incarnation_id incarnation,
+                                              token_interval& stored)
 {
   if (stored.empty()) return;
   for (const io& one : open_) {
-    if (one.user == user) return;
+    if (one.key == key) return;
   }
-  const found_record found = find(user);
+  const found_record found = find(key);
   if (found.is == found_record::knowledge::unknown) return;
   const bool there = found.is == found_record::knowledge::present && found.header.incarnation == incarnation;
   stored = there ? found.header.tokens : token_interval{};
@@ -122,7 +123,9 @@ record_header store_line<Residency, Level>::header_of(const entry_type& e, token
           .stretch_stride = stretches.hashes.empty() ? 0 : stretches.stride,
           .stretch_end = stretches.hashes.empty() ? 0 : stretches.end,
           .stretch_hash = stretches.hashes.empty() ? 0 : stretches.hashes.back(),
-          .inexact_from = inexact_with(e, *residency_->stored().find(e.user), tokens)};
+          .inexact_from = inexact_with(e, *residency_->stored().find(e.key()), tokens),
+          .version = known.version,
+          .atomic = e.atomic};
 }
 
 template <class Residency, level_index Level>
@@ -141,7 +144,7 @@ bool store_line<Residency, Level>::begin_put(entry_type& e, token_interval part,
   const page_interval pages = residency_->pages(part);
   if (down_.free() < pages.size()) return false;
   auto& mine = e.template at<last>();
-  io one{.what = kind::put, .user = e.user, .header = header_of(e, part, incarnation), .tokens = part};
+  io one{.what = kind::put, .key = e.key(), .header = header_of(e, part, incarnation), .tokens = part};
   open_.reserve(open_.size() + 1);
   fence after;
   one.place = down_.take(pages, after);
@@ -165,7 +168,7 @@ bool store_line<Residency, Level>::begin_put(entry_type& e, token_interval part,
     if constexpr (memory_has_codes) memory.codes().read(copied);
     remember(residency_->device(), mine_in_use, copied);
     remember(residency_->device(), uses, copied);
-    const auto promise = store_->put(key_of(e.user), one.header, down_.pieces(one.place), copied);
+    const auto promise = store_->put(e.key(), one.header, down_.pieces(one.place), copied);
     if (!promise) {
       down_.give_back(one.place, uses);
       return false;
@@ -187,12 +190,12 @@ void store_line<Residency, Level>::end_put(const io& mine, store_outcome out)
   ++figures_.lost_puts;
   tell(residency_->tracker(), record_lost{Level, mine.tokens.size(), false});
   if (mine.erased) return;
-  entry_type* const e = residency_->users().find(mine.user);
-  auto* const life = e == nullptr ? nullptr : residency_->stored().find(mine.user);
+  entry_type* const e = residency_->users().find(mine.key);
+  auto* const life = e == nullptr ? nullptr : residency_->stored().find(mine.key);
   if (life != nullptr && life->incarnation != mine.header.incarnation) return;
   dropped_ += mine.tokens.size() - (e == nullptr ? 0 : e->template tokens_in<0, Residency::memories>(mine.tokens));
   if (life == nullptr) return;
-  const found_record found = find(mine.user);
+  const found_record found = find(mine.key);
   const bool still = found.is == found_record::knowledge::present && same_life(found.header, mine.header);
   life->tokens[number] = still ? found.header.tokens : token_interval{};
 }

@@ -25,7 +25,7 @@ struct store_io
   };
 
   kind what = kind::ask;
-  user_id user{};
+  sequence_key key{};
   record_header header{};
   token_interval tokens{};  ///< what goes or comes
   token_interval wanted{};  ///< of a get: what is to come in the end
@@ -42,7 +42,10 @@ struct store_io
   event copied{};            ///< ... and when it has
 
   /// Is it on its way up for the user, and no lease waits for it?
-  [[nodiscard]] bool is_coming(user_id who) const noexcept { return what == kind::get && user == who && !erased; }
+  [[nodiscard]] bool is_coming(const sequence_key& who) const noexcept
+  {
+    return what == kind::get && key == who && !erased;
+  }
 };
 
 /// Calls call(), which asks a store. False where that threw an error, as its medium has failed: it has changed nothing, and

@@ -94,14 +94,14 @@ class store_line
   }
 
   /// Nothing that the store has of the user is served any more.
-  void erase(user_id user) noexcept
+  void erase(const sequence_key& key) noexcept
   {
-    for (io& one : open_) one.erased = one.erased || one.user == user;
-    store_->erase(key_of(user));
+    for (io& one : open_) one.erased = one.erased || one.key == key;
+    store_->erase(key);
   }
 
   /// Has the store anything of the user, or may it get it?
-  [[nodiscard]] bool may_have(user_id user);
+  [[nodiscard]] bool may_have(const sequence_key& key);
 
   // --- up ---
 
@@ -112,44 +112,44 @@ class store_line
   }
 
   /// What the store says of a user now; nothing where it throws.
-  [[nodiscard]] found_record find(user_id user)
+  [[nodiscard]] found_record find(const sequence_key& key)
   {
     found_record found;
-    if (!store_answers([&] { found = store_->find(key_of(user)); })) note_error();
+    if (!store_answers([&] { found = store_->find(key); })) note_error();
     return found;
   }
 
   /// The point of what is under way up for a user, and was not erased since; of several the last.
-  [[nodiscard]] std::optional<event> arrival(user_id user) const noexcept
+  [[nodiscard]] std::optional<event> arrival(const sequence_key& key) const noexcept
   {
     for (auto one = open_.rbegin(); one != open_.rend(); ++one) {
-      if (one->user == user && one->what != kind::put && !one->erased) return one->promise.point;
+      if (one->key == key && one->what != kind::put && !one->erased) return one->promise.point;
     }
     return std::nullopt;
   }
 
   /// Asks about a user. False where nothing more may be under way.
-  [[nodiscard]] bool ask(user_id user)
+  [[nodiscard]] bool ask(const sequence_key& key)
   {
     open_.reserve(open_.size() + 1);
-    const auto promise = store_->ask(key_of(user));
+    const auto promise = store_->ask(key);
     if (!promise) return false;
-    open_.push_back({.what = kind::ask, .user = user, .promise = *promise});
+    open_.push_back({.what = kind::ask, .key = key, .promise = *promise});
     ++figures_.asked;
     return true;
   }
 
   /// Begins to get `wanted` of a record, which begins with a page or where the record does; as much of it as there is room
   /// for, the front first. False where there is no room, or nothing more may be under way.
-  [[nodiscard]] bool get(user_id user, const record_header& header, token_interval wanted, bool by_layer);
+  [[nodiscard]] bool get(const sequence_key& key, const record_header& header, token_interval wanted, bool by_layer);
 
   // --- for a lease that has begun ---
 
   /// What is on its way up for a user and no lease counts on yet: what record it is of, and which of its tokens come.
-  [[nodiscard]] std::optional<std::pair<record_header, token_interval>> coming(user_id user) const
+  [[nodiscard]] std::optional<std::pair<record_header, token_interval>> coming(const sequence_key& key) const
   {
     for (const io& one : open_) {
-      if (one.is_coming(user)) return std::pair{one.header, one.tokens};
+      if (one.is_coming(key)) return std::pair{one.header, one.tokens};
     }
     return std::nullopt;
   }
@@ -172,7 +172,7 @@ class store_line
   void adopt(entry_type& e, const record_header& header);
 
   /// Of the life that a record is of no token from here on is in the store, or on its way there, now.
-  [[nodiscard]] token_count reach(user_id user, const record_header& header);
+  [[nodiscard]] token_count reach(const sequence_key& key, const record_header& header);
 
   /// That are on their way up.
   [[nodiscard]] std::uint64_t bytes_coming() const noexcept
@@ -194,7 +194,7 @@ class store_line
   void note_error() noexcept { ++figures_.errors; }
 
   /// Books what the store has answered. `reserve(entry, tokens, after)`: room in the last memory, as demoter's.
-  /// `ended(user)`: nothing more comes for the user.
+  /// `ended(key)`: nothing more comes for the user.
   template <class Reserve, class Ended>
   void settle(Reserve&& reserve, Ended&& ended);
 
@@ -237,7 +237,7 @@ class store_line
   }
 
   /// A store may have lost by itself what it got: what it has now, where it knows and nothing of the user is on its way.
-  void look_again(user_id user, incarnation_id incarnation, token_interval& stored);
+  void look_again(const sequence_key& key, incarnation_id incarnation, token_interval& stored);
 
   /// What of `wanted`, which the memory has among `has`, is to be put so that the store has it side by side with what it
   /// has; whole pages as far as they are there.

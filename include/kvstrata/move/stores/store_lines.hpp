@@ -55,17 +55,23 @@ class store_lines
   void hold(entry_type& fresh, bool is_new, const store_offer& offer)
   {
     if (!is_new) return;
-    auto& users = residency_->users();
     if (offer.level != 0) {
       return each([&, level = memories](auto& line) mutable {
-        if (const auto coming = level++ == offer.level ? line.coming(fresh.user) : std::nullopt) {
+        if (const auto coming = level++ == offer.level ? line.coming(fresh.key()) : std::nullopt) {
           line.adopt(fresh, coming->first);
         }
       });
     }
-    residency_->stored().begin(fresh.user, [&users](user_id user) { return users.find(user) != nullptr; });
+    begin(fresh);
+  }
+
+  /// What was written beside an entry is about to take its place: a new life begins.
+  void begin(const entry_type& e)
+  {
+    auto& users = residency_->users();
+    residency_->stored().begin(e.key(), [&users](const auto& key) { return users.find(key) != nullptr; });
     each([&](auto& line) {
-      if (line.may_have(fresh.user)) line.erase(fresh.user);
+      if (line.may_have(e.key())) line.erase(e.key());
     });
   }
 
@@ -76,22 +82,22 @@ class store_lines
   {
     for (std::size_t i = 0; i < users.size(); ++i) {
       const request_plan& r = plan.requests[i];
-      const user_id user = users[i]->user;
-      if (r.whole || (!comes_again(r, plan.compute_of(r), user) && !leaves(r, user))) continue;
-      residency_->stored().renew(user);
-      each([user](auto& line) { line.erase(user); });
+      const sequence_key key = users[i]->key();
+      if (r.whole || users[i]->doomed || (!comes_again(r, plan.compute_of(r), key) && !leaves(r, key))) continue;
+      residency_->stored().renew(key);
+      each([&key](auto& line) { line.erase(key); });
     }
   }
 
   /// True when a store may have had something.
-  bool erase(user_id user)
+  bool erase(const sequence_key& key)
   {
     bool had = false;
     each([&](auto& line) {
-      had |= line.may_have(user);
-      line.erase(user);
+      had |= line.may_have(key);
+      line.erase(key);
     });
-    residency_->stored().forget(user);
+    residency_->stored().forget(key);
     return had;
   }
 
@@ -142,7 +148,7 @@ class store_lines
       const auto point = stage_one(r, offers != nullptr && r.provisional, offers != nullptr);
       if (!point || out) continue;
       if (offers != nullptr && r.provisional && offer(r, i, *offers)) continue;
-      out = pressure{.why = pressure::reason::arriving, .user = to_number(r.user)};
+      out = pressure{.why = pressure::reason::arriving, .user = key_of(r).id, .space = key_of(r).space};
       out->stream = static_cast<std::uint32_t>(point->stream);
       out->point = point->sequence;
     }
@@ -171,15 +177,15 @@ class store_lines
   void taken(std::span<const request> requests) noexcept
   {
     if (answered_.empty()) return;
-    for (const request& r : requests) answered_.erase(to_number(r.user));
+    for (const request& r : requests) answered_.erase(key_of(r));
   }
 
   /// The point of what is on its way up for a user, if anything is.
-  [[nodiscard]] std::optional<event> arrival(user_id user)
+  [[nodiscard]] std::optional<event> arrival(const sequence_key& key)
   {
     std::optional<event> out;
     each([&](auto& line) {
-      if (!out) out = line.arrival(user);
+      if (!out) out = line.arrival(key);
     });
     return out;
   }
@@ -188,7 +194,7 @@ class store_lines
   template <class Reserve>
   void settle(Reserve&& reserve)
   {
-    each([&](auto& line) { line.settle(reserve, [this](user_id user) { end(user); }); });
+    each([&](auto& line) { line.settle(reserve, [this](const sequence_key& key) { end(key); }); });
   }
 
   /// Ends all that is under way, as lost unless it is over.
@@ -205,16 +211,7 @@ class store_lines
   }
 
   /// What there is to say of the levels that are stores.
-  void add_to(cache_stats& s)
-  {
-    s.depth = depth;
-    each([&s, level = memories](auto& line) mutable {
-      s.levels[level].name = Residency::tiers_type::names[level];
-      s.levels[level].dropped_tokens = line.dropped_tokens();
-      s.stores[level] = line.figures();
-      ++level;
-    });
-  }
+  void add_to(cache_stats& s);
 
  private:
   using rules = stage_rules<Residency>;
@@ -226,21 +223,22 @@ class store_lines
   }
 
   /// Does the request leave rows alone that a store has, or may have?
-  [[nodiscard]] bool leaves(const request_plan& r, user_id user)
+  [[nodiscard]] bool leaves(const request_plan& r, const sequence_key& key)
   {
     if (r.kept.tokens.end == kept_tokens{}.tokens.end) return false;
-    const auto* const life = residency_->stored().find(user);
+    const auto* const life = residency_->stored().find(key);
     bool out = r.kept.forgets || life == nullptr || life->reach > r.kept.tokens.end;
     each([&](auto& line) {
-      const found_record found = line.find(user);
+      const found_record found = line.find(key);
       out |= found.is == found_record::knowledge::present && found.header.tokens.end > r.kept.tokens.end;
     });
     return out;
   }
   /// Does it compute rows in another window than that of those which a store has, or may have?
-  [[nodiscard]] bool comes_again(const request_plan& r, std::span<const token_interval> computed, user_id user)
+  [[nodiscard]] bool comes_again(const request_plan& r, std::span<const token_interval> computed,
+                                 const sequence_key& key)
   {
-    const auto* const life = residency_->stored().find(user);
+    const auto* const life = residency_->stored().find(key);
     if (life == nullptr || computed.empty() || computed.front().begin >= life->reach) return false;
     if (r.exact && (life->inexact_from < life->reach || has_lossy_store<typename Residency::tiers_type>)) return true;
     return life->first_token != r.first_token || life->earlier_until > (std::max)(r.kept.earlier_until, r.first_token);
@@ -255,11 +253,10 @@ class store_lines
   }
 
   /// Nothing more comes for a user: their next request is served with what there is.
-  void end(user_id user)
+  void end(const sequence_key& key)
   {
-    constexpr std::size_t most = 4096;  // users whose request never came
-    if (answered_.size() >= most) answered_.clear();
-    answered_.insert(to_number(user));
+    if (answered_.size() >= 4096) answered_.clear();  // of users whose request never came
+    answered_.insert(key);
   }
 
   /// Begins to stage for a request; the point of what is on its way. `by_layer`: a lease may begin before all has come.
@@ -273,7 +270,7 @@ class store_lines
 
   Residency* residency_;
   store_limits limits_;
-  boost::unordered_flat_set<std::uint64_t> answered_;
+  boost::unordered_flat_set<sequence_key, sequence_key_hash> answered_;
   detail::lines_of<Residency, std::make_integer_sequence<level_index, Residency::stores>> lines_;
 };
 

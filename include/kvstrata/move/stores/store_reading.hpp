@@ -11,7 +11,7 @@ template <class Residency, level_index Level>
 void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, std::span<const piece> pieces,
                                            const fence& after, std::span<fence> arrives)
 {
-  const auto mine = std::find_if(open_.begin(), open_.end(), [&e](const io& one) { return one.is_coming(e.user); });
+  const auto mine = std::find_if(open_.begin(), open_.end(), [&e](const io& one) { return one.is_coming(e.key()); });
   if (mine == open_.end()) throw error("what a provisional lease was to wait for is not on its way any more");
   std::size_t lane = 0;
   const auto uses_lane = [&lane](const io& one) { return one.what == kind::read && one.lane == lane; };
@@ -83,7 +83,7 @@ void store_line<Residency, Level>::end_read(const io& mine, store_outcome out) n
   } else {
     ++figures_.lost_gets;
     tell(residency_->tracker(), record_lost{Level, mine.used, true});
-    auto* const life = residency_->stored().find(mine.user);
+    auto* const life = residency_->stored().find(mine.key);
     if (life != nullptr && life->incarnation == mine.header.incarnation) life->tokens[number] = {};
   }
   ended_.push_back({mine.reader, came});

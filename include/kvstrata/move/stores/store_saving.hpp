@@ -74,6 +74,18 @@ bool store_lines<Residency>::flush(Wait&& wait)
 }
 
 template <class Residency>
+void store_lines<Residency>::add_to(cache_stats& s)
+{
+  s.depth = depth;
+  each([&s, level = memories](auto& line) mutable {
+    s.levels[level].name = Residency::tiers_type::names[level];
+    s.levels[level].dropped_tokens = line.dropped_tokens();
+    s.stores[level] = line.figures();
+    ++level;
+  });
+}
+
+template <class Residency>
 store_figures store_lines<Residency>::figures()
 {
   store_figures sum;

@@ -21,7 +21,7 @@ void store_line<Residency, Level>::settle(Reserve&& reserve, Ended&& ended)
     if (mine.what == kind::put) end_put(mine, *out);
     else if (mine.what == kind::read) end_read(mine, *out);
     else if (mine.what == kind::get) end_get(mine, *out, reserve, ended);
-    else if (!out->done() && !mine.erased) ended(mine.user);
+    else if (!out->done() && !mine.erased) ended(mine.key);
   }
 }
 
@@ -41,7 +41,7 @@ void store_line<Residency, Level>::give_up_overdue(Ended&& ended)
     ++(is_read ? figures_.overdue_reads : figures_.overdue_gets);
     tell(residency_->tracker(), record_lost{Level, is_read ? one.used : one.tokens.size(), true});
     if (is_read) ended_.push_back({one.reader, false});  // there is room since it was begun
-    ended(one.user);
+    ended(one.key);
   }
 }
 
@@ -62,12 +62,12 @@ void store_line<Residency, Level>::drain_sync(Settle&& settle)
 }
 
 template <class Residency, level_index Level>
-bool store_line<Residency, Level>::may_have(user_id user)
+bool store_line<Residency, Level>::may_have(const sequence_key& key)
 {
   found_record found{.is = found_record::knowledge::unknown};
-  static_cast<void>(store_answers([&] { found = store_->find(key_of(user)); }));
+  static_cast<void>(store_answers([&] { found = store_->find(key); }));
   if (found.is != found_record::knowledge::absent) return true;
-  return std::any_of(open_.begin(), open_.end(), [user](const io& one) { return one.user == user; });
+  return std::any_of(open_.begin(), open_.end(), [&key](const io& one) { return one.key == key; });
 }
 
 template <class Residency, level_index Level>

@@ -50,6 +50,8 @@ struct record_header
   std::uint64_t stretch_hash = 0;
   /// Tokens of the life from there on came through a lossy copy, or rest on one; the store's own code does not count.
   token_count inexact_from = (std::numeric_limits<token_count>::max)();
+  std::uint64_t version = 0;  ///< of the tokens; of an append part what they stand on
+  bool atomic = false;        ///< of a replace or read part: of use as a whole or not at all
 
   [[nodiscard]] constexpr page_interval pages() const noexcept { return pages_of(tokens, page_tokens); }
   friend constexpr bool operator==(const record_header&, const record_header&) = default;

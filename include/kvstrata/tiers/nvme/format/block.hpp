@@ -30,7 +30,8 @@ struct block_place
 
 inline constexpr std::uint64_t block_magic = 0x617461727473766bULL;  // "kvstrata", as its bytes lie
 inline constexpr std::uint32_t format_version = 2;                   // whoever finds another keeps off, ...
-inline constexpr std::uint32_t newest_version = 3;                   // ... but for this: blocks that say what 2 cannot
+inline constexpr std::uint32_t coded_version = 3;   // ... but for these: blocks that say what 2 cannot,
+inline constexpr std::uint32_t newest_version = 4;  // and heads of records that say what 3 cannot
 
 enum class block_kind : std::uint32_t {
   superblock = 1,
@@ -74,7 +75,7 @@ inline void put_head(std::byte* to, block_kind kind, const store_id& id,
 
 [[nodiscard]] constexpr bool is_known(std::uint32_t version) noexcept
 {
-  return version == format_version || version == newest_version;
+  return version == format_version || version == coded_version || version == newest_version;
 }
 
 [[nodiscard]] inline bool has_head(const std::byte* from, block_kind kind) noexcept

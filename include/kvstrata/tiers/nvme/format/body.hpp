@@ -10,9 +10,9 @@
 namespace kvstrata::nvme {
 
 /// A record's head is one block, and has a checksum for each layer.
-inline constexpr std::uint32_t most_layers = 981;
+inline constexpr std::uint32_t most_layers = 977;
 /// Of a record with codes it has the length of each layer's part as well.
-inline constexpr std::uint32_t most_coded_layers = 489;
+inline constexpr std::uint32_t most_coded_layers = 487;
 
 [[nodiscard]] constexpr std::uint64_t blocks_of(std::uint64_t bytes) noexcept
 {

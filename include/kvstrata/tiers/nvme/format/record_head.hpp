@@ -55,21 +55,23 @@ inline constexpr field32 page_bytes{148};
 inline constexpr field32 layers{152};
 inline constexpr field32 put_begin{156};
 inline constexpr field32 put_end{160};
-inline constexpr field32 exact_until{164};      // that much less than all; version 3 only
-inline constexpr std::size_t layer_crcs = 168;  // 4 bytes each
+inline constexpr field32 exact_until{164};            // that much less than all; from version 3 on
+inline constexpr std::size_t layer_crcs = 168;        // 4 bytes each
+inline constexpr field64 version{block_crc.at - 16};  // from version 4 on, and so is:
+inline constexpr field32 atomic{block_crc.at - 8};
 static_assert(apart(at_log::end, layer_crcs, key_id, key_space, page_tokens, incarnation, epoch, format, tokens_begin,
                     tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, vouched_hash, stretch_hash,
                     stretch_end, page_bytes, layers, put_begin, put_end, exact_until));
-static_assert(layer_crcs + 4 * std::size_t{most_layers} <= block_crc.at);
-static_assert(layer_crcs + 4 * (std::size_t{most_layers} + 1) > block_crc.at, "most_layers: as many as fit");
+static_assert(layer_crcs + 4 * std::size_t{most_layers} <= version.at);
+static_assert(layer_crcs + 4 * (std::size_t{most_layers} + 1) > version.at, "most_layers: as many as fit");
 
 [[nodiscard]] constexpr field32 crc_of(std::uint32_t layer) noexcept { return {layer_crcs + 4 * std::size_t{layer}}; }
 
 // Of a record with codes, in place of the checksums: the codec, and of each layer's part its checksum and its blocks.
 inline constexpr field64 code{layer_crcs};
 inline constexpr std::size_t parts = code.end();
-static_assert(parts + 8 * std::size_t{most_coded_layers} <= block_crc.at);
-static_assert(parts + 8 * (std::size_t{most_coded_layers} + 1) > block_crc.at, "most_coded_layers: as many as fit");
+static_assert(parts + 8 * std::size_t{most_coded_layers} <= version.at);
+static_assert(parts + 8 * (std::size_t{most_coded_layers} + 1) > version.at, "most_coded_layers: as many as fit");
 
 [[nodiscard]] constexpr field32 part_crc(std::uint32_t layer) noexcept { return {parts + 8 * std::size_t{layer}}; }
 [[nodiscard]] constexpr field32 part_blocks(std::uint32_t layer) noexcept { return {part_crc(layer).end()}; }
@@ -89,8 +91,11 @@ inline void begin_record_head(const record_head& from, block_kind kind, block_sp
 {
   const std::uint32_t inexact = ~from.header.inexact_from;  // 0: all is exact, as in heads that knew of nothing else
   const bool plain = kind == block_kind::record && inexact == 0;
+  const bool versioned = from.header.version != 0 || from.header.atomic;
   begin_log_block(out, kind, from.store, from.place, from.order, from.durable_order,
-                  plain ? format_version : newest_version);
+                  versioned ? newest_version
+                  : plain   ? format_version
+                            : coded_version);
   std::byte* const to = out.data();
   const record_header& header = from.header;
   store(to, at_log::body_blocks, static_cast<std::uint32_t>(from.body_blocks()));
@@ -114,6 +119,9 @@ inline void begin_record_head(const record_head& from, block_kind kind, block_sp
   store(to, at_record::put_begin, from.put.begin);
   store(to, at_record::put_end, from.put.end);
   store(to, at_record::exact_until, inexact);
+  if (!versioned) return;
+  store(to, at_record::version, header.version);
+  store(to, at_record::atomic, header.atomic ? 1U : 0U);
 }
 
 }  // namespace format_detail
@@ -189,7 +197,12 @@ namespace format_detail {
       (coded && !format_detail::read_coded_body(from, head)) || head.body_blocks() != load(from, at_log::body_blocks)) {
     return std::nullopt;
   }
-  if (load(from, at_head::version) != format_version) head.header.inexact_from = ~load(from, at_record::exact_until);
+  const std::uint32_t version = load(from, at_head::version);
+  if (version != format_version) head.header.inexact_from = ~load(from, at_record::exact_until);
+  if (version == newest_version) {
+    head.header.version = load(from, at_record::version);
+    head.header.atomic = load(from, at_record::atomic) != 0;
+  }
   return head;
 }
 

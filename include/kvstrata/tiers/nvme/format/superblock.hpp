@@ -74,7 +74,7 @@ static_assert(code_name + code_mark::name_bytes <= block_crc.at);
 inline void encode(const superblock& from, block_span out) noexcept
 {
   format_detail::begin_block(out, block_kind::superblock, from.store,
-                             from.code.is_none() ? format_version : newest_version);
+                             from.code.is_none() ? format_version : coded_version);
   std::byte* const to = out.data();
   store(to, at_superblock::block_size, std::uint32_t{block_bytes});
   store(to, at_superblock::layers, from.layers);
@@ -116,7 +116,7 @@ namespace format_detail {
   // Magic and version lie where they lie in all versions; the rest is this version's.
   if (load(from, at_head::magic) != block_magic) return {{}, superblock_fault::not_ours, 0};
   const std::uint32_t version = load(from, at_head::version);
-  if (!format_detail::is_known(version)) return {{}, superblock_fault::other_version, version};
+  if (version != format_version && version != coded_version) return {{}, superblock_fault::other_version, version};
   if (!format_detail::is_whole(block)) return {{}, superblock_fault::bad_checksum, version};
   if (!format_detail::has_head(from, block_kind::superblock)) return {{}, superblock_fault::not_ours, version};
   superblock is{.store = format_detail::store_of(from),
@@ -125,10 +125,10 @@ namespace format_detail {
                 .layers = load(from, at_superblock::layers),
                 .path = load(from, at_superblock::path),
                 .paths = load(from, at_superblock::paths)};
-  if (version == newest_version) is.code = format_detail::code_mark_of(from);
+  if (version == coded_version) is.code = format_detail::code_mark_of(from);
   const bool good = load(from, at_superblock::block_size) == block_bytes && is.region_bytes != 0 &&
                     is.region_bytes % block_bytes == 0 && is.layers != 0 && is.layers <= most_layers &&
-                    is.path < is.paths && is.regions > is.paths && (version == newest_version) == is.code.is_whole();
+                    is.path < is.paths && is.regions > is.paths && (version == coded_version) == is.code.is_whole();
   if (!good) return {{}, superblock_fault::contradictory, version};
   return {is, superblock_fault::none, version};
 }

@@ -1,0 +1,292 @@
+// Requests of parts: who may have what, what is served whole or not at all, what goes when a version goes.
+#include "cache/parts_bed.hpp"
+#include "support/sentence_of.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+namespace {
+
+using namespace kvstrata;
+using namespace kvstrata_test;
+
+using bed = parts_bed<default_scene_cache>;
+
+TEST_CASE("parts: a request without parts and one of its history alone are the same", "[cache][parts]")
+{
+  bed b(20, 40);
+  CHECK(b.serve(7, {b.history(7, 10)}).computed == 10);
+  const request plain{.user = user_id{7}, .history_tokens = 10};
+  auto lease = b.cache.prepare({&plain, 1}, b.compute).value();
+  CHECK(lease.sources(0).from[0] == 10);
+  lease.release();
+  CHECK(b.serve(7, {b.history(7, 12)}).from[0] == 10);
+}
+
+TEST_CASE("parts: each has a page table of its own, in the order of the requests", "[cache][parts]")
+{
+  bed b(30, 40);
+  const std::vector<part> first{b.statics(1, 1, 9), b.appends(1, 5), b.scratch(6)};
+  const std::vector<part> second{b.statics(2, 1, 3), b.appends(2, 0)};
+  const std::vector<request> batch{b.asks(1, first), b.asks(2, second), {.user = user_id{3}, .history_tokens = 8}};
+  auto lease = b.cache.prepare(batch, b.compute).value();
+  REQUIRE(lease.size() == 3);
+  const auto sizes = [&](std::size_t part) {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < 3; ++i) out.push_back(lease.view(part).pages(i).size());
+    return out;
+  };
+  CHECK(sizes(0) == std::vector<std::size_t>{3, 1, 2});
+  CHECK(sizes(1) == std::vector<std::size_t>{2, 0, 0});
+  CHECK(sizes(2) == std::vector<std::size_t>{2, 0, 0});
+  CHECK(lease.view(1).tokens(0) == 5);
+  CHECK(lease.view().pages(1).size() == 1);
+  CHECK(sentence_of<error>([&] { static_cast<void>(lease.view(3)); }) == "view: part 3 is past the last of 3 parts");
+  CHECK(sentence_of<error>([&] { static_cast<void>(lease.compute(1, 2)); }) ==
+        "compute: part 2 is past the last of 2 parts");
+  CHECK(lease.compute(0, 2).front() == token_interval{0, 6});
+  CHECK(lease.compute(1, 1).empty());
+  CHECK(lease.compute(2).front() == token_interval{0, 8});
+  b.run_model(lease);
+  lease.finish();
+  CHECK(b.cache.stats().users == 4);  // two static parts, one to append, one history; the empty one is nobody
+}
+
+TEST_CASE("parts: scratch is the lease's own, and gone with it", "[cache][parts]")
+{
+  bed b(20, 40);
+  auto lease = b.hold(1, {b.history(1, 8), b.scratch(30)});
+  CHECK(lease.view(1).pages(0).size() == 8);
+  CHECK(b.cache.stats().levels[0].resident_bytes == 10 * tiny_page_bytes);
+  CHECK(b.cache.stats().levels[0].resident_tokens == 0);
+  b.run_model(lease);
+  lease.commit();
+  CHECK(b.cache.stats().levels[0].resident_tokens == 8);
+  lease.release();
+  const cache_stats s = b.cache.stats();
+  CHECK(s.levels[0].resident_bytes == 2 * tiny_page_bytes);
+  CHECK(s.levels[0].evicted_tokens == 0);
+  CHECK(s.levels[1].resident_tokens == 8);
+  CHECK(b.cache.tracker().read().scratch_tokens == 30);
+  CHECK(b.cache.tracker().read().computed_tokens == 8);
+  CHECK(b.cache.tracker().read().committed_tokens == 8);
+
+  // While one lease has most of the slab, another one is told the numbers.
+  auto large = b.hold(2, {b.scratch(60)});
+  const auto refused = b.prepare(3, {b.scratch(40)});
+  REQUIRE(!refused);
+  CHECK(refused.why().why == pressure::reason::held);
+  CHECK(refused.why().pages_needed == 10);
+  CHECK(refused.why().pages_held == 15);
+  CHECK(!b.cache.wait_sync(refused.why(), std::chrono::nanoseconds(0)));
+  large.release();
+  CHECK(b.cache.wait_sync(refused.why(), std::chrono::nanoseconds(0)));
+  CHECK(b.prepare(3, {b.scratch(40)}).has_value());
+}
+
+TEST_CASE("parts: one that is replaced is served whole or computed whole", "[cache][parts]")
+{
+  bed b(20, 40);
+  CHECK(b.serve(1, {b.statics(1, 5, 13)}).computed == 13);
+  CHECK(b.serve(1, {b.statics(1, 5, 13)}).from[0] == 13);
+  CHECK(b.serve(1, {b.statics(1, 6, 14)}).computed == 14);  // not one row of version 5
+  CHECK(b.cache.stats().forgotten.superseded == 13);
+  CHECK(b.cache.stats().levels[0].resident_tokens == 14);
+  CHECK(b.cache.stats().users == 1);
+  static_cast<void>(b.serve(2, {b.scratch(80)}));  // everybody goes
+  CHECK(b.cache.stats().levels[0].resident_tokens == 0);
+  CHECK(b.serve(1, {b.statics(1, 6, 14)}).from[1] == 14);
+}
+
+TEST_CASE("parts: eviction takes what is replaced as a whole", "[cache][parts]")
+{
+  bed b(20, 10);
+  static_cast<void>(b.serve(1, {b.statics(1, 1, 40)}));
+  static_cast<void>(b.serve(2, {b.history(2, 32)}));
+  static_cast<void>(b.serve(3, {b.scratch(16)}));  // two pages are missing; the first to go has ten
+  CHECK(b.cache.stats().levels[0].resident_tokens == 32);
+  CHECK(b.cache.stats().levels[0].evicted_tokens == 40);
+}
+
+TEST_CASE("parts: readers of a version go on while another is written beside it", "[cache][parts]")
+{
+  bed b(30, 40);
+  static_cast<void>(b.serve(1, {b.statics(1, 1, 8)}));
+  auto reader = b.hold(2, {b.statics(1, 1, 8)});
+  auto other_reader = b.hold(3, {b.statics(1, 1, 8)});
+  CHECK(other_reader.sources(0).from[0] == 8);
+  auto writer = b.hold(1, {b.statics(1, 2, 9)});
+  CHECK(writer.sources(0).computed == 9);
+  const auto second = b.prepare(4, {b.statics(1, 2, 9)});
+  REQUIRE(!second);
+  CHECK(second.why().why == pressure::reason::user_held);
+  CHECK(to_string(second.why()) == "sequence 1 of space 1 is under another lease; release it first");
+  CHECK(!b.cache.wait_sync(second.why(), std::chrono::nanoseconds(0)));
+  auto third_reader = b.hold(4, {b.statics(1, 1, 8)});
+  CHECK(third_reader.sources(0).from[0] == 8);
+
+  SECTION("a commit puts it in its place; the old one goes with its last hold")
+  {
+    b.run_model(writer);
+    writer.commit();
+    CHECK(b.cache.wait_sync(second.why(), std::chrono::nanoseconds(0)));
+    auto reads_new = b.hold(5, {b.statics(1, 2, 9)});  // before it is released
+    CHECK(reads_new.sources(0).from[0] == 9);
+    CHECK(b.cache.stats().levels[0].resident_tokens == 9);
+    CHECK(b.cache.stats().levels[0].resident_bytes == 5 * tiny_page_bytes);
+    CHECK_THROWS_AS(b.prepare(6, {b.statics(1, 1, 8)}), history_error);
+    writer.release();
+    reader.release();
+    other_reader.release();
+    CHECK(b.cache.stats().levels[0].resident_bytes == 5 * tiny_page_bytes);
+    third_reader.release();
+    CHECK(b.cache.stats().levels[0].resident_bytes == 3 * tiny_page_bytes);
+    reads_new.release();
+  }
+  SECTION("dropped without a commit it leaves the old one")
+  {
+    writer.release();
+    CHECK(b.cache.wait_sync(second.why(), std::chrono::nanoseconds(0)));
+    CHECK(b.serve(5, {b.statics(1, 1, 8)}).from[0] == 8);
+    CHECK(b.cache.stats().forgotten.superseded == 0);
+  }
+  SECTION("an erasure reaches both")
+  {
+    CHECK(b.cache.erase(sequence_key{1, 1}));
+    b.run_model(writer);
+    writer.finish();
+    CHECK(b.cache.stats().users == 0);
+    CHECK(b.serve(5, {b.statics(1, 1, 7)}).computed == 7);  // an older version, of which nobody knows
+  }
+  SECTION("the epoch of both may end")
+  {
+    b.cache.advance_epoch(epoch_id{1});
+    b.epoch = epoch_id{1};
+    b.run_model(writer);
+    writer.finish();
+    CHECK(b.cache.stats().users == 0);
+    CHECK(b.serve(5, {b.statics(1, 2, 9)}).computed == 9);
+  }
+}
+
+TEST_CASE("parts: what stands on a version goes with it", "[cache][parts]")
+{
+  bed b(40, 60);
+  const auto ask = [&b](std::uint64_t version, token_count recent) {
+    return std::vector<part>{b.statics(1, version, 12), b.appends(1, recent), b.scratch(4)};
+  };
+  CHECK(b.serve(1, ask(1, 10), 1).computed == 10);
+  CHECK(b.serve(1, ask(1, 13), 1).from[0] == 10);
+  SECTION("met by a request")
+  {
+    CHECK(b.serve(1, ask(2, 13), 1).computed == 13);
+    CHECK(b.serve(1, ask(2, 13), 1).from[0] == 13);
+    CHECK(b.cache.stats().forgotten.superseded == 12 + 13);
+    CHECK(b.cache.tracker().read().superseded_tokens == 12 + 13);
+  }
+  SECTION("asked for in figures")
+  {
+    static_cast<void>(b.serve(1, {b.statics(1, 2, 12)}));
+    const cache_stats s = b.cache.stats();
+    CHECK(s.forgotten.superseded == 12 + 13);
+    CHECK(s.levels[0].resident_tokens == 12);
+    CHECK(s.levels[0].stale_bytes == 4 * tiny_page_bytes);
+    CHECK(s.dirty_tokens == 0);
+    CHECK(b.serve(1, ask(2, 13), 1).computed == 13);
+    CHECK(b.cache.stats().forgotten.superseded == 12 + 13);
+  }
+  SECTION("gone before anybody else for room")
+  {
+    static_cast<void>(b.serve(9, {b.history(9, 4)}));  // younger than the static part, older than its successor
+    static_cast<void>(b.serve(1, {b.statics(1, 2, 12)}));
+    static_cast<void>(b.serve(2, {b.scratch(130)}));
+    const cache_stats s = b.cache.stats();
+    CHECK(s.forgotten.superseded == 12 + 13);
+    CHECK(s.levels[0].evicted_tokens == 0);
+    CHECK(s.levels[0].stale_bytes == 0);
+    CHECK(s.levels[0].resident_tokens == 12 + 4);
+  }
+  SECTION("under a lease it goes later")
+  {
+    auto lease = b.hold(1, ask(1, 15));
+    static_cast<void>(b.serve(2, {b.statics(1, 2, 12)}));
+    CHECK(b.cache.stats().forgotten.superseded == 12);
+    b.run_model(lease);
+    lease.finish();
+    CHECK(b.cache.stats().forgotten.superseded == 12 + 15);
+  }
+}
+
+TEST_CASE("parts: several requests of a batch read what one of them computes", "[cache][parts]")
+{
+  bed b(30, 40);
+  const std::vector<part> first{b.reads(9, 7), b.appends(1, 5)};
+  const std::vector<part> second{b.reads(9, 7), b.appends(2, 5)};
+  for (int round = 0; round < 2; ++round) {
+    const std::vector<request> batch{b.asks(1, first), b.asks(2, second)};
+    auto lease = b.cache.prepare(batch, b.compute).value();
+    CHECK(lease.sources(0, 0).computed == (round == 0 ? 7 : 0));
+    CHECK(lease.sources(1, 0).computed == 0);
+    CHECK(std::ranges::equal(lease.view(0).pages(0), lease.view(0).pages(1)));
+    CHECK(b.cache.stats().levels[0].resident_bytes == 6 * tiny_page_bytes);
+    b.run_model(lease);
+    lease.finish();
+  }
+  CHECK(b.cache.stats().levels[0].resident_tokens == 17);
+  CHECK(b.cache.tracker().read().computed_tokens == 17);
+}
+
+TEST_CASE("parts: bad input is refused with a sentence, and changes nothing", "[cache][parts]")
+{
+  bed b(20, 40);
+  static_cast<void>(b.serve(1, {b.statics(1, 3, 8), b.appends(1, 4)}));
+  const auto said = [&b](const std::vector<part>& parts) {
+    return sentence_of<error>([&] { static_cast<void>(b.prepare(7, parts)); });
+  };
+  CHECK(
+      said({b.appends(1, 4), b.statics(1, 3, 8)}) ==
+      "the request of user 7 has the replace part sequence 1 of space 1 behind an append part; a part stands on those "
+      "before it, so what is replaced comes first");
+  CHECK(said({b.appends(1, 4), b.appends(1, 4)}) == "sequence 1 of space 2 is twice in the request of user 7");
+  CHECK(said({b.statics(1, 2, 8)}) ==
+        "version 2 of sequence 1 of space 1 is asked for, but version 3 is cached; versions only go forward");
+  CHECK(said({b.statics(1, 3, 9)}) ==
+        "version 3 of sequence 1 of space 1 has 9 tokens in the request, but 8 in the cache; give what is changed "
+        "another "
+        "version");
+  CHECK(said({{.key = {1, 1}, .tokens = 8}}) ==
+        "sequence 1 of space 1 is asked for as a part to append, but was cached as one to replace or read; give each "
+        "kind "
+        "of part a space of its own");
+  CHECK(said({{.key = {0, 5}, .tokens = 3, .mode = part_mode::scratch, .first_token = 1}}) ==
+        "the request of user 7 has a scratch part user 5 that begins at token 1; only append parts have "
+        "windows");
+  CHECK(said({b.scratch(81)}) ==
+        "the batch of 1 users needs 21 pages, but the slab has 20; send a smaller batch or give the slab more bytes");
+  CHECK(said({b.appends(4, 70), b.scratch(12)}) ==
+        "the batch of 1 users needs 21 pages, but the slab has 20; send a smaller batch or give the slab more bytes");
+  const std::vector<part> some{b.statics(1, 3, 8)};
+  request r = b.asks(7, some);
+  r.history_tokens = 4;
+  CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare({&r, 1}, b.compute)); }) ==
+        "the request of user 7 has parts and also tokens of its own; of a request with parts only the parts tell of "
+        "tokens");
+  const std::vector<part> mine{b.appends(1, 4)}, theirs{b.appends(1, 4)};
+  const std::vector<request> twice{b.asks(1, mine), b.asks(2, theirs)};
+  CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare(twice, b.compute)); }) ==
+        "sequence 1 of space 2 is twice in one batch, the second time in the request of user 2; an append part is one "
+        "request's, and a sequence has one mode");
+  const std::vector<part> old{b.statics(2, 1, 4)}, fresh{b.statics(2, 2, 4)};
+  const std::vector<request> two{b.asks(1, old), b.asks(2, fresh)};
+  CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare(two, b.compute)); }) ==
+        "sequence 2 of space 1 is twice in one batch, as version 1 of 4 tokens and as version 2 of 4 tokens");
+  const cache_stats s = b.cache.stats();
+  CHECK(s.levels[0].resident_tokens == 12);
+  CHECK(s.leases == 0);
+  CHECK(s.forgotten.total() == 0);
+  CHECK(b.serve(1, {b.statics(1, 3, 8), b.appends(1, 4)}, 1).from[0] == 4);
+}
+
+}  // namespace
