@@ -177,7 +177,7 @@ class attention_batch
         static_cast<std::uint32_t>(width_)};
     attention_.tiles = arrays.tiles.at(base);
     attention_.tile_rows = arrays.tile_rows.at(base);
-    attention_.positions = arrays.positions.at(base);
+    attention_.visible = arrays.positions.at(base);
     attention_.tile_count = static_cast<std::uint32_t>(arrays.tiles.count);
     attention_.first_candidate = static_cast<std::uint32_t>(first_candidate);
     attention_.heads = shape.heads;

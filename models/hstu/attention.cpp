@@ -13,18 +13,18 @@ constexpr std::uint32_t diagonal_keys = 64;  // columns of a tile on the causal 
 
 constexpr std::size_t whole_vectors(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
-}  // namespace
-
-void gather(float* keys, float* values, const kvstrata::page_table_view& view, kvstrata::layer_index layer,
-            std::size_t request, std::uint32_t head, std::uint32_t first, std::uint32_t count)
+// Of keys that lie in one stretch.
+void gather_stretch(float* keys, float* values, const key_stretch& from, kvstrata::layer_index layer,
+                    std::uint32_t head, std::uint32_t first, std::uint32_t count)
 {
   const elementwise& loops = best_elementwise();
+  const kvstrata::page_table_view& view = *from.view;
   const std::size_t dim = view.shape.head_dim;
   const std::size_t stride = std::size_t{view.shape.kv_heads} * dim;
-  const std::span<const kvstrata::page_id> pages = view.pages(request);
-  const std::uint32_t first_page = view.first_token(request) / view.page_tokens;
+  const std::span<const kvstrata::page_id> pages = view.pages(from.request);
+  const std::uint32_t first_page = view.first_token(from.request) / view.page_tokens;
   for (std::uint32_t done = 0; done < count;) {
-    const std::uint32_t token = first + done;
+    const std::uint32_t token = first - from.begin + done;
     const std::uint32_t inside = token % view.page_tokens;
     const std::uint32_t run = std::min(count - done, view.page_tokens - inside);
     const std::byte* page = view.page(layer, pages[token / view.page_tokens - first_page]);
@@ -36,15 +36,70 @@ void gather(float* keys, float* values, const kvstrata::page_table_view& view, k
   }
 }
 
-void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const kvstrata::page_table_view& view,
-            kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const head_bias& bias,
-            const gathered_head& gathered, attention_scratch& scratch)
+const key_stretch& stretch_of(std::span<const key_stretch> all, std::uint32_t key)
+{
+  std::size_t i = 0;
+  while (i + 1 < all.size() && all[i + 1].begin <= key) ++i;
+  return all[i];
+}
+
+// A row's own key and value, which lie apart from the keys that it sees.
+struct own_row
+{
+  const float* key;
+  const float* value;
+  std::uint32_t bucket;
+};
+
+own_row own_of(const attention_rows& all, std::size_t row, std::span<const key_stretch> from,
+               kvstrata::layer_index layer)
+{
+  const kvstrata::page_table_view& any = *from.front().view;
+  const std::size_t stride = std::size_t{any.shape.kv_heads} * any.shape.head_dim;
+  if (all.on_page(row)) {
+    const key_stretch& at = stretch_of(from, all.positions[row]);
+    const std::byte* const key = at.view->key(layer, at.request, all.positions[row] - at.begin);
+    return {reinterpret_cast<const float*>(key), reinterpret_cast<const float*>(key + at.view->value_offset()), 0};
+  }
+  const std::size_t number = row - all.first_candidate;
+  return {all.candidate_keys + number * stride, all.candidate_values + number * stride,
+          all.time_buckets == 0 ? 0 : all.own_buckets[number]};
+}
+
+}  // namespace
+
+void gather(float* keys, float* values, std::span<const key_stretch> from, kvstrata::layer_index layer,
+            std::uint32_t head, std::uint32_t first, std::uint32_t count)
+{
+  const std::size_t dim = from.front().view->shape.head_dim;
+  for (std::size_t i = 0; count != 0; ++i) {
+    const std::uint32_t end = i + 1 < from.size() ? from[i + 1].begin : first + count;
+    if (end <= first) continue;
+    const std::uint32_t run = std::min(count, end - first);
+    gather_stretch(keys, values, from[i], layer, head, first, run);
+    keys += run * dim;
+    values += run * dim;
+    first += run;
+    count -= run;
+  }
+}
+
+void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const request_keys& from,
+            kvstrata::layer_index layer, std::uint32_t head, const head_bias& bias, const gathered_head& gathered,
+            attention_scratch& scratch)
 {
   const elementwise& loops = best_elementwise();
-  const std::size_t dim = view.shape.head_dim;
-  const std::size_t stride = std::size_t{view.shape.kv_heads} * dim;
+  const kvstrata::geometry& shape = from.stretches.front().view->shape;
+  const std::size_t dim = shape.head_dim;
+  const std::size_t stride = std::size_t{shape.kv_heads} * dim;
   const std::size_t at_head = head * dim;
-  const auto seen = [&](std::size_t i) { return all.positions[rows[i]] + (rows[i] < all.first_candidate ? 1 : 0); };
+  scratch.rows.resize(rows.size());
+  attention_scratch::query* const seen = scratch.rows.data();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t row = rows[i];
+    seen[i] = {all.end_of(row), all.visible[row],
+               all.time_buckets == 0 ? nullptr : all.bucket_begins + all.bucket_rows[row] * all.time_buckets};
+  }
 
   float* queries = scratch.queries.reserve(most_queries * dim);
   float* outputs = scratch.outputs.reserve(most_queries * dim);
@@ -58,13 +113,14 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   }
   std::fill_n(outputs, rows.size() * dim, 0.0f);
 
-  const std::uint32_t common = seen(0);  // keys that every query sees
-  const std::uint32_t keys_end = seen(rows.size() - 1);
+  const bool plain = bias.empty();
+  const std::uint32_t common = seen[0].end;  // keys that every query sees
+  const std::uint32_t keys_end = seen[rows.size() - 1].end;
   std::size_t begin = 0;  // queries in front of it see nothing more
-  for (std::uint32_t first = all.first_tokens[request], count = 0; first < keys_end; first += count) {
+  for (std::uint32_t first = from.first, count = 0; first < keys_end; first += count) {
     count = std::min(keys_end - first, first + diagonal_keys > common ? diagonal_keys : most_keys);
     if (first < common) count = std::min(count, std::max(common - first, diagonal_keys));
-    while (seen(begin) <= first) ++begin;
+    while (seen[begin].end <= first) ++begin;
     const std::size_t queries_left = rows.size() - begin;
 
     const float* keys = key_tile;
@@ -73,19 +129,17 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
       keys = gathered.keys + (first - gathered.first) * dim;
       values = gathered.values + (first - gathered.first) * dim;
     } else {
-      gather(key_tile, value_tile, view, layer, request, head, first, count);
+      gather(key_tile, value_tile, from.stretches, layer, head, first, count);
     }
     // Rows are padded to whole vectors, so that the loops over them have no tails.
     const std::size_t padded = whole_vectors(count);
     multiply_transposed(queries_left, count, dim, {queries + begin * dim, dim}, {keys, dim}, {products, padded});
     for (std::size_t i = begin; i < rows.size(); ++i) {
       float* row = products + (i - begin) * padded;
-      const std::uint32_t visible = std::min(count, seen(i) - first);
-      const std::size_t position_row = rows[i];
+      const std::uint32_t visible = std::min(count, seen[i].end - first);
       float constant = 0;
-      const std::uint32_t* begins = all.bucket_begins + all.bucket_rows[position_row] * all.time_buckets;
-      if (bias.fill(bias_row, constant, all.positions[position_row], first, visible, begins, scratch.cursors[i],
-                    loops)) {
+      if (plain ||
+          bias.fill(bias_row, constant, seen[i].visible, first, visible, seen[i].begins, scratch.cursors[i], loops)) {
         loops.silu_offset(row, constant, whole_vectors(visible));
       } else {
         loops.silu_bias(row, bias_row, whole_vectors(visible));
@@ -97,12 +151,11 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
 
   for (std::size_t i = 0; i < rows.size(); ++i) {
     float* output = outputs + i * dim;
-    if (rows[i] >= all.first_candidate) {
-      const std::size_t own = (rows[i] - all.first_candidate) * stride + at_head;
-      float product = loops.dot(queries + i * dim, all.candidate_keys + own, dim) +
-                      bias.own(all.own_buckets[rows[i] - all.first_candidate]);
+    if (all.lies_apart(rows[i])) {
+      const own_row own = own_of(all, rows[i], from.stretches, layer);
+      float product = loops.dot(queries + i * dim, own.key + at_head, dim) + bias.own(own.bucket);
       loops.silu(&product, &product, 1);
-      loops.add_scaled(output, all.candidate_values + own, product, dim);
+      loops.add_scaled(output, own.value + at_head, product, dim);
     }
     loops.scale(all.outputs + rows[i] * stride + at_head, output, all.factor, dim);
   }

@@ -1,4 +1,9 @@
-// HSTU attention of some queries of one request and head over the pages of its history.
+// SiLU attention of some queries of one request and head over the keys on its pages.
+//
+// What a row sees is one number: the keys [first, visible), and itself. Itself once: a row that lies among those keys is
+// counted there, one that follows them makes them longer by one, and one that lies elsewhere is added. A causal history has
+// visible = position; a candidate sees what its user has done before it, and its own key lies on no page; tokens that see each
+// other in both directions all see the end of their stretch.
 #pragma once
 
 #include "hstu/bias.hpp"
@@ -20,15 +25,40 @@ struct attention_rows
   float* outputs = nullptr;                      ///< [rows][D]
   const float* candidate_keys = nullptr;         ///< [rows - first_candidate][D]
   const float* candidate_values = nullptr;       ///< [rows - first_candidate][D]
-  std::size_t first_candidate = 0;               ///< rows from here on also attend to themselves
-  const std::uint32_t* positions = nullptr;      ///< [rows]
-  const std::uint32_t* first_tokens = nullptr;   ///< [requests] where their windows begin
+  std::size_t first_candidate = 0;               ///< rows from here on are on no page
+  const std::uint32_t* visible = nullptr;        ///< [rows] see above; biases by distance are counted from it
+  const std::uint32_t* positions = nullptr;      ///< [first_candidate or more] a row's own key on the pages
   const std::uint32_t* bucket_rows = nullptr;    ///< [rows]
   const std::uint32_t* bucket_begins = nullptr;  ///< [...][time_buckets]
   const std::uint32_t* own_buckets = nullptr;    ///< [rows - first_candidate]
   std::size_t time_buckets = 0;
   float factor = 1;  ///< 1 / N
   float alpha = 1;   ///< of q k
+
+  [[nodiscard]] bool on_page(std::size_t row) const { return row < first_candidate; }
+  /// Where the keys end that a row sees, but for one of its own that lies apart.
+  [[nodiscard]] std::uint32_t end_of(std::size_t row) const
+  {
+    return visible[row] + (on_page(row) && positions[row] == visible[row] ? 1 : 0);
+  }
+  /// Is a row's own key to be added to those?
+  [[nodiscard]] bool lies_apart(std::size_t row) const { return !on_page(row) || positions[row] > visible[row]; }
+};
+
+/// Some of a request's keys, on the pages of one request of a view: key k is token k - begin there. It ends where the next
+/// stretch begins.
+struct key_stretch
+{
+  const kvstrata::page_table_view* view = nullptr;
+  std::size_t request = 0;
+  std::uint32_t begin = 0;
+};
+
+/// A request's keys from `first` on.
+struct request_keys
+{
+  std::uint32_t first = 0;
+  std::span<const key_stretch> stretches{};
 };
 
 /// One head's K and V of a stretch of tokens, out of their pages.
@@ -39,25 +69,32 @@ struct gathered_head
   std::uint32_t first = 0;  ///< the first of the tokens
 };
 
-/// Copies one head's K and V of tokens [first, first + count) out of their pages, to [count][head_dim] each.
-void gather(float* keys, float* values, const kvstrata::page_table_view& view, kvstrata::layer_index layer,
-            std::size_t request, std::uint32_t head, std::uint32_t first, std::uint32_t count);
+/// Copies one head's K and V of the keys [first, first + count) out of their pages, to [count][head_dim] each.
+void gather(float* keys, float* values, std::span<const key_stretch> from, kvstrata::layer_index layer,
+            std::uint32_t head, std::uint32_t first, std::uint32_t count);
 
 /// One thread's memory for attend().
 struct attention_scratch
 {
   buffer queries, outputs, keys, values, products, bias;
   std::vector<bucket_cursor> cursors;
+
+  struct query
+  {
+    std::uint32_t end = 0;  // of the keys that it sees
+    std::uint32_t visible = 0;
+    const std::uint32_t* begins = nullptr;  // of its time buckets
+  };
+  std::vector<query> rows;
 };
 
 inline constexpr std::size_t most_queries = 256;  ///< rows of one call: their Q, O and products stay in the L2 cache
 
-/// Computes outputs[row][head] for `rows` (at most most_queries, positions ascending): the sum over all keys that the
-/// row sees of silu(alpha q k + bias) v / N. A history token at position p sees the keys [first, p], first being its request's
-/// first token; a candidate at position p sees [first, p) and itself. Needs K and V of layer `layer` of all those tokens in
-/// their pages; where several tiles share them, gathered once.
-void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const kvstrata::page_table_view& view,
-            kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const head_bias& bias,
-            const gathered_head& gathered, attention_scratch& scratch);
+/// Computes outputs[row][head] for `rows` (at most most_queries, end_of() ascending): the sum over all keys that a row sees
+/// of silu(alpha q k + bias) v / N. Needs K and V of layer `layer` of all those keys in their pages, and looks at no others;
+/// where several tiles share them, gathered once.
+void attend(const attention_rows& all, std::span<const std::uint32_t> rows, const request_keys& from,
+            kvstrata::layer_index layer, std::uint32_t head, const head_bias& bias, const gathered_head& gathered,
+            attention_scratch& scratch);
 
 }  // namespace hstu

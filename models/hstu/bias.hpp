@@ -37,6 +37,8 @@ class head_bias
   {
   }
 
+  [[nodiscard]] bool empty() const noexcept { return by_distance_.empty() && by_time_.empty(); }
+
   /// Of a query with itself, its time being in this bucket of what it looks from.
   [[nodiscard]] float own(std::uint32_t bucket) const
   {

@@ -26,6 +26,11 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
       how(treated)
 {
   check_batch(options, geometry_of(options), requests, view);
+  stretches.resize(requests.size());
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    stretches[r] = {&view, r, 0};
+    keys.push_back({requests[r].first_token, {&stretches[r], 1}});
+  }
   work = pool->take();
   work->plan.assign(options, requests, how, {most_queries, least_queries, team.size()});
   work->plan.reserve_time_buckets(options);
@@ -74,75 +79,31 @@ void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t firs
   });
 }
 
-// K and V of the requests that have several tiles, by head: each tile would copy them for itself.
-void batch_forward::state::gather_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
-{
-  const row_plan& plan = work->plan;
-  std::vector<gathered_tokens>& all = work->gathered;
-  all.assign(requests.size(), {});
-  for (const query_tile& tile : tiles) {
-    gathered_tokens& one = all[tile.request];
-    ++one.tiles;
-    one.first = plan.first_tokens[tile.request];
-    one.count = (std::max)(one.count, plan.seen(plan.tile_rows[tile.first + tile.count - 1]) - one.first);
-  }
-  std::vector<std::uint32_t> several;
-  std::size_t floats = 0;
-  for (std::uint32_t r = 0; r < all.size(); ++r) {
-    if (all[r].tiles < 2) all[r].count = 0;
-    if (all[r].count == 0) continue;
-    all[r].at = floats;
-    floats += all[r].count * width;
-    several.push_back(r);
-  }
-  float* const keys = work->gathered_keys.reserve(floats);
-  float* const values = work->gathered_values.reserve(floats);
-  team.each(several.size() * options.heads, [&](std::size_t item, std::size_t) {
-    const std::uint32_t r = several[item / options.heads];
-    const auto head = static_cast<std::uint32_t>(item % options.heads);
-    const std::size_t at = all[r].at + std::size_t{head} * all[r].count * options.head_dim;
-    gather(keys + at, values + at, view, l, r, head, all[r].first, all[r].count);
-  });
-}
-
-gathered_head batch_forward::state::gathered_of(std::uint32_t request, std::uint32_t head) const
-{
-  const gathered_tokens& one = work->gathered[request];
-  if (one.count == 0) return {};
-  const std::size_t at = one.at + std::size_t{head} * one.count * options.head_dim;
-  return {work->gathered_keys.data() + at, work->gathered_values.data() + at, one.first};
-}
-
 void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles)
 {
-  if (tiles.empty()) return;
-  gather_all(l, tiles);
   const layer_weights& w = parameters.layers[l];
   const row_plan& plan = work->plan;
-  attention_rows all;
-  all.queries = work->q.data();
-  all.outputs = work->attended.data();
-  all.candidate_keys = work->candidate_keys.data();
-  all.candidate_values = work->candidate_values.data();
-  all.first_candidate = plan.history_rows;
-  all.positions = plan.positions.data();
-  all.first_tokens = plan.first_tokens.data();
-  all.bucket_rows = plan.bucket_rows.data();
-  all.bucket_begins = plan.bucket_begins.data();
-  all.own_buckets = plan.own_buckets.data();
-  all.time_buckets = options.time_buckets;
-  all.factor = 1.0f / static_cast<float>(normaliser_of(options));
-  all.alpha = options.alpha;
-  const std::size_t distances = options.position_buckets;
-  const std::size_t times = options.time_buckets;
-  team.each(tiles.size() * options.heads, [&](std::size_t item, std::size_t member) {
-    const query_tile& tile = tiles[item / options.heads];
-    const auto head = static_cast<std::uint32_t>(item % options.heads);
-    const head_bias bias(std::span(w.position_bias).subspan(head * distances, distances),
-                         std::span(w.time_bias).subspan(head * times, times));
-    attend(all, std::span(plan.tile_rows).subspan(tile.first, tile.count), view, l, tile.request, head, bias,
-           gathered_of(tile.request, head), work->members[member].attention);
-  });
+  attention_batch all;
+  all.rows.queries = work->q.data();
+  all.rows.outputs = work->attended.data();
+  all.rows.candidate_keys = work->candidate_keys.data();
+  all.rows.candidate_values = work->candidate_values.data();
+  all.rows.first_candidate = plan.history_rows;
+  all.rows.visible = plan.positions.data();  // history is causal, and candidates see all of it
+  all.rows.positions = plan.positions.data();
+  all.rows.bucket_rows = plan.bucket_rows.data();
+  all.rows.bucket_begins = plan.bucket_begins.data();
+  all.rows.own_buckets = plan.own_buckets.data();
+  all.rows.time_buckets = options.time_buckets;
+  all.rows.factor = 1.0f / static_cast<float>(normaliser_of(options));
+  all.rows.alpha = options.alpha;
+  all.keys = keys;
+  all.tile_rows = plan.tile_rows;
+  all.heads = options.heads;
+  all.head_dim = options.head_dim;
+  all.position_bias = w.position_bias;
+  all.time_bias = w.time_bias;
+  work->attention.run(team, all, tiles, l);
 }
 
 void batch_forward::state::output_all(kvstrata::layer_index l, std::size_t first, std::size_t last)

@@ -36,8 +36,6 @@ struct batch_forward::state
   void compute_front(kvstrata::layer_index l);
   void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only);
   void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
-  void gather_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
-  [[nodiscard]] gathered_head gathered_of(std::uint32_t request, std::uint32_t head) const;
   void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
 
   /// Rows of one product with a weight matrix at most. A product packs its matrix anew: one that no cache keeps costs too
@@ -72,6 +70,8 @@ struct batch_forward::state
 
   std::vector<request> requests;
   kvstrata::page_table_view view;
+  std::vector<key_stretch> stretches;  // [requests] a history in one piece ...
+  std::vector<request_keys> keys;      // ... of which these are the windows
   std::size_t width = 0;
   const fronts how;
   kvstrata::layer_index next_layer = 0;

@@ -12,8 +12,6 @@ namespace {
 
 using kvstrata::token_count;
 
-constexpr std::uint32_t widest_tile = 512;  // tokens between the first and the last query of a tile
-
 [[noreturn]] void refuse(std::size_t number, const std::string& what)
 {
   throw kvstrata::history_error("request " + std::to_string(number) + " of the batch: " + what);
@@ -197,9 +195,12 @@ void row_plan::assign_tiles(const config& c, std::size_t batch_size, const tilin
   front_tiles.clear();
   tiles.clear();
   candidate_tiles.clear();
-  // Narrower tiles when there would be too few to share.
-  std::size_t most_rows = tiles_as.most_rows;
-  while (most_rows > tiles_as.least_rows && rows * c.heads < 2 * tiles_as.workers * most_rows) most_rows /= 2;
+  const std::size_t most_rows = tiles_as.rows_for(rows * c.heads);
+  const auto add = [this, most_rows](std::vector<query_tile>& to, std::uint32_t number, std::uint32_t first,
+                                     std::uint32_t last) {
+    add_tiles(to, number, tile_rows, first, last, most_rows, first_tokens[number],
+              [this](std::uint32_t row) { return seen(row); });
+  };
   const auto here = [this] { return static_cast<std::uint32_t>(tile_rows.size()); };
   for (std::uint32_t i = 0; i < batch_size; ++i) {
     const std::uint32_t front = here();
@@ -214,34 +215,19 @@ void row_plan::assign_tiles(const config& c, std::size_t batch_size, const tilin
     for (std::size_t candidate = first_candidate[i]; candidate < first_candidate[i + 1]; ++candidate) {
       tile_rows.push_back(static_cast<std::uint32_t>(history_rows + candidate));
     }
-    add_tiles(front_tiles, i, front, first, most_rows);
-    add_tiles(tiles, i, first, here(), most_rows);
-    add_tiles(candidate_tiles, i, middle, here(), most_rows);
+    add(front_tiles, i, front, first);
+    add(tiles, i, first, here());
+    add(candidate_tiles, i, middle, here());
     if (!has_last(i)) continue;
     // In a tile of its own: it sees less than the history row at its place, whichever of the two came first.
     const std::uint32_t last = here();
     tile_rows.push_back(static_cast<std::uint32_t>(last_row(i)));
-    add_tiles(tiles, i, last, here(), most_rows);
-    add_tiles(candidate_tiles, i, last, here(), most_rows);
+    add(tiles, i, last, here());
+    add(candidate_tiles, i, last, here());
   }
-  const auto costlier = [](const query_tile& a, const query_tile& b) { return a.cost > b.cost; };
-  std::sort(front_tiles.begin(), front_tiles.end(), costlier);
-  std::sort(tiles.begin(), tiles.end(), costlier);
-  std::sort(candidate_tiles.begin(), candidate_tiles.end(), costlier);
-}
-
-void row_plan::add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::uint32_t first, std::uint32_t last,
-                         std::size_t most_rows) const
-{
-  for (std::uint32_t begin = first, end = first + 1; begin < last; ++end) {
-    const std::uint32_t keys = seen(tile_rows[end - 1]);
-    // Far apart, queries share too few keys to be worth a tile.
-    const bool full =
-        end == last || end - begin >= most_rows || seen(tile_rows[end]) - seen(tile_rows[begin]) > widest_tile;
-    if (!full) continue;
-    to.push_back({request, begin, end - begin, std::uint64_t{keys - first_tokens[request]} * (end - begin)});
-    begin = end;
-  }
+  sort_by_cost(front_tiles);
+  sort_by_cost(tiles);
+  sort_by_cost(candidate_tiles);
 }
 
 void row_plan::find_time_buckets(const config& c, const request& r, std::size_t number)

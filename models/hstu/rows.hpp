@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hstu/model.hpp"
+#include "hstu/tiles.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,23 +14,6 @@ namespace hstu {
 /// Throws what batch_forward's constructor promises. `shape` is what the pages must hold.
 void check_batch(const config& c, const kvstrata::geometry& shape, std::span<const request> batch,
                  const kvstrata::page_table_view& view);
-
-/// Some queries of one request that attend together.
-struct query_tile
-{
-  std::uint32_t request = 0;
-  std::uint32_t first = 0;  ///< in row_plan::tile_rows
-  std::uint32_t count = 0;
-  std::uint64_t cost = 0;  ///< query-key pairs
-};
-
-/// How large tiles are: `most_rows`, halved down to `least_rows` while there are fewer than two for each worker.
-struct tiling
-{
-  std::size_t most_rows = 0;
-  std::size_t least_rows = 0;
-  std::size_t workers = 1;
-};
 
 /// Rows are the tokens a pass computes: the history tokens of all requests, then the candidates of all requests, then, of
 /// the requests that ask for its state, their history's last token once more, which is computed as a candidate at its own
@@ -99,8 +83,6 @@ struct row_plan
   void assign_rows(const config& c, std::span<const request> batch, fronts how);
   void assign_history(const config& c, const request& r, std::uint32_t number);
   void assign_tiles(const config& c, std::size_t batch_size, const tiling& tiles_as);
-  void add_tiles(std::vector<query_tile>& to, std::uint32_t request, std::uint32_t first, std::uint32_t last,
-                 std::size_t most_rows) const;
 };
 
 /// A row's vector, where the caller brings them.

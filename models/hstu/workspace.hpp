@@ -1,25 +1,15 @@
 // Scratch memory of passes, kept between them: fresh memory costs a page fault every 4 KiB.
 #pragma once
 
-#include "hstu/attention.hpp"
 #include "hstu/buffer.hpp"
+#include "hstu/kept.hpp"
 #include "hstu/rows.hpp"
+#include "hstu/tile_attention.hpp"
 
 #include <cstddef>
-#include <memory>
-#include <mutex>
 #include <vector>
 
 namespace hstu {
-
-/// Tokens of a request whose K and V lie together, head by head.
-struct gathered_tokens
-{
-  std::uint32_t tiles = 0;  ///< that read them
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;  ///< 0: not gathered
-  std::size_t at = 0;       ///< in floats: [heads][count][head_dim]
-};
 
 /// Rows are those of the plan. D is width_of(config).
 struct workspace
@@ -34,41 +24,19 @@ struct workspace
   buffer candidate_values;    ///< [candidates][D]
   std::vector<float> scores;  ///< [candidates][tasks]
 
-  // Of the attention at hand, K and V by head where several tiles of a request read them:
-  buffer gathered_keys, gathered_values;
-  std::vector<gathered_tokens> gathered;  ///< [requests]
+  tile_attention attention;
 
   struct member
   {
     buffer block;      ///< [block rows][hidden or D]
     buffer projected;  ///< [block rows][4 * D]
-    attention_scratch attention;
   };
   std::vector<member> members;  ///< one per member of the crew
 };
 
-/// Workspaces nobody uses now. Threads: any.
-class workspace_pool
+/// Workspaces nobody uses now.
+class workspace_pool : public kept<workspace>
 {
- public:
-  [[nodiscard]] std::unique_ptr<workspace> take()
-  {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<workspace>();
-    auto out = std::move(idle_.back());
-    idle_.pop_back();
-    return out;
-  }
-
-  void put(std::unique_ptr<workspace> used)
-  {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(used));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<workspace>> idle_;
 };
 
 }  // namespace hstu

@@ -28,6 +28,11 @@ struct attention_request
   std::vector<std::uint32_t> computed;  // positions of history rows, ascending
   std::uint32_t candidates = 0;
   std::uint32_t hidden = 0;  // keys in front that nobody sees
+
+  // What rows see, the computed ones and then the candidates; empty: what a causal history shows. Keys that no row sees are
+  // NaN then. And where a second stretch of keys begins on a page of its own: [gap.begin, gap.end) are no keys.
+  std::vector<std::uint32_t> visible{};
+  hstu::gpu::key_gap gap{};
 };
 
 struct attention_shape
@@ -82,6 +87,11 @@ class attention_bed
     if (std::any_of(hidden_.begin(), hidden_.end(), [](std::uint32_t h) { return h != 0; })) {
       a.pages.hidden = place(hidden_);
     }
+    gaps_.clear();
+    for (const attention_request& r : requests_) gaps_.push_back(r.gap);
+    if (std::any_of(gaps_.begin(), gaps_.end(), [](hstu::gpu::key_gap g) { return g.end != g.begin; })) {
+      a.pages.gaps = place(gaps_);
+    }
     a.pages.base = reinterpret_cast<std::byte*>(place(pages_));
     a.pages.page_stride = page_elements() * sizeof(bf16);
     a.pages.page_tokens = shape_.page_tokens;
@@ -98,7 +108,8 @@ class attention_bed
     }
     a.tiles = place(tiles_);
     a.tile_rows = place(tile_rows_);
-    a.positions = place(positions_);
+    a.visible = place(visible_);
+    if (visible_ != positions_) a.positions = place(positions_);
     a.tile_count = static_cast<std::uint32_t>(tiles_.size());
     a.first_candidate = static_cast<std::uint32_t>(first_candidate_);
     a.heads = shape_.heads;
@@ -152,6 +163,11 @@ class attention_bed
   [[nodiscard]] std::size_t page_elements() const { return (2 * std::size_t{shape_.page_tokens} + 1) * width_; }
   [[nodiscard]] bool is_candidate(std::size_t row) const { return row >= first_candidate_; }
 
+  [[nodiscard]] std::uint32_t end_of(std::size_t row) const
+  {
+    return visible_[row] + (!is_candidate(row) && positions_[row] == visible_[row] ? 1 : 0);
+  }
+
   bf16 random_bf16(double deviation) { return hstu::gpu::to_bf16(static_cast<float>(normal_(random_) * deviation)); }
 
   void make_rows()
@@ -161,6 +177,16 @@ class attention_bed
     }
     first_candidate_ = positions_.size();
     for (const attention_request& r : requests_) positions_.insert(positions_.end(), r.candidates, r.history);
+    visible_ = positions_;
+    std::size_t of_page = 0;
+    std::size_t of_none = first_candidate_;
+    for (const attention_request& r : requests_) {
+      for (std::size_t i = 0; i < r.visible.size(); ++i) {
+        visible_[i < r.computed.size() ? of_page + i : of_none + i - r.computed.size()] = r.visible[i];
+      }
+      of_page += r.computed.size();
+      of_none += r.candidates;
+    }
     projected_.assign(positions_.size() * query_stride() + 8, bf16{poison});
     outputs_.assign(positions_.size() * output_stride() + 8, bf16{poison});
     // Scores with a deviation of about 2: silu in all its parts.
@@ -189,6 +215,7 @@ class attention_bed
     for (std::uint32_t number = 0; number < requests_.size(); ++number) {
       const std::uint32_t history = requests_[number].history;
       for (std::uint32_t token = requests_[number].hidden; token < history; ++token) {
+        if (!is_seen(requests_[number], token)) continue;
         for (std::size_t i = 0; i < width_; ++i) {
           key(number, token)[i] = random_bf16(deviation);
           value(number, token)[i] = random_bf16(1);
@@ -231,12 +258,28 @@ class attention_bed
       const auto begin = static_cast<std::uint32_t>(tile_rows_.size());
       for (std::size_t i = 0; i < requests_[number].computed.size(); ++i) tile_rows_.push_back(history_row++);
       for (std::uint32_t i = 0; i < requests_[number].candidates; ++i) tile_rows_.push_back(candidate++);
+      std::stable_sort(tile_rows_.begin() + begin, tile_rows_.end(), [this](std::uint32_t a, std::uint32_t b) {
+        return std::pair(end_of(a), visible_[a]) < std::pair(end_of(b), visible_[b]);
+      });
       for (auto at = begin; at < tile_rows_.size(); at += shape_.tile_rows) {
         const auto left = static_cast<std::uint32_t>(tile_rows_.size()) - at;
         tiles_.push_back({number, at, (std::min)(left, shape_.tile_rows), 0});
       }
     }
     std::shuffle(tiles_.begin(), tiles_.end(), random_);
+  }
+
+  [[nodiscard]] static bool is_key(const attention_request& r, std::uint32_t token)
+  {
+    return token >= r.hidden && (token < r.gap.begin || token >= r.gap.end);
+  }
+  // By any row.
+  [[nodiscard]] static bool is_seen(const attention_request& r, std::uint32_t token)
+  {
+    if (!is_key(r, token)) return false;
+    if (r.visible.empty()) return true;
+    return std::any_of(r.visible.begin(), r.visible.end(), [token](std::uint32_t v) { return token < v; }) ||
+           std::find(r.computed.begin(), r.computed.end(), token) != r.computed.end();
   }
 
   bf16* key(std::uint32_t request, std::uint32_t token)
@@ -278,13 +321,13 @@ class attention_bed
       const double weight = score / (1 + std::exp(-score)) * static_cast<double>(factor);
       for (std::uint32_t i = 0; i < dim; ++i) sums[i] += weight * static_cast<double>(to_float(v[i]));
     };
-    const std::uint32_t position = positions_[row];
-    const std::uint32_t seen = is_candidate(row) ? position : position + 1;
-    for (std::uint32_t token = requests_[request].hidden; token < seen; ++token) {
+    for (std::uint32_t token = 0; token < requests_[request].history; ++token) {
+      const bool own = !is_candidate(row) && token == positions_[row];
+      if (!is_key(requests_[request], token) || (token >= visible_[row] && !own)) continue;
       const std::int64_t seconds =
           shape_.times == 0 ? 0 : row_times_[row] - event_times_[first_event_[request] + token / 2];
       add(self->key(request, token) + head * dim, self->value(request, token) + head * dim,
-          bias_of(head, position - token, seconds));
+          bias_of(head, token < visible_[row] ? visible_[row] - token : 0, seconds));
     }
     if (is_candidate(row)) {
       const bf16* own = &projected_[row * query_stride() + head * dim];
@@ -305,9 +348,10 @@ class attention_bed
   std::normal_distribution<double> normal_;
   std::uint32_t width_;
   std::size_t first_candidate_ = 0;
-  std::vector<std::uint32_t> positions_;
+  std::vector<std::uint32_t> positions_, visible_;
   std::vector<bf16> projected_, outputs_, pages_;
   std::vector<std::uint32_t> page_ids_, hidden_;
+  std::vector<hstu::gpu::key_gap> gaps_;
   std::vector<std::int32_t> indptr_;
   std::vector<float> by_distance_, by_time_, part_sums_;
   std::vector<std::int64_t> least_seconds_, event_times_, row_times_;

@@ -154,6 +154,63 @@ inline void attention_of_windows(const attend_function& attend)
   }
 }
 
+/// Any masks of the one kind that there is: each row its prefix and itself.
+inline void attention_of_random_masks(const attend_function& attend)
+{
+  for (unsigned seed = 1000; seed < 1048; ++seed) {
+    std::mt19937 random(seed);
+    const auto below = [&random](std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); };
+    attention_shape shape;
+    shape.head_dim = seed % 8 == 0 ? 256 : seed % 3 == 0 ? 128 : 64;
+    shape.page_tokens = 8u << below(5);
+    shape.tile_rows = seed % 4 == 0 ? 1 + below(128) : 128;
+    shape.parts = seed % 5 == 0 ? 2 : 1;
+    const bool gaps = seed % 2 == 0;
+    if (!gaps) {
+      shape.distances = below(80);
+      shape.times = below(30);
+    }
+    std::vector<attention_request> requests(1 + below(3));
+    for (attention_request& r : requests) {
+      r.history = below(seed % 5 == 0 ? 1300 : 200);
+      if (gaps) {
+        const std::uint32_t first = below(r.history + 1);
+        const std::uint32_t page = shape.page_tokens;
+        r.gap = {first, (first + page - 1) / page * page};
+        r.history += r.gap.end - r.gap.begin;
+      }
+      r.candidates = below(20);
+      for (std::uint32_t key = 0; key < r.history; ++key) {
+        const bool is_key = key < r.gap.begin || key >= r.gap.end;
+        if (is_key && below(1 + r.history / 40) == 0) r.computed.push_back(key);
+      }
+      for (std::size_t i = 0; i < r.computed.size() + r.candidates; ++i) {
+        const bool follows = i < r.computed.size() && below(3) == 0;
+        r.visible.push_back(follows ? r.computed[i] : below(r.history + 1));
+      }
+    }
+    check_attention_of(attend, shape, std::move(requests), seed);
+  }
+}
+
+/// MTGR's: a stretch whose rows see all of it, one behind it in the order of time, candidates in between.
+inline void attention_of_two_stretches(const attend_function& attend)
+{
+  unsigned seed = 1100;
+  for (const std::uint32_t statics : {1u, 8u, 61u, 64u, 130u}) {
+    attention_request r;
+    r.gap = {statics, (statics + 31) / 32 * 32};
+    r.history = r.gap.end + 40;
+    r.computed = joined(positions_in(0, statics), positions_in(r.gap.end, r.history));
+    r.candidates = 30;
+    r.visible.assign(statics, statics);
+    for (std::uint32_t i = 0; i < 40; ++i) r.visible.push_back(r.gap.end + i);
+    for (std::uint32_t i = 0; i < 30; ++i) r.visible.push_back(i % 7 == 0 ? statics : r.gap.end + i);
+    check_attention_of(attend, {.head_dim = 64, .page_tokens = 32}, {r}, ++seed);
+    check_attention_of(attend, {.heads = 2, .head_dim = 256, .page_tokens = 32}, {r, {77, {76}, 3}, r}, ++seed);
+  }
+}
+
 inline void attention_of_batches(const attend_function& attend)
 {
   // Requests of all kinds together; tiles in any order; a tile that is not asked for is not written.

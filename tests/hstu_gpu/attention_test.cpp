@@ -31,6 +31,8 @@ TEST_CASE("attention: long histories") { attention_of_long_histories(attend_emul
 TEST_CASE("attention: bias by distance and by time") { attention_with_bias(attend_emulated); }
 TEST_CASE("attention: keys shared by several blocks") { attention_in_parts(attend_emulated); }
 TEST_CASE("attention: windows that begin inside a page") { attention_of_windows(attend_emulated); }
+TEST_CASE("attention: any prefix and oneself") { attention_of_random_masks(attend_emulated); }
+TEST_CASE("attention: two stretches of keys") { attention_of_two_stretches(attend_emulated); }
 TEST_CASE("attention: batches, and tiles that are not asked for") { attention_of_batches(attend_emulated); }
 
 TEST_CASE("attention: parts give every multiprocessor work, and no block too little")
@@ -102,4 +104,11 @@ TEST_CASE("attention: what the kernel does not take is refused with a sentence")
   REQUIRE(message(64, [](args& a) { a.parts = 2; }).find("attention.parts is 2, but it must be 1") == 0);
   REQUIRE(message(64, [](args& a) { a.bias.times = 257; }) ==
           "attention.bias.times is 257, but at most 256 buckets are known");
+  REQUIRE(message(64, [](args& a) { a.visible = nullptr; }) ==
+          "attention.visible is null, but each row must say what it sees");
+  const hstu::gpu::key_gap gap{};
+  REQUIRE(message(64, [&gap](args& a) {
+            a.pages.gaps = &gap;
+            a.bias.distances = 3;
+          }) == "attention.pages.gaps is there, but keys in two stretches have no bias by distance or time");
 }

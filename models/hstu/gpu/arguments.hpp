@@ -20,6 +20,14 @@ struct rows_of
   [[nodiscard]] HSTU_FUNCTION T* row(std::size_t r) const noexcept { return data + r * stride; }
 };
 
+/// Keys that are none: the rest of a page behind which another stretch of tokens begins on a page of its own. Nobody sees
+/// them, whatever is visible. `end` is a multiple of a page's tokens, or `begin`.
+struct key_gap
+{
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
 /// One layer of the pages of a batch: kvstrata::page_table_view with its arrays in device memory. Keys are the tokens of a
 /// request's pages, counted from the beginning of the first of them: where a window begins inside it, some are hidden.
 struct layer_pages
@@ -31,6 +39,7 @@ struct layer_pages
   std::uint32_t page_tokens = 0;
   std::uint32_t width = 0;                ///< D: a page is bf16 [K, V][page_tokens][D]
   const std::uint32_t* hidden = nullptr;  ///< [requests] keys in front that nobody sees; null: none
+  const key_gap* gaps = nullptr;  ///< [requests] where a second stretch of keys has pages of its own; null: none
 
   [[nodiscard]] HSTU_FUNCTION std::uint32_t hidden_of(std::uint32_t request) const
   {
@@ -51,9 +60,10 @@ struct layer_bias
   const std::int64_t* row_times = nullptr;      ///< [rows] a query's own seconds
 };
 
-/// The attention of one layer over tiles of rows. Rows are those of row_plan: history tokens, then candidates; positions
-/// count as keys do. A history row at position p sees the keys [h, p], h being its request's hidden keys; a candidate at
-/// position p sees [h, p) of the pages and itself.
+/// The attention of one layer over tiles of rows. Rows are those of row_plan: tokens that are on pages, then candidates, which
+/// are not. What a row sees is one number: the keys [h, visible) of its request, h being its hidden ones, and itself, itself
+/// once: a row on a page whose own key lies among those is counted there, one that follows them makes them longer by one, and
+/// one that lies elsewhere is added, as every candidate is.
 struct attention_arguments
 {
   rows_of<const bf16> queries;           ///< [rows][D], after SiLU
@@ -63,8 +73,9 @@ struct attention_arguments
   layer_pages pages;
   layer_bias bias;
   const query_tile* tiles = nullptr;         ///< [tile_count]
-  const std::uint32_t* tile_rows = nullptr;  ///< rows of the tiles, ascending in position within a tile
-  const std::uint32_t* positions = nullptr;  ///< [rows]
+  const std::uint32_t* tile_rows = nullptr;  ///< rows of the tiles, ascending in what they see within a tile
+  const std::uint32_t* visible = nullptr;    ///< [rows] below 2^30; biases by distance are counted from it
+  const std::uint32_t* positions = nullptr;  ///< [first_candidate] a row's own key; null: all follow what they see
   std::uint32_t tile_count = 0;
   std::uint32_t first_candidate = 0;
   std::uint32_t heads = 0;
@@ -73,6 +84,21 @@ struct attention_arguments
   // Where tiles are few and keys many, several blocks share the keys of a tile, and the sums of their sums follow.
   std::uint32_t parts = 1;     ///< blocks of a tile and head at most
   float* part_sums = nullptr;  ///< [part_floats(...)] of attention_parts.hpp to work in; may be null for 1 part
+
+  /// Where a row's own key lies: before where it sees to, right there, or elsewhere.
+  [[nodiscard]] HSTU_FUNCTION bool follows(std::uint32_t row) const
+  {
+    return row < first_candidate && (positions == nullptr || positions[row] == visible[row]);
+  }
+  [[nodiscard]] HSTU_FUNCTION bool lies_apart(std::uint32_t row) const
+  {
+    return row >= first_candidate || (positions != nullptr && positions[row] > visible[row]);
+  }
+  /// Where the keys end that a row sees, but for one of its own that lies apart.
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t end_of(std::uint32_t row) const
+  {
+    return visible[row] + (follows(row) ? 1 : 0);
+  }
 };
 
 }  // namespace hstu::gpu

@@ -56,6 +56,10 @@ inline void check_attention(const attention_arguments& a, std::uint32_t head_dim
                        "it must be 1 where there are no part_sums to work in, and is at least 1");
   }
   if (a.bias.times > 256) throw config_error("attention.bias.times", a.bias.times, "at most 256 buckets are known");
+  if (a.visible == nullptr) throw config_error("attention.visible", "null", "each row must say what it sees");
+  if (a.pages.gaps != nullptr && (a.bias.distances != 0 || a.bias.times != 0)) {
+    throw config_error("attention.pages.gaps", "there", "keys in two stretches have no bias by distance or time");
+  }
   if (std::uint64_t{a.tile_count} * a.heads * a.parts > 0x7fffffffu) {
     throw config_error("attention.tile_count", a.tile_count,
                        "a launch has at most 2147483647 tiles times heads times parts");
@@ -70,6 +74,7 @@ void with_attention_bias(const attention_arguments& a, F&& f)
   const auto shift = static_cast<std::uint32_t>(std::countr_zero(a.pages.page_tokens));
   const bool distance = a.bias.distances != 0 && a.bias.by_distance != nullptr;
   const bool time = a.bias.times != 0 && a.bias.by_time != nullptr;
+  if (a.pages.gaps != nullptr) return f(attention_kernel<HeadDim, false, false, true>{a, shift});
   if (distance && time) f(attention_kernel<HeadDim, true, true>{a, shift});
   else if (distance) f(attention_kernel<HeadDim, true, false>{a, shift});
   else if (time) f(attention_kernel<HeadDim, false, true>{a, shift});

@@ -37,7 +37,7 @@ template <bool Distance, bool Time, std::uint32_t Rows>
 class tile_bias
 {
  public:
-  /// `tables` stay where they are, and so do `rows` and `times`, which are of the warp's rows; positions ascend.
+  /// `tables` stay where they are, and so do `rows` and `times`, which are of the warp's rows; what they see ascends.
   HSTU_KERNEL tile_bias(const layer_bias& bias, const shared_bias* tables, std::uint32_t lane, const shared_row* rows,
                         const std::int64_t* times)
       : bias_(bias), tables_(tables), rows_(rows), times_(times + lane / 4), lane_(lane)
@@ -55,7 +55,7 @@ class tile_bias
     float all = 0;
     bool near = false;
     if constexpr (Distance) {
-      near = rows_[0].position() < first + (tile_keys - 1) + (bias_.distances - 1);
+      near = rows_[0].visible() < first + (tile_keys - 1) + (bias_.distances - 1);
       if (!near) all = tables_->by_distance[bias_.distances - 1];
     }
     if constexpr (Time) fill_by_time(scores, first, all);
@@ -83,7 +83,7 @@ class tile_bias
     const std::uint32_t last = bias_.distances - 1;
     HSTU_UNROLL
     for (std::uint32_t r = 0; r < Rows; ++r) {
-      const std::uint32_t nearest = rows_[8 * r + lane_ / 4].position() - first - 2 * (lane_ % 4);
+      const std::uint32_t nearest = rows_[8 * r + lane_ / 4].visible() - first - 2 * (lane_ % 4);
       HSTU_UNROLL
       for (std::uint32_t j = 0; j < tile_keys / 8; ++j) {
         HSTU_UNROLL

@@ -1,4 +1,4 @@
-// HSTU's attention over pages, on tensor cores: O = silu(Q K^T + bias) V / N, causal, candidates beside each other.
+// SiLU attention over pages, on tensor cores: O = silu(Q K^T + bias) V / N, of rows that see a prefix and themselves.
 //
 // A block of threads has one tile of up to 128 queries of one request, and one head; it walks over the request's keys
 // in tiles of 64. A warp has 32 of the queries (16 when a head has 256 elements). Per tile of keys:
@@ -8,8 +8,9 @@
 //                     no maximum, no sum, no rescaling
 //   O += P V          P is rounded to bf16 in the registers where S was: results of one multiply_add are the left
 //                     operand of the next
-// and at the end O / N goes out through shared memory in 16-byte pieces. A candidate sees the history in the pages and
-// itself: its own score is a plain dot product, and its part of O is there before the first tile. Tiles of keys that
+// and at the end O / N goes out through shared memory in 16-byte pieces. Where a row's own key
+// lies apart from the prefix that it sees, as a candidate's does, its own score is a plain dot product, and its part of O is
+// there before the first tile. Tiles of keys that
 // all rows of a warp see skip the mask; those that none sees are skipped by the warp. Where a window begins inside a
 // page, the keys before it are hidden: zero as well, so that their values add nothing, whatever they weigh.
 // K and V tiles go through three places in turn, K0 V0 K1 V1 ...: two are on their way by cp.async while one is used,
@@ -45,8 +46,9 @@
 
 namespace hstu::gpu {
 
-/// Arguments are those that check_attention() lets pass. Distance and Time: whether args.bias has that table.
-template <std::uint32_t HeadDim, bool Distance, bool Time>
+/// Arguments are those that check_attention() lets pass. Distance and Time: whether args.bias has that table; Gaps: whether
+/// args.pages has gaps.
+template <std::uint32_t HeadDim, bool Distance, bool Time, bool Gaps = false>
 struct attention_kernel
 {
   static constexpr std::uint32_t warps = HeadDim > 128 ? 8 : 4;
@@ -75,8 +77,8 @@ struct attention_kernel
     if (keys_begin < first_seen) keys_begin = first_seen;
 
     std::byte* const shared = block.shared();
-    page_gather<HeadDim, threads> gather(args.pages, page_shift, at.request, at.head, {keys_begin, keys_end, hidden},
-                                         block.thread(), shared + starts_at);
+    page_gather<HeadDim, threads, Gaps> gather(args.pages, page_shift, at.request, at.head,
+                                               {keys_begin, keys_end, hidden}, block.thread(), shared + starts_at);
     share_rows(block, at, split.all);
     block.sync();
     if (keys_begin < keys_end) {
@@ -94,7 +96,7 @@ struct attention_kernel
     const bool active = warp_first < at.count;
 
     sum_tile<warp_rows, HeadDim> sums;
-    begin_sums(block, sums, at, active && at.part == 0 && rows[warp_rows - 1].is_candidate());
+    begin_sums(block, sums, at, active && at.part == 0 && some_lie_apart(block, rows));
     tile_bias<Distance, Time, lane_rows> bias(args.bias, reinterpret_cast<const shared_bias*>(shared + bias_at), lane,
                                               rows,
                                               reinterpret_cast<const std::int64_t*>(shared + times_at) + warp_first);
@@ -143,7 +145,7 @@ struct attention_kernel
   static constexpr std::uint32_t slot_bytes = tile_keys * layout::row_bytes;
   static constexpr std::uint32_t slots_at = attention_tile_rows * layout::row_bytes;  // behind Q
   static constexpr std::uint32_t starts_at = slots_at + 3 * slot_bytes;
-  static constexpr std::uint32_t rows_at = starts_at + page_gather<HeadDim, threads>::shared_bytes;
+  static constexpr std::uint32_t rows_at = starts_at + page_gather<HeadDim, threads, Gaps>::shared_bytes;
   static constexpr std::uint32_t bias_at = rows_at + attention_tile_rows * sizeof(shared_row);
   static constexpr std::uint32_t times_at = bias_at + (Distance || Time ? sizeof(shared_bias) : 0);
 
@@ -175,13 +177,19 @@ struct attention_kernel
             args.tile_rows + tile.first};
   }
 
-  [[nodiscard]] HSTU_KERNEL bool is_candidate(std::uint32_t row) const { return row >= args.first_candidate; }
-
   /// Of the tile; its last row sees most.
   [[nodiscard]] HSTU_KERNEL std::uint32_t keys_end_of(const place& at) const
   {
-    const std::uint32_t row = at.rows[at.count - 1];
-    return shared_row(args.positions[row], is_candidate(row)).seen();
+    return args.end_of(at.rows[at.count - 1]);
+  }
+
+  /// Of the warp's rows. Collective.
+  template <class Block>
+  [[nodiscard]] static HSTU_KERNEL bool some_lie_apart(Block& block, const shared_row* rows)
+  {
+    std::uint32_t some = rows[block.thread() % warp_rows].lies_apart() ? 1 : 0;
+    for (std::uint32_t mask = warp_rows / 2; mask > 0; mask /= 2) some |= block.shuffle_xor(some, mask);
+    return some != 0;
   }
 
   template <class Block>
@@ -194,7 +202,7 @@ struct attention_kernel
     auto* times = reinterpret_cast<std::int64_t*>(block.shared() + times_at);
     for (std::uint32_t i = block.thread(); i < attention_tile_rows; i += threads) {
       const std::uint32_t row = at.row(i);
-      rows[i] = shared_row(args.positions[row], is_candidate(row));
+      rows[i] = shared_row(args.visible[row], args.follows(row), args.lies_apart(row));
       if constexpr (Time) times[i] = args.bias.row_times[row];
     }
     static_cast<void>(times);
@@ -213,10 +221,9 @@ struct attention_kernel
     }
   }
 
-  /// Sums begin with what candidates get of themselves; with 0 where there are none.
+  /// Sums begin with what rows get of themselves that lie apart; with 0 where there are none.
   template <class Block>
-  HSTU_KERNEL void begin_sums(Block& block, sum_tile<warp_rows, HeadDim>& sums, const place& at,
-                              bool has_candidates) const
+  HSTU_KERNEL void begin_sums(Block& block, sum_tile<warp_rows, HeadDim>& sums, const place& at, bool some_apart) const
   {
     HSTU_UNROLL
     for (std::uint32_t m = 0; m < row_steps; ++m) {
@@ -226,15 +233,14 @@ struct attention_kernel
         for (std::uint32_t i = 0; i < 4; ++i) sums[m][j][i] = 0;
       }
     }
-    if (!has_candidates) return;
+    if (!some_apart) return;
     HSTU_UNROLL
     for (std::uint32_t r = 0; r < lane_rows; ++r) {
       const std::uint32_t row = at.row(row_of(block, r));
-      const bool is = is_candidate(row);
-      const float weight = own_weight(block, at, row, is);
-      if (!is) continue;
-      const bf16* value =
-          args.candidate_values.row(row - args.first_candidate) + at.head * HeadDim + block.thread() % 4 * 2;
+      const bool apart = args.lies_apart(row);
+      const float weight = own_weight(block, at, row, apart);
+      if (!apart) continue;
+      const bf16* value = own_value(at, row) + at.head * HeadDim + block.thread() % 4 * 2;
       HSTU_UNROLL
       for (std::uint32_t j = 0; j < HeadDim / 8; ++j) {
         const auto pair = load_vector<bf16x2>(value + 8 * j);
@@ -244,15 +250,30 @@ struct attention_kernel
     }
   }
 
-  /// What a candidate's own value weighs; four lanes have a row.
+  /// K and V of a row that lies apart: a candidate's, or out of its page.
+  [[nodiscard]] HSTU_KERNEL const bf16* own_key(const place& at, std::uint32_t row) const
+  {
+    if (row >= args.first_candidate) return args.candidate_keys.row(row - args.first_candidate);
+    const std::uint32_t key = args.positions[row];
+    const std::uint32_t* ids = args.pages.page_ids + args.pages.indptr[at.request];
+    const std::byte* page = args.pages.base + ids[key >> page_shift] * args.pages.page_stride;
+    return reinterpret_cast<const bf16*>(page) + std::size_t{key & ((1u << page_shift) - 1)} * args.pages.width;
+  }
+  [[nodiscard]] HSTU_KERNEL const bf16* own_value(const place& at, std::uint32_t row) const
+  {
+    if (row >= args.first_candidate) return args.candidate_values.row(row - args.first_candidate);
+    return own_key(at, row) + (std::size_t{args.pages.width} << page_shift);
+  }
+
+  /// What such a row's own value weighs; four lanes have a row.
   template <class Block>
-  [[nodiscard]] HSTU_KERNEL float own_weight(Block& block, const place& at, std::uint32_t row, bool is) const
+  [[nodiscard]] HSTU_KERNEL float own_weight(Block& block, const place& at, std::uint32_t row, bool apart) const
   {
     const std::size_t column = at.head * HeadDim + block.thread() % 4 * 8;
     float score = 0;
-    if (is) {
+    if (apart) {
       const bf16* query = args.queries.row(row) + column;
-      const bf16* key = args.candidate_keys.row(row - args.first_candidate) + column;
+      const bf16* key = own_key(at, row) + column;
       for (std::uint32_t step = 0; step < HeadDim; step += 32) {
         const auto q = load_vector<bf16x8>(query + step);
         const auto k = load_vector<bf16x8>(key + step);

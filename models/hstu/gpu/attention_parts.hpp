@@ -80,8 +80,7 @@ struct attention_sum_kernel
   HSTU_KERNEL void operator()(Block& block) const
   {
     const query_tile& tile = args.tiles[block.index() / slices];
-    const std::uint32_t last = args.tile_rows[tile.first + tile.count - 1];
-    const key_parts split(args, args.positions[last] + (last < args.first_candidate ? 1 : 0));
+    const key_parts split(args, args.end_of(args.tile_rows[tile.first + tile.count - 1]));
     if (split.used == 1) return;
     const std::uint32_t vectors = args.pages.width / vector_width;
     const std::size_t step = std::size_t{args.tile_count} * attention_tile_rows * args.pages.width;

@@ -16,17 +16,19 @@ namespace hstu::gpu {
 
 inline constexpr std::uint32_t tile_keys = 64;  ///< of a tile of keys or values
 
-/// A query's place among the keys: everybody in a block needs it now and then, so it is not kept in registers.
+/// What a query sees of the keys: everybody in a block needs it now and then, so it is not kept in registers.
 class shared_row
 {
  public:
-  /// A position has 31 bits.
-  HSTU_FUNCTION shared_row(std::uint32_t position, bool is_candidate) : bits_(position << 1 | (is_candidate ? 0 : 1)) {}
+  HSTU_FUNCTION shared_row(std::uint32_t visible, bool follows, bool apart)
+      : bits_(visible << 2 | (apart ? 2u : 0u) | (follows ? 1u : 0u))
+  {
+  }
 
-  [[nodiscard]] HSTU_FUNCTION std::uint32_t position() const { return bits_ >> 1; }
-  [[nodiscard]] HSTU_FUNCTION bool is_candidate() const { return bits_ % 2 == 0; }
-  /// Keys of its history that it sees: a candidate none at its position.
-  [[nodiscard]] HSTU_FUNCTION std::uint32_t seen() const { return (bits_ >> 1) + bits_ % 2; }
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t visible() const { return bits_ >> 2; }
+  [[nodiscard]] HSTU_FUNCTION bool lies_apart() const { return (bits_ & 2u) != 0; }
+  /// Where the keys end that it sees, its own included where that follows them.
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t seen() const { return (bits_ >> 2) + (bits_ & 1u); }
 
  private:
   std::uint32_t bits_;
@@ -84,7 +86,9 @@ class tile_reader
 /// together. A page holds a multiple of 8 tokens, so every 8 keys of a tile lie in one run; where the runs of a tile
 /// begin is worked out by 8 threads, two tiles ahead, and left in shared memory for all. Tiles are named by their first
 /// key.
-template <std::uint32_t HeadDim, std::uint32_t Threads>
+///
+/// Gaps: whether pages.gaps is there.
+template <std::uint32_t HeadDim, std::uint32_t Threads, bool Gaps>
 class page_gather
 {
  public:
@@ -112,10 +116,11 @@ class page_gather
   {
     if (thread_ >= runs) return;
     const places request_pages{
-        {}, pages.page_ids + pages.indptr[request], pages.base + head * layout::row_bytes, keys.hidden};
+        {}, pages.page_ids + pages.indptr[request], pages.base + head * layout::row_bytes, keys.hidden, {}};
     places_->ids = request_pages.ids;
     places_->base = request_pages.base;
     places_->hidden = request_pages.hidden;
+    if constexpr (Gaps) places_->gap = pages.gaps[request];
     store_start(request_pages, keys.begin, load_id(request_pages, keys.begin));
     store_start(request_pages, keys.begin + tile_keys, load_id(request_pages, keys.begin + tile_keys));
     next_id_ = load_id(request_pages, keys.begin + 2 * tile_keys);
@@ -152,6 +157,7 @@ class page_gather
     const std::uint32_t* ids;          // of the request's pages
     const std::byte* base;             // the head's part of page 0
     std::uint32_t hidden;
+    key_gap gap;
   };
 
   HSTU_KERNEL std::uint32_t load_id(const places& of, std::uint32_t first) const
@@ -185,11 +191,16 @@ class page_gather
       const std::uint32_t run = i * (rows_at_once / run_keys) + begin / run_keys % (rows_at_once / run_keys);
       from[i] = places_->starts[first / tile_keys % 2][run] + inside;
     }
+    key_gap gap{};
+    if constexpr (Gaps)
+      gap = {places_->gap.begin - first, places_->gap.end - places_->gap.begin};  // rows, and how many
     std::byte* const begins = to + layout::at(begin, chunk);  // rows a multiple of 8 apart have their chunks alike
     HSTU_UNROLL
     for (std::uint32_t i = 0; i < times; ++i) {
       const std::uint32_t skipped = i * rows_at_once;
-      block.copy_async(begins + skipped * layout::row_bytes, from[i], begin + skipped - skipped_rows < left);
+      bool whole = begin + skipped - skipped_rows < left;
+      if constexpr (Gaps) whole = whole && begin + skipped - gap.begin >= gap.end;
+      block.copy_async(begins + skipped * layout::row_bytes, from[i], whole);
     }
   }
 

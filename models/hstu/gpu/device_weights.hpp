@@ -3,19 +3,16 @@
 
 #include "hstu/bias.hpp"
 #include "hstu/gpu/bf16.hpp"
+#include "hstu/gpu/device_tensors.hpp"
 #include "hstu/gpu/fold_norm.hpp"
 #include "hstu/projection.hpp"
 #include "hstu/weights.hpp"
 
 #include <kvstrata/device/concepts.hpp>
 
-#include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -42,8 +39,7 @@ class device_weights
   /// Uploads `w`, rounded, by way of a little pinned memory; projections in the order that the config names become U, Q, K,
   /// V, and the weight and bias of a layer's input norm a part of its projection. Blocks until all is there. Throws
   /// capacity_error.
-  device_weights(Device& d, const config& c, const weights& w, kvstrata::stream_id stream)
-      : device_(d), stream_(stream), staging_(d.allocate_pinned(staging_bytes, "hstu weights on their way"))
+  device_weights(Device& d, const config& c, const weights& w, kvstrata::stream_id stream) : tensors_(d, stream)
   {
     items = place<bf16>(w.items, "item table");
     actions = place<bf16>(w.actions, "action table");
@@ -67,7 +63,7 @@ class device_weights
       seconds[b] = b == 0 ? std::numeric_limits<std::int64_t>::min() : hstu::least_seconds(b);
     }
     least_seconds = place<std::int64_t>(seconds, "time buckets");
-    staging_.reset();
+    tensors_.close();
   }
 
   const bf16* items = nullptr;      ///< [items][hidden]
@@ -79,48 +75,16 @@ class device_weights
   const std::int64_t* least_seconds = nullptr;  ///< [time_buckets] of a bucket; [0] is the least int64
 
   /// Device memory in all.
-  [[nodiscard]] std::size_t bytes() const
-  {
-    std::size_t sum = 0;
-    for (const auto& part : parts_) sum += part.size();
-    return sum;
-  }
+  [[nodiscard]] std::size_t bytes() const { return tensors_.bytes(); }
 
  private:
-  using memory = typename Device::memory;
-  static constexpr std::size_t staging_bytes = std::size_t{8} << 20;
-
   template <class To, class From>
   const To* place(const std::vector<From>& values, std::string_view name)
   {
-    if (values.empty()) return nullptr;
-    parts_.push_back(device_.allocate_device(values.size() * sizeof(To), name));
-    std::byte* to = parts_.back().data();
-    constexpr std::size_t at_once = staging_bytes / sizeof(To);
-    for (std::size_t first = 0; first < values.size(); first += at_once) {
-      const std::size_t count = (std::min)(at_once, values.size() - first);
-      for (std::size_t i = 0; i < count; ++i) {
-        const To value = rounded<To>(values[first + i]);
-        std::memcpy(staging_->data() + i * sizeof(To), &value, sizeof(To));
-      }
-      device_.copy(stream_, kvstrata::copy_direction::to_device, to + first * sizeof(To), staging_->data(),
-                   count * sizeof(To));
-      device_.wait_sync(device_.record(stream_));
-    }
-    return reinterpret_cast<const To*>(to);
+    return tensors_.template place<To>(values, name);
   }
 
-  template <class To, class From>
-  static To rounded(From value)
-  {
-    if constexpr (std::same_as<To, bf16>) return to_bf16(value);
-    else return value;
-  }
-
-  Device& device_;
-  kvstrata::stream_id stream_;
-  std::optional<memory> staging_;
-  std::vector<memory> parts_;
+  device_tensors<Device> tensors_;
 };
 
 }  // namespace hstu::gpu

@@ -45,6 +45,16 @@ class row_in_warp
     }
   }
 
+  /// Multiplies by another row.
+  HSTU_FUNCTION void multiply(const bf16* row)
+  {
+    for (std::uint32_t v = 0; v < Vectors; ++v) {
+      if (!has(v)) continue;
+      const auto read = load_vector<bf16x8>(row + at(v));
+      for (std::uint32_t i = 0; i < vector_width; ++i) values_[v][i] *= element(read, i);
+    }
+  }
+
   /// To mean 0 and variance 1, by the mean first and then the squares of what differs from it. Collective.
   template <class Block>
   HSTU_KERNEL void normalise(Block& block, float epsilon)

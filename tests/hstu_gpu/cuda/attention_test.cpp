@@ -63,6 +63,8 @@ TEST_CASE("attention on a GPU: computed intervals far apart", "[hstu]") { attent
 TEST_CASE("attention on a GPU: long histories", "[hstu]") { attention_of_long_histories(on_gpu()); }
 TEST_CASE("attention on a GPU: bias by distance and by time", "[hstu]") { attention_with_bias(on_gpu()); }
 TEST_CASE("attention on a GPU: keys shared by several blocks", "[hstu]") { attention_in_parts(on_gpu()); }
+TEST_CASE("attention on a GPU: any prefix and oneself", "[hstu]") { attention_of_random_masks(on_gpu()); }
+TEST_CASE("attention on a GPU: two stretches of keys", "[hstu]") { attention_of_two_stretches(on_gpu()); }
 TEST_CASE("attention on a GPU: batches, and tiles that are not asked for", "[hstu]") { attention_of_batches(on_gpu()); }
 
 TEST_CASE("attention on a GPU: the longest histories, many blocks", "[hstu]")

@@ -1,0 +1,138 @@
+// MTGR on a device, in bf16 with sums in float: the steps of mtgr/model.hpp, queued instead of carried out, over the runners of
+// HSTU (hstu/gpu/runner.hpp).
+//
+//   model<Runner>   config and weights                                here
+//   lane<Runner>    a compute stream with the memory of its passes    pass.hpp
+//   pass<Runner>    a forward pass of a batch                         pass.hpp
+#pragma once
+
+#include "hstu/gpu/device_tensors.hpp"
+#include "hstu/gpu/normalise.hpp"
+#include "hstu/gpu/runner.hpp"
+#include "mtgr/weights.hpp"
+
+#include <kvstrata/core/error.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mtgr::gpu {
+
+using hstu::gpu::bf16;
+using hstu::gpu::runner;
+
+/// The KV that a cache must hold for this model: bf16.
+[[nodiscard]] constexpr kvstrata::geometry bf16_geometry_of(const config& c) noexcept
+{
+  return {c.layers, c.heads, c.head_dim, kvstrata::element_type::bf16};
+}
+
+/// Throws kvstrata::config_error with the first field that the model or its kernels do not take.
+inline void check_gpu(const config& c)
+{
+  check(c);
+  const auto whole = [](std::string_view field, std::uint64_t value) {
+    if (value % hstu::gpu::vector_width == 0) return;
+    throw kvstrata::config_error(field, value,
+                                 "on a GPU it must be a multiple of " + std::to_string(hstu::gpu::vector_width) +
+                                     ", which is what a thread takes at once");
+  };
+  const auto row = [&](std::string_view field, std::uint64_t value) {
+    whole(field, value);
+    if (value <= hstu::gpu::widest_row) return;
+    throw kvstrata::config_error(field, value,
+                                 "on a GPU it may be at most " + std::to_string(hstu::gpu::widest_row) +
+                                     ", which is what the registers of a warp hold");
+  };
+  row("mtgr.hidden", c.hidden);
+  row("mtgr.heads * mtgr.head_dim", width_of(c));
+  whole("mtgr.user_features", c.user_features);
+  whole("mtgr.item_features", c.item_features);
+  whole("mtgr.cross_features", c.cross_features);
+  whole("mtgr.token_hidden", c.token_hidden);
+  whole("mtgr.head_hidden", c.head_hidden);
+  if (c.head_dim != 64 && c.head_dim != 128 && c.head_dim != 256) {
+    throw kvstrata::config_error("mtgr.head_dim", c.head_dim, "the attention kernel takes 64, 128 and 256");
+  }
+}
+
+struct device_token_weights
+{
+  const bf16* in = nullptr;
+  const float* in_bias = nullptr;
+  const bf16* out = nullptr;
+  const float* out_bias = nullptr;
+};
+
+struct device_layer_weights
+{
+  const float *input_gain = nullptr, *input_bias = nullptr;
+  const bf16* project = nullptr;
+  const float* project_bias = nullptr;
+  const float *gated_gain = nullptr, *gated_bias = nullptr;
+  const bf16* output = nullptr;
+  const float* output_bias = nullptr;
+};
+
+/// Any number of lanes may use one model. It must outlive its lanes, and the runner the model. Shapes of what it has are those
+/// of mtgr::weights: matrices in bf16, biases and norms in float.
+template <runner Runner>
+class model
+{
+ public:
+  using device_type = typename Runner::device_type;
+
+  /// Draws the weights that mtgr::model draws from this config. Blocks until they are on the device. Throws
+  /// kvstrata::config_error when the kernels do not take the config, kvstrata::capacity_error.
+  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, c, random_weights(checked(c)), stream) {}
+
+  /// The same with weights of this config. Throws kvstrata::config_error also for a tensor of another size, with its name.
+  model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
+      : runner_(r), config_(checked(c)), tensors_(r.device(), stream)
+  {
+    check(config_, w);
+    for (std::size_t d = 0; d < domains; ++d) {
+      tokens[d] = {matrix(w.tokens[d].in), row(w.tokens[d].in_bias), matrix(w.tokens[d].out),
+                   row(w.tokens[d].out_bias)};
+    }
+    for (const layer_weights& l : w.layers) {
+      layers.push_back({row(l.input.gain), row(l.input.bias), matrix(l.project), row(l.project_bias), row(l.gated.gain),
+                        row(l.gated.bias), matrix(l.output), row(l.output_bias)});
+    }
+    head_in = matrix(w.head_in);
+    head_in_bias = row(w.head_in_bias);
+    head_out = matrix(w.head_out);
+    head_out_bias = row(w.head_out_bias);
+    tensors_.close();
+  }
+
+  [[nodiscard]] const config& options() const noexcept { return config_; }
+  [[nodiscard]] kvstrata::geometry shape() const noexcept { return bf16_geometry_of(config_); }
+  [[nodiscard]] Runner& machine() const noexcept { return runner_; }
+
+  std::array<device_token_weights, domains> tokens;
+  std::vector<device_layer_weights> layers;
+  const bf16* head_in = nullptr;
+  const float* head_in_bias = nullptr;
+  const bf16* head_out = nullptr;
+  const float* head_out_bias = nullptr;
+
+ private:
+  static const config& checked(const config& c)
+  {
+    check_gpu(c);
+    return c;
+  }
+  const bf16* matrix(const std::vector<float>& t) { return tensors_.template place<bf16>(t, "mtgr matrix"); }
+  const float* row(const std::vector<float>& t) { return tensors_.template place<float>(t, "mtgr bias or gain"); }
+
+  Runner& runner_;
+  config config_;
+  hstu::gpu::device_tensors<device_type> tensors_;
+};
+
+}  // namespace mtgr::gpu

@@ -1,0 +1,81 @@
+// What a pass keeps between its steps: the private side of batch_forward.
+#pragma once
+
+#include "hstu/crew.hpp"
+#include "hstu/elementwise.hpp"
+#include "mtgr/model.hpp"
+#include "mtgr/workspace.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mtgr {
+
+struct batch_forward::state
+{
+  state(const model& m, std::span<const request> batch, const part_views& given);
+  ~state() { pool->put(std::move(work)); }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  using member = workspace::member;
+
+  void require_turn(kvstrata::layer_index l) const;
+  void make_tokens(domain d, std::size_t begin, std::size_t end, member& mine);
+  void project(kvstrata::layer_index l, std::size_t begin, std::size_t end, bool keys_only, member& mine);
+  void attend(kvstrata::layer_index l, std::span<const hstu::query_tile> tiles);
+  void output(kvstrata::layer_index l, std::size_t begin, std::size_t end, member& mine);
+  void score(std::size_t begin, std::size_t end, member& mine);
+
+  /// normal = (from - mean) / deviation * gain + bias, of a row of domain d.
+  void normalise(const group_norm& norm, domain d, float* to, const float* from, std::size_t count) const
+  {
+    const std::size_t at = static_cast<std::size_t>(d) * count;
+    loops.normalise(to, from, options.epsilon, count);
+    loops.multiply(to, to, norm.gain.data() + at, count);
+    loops.add(to, to, norm.bias.data() + at, count);
+  }
+
+  /// Calls body(begin, end, member's memory) for blocks of the rows [first, last), on all cores.
+  template <class Body>
+  void for_blocks(std::size_t first, std::size_t last, Body body)
+  {
+    if (first >= last) return;
+    // Enough blocks for the crew to share evenly, none so small that the product's fixed costs show; a product packs its
+    // matrix anew, so where no cache keeps that, blocks are larger.
+    const std::size_t most = options.hidden * 4 * width > (std::size_t{1} << 20) ? 384 : 96;
+    const std::size_t shares = 2 * team.size();
+    const std::size_t step = (std::min)(most, ((last - first + shares - 1) / shares + 15) / 16 * 16);
+    team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t number) {
+      const std::size_t begin = first + block * step;
+      body(begin, (std::min)(begin + step, last), work->members[number]);
+    });
+  }
+
+  const config& options;
+  const weights& parameters;
+  hstu::crew& team;
+  const hstu::elementwise& loops = hstu::best_elementwise();
+  const std::size_t width;
+
+  std::shared_ptr<workspace_pool> pool;
+  std::unique_ptr<workspace> work;
+  row_plan& plan;
+
+  std::vector<request> requests;
+  part_views views;
+  std::vector<std::array<hstu::key_stretch, parts>> stretches;  // [requests]
+  std::vector<hstu::request_keys> keys;                         // [requests]
+
+  std::vector<float> scores;  // [candidates][tasks]
+
+  kvstrata::layer_index next_layer = 0;
+  bool embedded = false;
+};
+
+}  // namespace mtgr
