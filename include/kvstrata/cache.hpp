@@ -118,7 +118,6 @@ class cache
 
   /// The same of all parts of a request, or of the history of one without.
   token_count undo_prefetch(const request& r);
-
   /// Has all arrived that prefetches have queued for a user, and that no request has taken over since? True when there
   /// is nothing. Never blocks.
   [[nodiscard]] bool arrived(user_id user) { return arrived(key_of(user)); }
@@ -126,7 +125,6 @@ class cache
 
   /// Of all parts of a request, or of the history of one without.
   [[nodiscard]] bool arrived(const request& r);
-
   /// Blocks until that is so; other threads' calls go on meanwhile.
   void wait_arrived_sync(user_id user) { wait_arrived_sync(key_of(user)); }
   void wait_arrived_sync(const sequence_key& key);
@@ -239,20 +237,23 @@ class cache
   }
 
   [[nodiscard]] cache_stats figures();  // locked
-
   /// What is planned: the requests, or the rows of their parts, where any has some. Throws usage_error.
-  [[nodiscard]] std::span<const request> rows_of(std::span<const request> requests);
+  [[nodiscard]] std::span<const request> rows_of(std::span<const request> requests)
+  {
+    if (residency_.any_superseded()) residency_.settle_superseded();
+    return !any_parts(requests) && rows_.rows().empty() ? requests : make_rows(requests);
+  }
+  [[nodiscard]] std::span<const request> make_rows(std::span<const request> requests);
   [[nodiscard]] std::optional<pressure> plan_into_batch(std::span<const request> rows, const queued_work& queued)
   {
     return rows_.rows().empty() ? planner_.plan(rows, batch_, queued) : planner_.plan(rows_, batch_, queued);
   }
 
   pressure no_copy(std::span<const request> requests, std::uint64_t label);
-
   pressure turn_away(const pressure& why, std::uint64_t label);
 
   // What a lease asks of its cache:
-  [[nodiscard]] page_table_view view_of(const lease_state_type& s, std::size_t part) noexcept
+  [[nodiscard]] auto view_of(const lease_state_type& s, std::size_t part) noexcept
   {
     return executor_.view_of(s, part);
   }
@@ -264,6 +265,7 @@ class cache
     const call_scope call(residency_.tracker(), call_name::commit);
     residency_.acting().begin({call_name::commit, s.tag.number, s.tag.label});
     executor_.commit(s);
+    if (!s.plan.first_rows.empty()) room_.wake();  // others may wait for a version
   }
 
   void release(lease_state_type& s)  // locked

@@ -1,11 +1,18 @@
 // Requests of parts: who may have what, what is served whole or not at all, what goes when a version goes.
 #include "cache/parts_bed.hpp"
+#include "support/allocation_count.hpp"
 #include "support/sentence_of.hpp"
 
+#include <kvstrata/ahead/prefetcher.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/sharded/sharded.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <new>
+#include <set>
+#include <vector>
 
 namespace {
 
@@ -287,6 +294,113 @@ TEST_CASE("parts: bad input is refused with a sentence, and changes nothing", "[
   CHECK(s.leases == 0);
   CHECK(s.forgotten.total() == 0);
   CHECK(b.serve(1, {b.statics(1, 3, 8), b.appends(1, 4)}, 1).from[0] == 4);
+}
+
+TEST_CASE("parts: a prefetch brings up one after the other, replace parts whole or not at all", "[cache][parts]")
+{
+  bed b(20, 60);
+  const std::vector<part> mine{b.statics(1, 1, 16), b.appends(1, 12), b.scratch(4)};
+  static_cast<void>(b.serve(1, mine));
+  static_cast<void>(b.serve(2, {b.scratch(80)}));  // all go down
+  const request r = b.asks(1, mine);
+  const auto few = b.cache.prefetch(r, {.pages = 3}).value();
+  CHECK(few.tokens == 12);  // not the static part, which has four pages
+  CHECK(few.left == 16);
+  CHECK(b.cache.undo_prefetch(r) == 12);
+  const auto all = b.cache.prefetch(r).value();
+  CHECK(all.tokens == 28);
+  CHECK(all.left == 0);
+  CHECK(all.pages == 7);
+  CHECK(b.serve(1, mine, 1).from[0] == 12);
+  const std::vector<part> another{b.statics(1, 2, 16), b.appends(1, 12)};
+  CHECK(b.cache.prefetch(b.asks(1, another)).value().tokens == 0);
+  const std::vector<part> older{b.appends(1, 12), b.statics(1, 0, 16)};
+  CHECK_THROWS_AS(b.cache.prefetch(b.asks(1, older)), usage_error);
+}
+
+TEST_CASE("parts: a prefetcher keeps what it needs of them", "[cache][parts]")
+{
+  bed b(20, 60);
+  static_cast<void>(b.serve(1, {b.statics(1, 1, 16), b.appends(1, 12)}));
+  static_cast<void>(b.serve(2, {b.scratch(80)}));
+  prefetcher<default_scene_cache> ahead(b.cache, {.budget_pages = 20, .step_pages = 10});
+  prefetch_ticket ticket;
+  {
+    const std::vector<part> gone_soon{b.statics(1, 1, 16), b.appends(1, 12)};
+    ticket = ahead.launch(b.asks(1, gone_soon));
+  }
+  CHECK(ahead.wait_sync(ticket));
+  CHECK(ahead.take(ticket) == 28);
+  CHECK(b.serve(1, {b.statics(1, 1, 16), b.appends(1, 12)}).from[0] == 16);
+}
+
+TEST_CASE("parts: all of a request are in the shard of its user", "[cache][parts][sharded]")
+{
+  emulated_device device({.time = time_mode::virtual_time});
+  const stream_id compute = device.create_stream("compute");
+  sharded<default_scene_cache> cache(device, tiny_config<default_scene_cache>(90, 120), 3);
+  std::vector<std::vector<part>> parts;
+  for (std::uint64_t user = 0; user < 6; ++user)
+    parts.push_back({bed::reads(5, 6), bed::appends(user, static_cast<token_count>(4 + user))});
+  std::vector<request> batch;
+  for (std::uint64_t user = 0; user < 6; ++user) batch.push_back({.user = user_id{user}, .parts = parts[user]});
+  batch.push_back({.user = user_id{6}, .history_tokens = 9});
+  for (int round = 0; round < 2; ++round) {
+    auto lease = cache.prepare(batch, compute).value();
+    REQUIRE(lease.size() == 7);
+    std::set<std::uint32_t> computed_in;
+    for (std::size_t i = 0; i < 6; ++i) {
+      CHECK(lease.view(0).tokens(i) == 6);
+      CHECK(lease.view(1).tokens(i) == 4 + i);
+      CHECK(lease.view(1).pages(i).size() == (4 + i + 3) / 4);
+      CHECK(lease.sources(i, 1).computed == (round == 0 ? 4 + i : 0));
+      if (!lease.compute(i, 0).empty()) CHECK(computed_in.insert(cache.shard_of(user_id{i})).second);
+    }
+    CHECK(computed_in.empty() == (round != 0));
+    CHECK(lease.view(0).tokens(6) == 9);
+    CHECK(lease.view(1).pages(6).empty());
+    CHECK(sentence_of<error>([&] { static_cast<void>(lease.view(2)); }) == "view: part 2 is past the last of 2 parts");
+    for (layer_index layer = 0; layer < tiny.layers; ++layer) lease.layer_done(layer);
+    lease.finish();
+  }
+  CHECK(cache.erase(sequence_key{3, 5}));
+  CHECK_FALSE(cache.erase(sequence_key{3, 5}));
+  CHECK(cache.stats().leases == 0);
+}
+
+TEST_CASE("parts: whichever allocation fails, nothing stays held and nothing is lost sight of", "[cache][parts][hooks]")
+{
+  bool failed = true;
+  for (std::size_t which = 1; failed; ++which) {
+    CAPTURE(which);
+    bed b(16, 24);
+    static_cast<void>(b.serve(1, {b.statics(1, 1, 12), b.appends(1, 9)}));
+    {
+      const failing_allocation starving(which);
+      try {
+        auto reader = b.hold(2, {b.statics(1, 1, 12), b.scratch(5)});
+        static_cast<void>(b.serve(1, {b.statics(1, 2, 13), b.appends(1, 11), b.scratch(3)}));
+        reader.release();
+        static_cast<void>(b.serve(3, {b.reads(1, 5), b.appends(3, 7), b.history(3, 6)}));
+        static_cast<void>(b.serve(1, {b.statics(1, 2, 13), b.appends(1, 12)}));
+      } catch (const std::bad_alloc&) {
+      }
+      failed = failing_allocation::happened();
+    }
+    const cache_stats s = b.cache.stats();
+    CHECK(s.leases == 0);
+    for (const tier_stats& tier : all_tiers(s))
+      REQUIRE(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
+    CHECK(b.serve(1, {b.statics(1, 3, 6), b.appends(1, 13)}).computed == 6);
+    for (std::uint32_t space = 0; space < 4; ++space) {
+      for (std::uint64_t id = 1; id < 4; ++id) b.cache.erase(sequence_key{space, id});
+    }
+    const cache_stats after = b.cache.stats();
+    CHECK(after.users == 0);
+    for (const tier_stats& tier : all_tiers(after)) CHECK(tier.resident_bytes == tier.stale_bytes);
+    b.cache.close();
+    if (which > 2000) FAIL("allocations fail for ever");
+  }
 }
 
 }  // namespace

@@ -179,8 +179,8 @@ struct entry
     each_level<1, memories>([this](auto level) { this->template at<level()>().renew(); });
   }
 
-  static constexpr std::uint32_t most_uses = (std::uint32_t{1} << 20) - 1;
-  static constexpr std::uint32_t most_holds = (std::uint32_t{1} << 12) - 1;
+  static constexpr std::uint32_t most_uses = (std::uint32_t{1} << 16) - 1;
+  static constexpr std::uint32_t most_holds = (std::uint32_t{1} << 16) - 1;
 
   // In an order that leaves few gaps.
   bool doomed : 1 = false;    ///< erased while held, or never to be found: goes with its last hold
@@ -194,8 +194,8 @@ struct entry
 
  public:
   std::uint16_t generation = 0;  ///< the directory's number of the epoch
-  std::uint32_t uses : 20 = 0;   ///< requests so far, or most_uses
-  std::uint32_t holds : 12 = 0;  ///< while not 0, nothing of this entry is evicted
+  std::uint16_t uses = 0;        ///< requests so far, or most_uses
+  std::uint16_t holds = 0;       ///< while not 0, nothing of this entry is evicted
   std::uint32_t number = 0;      ///< the directory's
   std::uint32_t asked_at = 0;    ///< the cache's count of requests when the last one came, its lower half
   std::uint32_t space = 0;       ///< of the key

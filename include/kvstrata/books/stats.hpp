@@ -59,7 +59,7 @@ struct cache_stats
   epoch_id epoch{};                         ///< that is served
   std::uint64_t dirty_tokens = 0;           ///< that only the slab has
   std::uint64_t waiting_writes = 0;         ///< users whose write waits for its turn
-  std::uint64_t users = 0;                  ///< of whom any token is cached, in the current epoch
+  std::uint64_t users = 0;                  ///< or sequences of parts, of which any token is cached, in this epoch
   std::uint64_t leases = 0;                 ///< not yet released
   std::uint64_t stretch_bytes = 0;          ///< kept of users' stretch fingerprints, in host memory
   by_level<store_figures> stores{};         ///< [level] of those that are stores

@@ -215,10 +215,9 @@ void cache<Tiers, Layout, Transfer, Replacement, Tracker>::close()
 
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
-std::span<const request> cache<Tiers, Layout, Transfer, Replacement, Tracker>::rows_of(
+std::span<const request> cache<Tiers, Layout, Transfer, Replacement, Tracker>::make_rows(
     std::span<const request> requests)
 {
-  if (residency_.any_superseded()) residency_.settle_superseded();
   rows_.clear();
   if (!any_parts(requests)) return requests;
   rows_.make(requests);

@@ -192,13 +192,12 @@ class executor
   {
     const request_plan* const rows = s.plan.requests.data();
     const bool whole = s.whole;
-    const bool parts = !s.plan.first_rows.empty();  // of a sequence that is there twice another row is not whole
     for (std::size_t i = 0, count = s.held; i < count; ++i) {
       entry_type& e = *s.entries[i];
       if (e.is_hot() && !e.hot().last_use[0].move_on(last_use)) {  // cold: there was no memory for more
         remember(residency_->device(), e.hot().last_use[0], last_use);
       }
-      if (!s.late.waits(i)) end_hold(e, !parts && (whole || rows[i].whole));
+      if (!s.late.waits(i)) end_hold(e, whole || rows[i].whole);
     }
     s.held = 0;
     mover_->give_back(s.pages, s.lane, last_use);

@@ -56,7 +56,8 @@ void executor<Residency, Transfer>::note_parts(const part_rows& of, state& s)
   const token_count page_tokens = residency_->layout().page_tokens;
   for (std::size_t i = 0; i < s.held; ++i) {
     entry_type& e = *s.entries[i];
-    const request_plan& p = s.plan.requests[i];
+    request_plan& p = s.plan.requests[i];
+    p.whole = false;  // another row may be of the same sequence: what ends last settles it
     if (p.mode == part_mode::scratch) continue;
     notes_.note_hit(e, p, s);
     notes_.note_arrival(e, p, s.plan, of.rows()[i].hint, true);

@@ -142,8 +142,9 @@ class writer
   [[nodiscard]] token_interval wanted(const entry_type& e) const
   {
     using policy = typename Residency::template level_at<To>::writes;
-    const token_count end = policy::flushed_end(down_->template facts<0>(e));
-    if (e.atomic) return end == 0 ? token_interval{} : e.template at<0>().tokens;
+    token_count end = policy::flushed_end(down_->template facts<0>(e));
+    if (e.atomic && end != 0) [[unlikely]]
+      end = e.template at<0>().tokens.end;  // all of it or nothing
     return intersect(e.template at<0>().tokens, {0, end});
   }
 

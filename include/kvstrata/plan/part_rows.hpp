@@ -21,7 +21,9 @@ namespace kvstrata {
 /// Has any of them parts?
 [[nodiscard]] inline bool any_parts(std::span<const request> requests) noexcept
 {
-  return std::any_of(requests.begin(), requests.end(), [](const request& r) { return !r.parts.empty(); });
+  std::size_t parts = 0;
+  for (const request& r : requests) parts |= r.parts.size();
+  return parts != 0;
 }
 
 /// What an append part stands on.

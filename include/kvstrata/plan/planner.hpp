@@ -64,7 +64,7 @@ class planner
         ++unknown;
         continue;
       }
-      right = right && !found->in_batch && !found->atomic;
+      right = right && !(found->in_batch || found->atomic);
       found->in_batch = true;  // whatever is wrong: no victim
       held = held || found->holds != 0;
       if (whole == i && plain && is_whole(r, *found)) {
