@@ -20,7 +20,7 @@ class KvstrataConan(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False], "zlib": [True, False]}
     default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False}
-    exports_sources = "CMakeLists.txt", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
+    exports_sources = "CMakeLists.txt", "cmake/*", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
     @property
@@ -52,10 +52,8 @@ class KvstrataConan(ConanFile):
             toolchain = CMakeToolchain(self)
             for part in "EXAMPLES", "MODELS", "TOOLS", "BENCH":
                 toolchain.cache_variables[f"KVSTRATA_BUILD_{part}"] = False
-            toolchain.cache_variables["KVSTRATA_CUDA"] = "OFF"
-            toolchain.cache_variables["KVSTRATA_URING"] = "OFF"
-            toolchain.cache_variables["KVSTRATA_ZSTD"] = "OFF"
-            toolchain.cache_variables["KVSTRATA_ZLIB"] = "OFF"
+            for component in "CUDA", "URING", "ZSTD", "ZLIB":
+                toolchain.cache_variables[f"KVSTRATA_{component}"] = "OFF"
             toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
             toolchain.generate()
 
@@ -89,38 +87,25 @@ class KvstrataConan(ConanFile):
         if self.settings.os in ("Linux", "FreeBSD"):
             main.system_libs = ["pthread"]
         if self.options.cuda:  # the toolkit itself is the consumer's: link CUDA::cudart_static of find_package(CUDAToolkit)
-            cuda = self.cpp_info.components["cuda"]
-            cuda.set_property("cmake_target_name", "kvstrata::cuda")
-            cuda.bindirs = []
-            cuda.libdirs = []
-            cuda.requires = ["kvstrata"]
-        if self.options.uring:
-            uring = self.cpp_info.components["uring"]
-            uring.set_property("cmake_target_name", "kvstrata::uring")
-            uring.bindirs = []
-            uring.libdirs = []
-            uring.requires = ["kvstrata"]
-            if "liburing" in packages:
-                uring.requires.append("liburing::liburing")
-            else:  # the machine's
-                uring.system_libs = ["uring"]
-        if self.options.zstd:
-            zstd = self.cpp_info.components["zstd"]
-            zstd.set_property("cmake_target_name", "kvstrata::zstd")
-            zstd.bindirs = []
-            zstd.libdirs = []
-            zstd.requires = ["kvstrata"]
-            if "zstd" in packages:
-                zstd.requires.append("zstd::zstdlib")
-            else:  # the machine's
-                zstd.system_libs = ["zstd"]
-        if self.options.zlib:
-            zlib = self.cpp_info.components["zlib"]
-            zlib.set_property("cmake_target_name", "kvstrata::zlib")
-            zlib.bindirs = []
-            zlib.libdirs = []
-            zlib.requires = ["kvstrata"]
-            if "zlib" in packages:
-                zlib.requires.append("zlib::zlib")
-            else:  # the machine's
-                zlib.system_libs = ["z"]
+            self._component("cuda")
+        # Package, its component, and what a machine calls the library that has no such package.
+        for name, package, component, library in (
+            ("uring", "liburing", "liburing", "uring"),
+            ("zstd", "zstd", "zstdlib", "zstd"),
+            ("zlib", "zlib", "zlib", "z"),
+        ):
+            if not self.options.get_safe(name):
+                continue
+            added = self._component(name)
+            if package in packages:
+                added.requires.append(f"{package}::{component}")
+            else:
+                added.system_libs = [library]
+
+    def _component(self, name):
+        added = self.cpp_info.components[name]
+        added.set_property("cmake_target_name", f"kvstrata::{name}")
+        added.bindirs = []
+        added.libdirs = []
+        added.requires = ["kvstrata"]
+        return added

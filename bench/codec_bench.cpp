@@ -1,13 +1,14 @@
 // What codecs save, what they cost in time, and what lossy ones cost in answers. K and V of a trained HSTU lie in
 // ../shared/data/trained_hstu; without them the bench says so and draws values.
 //
-//   ratios   by layer: of trained pages, of golden users, of the example's random weights, of Gaussian values; beside the
+//   ratios   by layer: of trained pages, of golden users and cases, of the example's random weights, of Gaussian values; beside the
 //            bound that the values' own distribution sets. exp4 with a table counted on other weights, too
 //   speed    beside memcpy of the raw bytes, pair by pair
 //   errors   of K, V and the attention's output by layer, and of what is recommended
 //
 // codec_bench [--quick]   --quick: fewer rounds and users. At the end one line a target: TARGET name value wanted met|short.
 #include "support/codec/errors.hpp"
+#include "support/codec/golden_cases.hpp"
 #include "support/codec/page_set.hpp"
 #include "support/codec/ratios.hpp"
 #include "support/codec/speeds.hpp"
@@ -35,6 +36,9 @@ void run(int rounds, std::size_t users)
   const page_set main = trained ? *trained : drawn_pages(true);
   print_ratios(main, random);
   if (const auto golden = golden_pages()) print_ratios(*golden, random);
+  for (const char* made_elsewhere : {"meta_research_own_time", "nvidia_full"}) {
+    if (const auto golden = golden_case_pages(made_elsewhere)) print_ratios(*golden, random);
+  }
   print_ratios(random, main);
   print_ratios(gaussian, main);
   if (trained)

@@ -1,247 +1,167 @@
 // What a forward pass without a cache costs on the CPU, and how near it is to what this machine's matrix products reach:
-// the baseline that every cache is measured against has to be an honest one.
+// the baseline that every cache is measured against has to be an honest one. In f32, and in bf16 where the machine has it.
 //
 //   model_bench [ROUNDS [PART OF A SHAPE'S NAME]]
 //
 // Products: oneDNN's own on the same threads, 2048 x 2048 x 2048, taken in turn with the passes. What counts are processor
 // seconds, all threads together, the least of all rounds on both sides: on a shared machine a wall clock counts others' work.
-// It is shown beside. Where KVSTRATA_TORCH_PYTHON names a Python with PyTorch,
-// the same layers run there too (bench/support/torch_layers.py), in turn as well.
+// It is shown beside, and so is the spread of a ratio from round to round. Where KVSTRATA_TORCH_PYTHON names a Python with
+// PyTorch, the same layers run there too (bench/support/model/torch_layers.py), in turn as well.
+#include "support/model/cost.hpp"
+#include "support/model/plain_product.hpp"
+#include "support/model/shapes.hpp"
+#include "support/model/torch_costs.hpp"
 #include "support/target.hpp"
 
-#include "command_line/source_dir.hpp"
-#include "hstu/crew.hpp"
 #include "hstu/elementwise.hpp"
-#include "hstu/flops.hpp"
-#include "hstu/matmul.hpp"
-#include "hstu/recompute.hpp"
-
-#include <time.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <memory>
-#include <sstream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace {
 
-struct cost
-{
-  double processor = 1e9;  // seconds, of all threads
-  double wall = 1e9;
+using bench::cost;
+using hstu::precision;
 
-  void take_best(const cost& other)
-  {
-    processor = (std::min)(processor, other.processor);
-    wall = (std::min)(wall, other.wall);
-  }
-};
-
-double processor_seconds()
-{
-  timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-cost cost_of(const auto& run)
-{
-  const double before = processor_seconds();
-  const auto start = std::chrono::steady_clock::now();
-  run();
-  const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return {processor_seconds() - before, wall};
-}
-
-struct shape
-{
-  std::string name;
-  std::uint32_t layers, hidden, heads, head_dim;
-  std::size_t users;
-  kvstrata::token_count tokens;
-  std::uint32_t candidates;
-  double share_wanted;  ///< of the products' rate; 0: shown
-  double torch_wanted;  ///< times as fast as PyTorch
-};
-
-const std::array<shape, 4> shapes{{{"replay's shape, 4 users", 4, 256, 4, 64, 4, 1200, 32, 0, 1.3},
-                                   {"replay's shape, long", 4, 256, 4, 64, 1, 4800, 32, 0, 1.3},
-                                   {"MTServe's layers", 2, 1024, 4, 128, 1, 4096, 128, 0.9, 1.1},
-                                   {"NVIDIA's layers", 2, 1024, 4, 256, 1, 2048, 128, 0.9, 1.1}}};
-
-/// A model of a shape, and a batch for it.
-class pass_of
+/// A pass and oneDNN's product in one precision, measured in turn.
+class contest
 {
  public:
-  explicit pass_of(const shape& s) : model_(config_of(s))
+  contest(const bench::shape& s, precision in, bench::plain_product& product) : pass_(s, in), product_(product)
   {
-    for (std::size_t u = 0; u < s.users; ++u) {
-      users_.push_back(std::make_unique<user>());
-      user& one = *users_.back();
-      for (kvstrata::token_count e = 0; e < s.tokens / 2; ++e) {
-        one.items.push_back(1000 * u + e);
-        one.actions.push_back(e % 16);
-      }
-      for (std::uint32_t c = 0; c < s.candidates; ++c) one.candidates.push_back(77'777 + c);
-      hstu::request r;
-      r.items = one.items;
-      r.actions = one.actions;
-      r.history = s.tokens;
-      r.candidates = one.candidates;
-      batch_.push_back(r);
-      one.all = {0, s.tokens};
-      flops_ += hstu::flops(model_.options(), {s.tokens, std::span(&one.all, 1), s.candidates});
-    }
+    pass_.run();
+    product_.run();
   }
 
-  void run() { static_cast<void>(hstu::recompute(model_, batch_, memory_)); }
-  [[nodiscard]] double flops() const { return flops_; }
+  void round()
+  {
+    const cost a = bench::cost_of([this] { pass_.run(); });
+    const cost b = bench::cost_of([this] { product_.run(); });
+    mine.take_best(a);
+    theirs.take_best(b);
+    shares_.push_back(share_of(a, b));
+  }
+
+  [[nodiscard]] double rate() const { return pass_.flops() / mine.processor; }
+  [[nodiscard]] double product_rate() const { return product_.flops() / theirs.processor; }
+  [[nodiscard]] double share() const { return share_of(mine, theirs); }
+  [[nodiscard]] std::string spread() const
+  {
+    const auto [least, most] = std::minmax_element(shares_.begin(), shares_.end());
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.0f-%.0f%%", 100 * *least, 100 * *most);
+    return text.data();
+  }
+
+  cost mine, theirs;
 
  private:
-  struct user
+  [[nodiscard]] double share_of(const cost& a, const cost& b) const
   {
-    std::vector<std::uint64_t> items, candidates;
-    std::vector<std::uint32_t> actions;
-    kvstrata::token_interval all;
-  };
-
-  static hstu::config config_of(const shape& s)
-  {
-    hstu::config c;
-    c.layers = s.layers;
-    c.hidden = s.hidden;
-    c.heads = s.heads;
-    c.head_dim = s.head_dim;
-    c.max_tokens = 8192;
-    c.position_buckets = c.time_buckets = 0;  // as in the replay
-    return c;
+    return pass_.flops() / a.processor / (product_.flops() / b.processor);
   }
 
-  hstu::model model_;
-  std::vector<std::unique_ptr<user>> users_;
-  std::vector<hstu::request> batch_;
-  hstu::scratch_pages memory_;
-  double flops_ = 0;
+  bench::pass_of pass_;
+  bench::plain_product& product_;
+  std::vector<double> shares_;
 };
 
-/// oneDNN's own product, its rows shared by as many threads as a pass has.
-class plain_product
-{
- public:
-  static constexpr std::size_t side = 2048;
-
-  plain_product() : a_(side * side, 0.5f), b_(side * side, 0.25f), c_(side * side) {}
-  void run()
-  {
-    const std::size_t rows = side / crew_.size();
-    crew_.each(crew_.size(), [&](std::size_t part, std::size_t) {
-      hstu::multiply(rows, side, side, {a_.data() + part * rows * side, side}, {b_.data(), side},
-                     {c_.data() + part * rows * side, side});
-    });
-  }
-  [[nodiscard]] double flops() const
-  {
-    return 2.0 * side * side * static_cast<double>(side / crew_.size() * crew_.size());
-  }
-  [[nodiscard]] std::size_t threads() const { return crew_.size(); }
-
- private:
-  hstu::crew crew_{0};
-  std::vector<float> a_, b_, c_;
-};
-
-/// Nanoseconds a value, by one thread, out of the first-level cache.
-double silu_nanoseconds(int rounds)
+/// Nanoseconds a value of a table's silu_offset, by one thread, out of the first-level cache.
+double silu_nanoseconds(const hstu::elementwise& loops, int rounds)
 {
   std::vector<float> values(4096);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) - 8;
   double best = 1e9;
   for (int round = 0; round < 20 * rounds; ++round) {
-    best = (std::min)(best,
-                      cost_of([&] { hstu::best_elementwise().silu_offset(values.data(), 0.1f, values.size()); }).wall);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) - 8;
+    best = (std::min)(best, bench::cost_of([&] { loops.silu_offset(values.data(), 0.1f, values.size()); }).wall);
   }
   return best / static_cast<double>(values.size()) * 1e9;
 }
 
-/// What a pass costs in PyTorch by precision ("f32", "bf16"); empty where it cannot run.
-std::map<std::string, cost> torch_costs(const std::string& python, const shape& s, std::size_t threads)
+std::string times(double slower)
 {
-  std::ostringstream command;
-  command << "OMP_WAIT_POLICY=passive '" << python << "' '"
-          << (tools::source_dir() / "bench/support/torch_layers.py").string() << "' " << s.layers << ' ' << s.hidden
-          << ' ' << s.heads << ' ' << s.head_dim << ' ' << s.users << ' ' << s.tokens << ' ' << s.candidates << ' '
-          << threads << " 2>/dev/null";
-  std::map<std::string, cost> out;
-  std::FILE* const pipe = ::popen(command.str().c_str(), "r");
-  if (pipe == nullptr) return out;
-  std::array<char, 256> line{};
-  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
-    std::istringstream words(line.data());
-    std::string precision;
-    cost one;
-    if (words >> precision >> one.processor >> one.wall) out[precision] = one;
-  }
-  ::pclose(pipe);
-  return out;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2fx", slower);
+  return slower > 0 ? text.data() : "-";
 }
 
-void take_best(std::map<std::string, cost>& best, const std::map<std::string, cost>& now)
+void print(const bench::shape& s, precision in, const contest& c, std::map<std::string, cost>& torch)
 {
-  for (const auto& [precision, one] : now) best[precision].take_best(one);
+  const std::string name(hstu::name_of(in));
+  const bool beside = torch.contains(name);
+  std::printf("%-24s %-5s %8.1f %8.1f %9.1f %7.1f%% %10s %10s %10s\n", s.name.c_str(), name.c_str(),
+              c.mine.processor * 1e3, c.mine.wall * 1e3, c.rate() / 1e9, 100 * c.share(), c.spread().c_str(),
+              times(beside ? torch[name].processor / c.mine.processor : 0).c_str(),
+              times(beside ? torch[name].wall / c.mine.wall : 0).c_str());
+}
+
+std::string why_no_torch(const std::string& python)
+{
+  const char* const told = std::getenv("KVSTRATA_NO_TORCH");
+  if (told != nullptr && *told != 0) return told;
+  if (python.empty()) return "KVSTRATA_TORCH_PYTHON names no Python that has it (./dev bench model fetches one)";
+  return "'" + python + "' does not run bench/support/model/torch_layers.py";
+}
+
+/// Did PyTorch run beside?
+bool run_shape(const bench::shape& s, int rounds, const std::string& python, bench::plain_product& in_f32,
+               std::optional<bench::plain_product>& in_bf16, std::vector<bench::target>& targets)
+{
+  contest f32(s, precision::f32, in_f32);
+  std::optional<contest> bf16;
+  if (in_bf16) bf16.emplace(s, precision::bf16, *in_bf16);
+  std::map<std::string, cost> torch;
+  for (int round = 0; round < rounds; ++round) {
+    f32.round();
+    if (bf16) bf16->round();
+    if (python.empty() || round % 3 != 0) continue;
+    for (const auto& [in, one] : bench::torch_costs(python, s, in_f32.threads())) torch[in].take_best(one);
+  }
+  print(s, precision::f32, f32, torch);
+  if (bf16) print(s, precision::bf16, *bf16, torch);
+  using bench::better;
+  if (s.wide) targets.push_back({"model_share_of_products", f32.share(), better::more, 0.9, s.name});
+  if (torch.contains("f32")) {
+    targets.push_back({"model_over_torch_f32", torch["f32"].processor / f32.mine.processor, better::more,
+                       s.wide ? 1.1 : 1.3, s.name});
+  }
+  if (!bf16 || !s.wide) return torch.contains("f32");
+  const double products = bf16->product_rate() / f32.product_rate();
+  std::printf("%-24s bf16 %.2fx f32, where oneDNN's own products have %.2fx\n", "",
+              f32.mine.processor / bf16->mine.processor, products);
+  targets.push_back({"model_bf16_over_f32", f32.mine.processor / bf16->mine.processor, better::more,
+                     (std::min)(2.0, 0.7 * products), s.name});
+  return torch.contains("f32");
 }
 
 int run(int rounds, std::string_view only)
 {
-  plain_product product;
+  bench::plain_product in_f32(precision::f32);
+  std::optional<bench::plain_product> in_bf16;
+  if (hstu::is_fast(precision::bf16)) in_bf16.emplace(precision::bf16);
   const char* const set = std::getenv("KVSTRATA_TORCH_PYTHON");
   const std::string python = set == nullptr ? "" : set;
   std::vector<bench::target> targets;
-  std::printf("%zu threads, f32; ms and GFLOP/s by processor seconds\n%-26s %8s %8s %9s %8s %10s %10s %10s\n",
-              product.threads(), "", "ms", "wall ms", "GFLOP/s", "share", "torch f32", "bf16", "(wall)");
-  for (const shape& s : shapes) {
+  std::printf(
+      "%zu threads; ms and GFLOP/s by processor seconds; share of oneDNN's own products in the same precision\n"
+      "%-24s %-5s %8s %8s %9s %8s %10s %10s %10s\n",
+      in_f32.threads(), "", "", "ms", "wall ms", "GFLOP/s", "share", "spread", "torch", "(wall)");
+  bool torch_ran = false;
+  for (const bench::shape& s : bench::shapes) {
     if (s.name.find(only) == std::string::npos) continue;
-    pass_of pass(s);
-    pass.run();
-    product.run();
-    cost mine, theirs;
-    std::map<std::string, cost> torch;
-    for (int round = 0; round < rounds; ++round) {
-      mine.take_best(cost_of([&] { pass.run(); }));
-      theirs.take_best(cost_of([&] { product.run(); }));
-      if (!python.empty() && round % 3 == 0) take_best(torch, torch_costs(python, s, product.threads()));
-    }
-    const double rate = pass.flops() / mine.processor;
-    const double share = rate / (product.flops() / theirs.processor);
-    const auto times = [](double slower) {
-      std::array<char, 32> text{};
-      std::snprintf(text.data(), text.size(), "%.2fx", slower);
-      return std::string(slower > 0 ? text.data() : "-");
-    };
-    const auto of_torch = [&](const char* precision) {
-      return torch.contains(precision) ? torch[precision].processor / mine.processor : 0;
-    };
-    std::printf("%-26s %8.1f %8.1f %9.1f %7.1f%% %10s %10s %10s\n", s.name.c_str(), mine.processor * 1e3,
-                mine.wall * 1e3, rate / 1e9, 100 * share, times(of_torch("f32")).c_str(),
-                times(of_torch("bf16")).c_str(),
-                times(torch.contains("f32") ? torch["f32"].wall / mine.wall : 0).c_str());
-    if (s.share_wanted > 0) {
-      targets.push_back({"model_share_of_products", share, bench::better::more, s.share_wanted, s.name});
-    }
-    if (torch.contains("f32")) {
-      targets.push_back({"model_over_torch_f32", of_torch("f32"), bench::better::more, s.torch_wanted, s.name});
-    }
+    torch_ran = run_shape(s, rounds, python, in_f32, in_bf16, targets) || torch_ran;
   }
-  std::printf("silu_offset: %.3f ns a value\n", silu_nanoseconds(rounds));
-  if (python.empty()) {
-    std::puts("SKIPPED: PyTorch because KVSTRATA_TORCH_PYTHON names no Python that has it (./dev bench fetches one)");
-  }
+  std::printf("silu_offset: %.3f ns a value (%s)\n", silu_nanoseconds(hstu::best_elementwise(), rounds),
+              "4,096 values in the first-level cache");
+  if (!in_bf16) std::puts("SKIPPED: bf16 because this processor has neither AMX nor AVX-512 BF16");
+  if (!torch_ran) std::printf("SKIPPED: PyTorch because %s\n", why_no_torch(python).c_str());
   for (const bench::target& t : targets) bench::print(t);
   return 0;
 }

@@ -2,9 +2,12 @@
 // cannot fake.
 #pragma once
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>
@@ -38,6 +41,19 @@ struct spread
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// What the calling thread computed meanwhile: on a busy machine closer to the work than what passed. Of one thread's work.
+[[nodiscard]] inline double thread_seconds_of(const std::function<void()>& run)
+{
+  const auto now = [] {
+    std::timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  const double start = now();
+  run();
+  return now() - start;
+}
+
 struct paired_seconds
 {
   spread subject;
@@ -45,12 +61,13 @@ struct paired_seconds
   spread ratio;  ///< baseline / subject: above 1 the subject is faster
 };
 
-/// Runs `subject` and `baseline` in turn, `rounds` times after a warm-up. Seconds a run.
-[[nodiscard]] inline paired_seconds time_pairs(const timed& subject, const timed& baseline, int rounds = 9)
+/// Runs `subject` and `baseline` in turn, `rounds` times after a warm-up. Seconds a run, by `clock`.
+[[nodiscard]] inline paired_seconds time_pairs(const timed& subject, const timed& baseline, int rounds = 9,
+                                               double (*clock)(const std::function<void()>&) = seconds_of)
 {
-  const auto once = [](const timed& one) {
+  const auto once = [clock](const timed& one) {
     one.prepare();
-    return seconds_of(one.run);
+    return clock(one.run);
   };
   once(subject);
   once(baseline);

@@ -133,7 +133,8 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
     }
     // Rows are padded to whole vectors, so that the loops over them have no tails.
     const std::size_t padded = whole_vectors(count);
-    multiply_transposed(queries_left, count, dim, {queries + begin * dim, dim}, {keys, dim}, {products, padded});
+    multiply_transposed(all.products, queries_left, count, dim, {queries + begin * dim, dim}, {keys, dim},
+                        {products, padded}, scratch.rounded);
     for (std::size_t i = begin; i < rows.size(); ++i) {
       float* row = products + (i - begin) * padded;
       const std::uint32_t visible = std::min(count, seen[i].end - first);
@@ -146,7 +147,8 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
       }
       std::fill(row + visible, row + count, 0.0f);
     }
-    multiply(queries_left, dim, count, {products, padded}, {values, dim}, {outputs + begin * dim, dim}, store::add);
+    multiply_add(all.products, queries_left, dim, count, {products, padded}, {values, dim},
+                 {outputs + begin * dim, dim}, scratch.rounded);
   }
 
   for (std::size_t i = 0; i < rows.size(); ++i) {

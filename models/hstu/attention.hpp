@@ -8,6 +8,7 @@
 
 #include "hstu/bias.hpp"
 #include "hstu/buffer.hpp"
+#include "hstu/matmul.hpp"
 
 #include <kvstrata/layout/page_table_view.hpp>
 
@@ -34,6 +35,7 @@ struct attention_rows
   std::size_t time_buckets = 0;
   float factor = 1;  ///< 1 / N
   float alpha = 1;   ///< of q k
+  precision products = precision::f32;
 
   [[nodiscard]] bool on_page(std::size_t row) const { return row < first_candidate; }
   /// Where the keys end that a row sees, but for one of its own that lies apart.
@@ -77,6 +79,7 @@ void gather(float* keys, float* values, std::span<const key_stretch> from, kvstr
 struct attention_scratch
 {
   buffer queries, outputs, keys, values, products, bias;
+  rounded_operands rounded;
   std::vector<bucket_cursor> cursors;
 
   struct query

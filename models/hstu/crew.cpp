@@ -1,29 +1,10 @@
 #include "hstu/crew.hpp"
 
+#include "hstu/one_thread.hpp"
+
 #include <algorithm>
 
-// oneDNN asks OpenMP how many threads it may use. Both functions are part of the OpenMP ABI; declaring them here keeps
-// one OpenMP runtime in the process, oneDNN's, whatever compiler builds this file.
-extern "C" void omp_set_num_threads(int);
-extern "C" int omp_get_max_threads();
-
 namespace hstu {
-namespace {
-
-// While it lives, oneDNN runs on the calling thread alone.
-class single_threaded
-{
- public:
-  single_threaded() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~single_threaded() { omp_set_num_threads(before_); }
-  single_threaded(const single_threaded&) = delete;
-  single_threaded& operator=(const single_threaded&) = delete;
-
- private:
-  int before_;
-};
-
-}  // namespace
 
 crew::crew(std::size_t members)
 {
@@ -44,7 +25,7 @@ crew::~crew()
 
 void crew::run(std::size_t count, invoke call, void* context)
 {
-  const single_threaded guard;
+  const one_thread guard;
   std::unique_lock turn(turn_, std::defer_lock);
   if (count <= 1 || helpers_.empty() || !turn.try_lock()) {
     for (std::size_t item = 0; item < count; ++item) call(context, item, 0);
@@ -64,7 +45,7 @@ void crew::run(std::size_t count, invoke call, void* context)
 
 void crew::help(std::size_t member)
 {
-  const single_threaded guard;
+  const one_thread guard;
   std::unique_lock lock(mutex_);
   for (std::uint64_t seen = 0;;) {
     wake_.wait(lock, [&] { return stop_ || generation_ != seen; });

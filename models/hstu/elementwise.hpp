@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace hstu {
 
@@ -33,6 +34,8 @@ struct elementwise
   void (*fill_reversed)(float* to, const float* from, float offset, std::size_t count);
   /// Copies `rows` rows of `count` floats to a dense array.
   void (*copy_rows)(float* to, const float* from, std::size_t from_stride, std::size_t rows, std::size_t count);
+  /// to[i] = from[i] in bf16, the nearest, of two the even one; a NaN stays one.
+  void (*round)(std::uint16_t* to, const float* from, std::size_t count);
 };
 
 /// The widest variant this machine runs.
@@ -41,5 +44,6 @@ struct elementwise
 extern const elementwise elementwise_baseline;
 extern const elementwise elementwise_avx2;
 extern const elementwise elementwise_avx512;
+extern const elementwise elementwise_avx512_divides;
 
 }  // namespace hstu

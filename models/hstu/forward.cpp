@@ -18,6 +18,8 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
                             fronts treated)
     : options(m.config_),
       parameters(m.weights_),
+      packed(*m.packed_),
+      in(m.precision_),
       team(*m.crew_),
       pool(m.pool_),
       requests(batch.begin(), batch.end()),
@@ -75,7 +77,7 @@ void batch_forward::state::compute_front(kvstrata::layer_index l)
 void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only)
 {
   for_blocks(first, last, [&](std::size_t begin, std::size_t end, workspace::member& mine) {
-    project(parameters.layers[l], l, begin, end, keys_only, mine);
+    project(l, begin, end, keys_only, mine);
   });
 }
 
@@ -97,6 +99,7 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
   all.rows.time_buckets = options.time_buckets;
   all.rows.factor = 1.0f / static_cast<float>(normaliser_of(options));
   all.rows.alpha = options.alpha;
+  all.rows.products = in;
   all.keys = keys;
   all.tile_rows = plan.tile_rows;
   all.heads = options.heads;
@@ -108,9 +111,8 @@ void batch_forward::state::attend_all(kvstrata::layer_index l, const std::vector
 
 void batch_forward::state::output_all(kvstrata::layer_index l, std::size_t first, std::size_t last)
 {
-  for_blocks(first, last, [&](std::size_t begin, std::size_t end, workspace::member& mine) {
-    output(parameters.layers[l], begin, end, mine);
-  });
+  for_blocks(first, last,
+             [&](std::size_t begin, std::size_t end, workspace::member& mine) { output(l, begin, end, mine); });
 }
 
 batch_forward::batch_forward(const model& m, std::span<const request> requests, const kvstrata::page_table_view& view,

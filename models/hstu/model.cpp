@@ -1,5 +1,6 @@
 #include "hstu/model.hpp"
 
+#include "hstu/packed_weights.hpp"
 #include "hstu/projection.hpp"
 #include "hstu/workspace.hpp"
 
@@ -8,9 +9,10 @@
 namespace hstu {
 namespace {
 
-const config& checked(const config& c)
+const config& checked(const config& c, precision in)
 {
   check(c);
+  check(in);
   return c;
 }
 
@@ -31,11 +33,16 @@ weights arranged(const config& c, weights w)
 
 }  // namespace
 
-model::model(const config& c, std::size_t threads) : model(drawn(c), random_weights(checked(c)), threads) {}
+model::model(const config& c, std::size_t threads, precision in)
+    : model(drawn(c), random_weights(checked(c, in)), threads, in)
+{
+}
 
-model::model(const config& c, weights w, std::size_t threads)
-    : config_(checked(c)),
+model::model(const config& c, weights w, std::size_t threads, precision in)
+    : config_(checked(c, in)),
       weights_(arranged(config_, std::move(w))),
+      precision_(in),
+      packed_(std::make_unique<packed_weights>(pack(config_, weights_, in))),
       crew_(std::make_unique<crew>(threads)),
       pool_(std::make_shared<workspace_pool>())
 {

@@ -18,6 +18,7 @@
 
 #include "hstu/config.hpp"
 #include "hstu/crew.hpp"
+#include "hstu/precision.hpp"
 #include "hstu/weights.hpp"
 
 #include <kvstrata/core/interval.hpp>
@@ -30,19 +31,22 @@
 
 namespace hstu {
 
+struct packed_weights;
 struct workspace;
 class workspace_pool;
 
 /// Weights, the crew that computes with them, and scratch memory for passes. Immutable to its users: any number of
-/// threads may run passes on one model. Must outlive its passes.
+/// threads may run passes on one model. Must outlive its passes. The layers' and the head's matrices are kept twice: as
+/// given, and as products read them, in bf16 half as large.
 class model
 {
  public:
-  /// Checks the config (throws kvstrata::config_error) and draws the weights. `threads` 0 stands for one per core.
-  explicit model(const config& c, std::size_t threads = 0);
+  /// Checks the config (throws kvstrata::config_error) and draws the weights. `threads` 0 stands for one per core. Products
+  /// are computed `in` f32, or in bf16 where is_fast() says so; kvstrata::config_error elsewhere.
+  explicit model(const config& c, std::size_t threads = 0, precision in = precision::f32);
   /// The same with weights of this config, their projections in the order that it names. Throws kvstrata::config_error also
   /// for a tensor of another size, with its name.
-  model(const config& c, weights w, std::size_t threads = 0);
+  model(const config& c, weights w, std::size_t threads = 0, precision in = precision::f32);
   ~model();
   model(const model&) = delete;
   model& operator=(const model&) = delete;
@@ -50,6 +54,8 @@ class model
   /// As given, but for projection, which is that of parameters(): u_q_k_v.
   [[nodiscard]] const config& options() const noexcept { return config_; }
   [[nodiscard]] const weights& parameters() const noexcept { return weights_; }
+  [[nodiscard]] precision computes_in() const noexcept { return precision_; }
+  /// Keys and values are f32 in either precision.
   [[nodiscard]] kvstrata::geometry shape() const noexcept { return geometry_of(config_); }
 
  private:
@@ -57,6 +63,8 @@ class model
 
   config config_;
   weights weights_;
+  precision precision_;
+  std::unique_ptr<packed_weights> packed_;
   std::unique_ptr<crew> crew_;
   std::shared_ptr<workspace_pool> pool_;
 };
@@ -122,7 +130,8 @@ enum class fronts : std::uint8_t {
 ///
 /// layer(l) reads K and V of layer l of all tokens outside the compute lists from the pages, and writes those of the
 /// tokens in them; it touches no other layer and no other byte. Results do not depend on which tokens were in the pages
-/// already, within f32 rounding. front(l) reads and writes of layer l only the tokens of fronts; layer(l) then computes
+/// already, within f32 rounding; of a model that computes in bf16, within that of bf16, as sums that differ in their last
+/// bit may round apart. front(l) reads and writes of layer l only the tokens of fronts; layer(l) then computes
 /// the rest. A layer whose front was not called for computes it, with the same results to the last bit.
 ///
 /// Movable. One thread at a time; every step blocks its caller until it is done and uses the model's crew.

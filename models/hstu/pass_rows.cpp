@@ -1,5 +1,4 @@
 // What the steps of a pass do with a block of rows: embed, project, output, score.
-#include "hstu/matmul.hpp"
 #include "hstu/pass_state.hpp"
 
 #include <algorithm>
@@ -56,30 +55,25 @@ void batch_forward::state::normalise_rows(float* to, const layer_weights& w, std
 }
 
 // U, Q into the workspace, K and V into the pages or, of candidates, into the workspace.
-void batch_forward::state::project(const layer_weights& w, kvstrata::layer_index layer, std::size_t begin,
-                                   std::size_t end, bool keys_only, workspace::member& mine)
+void batch_forward::state::project(kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
+                                   workspace::member& mine)
 {
+  const layer_weights& w = parameters.layers[layer];
   const std::size_t hidden = options.hidden;
   const std::size_t count = end - begin;
-  const std::size_t skip = keys_only ? 2 * width : 0;
-  const std::size_t columns = 4 * width - skip;
+  const std::size_t pair = 2 * width;
   float* normal = mine.block.reserve(most_block_rows() * (std::max)(hidden, width));
-  float* projected = mine.projected.reserve(most_block_rows() * 4 * width);
+  float* const projected = mine.projected.reserve(most_block_rows() * pair);  // K, V; then U, Q
   normalise_rows(normal, w, begin, end);
-  multiply(count, columns, hidden, {normal, hidden}, {w.project.data() + skip, 4 * width}, {projected, columns});
   const auto activate = [&](float* to, const float* from) {
     if (options.silu == activated::all) loops.silu(to, from, width);
     else std::copy_n(from, width, to);
   };
+  packed.layers[layer].keys_and_values.multiply(count, normal, projected, mine.product);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t row = begin + i;
-    float* from = projected + i * columns;
-    if (!w.project_bias.empty()) loops.add(from, from, w.project_bias.data() + skip, columns);
-    if (!keys_only) {
-      loops.silu(work->u.data() + row * width, from, width);
-      activate(work->q.data() + row * width, from + width);
-      from += 2 * width;
-    }
+    float* const from = projected + i * pair;
+    if (!w.project_bias.empty()) loops.add(from, from, w.project_bias.data() + pair, pair);
     float* key = nullptr;
     float* value = nullptr;
     if (row < work->plan.history_rows) {
@@ -93,10 +87,21 @@ void batch_forward::state::project(const layer_weights& w, kvstrata::layer_index
     activate(key, from);
     activate(value, from + width);
   }
+  if (keys_only) return;
+  packed.layers[layer].gates_and_queries.multiply(count, normal, projected, mine.product);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = begin + i;
+    float* const from = projected + i * pair;
+    if (!w.project_bias.empty()) loops.add(from, from, w.project_bias.data(), pair);
+    loops.silu(work->u.data() + row * width, from, width);
+    activate(work->q.data() + row * width, from + width);
+  }
 }
 
-void batch_forward::state::output(const layer_weights& w, std::size_t begin, std::size_t end, workspace::member& mine)
+void batch_forward::state::output(kvstrata::layer_index layer, std::size_t begin, std::size_t end,
+                                  workspace::member& mine)
 {
+  const layer_weights& w = parameters.layers[layer];
   const std::size_t hidden = options.hidden;
   const bool plain = w.output_norm_weight.empty() && w.output_norm_bias.empty();
   float* gated = mine.block.reserve(most_block_rows() * (std::max)(hidden, width));
@@ -113,7 +118,7 @@ void batch_forward::state::output(const layer_weights& w, std::size_t begin, std
     }
   }
   float* const x = work->x.data() + begin * hidden;
-  multiply(end - begin, hidden, width, {gated, width}, {w.output.data(), hidden}, {x, hidden}, store::add);
+  packed.layers[layer].output.multiply(end - begin, gated, x, mine.product);
   if (w.output_bias.empty()) return;
   for (std::size_t row = 0; row < end - begin; ++row) {
     loops.add(x + row * hidden, x + row * hidden, w.output_bias.data(), hidden);
@@ -129,10 +134,10 @@ void batch_forward::state::score(std::size_t begin, std::size_t end, workspace::
   for (std::size_t row = begin; row < end; ++row) {
     loops.normalise(normal + (row - begin) * hidden, work->x.data() + row * hidden, options.epsilon, hidden);
   }
-  multiply(end - begin, hidden, hidden, {normal, hidden}, {parameters.head_in.data(), hidden}, {inner, hidden});
+  packed.head_in.multiply(end - begin, normal, inner, mine.product);
   loops.silu(inner, inner, (end - begin) * hidden);
-  multiply(end - begin, options.tasks, hidden, {inner, hidden}, {parameters.head_out.data(), options.tasks},
-           {work->scores.data() + (begin - work->plan.history_rows) * options.tasks, options.tasks});
+  packed.head_out.multiply(end - begin, inner, work->scores.data() + (begin - work->plan.history_rows) * options.tasks,
+                           mine.product);
 }
 
 // The caller's head, layer after layer.
@@ -145,15 +150,15 @@ void batch_forward::state::score_by_list(std::size_t begin, std::size_t end, wor
   for (const head_layer& layer : parameters.head) widest = (std::max)(widest, std::size_t{layer.outputs});
   float* const normal = mine.block.reserve(most_block_rows() * (std::max)(widest, width));
   float* const projected = mine.projected.reserve(most_block_rows() * (std::max)(widest, 4 * width));
-  for (const head_layer& layer : parameters.head) {
+  for (std::size_t number = 0; number < parameters.head.size(); ++number) {
+    const head_layer& layer = parameters.head[number];
     for (std::size_t i = 0; i < count; ++i) {
       float* const row = normal + i * columns;
       std::copy_n(from + i * columns, columns, row);
       normalise(layer.norm, options.epsilon, {row, columns});
       if (layer.norm == normalisation::layer) scale_and_shift(loops, row, layer.norm_weight, layer.norm_bias);
     }
-    multiply(count, layer.outputs, columns, {normal, columns}, {layer.linear.data(), layer.outputs},
-             {projected, layer.outputs});
+    packed.head[number].multiply(count, normal, projected, mine.product);
     columns = layer.outputs;
     for (std::size_t i = 0; i < count && !layer.bias.empty(); ++i) {
       loops.add(projected + i * columns, projected + i * columns, layer.bias.data(), columns);

@@ -4,6 +4,7 @@
 
 #include "hstu/elementwise.hpp"
 #include "hstu/model.hpp"
+#include "hstu/packed_weights.hpp"
 #include "hstu/workspace.hpp"
 
 #include <algorithm>
@@ -25,9 +26,9 @@ struct batch_forward::state
 
   void embed_rows(std::size_t begin, std::size_t end);
   [[nodiscard]] const float* token_of(std::size_t row) const;
-  void project(const layer_weights& w, kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
+  void project(kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
                workspace::member& mine);
-  void output(const layer_weights& w, std::size_t begin, std::size_t end, workspace::member& mine);
+  void output(kvstrata::layer_index layer, std::size_t begin, std::size_t end, workspace::member& mine);
   void normalise_rows(float* to, const layer_weights& w, std::size_t begin, std::size_t end) const;
   void score(std::size_t begin, std::size_t end, workspace::member& mine);
   void score_by_list(std::size_t begin, std::size_t end, workspace::member& mine);
@@ -38,12 +39,13 @@ struct batch_forward::state
   void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
   void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
 
-  /// Rows of one product with a weight matrix at most. A product packs its matrix anew: one that no cache keeps costs too
-  /// much for few rows.
+  /// Rows of one product with a weight matrix at most. Where products pack it anew, one that no cache keeps costs too much
+  /// for few rows.
   [[nodiscard]] std::size_t most_block_rows() const
   {
     constexpr std::size_t kept_floats = std::size_t{1} << 20;
-    return options.hidden * 4 * width > kept_floats ? 384 : 96;
+    const bool packs = packed.layers.front().keys_and_values.wants_many_rows();
+    return packs && options.hidden * 4 * width > kept_floats ? 384 : 256;
   }
 
   // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.
@@ -63,6 +65,8 @@ struct batch_forward::state
 
   const config& options;
   const weights& parameters;
+  const packed_weights& packed;
+  const precision in;  // of products
   crew& team;
   std::shared_ptr<workspace_pool> pool;
   std::unique_ptr<workspace> work;

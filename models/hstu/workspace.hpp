@@ -30,6 +30,7 @@ struct workspace
   {
     buffer block;      ///< [block rows][hidden or D]
     buffer projected;  ///< [block rows][4 * D]
+    buffer product;    ///< what packed_matrix asks for
   };
   std::vector<member> members;  ///< one per member of the crew
 };

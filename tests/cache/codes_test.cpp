@@ -167,6 +167,63 @@ TEST_CASE("pages for which there is no raw frame stay where they are", "[cache][
   CHECK(b.serve(1, 5 * page_tokens, noise) == wrote);
 }
 
+TEST_CASE("pages that found no raw frame come down when some are free again, whoever calls", "[cache][codec]")
+{
+  coded_cache::config c = bed::usual();
+  std::get<1>(c.tiers).raw_share = 0.05;  // two of them
+  bed b(c);
+  const model_rows small = silu_of(1, 2);
+  const auto wrote = b.serve(1, 5 * page_tokens, small);
+  CHECK(b.cache.stats().levels[1].resident_tokens >= 2 * page_tokens);
+  CHECK(b.cache.stats().levels[1].resident_tokens < 5 * page_tokens);  // at the release two more may have gone
+  CHECK(b.cache.stats().waiting_writes == 1);
+  for (int call = 0; call < 2; ++call) {
+    b.cache.drain_sync();
+    b.cache.poll();
+  }
+  CHECK(b.cache.stats().levels[1].resident_tokens == 5 * page_tokens);
+  CHECK(b.cache.stats().dirty_tokens == 0);
+  CHECK(b.cache.stats().waiting_writes == 0);
+  b.cache.drain_sync();
+  b.cache.poll();
+  CHECK(b.cache.stats().levels[1].raw_bytes == 0);
+
+  b.evict(small);
+  CHECK(b.serve(1, 5 * page_tokens, small) == wrote);
+  CHECK(b.sources.from[1] == 5 * page_tokens);
+  CHECK(b.sources.computed == 0);
+  // Who has gone does not wait any more.
+  static_cast<void>(b.serve(2, 5 * page_tokens, small));
+  CHECK(b.cache.stats().waiting_writes == 1);
+  REQUIRE(b.cache.erase(user_id{2}));
+  CHECK(b.cache.stats().waiting_writes == 0);
+}
+
+TEST_CASE("who waits for raw frames that others keep is passed over, and served all the same", "[cache][codec]")
+{
+  coded_cache::config c = bed::usual();
+  std::get<1>(c.tiers).raw_share = 0.05;  // two of them
+  bed b(c);
+  std::mt19937_64 random(7);
+  const model_rows noise = [&random](layer_index, token_count, std::uint32_t) {
+    return static_cast<std::uint16_t>(random());
+  };
+  const auto first = b.serve(1, 2 * page_tokens, noise);  // both are kept
+  const auto second = b.serve(2, 2 * page_tokens, noise);
+  for (int i = 0; i < 3; ++i) b.cache.poll();
+  CHECK(b.cache.stats().waiting_writes == 1);
+  CHECK(b.cache.stats().dirty_tokens == 2 * page_tokens);
+  CHECK(b.serve(2, 2 * page_tokens, noise) == second);
+  CHECK(b.sources.computed == 0);
+  REQUIRE(b.cache.erase(user_id{1}));
+  b.cache.poll();
+  CHECK(b.cache.stats().waiting_writes == 0);
+  CHECK(b.cache.stats().dirty_tokens == 0);
+  b.cache.drain_sync();
+  b.cache.poll();
+  CHECK(b.cache.stats().levels[1].raw_bytes == 2 * page);
+}
+
 TEST_CASE("a table that was counted on other weights costs raw frames, and a new one gives them back", "[cache][codec]")
 {
   bed b;

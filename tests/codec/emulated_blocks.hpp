@@ -6,11 +6,13 @@
 #include <kvstrata/device/cuda/codes/code_table.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -30,6 +32,18 @@ struct block_log
 
   std::vector<stretch> allowed;
   std::size_t loads[17] = {}, stores[17] = {};  ///< of words of so many bytes
+
+  /// What travels on a GPU: sectors of 32 bytes, once for all that a warp does in a phase. Where somebody asks.
+  using sector = std::array<std::uintptr_t, 3>;  // of a warp, in a phase, where
+  static constexpr std::size_t sector_bytes = 32;
+  bool counts_sectors = false;
+  std::set<sector> read, written;
+  std::uint32_t warp = 0, phase = 0;
+
+  void touch(std::set<sector>& all, const std::byte* at)
+  {
+    if (counts_sectors) all.insert({warp, phase, reinterpret_cast<std::uintptr_t>(at) / sector_bytes});
+  }
 };
 
 inline thread_local block_log block_accesses;
@@ -41,6 +55,7 @@ struct watched_block : kvstrata::host_block
   {
     require(from, Bytes, "load");
     ++block_accesses.loads[Bytes];
+    block_accesses.touch(block_accesses.read, from);
     return host_block::load<Bytes>(from);
   }
   template <std::uint32_t Bytes>
@@ -48,6 +63,7 @@ struct watched_block : kvstrata::host_block
   {
     require(to, Bytes, "store");
     ++block_accesses.stores[Bytes];
+    block_accesses.touch(block_accesses.written, to);
     host_block::store<Bytes>(to, value);
   }
 
@@ -105,7 +121,11 @@ class emulated_blocks
   void each_thread(Visit&& visit)
   {
     std::shuffle(threads_.begin(), threads_.end(), draw_);
-    for (const std::uint32_t thread : threads_) visit(thread);
+    ++block_accesses.phase;
+    for (const std::uint32_t thread : threads_) {
+      block_accesses.warp = thread / 32;
+      visit(thread);
+    }
   }
 
   const Coder& coder_;

@@ -4,14 +4,18 @@
 #include "codec/values_of_pieces.hpp"
 #include "support/catch.hpp"
 
+#include <kvstrata/codec/exp4.hpp>
 #include <kvstrata/codec/fp8.hpp>
 #include <kvstrata/codec/int4.hpp>
 #include <kvstrata/codec/int8.hpp>
 #include <kvstrata/codec/kernels/channel_coder.hpp>
+#include <kvstrata/codec/kernels/exp4_decoder.hpp>
+#include <kvstrata/codec/kernels/exp4_encoder.hpp>
 #include <kvstrata/codec/kernels/head_decoder.hpp>
 #include <kvstrata/codec/kernels/head_encoder.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -165,20 +169,69 @@ TEST_CASE("int8, fp8 and int4 by blocks find out what is malformed, as the host 
   finds_what_is_malformed<codec::int4>({});
 }
 
-TEST_CASE("int8 by blocks reads a page's head once, 16 bytes at a time")
+namespace {
+
+/// Bytes of the sectors that warps touch.
+struct moved
 {
-  const piece_shape shape{32, 1, 64, element_type::bf16};
-  const auto coder = codec::int8::coder(shape, {});
-  head_bed<codec::int8::bound> bed(coder, shape.bytes(), 1);
+  std::size_t read = 0;
+  std::size_t written = 0;
+  friend bool operator==(const moved&, const moved&) = default;
+};
+struct moved_both
+{
+  moved encoding, decoding;
+  friend bool operator==(const moved_both&, const moved_both&) = default;
+};
+
+/// Of a page of 32 tokens in one layer, 4 heads x 64, bf16: 32 KiB, of which all has a code.
+template <page_codec C>
+moved_both moved_by(const typename C::config& told)
+{
+  using coder_type = coder_of<C>;
+  const piece_shape shape{32, 4, 64, element_type::bf16};
+  const coder_type coder = C::coder(shape, told);
+  struct alignas(256) frame
+  {
+    std::byte bytes[256];
+  };
+  std::vector<frame> raw(shape.bytes() / sizeof(frame)), code(coder.code_bytes() / sizeof(frame) + 1);
   const piece_bytes drawn = drawn_piece(shape, 1);
-  std::memcpy(bed.raw.data(), drawn.data(), drawn.size());
-  bed.watch();
-  emulated_blocks<block_encoder<codec::int8::bound, watched_block>, codec::int8::bound>(coder, 1)(bed.pieces, 1);
-  CHECK(block_accesses.loads[16] == 512);  // 8 KiB, K and V
-  CHECK(block_accesses.stores[8] == 512);  // 4 KiB
-  CHECK(block_accesses.stores[16] == 2);   // heads
-  bed.watch();
-  emulated_blocks<block_decoder<codec::int8::bound, watched_block>, codec::int8::bound>(coder, 1)(bed.pieces, 1);
-  CHECK(block_accesses.loads[8] == 512);
-  CHECK(block_accesses.stores[16] == 512);
+  std::memcpy(raw.data(), drawn.data(), drawn.size());
+  const code_piece piece{raw.front().bytes, code.front().bytes, nullptr, true};
+  const auto of = [&](auto&& blocks) {
+    block_accesses = {};
+    block_accesses.allowed = {{piece.raw, raw.size() * sizeof(frame)}, {piece.code, code.size() * sizeof(frame)}};
+    block_accesses.counts_sectors = true;
+    CHECK(blocks({&piece, 1}, 1) == code_counts{});
+    return moved{block_accesses.read.size() * block_log::sector_bytes,
+                 block_accesses.written.size() * block_log::sector_bytes};
+  };
+  return {of(emulated_blocks<block_encoder<coder_type, watched_block>, coder_type>(coder, 1)),
+          of(emulated_blocks<block_decoder<coder_type, watched_block>, coder_type>(coder, 1))};
+}
+
+}  // namespace
+
+TEST_CASE("what blocks move of a page to encode and decode it, in sectors of 32 bytes")
+{
+  // Raw bytes are read and written once, but for int4's encoder, which looks at all of a unit before it makes a scale a channel.
+  // Codes begin 16 bytes behind a head, so that a warp's begin and end within sectors; all threads read the head, fp8's in
+  // both phases, and int4's warps each read all scales.
+  constexpr std::size_t raw = std::size_t{32} << 10U;
+  const piece_shape shape{32, 4, 64, element_type::bf16};
+  REQUIRE(shape.bytes() == raw);
+
+  REQUIRE(codec::int8::coder(shape, {}).code_bytes() == 16'512);
+  CHECK(moved_by<codec::int8>({}) == moved_both{{raw, 17'536}, {19'328, raw}});
+  CHECK(moved_by<codec::int8>({codec::silu_minimum}) == moved_both{{raw, 17'536}, {19'328, raw}});
+  CHECK(moved_by<codec::fp8>({}) == moved_both{{raw, 17'536}, {21'376, raw}});
+  REQUIRE(codec::int4::coder(shape, {}).code_bytes() == 9'344);
+  CHECK(moved_by<codec::int4>({}) == moved_both{{2 * raw, 9'472}, {22'528, raw}});
+  REQUIRE(codec::exp4::coder(shape, {}).code_bytes() == 24'800);
+  const moved_both exact = moved_by<codec::exp4>({});  // and a sector an escape
+  CHECK(exact.encoding.read - raw == exact.decoding.written - raw);
+  CHECK(exact.encoding.read <= raw + raw / 50);
+  CHECK(exact.encoding.written <= 26'500);
+  CHECK(exact.decoding.read <= 27'500);
 }

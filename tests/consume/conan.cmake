@@ -55,8 +55,8 @@ tools.build:compiler_executables={"cpp": "@COMPILER@"}
 tools.cmake.cmaketoolchain:generator=@GENERATOR@
 ]])
 # The recipe leaves its test package's build beside it, so both are copied first.
-file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/include" "${SOURCE}/tests"
-          "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
+file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/cmake" "${SOURCE}/include"
+          "${SOURCE}/tests" "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
 file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
 foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True" "kvstrata/*:zlib=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")

@@ -1,4 +1,4 @@
-// The loops between the products against double precision: the plain ones, and the widest that this machine runs.
+// The loops between the products against double precision: all that this machine runs.
 #include "hstu/elementwise.hpp"
 #include "hstu/fixture.hpp"
 
@@ -24,7 +24,7 @@ bool near_silu(float found, double x)
 
 TEST_CASE("SiLU is exact to its last bits for all numbers and any count, and keeps a NaN", "[hstu]")
 {
-  for (const hstu::elementwise* loops : {&hstu::elementwise_baseline, &hstu::best_elementwise()}) {
+  for (const hstu::elementwise* loops : hstu_test::all_elementwise()) {
     std::vector<float> x;
     for (int i = -6000; i <= 6000; ++i) x.push_back(static_cast<float>(i) * 0.0173f);
     for (const float v : {0.0f, -0.0f, 1e-30f, -1e-30f, 3e38f, -1e6f, -87.4f, -88.1f, 126.0f}) x.push_back(v);
@@ -57,7 +57,7 @@ TEST_CASE("SiLU is exact to its last bits for all numbers and any count, and kee
 TEST_CASE("norms take their epsilon, and products and sums their two rows", "[hstu]")
 {
   hstu_test::generator random(31);
-  for (const hstu::elementwise* loops : {&hstu::elementwise_baseline, &hstu::best_elementwise()}) {
+  for (const hstu::elementwise* loops : hstu_test::all_elementwise()) {
     for (const std::size_t count : {1u, 7u, 16u, 33u, 300u}) {
       std::vector<float> x, g;
       for (std::size_t i = 0; i < count; ++i) {

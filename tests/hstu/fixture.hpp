@@ -1,6 +1,7 @@
 // Random users, and pages in plain memory under scattered ids.
 #pragma once
 
+#include "hstu/elementwise.hpp"
 #include "hstu/model.hpp"
 
 #include <kvstrata/core/interval.hpp>
@@ -18,6 +19,20 @@
 namespace hstu_test {
 
 using generator = std::mt19937_64;
+
+/// All variants of the loops that this machine runs.
+inline std::vector<const hstu::elementwise*> all_elementwise()
+{
+  std::vector<const hstu::elementwise*> out = {&hstu::elementwise_baseline};
+#ifdef __x86_64__
+  if (&hstu::best_elementwise() == out.front()) return out;
+  out.push_back(&hstu::elementwise_avx2);
+  if (&hstu::best_elementwise() == out.back()) return out;
+  out.push_back(&hstu::elementwise_avx512);
+  out.push_back(&hstu::elementwise_avx512_divides);
+#endif
+  return out;
+}
 
 inline std::uint32_t below(generator& random, std::uint32_t bound)
 {

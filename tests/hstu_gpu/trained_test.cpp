@@ -12,6 +12,18 @@ TEST_CASE("trained layers on the device are within bf16 of a double-precision re
   check_trained_layers<emulated_machine>(random);
 }
 
+TEST_CASE("heads of layers on the device are within bf16 of a double-precision reference", "[hstu]")
+{
+  generator random(304);
+  check_trained_heads<emulated_machine>(random);
+}
+
+TEST_CASE("times of the next token on the device are those of a double-precision reference", "[hstu]")
+{
+  generator random(305);
+  check_next_times<emulated_machine>(random);
+}
+
 TEST_CASE("the device refuses weights that are none of its config's", "[hstu]")
 {
   generator random(302);
@@ -23,11 +35,6 @@ TEST_CASE("the device refuses weights that are none of its config's", "[hstu]")
   CHECK(sentence(c, w) == "nothing was thrown");
   w.layers[1].output_bias.pop_back();
   CHECK(sentence(c, w).find("the tensor layers.1.output_bias is 63") != std::string::npos);
-  w = hstu::random_weights(c);
-  w.head_in.clear();
-  w.head_out.clear();
-  w.head = hstu_test::random_head(random, c);
-  CHECK(sentence(c, w).find("the head's layers is") != std::string::npos);
   hstu::config alone = c;
   alone.inputs = hstu::token_inputs::by_caller;
   alone.event_tokens = 1;

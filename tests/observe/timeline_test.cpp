@@ -230,7 +230,8 @@ TEST_CASE("timeline: slices of calls, marks of events, with what they carry")
                                                   {"passed", 3},
                                                   {"overwritten", 4},
                                                   {"inexact", 0},
-                                                  {"stranded", 5}});
+                                                  {"stranded", 5},
+                                                  {"superseded", 0}});
   REQUIRE(the("batch").arguments == arguments{{"count", 1},
                                               {"requests", 1},
                                               {"slab_tokens", 2},

@@ -44,7 +44,7 @@ struct tally
   std::uint64_t relocations = 0, relocated_bytes = 0, relocated_copies = 0, relocated_pieces = 0;
   by_level<std::uint64_t> evicted{}, dropped{}, unread{}, refused{}, write_dropped{}, waited{};
   std::uint64_t drops = 0;
-  std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0;
+  std::uint64_t rewritten = 0, widened = 0, passed = 0, overwritten = 0, stranded = 0, superseded = 0;
   std::uint64_t refused_held = 0, refused_full = 0, refused_apart = 0, refused_at_door = 0;
   std::uint64_t delays = 0, delayed = 0, cleanings = 0, cleaned = 0, pressure = 0;
   std::uint64_t prefetches = 0, prefetched = 0, displaced = 0, undoings = 0, undone = 0;
@@ -141,6 +141,7 @@ struct tally
     passed += e.passed;
     overwritten += e.overwritten;
     stranded += e.stranded;
+    superseded += e.superseded;
   }
   void on(const kvstrata::write_refused& e) noexcept
   {

@@ -107,8 +107,9 @@ void compare(const counters& mine, const tally& seen)
   REQUIRE(s.evicted_tokens == seen.evicted);
   REQUIRE(s.dropped_tokens == seen.dropped);
   REQUIRE(s.unread_tokens == seen.unread);
-  REQUIRE(counts{s.rewritten_tokens, s.widened_tokens, s.passed_tokens, s.overwritten_tokens, s.stranded_tokens} ==
-          counts{seen.rewritten, seen.widened, seen.passed, seen.overwritten, seen.stranded});
+  REQUIRE(counts{s.rewritten_tokens, s.widened_tokens, s.passed_tokens, s.overwritten_tokens, s.stranded_tokens,
+                 s.superseded_tokens} ==
+          counts{seen.rewritten, seen.widened, seen.passed, seen.overwritten, seen.stranded, seen.superseded});
   REQUIRE(s.refused_tokens == seen.refused);
   REQUIRE(counts(s.refused_for.begin(), s.refused_for.end()) ==
           counts{seen.refused_held, seen.refused_full, seen.refused_apart, seen.refused_at_door});

@@ -74,10 +74,18 @@ TEST_CASE("agreement: error and ranks against an answer of one's own", "[codec]"
   for (const float x : right) squares += double{x} * double{x};
   CHECK(off.result().error == Approx(97 / std::sqrt(squares)));
   CHECK(off.result().largest == 97);
+  CHECK(off.result().mean == Approx(97.0 / (2 * candidates)));
+  CHECK_FALSE(off.result().unlike_uncoded);
+  off.compare_uncoded(served, right);
+  CHECK(off.result().unlike_uncoded == 1);
+  off.compare_uncoded(right, right);
+  CHECK(off.result().unlike_uncoded == 1);
   CHECK(off.result().kept[0] == Approx((0.9 + 1) / 2));
 }
 
-TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomputation", "[run][codec]")
+namespace {
+
+replay::options small_run()
 {
   replay::options o;
   o.users = 10;
@@ -96,11 +104,46 @@ TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomp
   o.link_latency_us = 0;
   o.rounds = 1;
   o.verify = 1;
-  o.codec = {.names = "exp4,int8,fp8", .int4 = false, .exact_share = 0.25};
-  o.cases = {"none", "default", "exp4", "int8", "fp8"};
+  return o;
+}
+
+replay::results run(const replay::options& o)
+{
   std::ostringstream nowhere;
   replay::progress silent(nowhere, replay::progress::kind::silent);
-  const replay::results r = replay::run(o, silent);
+  return replay::run(o, silent);
+}
+
+}  // namespace
+
+TEST_CASE("where the arena holds everybody, a lossless codec changes no bit of a score", "[run][codec]")
+{
+  replay::options o = small_run();
+  o.host_share = 4;
+  o.codec = {.names = "exp4,int8"};
+  o.cases = {"default", "exp4", "int8"};
+  const replay::results r = run(o);
+  REQUIRE(r.cases.size() == 3);
+  const replay::score_agreement plain = r.cases[0].agreement.value();
+  const replay::score_agreement exp4 = r.cases[1].agreement.value();
+  const replay::score_agreement int8 = r.cases[2].agreement.value();
+  CHECK(r.cases[1].tokens.fetched() > 0);
+  CHECK(r.cases[1].tokens == r.cases[0].tokens);
+  CHECK(exp4.unlike_uncoded == 0);
+  CHECK(exp4.error == plain.error);
+  CHECK(exp4.mean == plain.mean);
+  CHECK(exp4.largest == plain.largest);
+  CHECK(exp4.kept == plain.kept);
+  CHECK(int8.unlike_uncoded > 0);
+  CHECK(int8.error > 10 * plain.error);
+}
+
+TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomputation", "[run][codec]")
+{
+  replay::options o = small_run();
+  o.codec = {.names = "exp4,int8,fp8", .int4 = false, .exact_share = 0.25};
+  o.cases = {"none", "default", "exp4", "int8", "fp8"};
+  const replay::results r = run(o);
   REQUIRE(r.cases.size() == 5);
   REQUIRE(r.verified);
   CHECK(r.verified->mismatches == 0);
@@ -114,6 +157,10 @@ TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomp
     CHECK(c.tokens.total() == plain.tokens.total());
   }
   CHECK(exp4.agreement->error < 1e-5);
+  CHECK_FALSE(plain.agreement->unlike_uncoded);
+  CHECK(int8.agreement->unlike_uncoded > 0);
+  CHECK(int8.agreement->mean > 0);
+  CHECK(int8.agreement->mean < int8.agreement->largest);
   CHECK(int8.agreement->error > 1e-5);
   CHECK(int8.agreement->error < 0.05);
   CHECK(fp8.agreement->error > int8.agreement->error);
@@ -128,4 +175,8 @@ TEST_CASE("a small run with codecs: lossless answers and exact ones equal recomp
   CHECK(replay::from_json(replay::to_json(r)) == r);
   CHECK(replay::summary(r).find("top 10 kept") != std::string::npos);
   CHECK(replay::report(r).find("top 10 kept") != std::string::npos);
+  for (const char* row : {"mean score error", "largest score error", "unlike uncoded"}) {
+    CHECK(replay::summary(r).find(row) != std::string::npos);
+    CHECK(replay::report(r).find(row) != std::string::npos);
+  }
 }

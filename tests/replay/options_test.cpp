@@ -111,6 +111,7 @@ TEST_CASE("bad arguments end with 2 and a sentence that names option, value and 
       {{"--chunk-tokens", "100"}, {"--chunk-tokens is 100", "multiple of --page-tokens (32)"}},
       {{"--page-tokens", "0"}, {"--page-tokens is 0", "at least 1"}},
       {{"--stream", "minute"}, {"--stream is 'minute'", "session or interaction"}},
+      {{"--precision", "f16"}, {"--precision is 'f16'", "f32 or bf16"}},
       {{"--cases", "none,best"}, {"--cases is 'best'", "none, device, synchronous, mtserve, default"}},
       {{"--verify", "2"}, {"--verify is 2", "between 0 and 1"}},
       {{"--verify", "much"}, {"--verify", "'much' is not a number"}},

@@ -5,6 +5,7 @@
 #include "replay/user_class.hpp"
 
 #include "hstu/model_file.hpp"
+#include "hstu/precision.hpp"
 #include "support/catch.hpp"
 #include "support/data.hpp"
 #include "support/sentence_of.hpp"
@@ -181,6 +182,17 @@ TEST_CASE("a model out of a file is served by every case alike, on any workload"
     if (s.name == "--hidden") CHECK(s.value == "16");
   }
   CHECK(made.cases.front().next_asked == 0);  // synthetic users see nothing next
+
+  if (hstu::is_fast(hstu::precision::bf16)) {  // in another precision, said, and held to its own bound
+    o.precision = "bf16";
+    const replay::results rounded = run(o);
+    CHECK(noted(rounded, "computed in bf16 on the CPU"));
+    CHECK(noted(rounded, "verification allows 0.02"));
+    REQUIRE(rounded.verified);
+    CHECK(rounded.verified->mismatches == 0);
+    CHECK(rounded.verified->tolerance > 50 * made.verified->tolerance);
+    o.precision = "f32";
+  }
 
   write_excerpt(folder);
   o.trace = folder.path.string();

@@ -3,22 +3,13 @@
 # arrays that are indexed at run time): that is device memory, and slow. A .cu without a report is a fault, too.
 # CXXFILT, where it is set, makes names readable.
 cmake_minimum_required(VERSION 3.25)
+include("${CMAKE_CURRENT_LIST_DIR}/kernel_table.cmake")
 string(REPLACE "|" ";" OBJECTS "${OBJECTS}")
 
 set(faults "")
 set(names "")
 set(architectures "")
 set(count 0)
-
-function(readable name result)
-  if(CXXFILT)
-    execute_process(COMMAND "${CXXFILT}" -p "${name}" OUTPUT_VARIABLE name OUTPUT_STRIP_TRAILING_WHITESPACE)
-  endif()
-  string(REGEX REPLACE ",? ?std::integer_sequence<int[0-9, ]*>" "" name "${name}")  # kvstrata::architectures
-  string(REGEX REPLACE "< *>$|[|;]" "" name "${name}")
-  string(REPLACE "(anonymous namespace)::" "" name "${name}")
-  set(${result} "${name}" PARENT_SCOPE)
-endfunction()
 
 foreach(object IN LISTS OBJECTS)
   if(NOT object MATCHES "\\.cu(\\.[a-z]+)?$")
@@ -63,37 +54,8 @@ foreach(object IN LISTS OBJECTS)
   endforeach()
 endforeach()
 
-function(pad text width result)  # with blanks on the left
-  string(LENGTH "${text}" length)
-  math(EXPR missing "${width} - ${length}")
-  if(missing GREATER 0)
-    string(REPEAT " " ${missing} blanks)
-    string(PREPEND text "${blanks}")
-  endif()
-  set(${result} "${text}" PARENT_SCOPE)
-endfunction()
-
-list(REMOVE_DUPLICATES names)
-list(SORT names COMPARE NATURAL)
-list(REMOVE_DUPLICATES architectures)
-list(SORT architectures COMPARE NATURAL)
-set(line "")
-foreach(architecture IN LISTS architectures)
-  pad("${architecture}" 8 cell)
-  string(APPEND line "${cell}")
-endforeach()
-message("registers by architecture, bytes of static shared memory, kernel\n${line}")
-foreach(name IN LISTS names)
-  set(line "")
-  foreach(architecture IN LISTS architectures)
-    set(key "registers ${name} ${architecture}")
-    pad("${${key}}" 8 cell)
-    string(APPEND line "${cell}")
-  endforeach()
-  set(key "shared ${name}")
-  pad("${${key}}" 8 cell)
-  message("${line}${cell}  ${name}")
-endforeach()
+print_kernels("registers by architecture, bytes of static shared memory, kernel" registers shared "${names}"
+              "${architectures}")
 
 if(count EQUAL 0)
   string(APPEND faults "no kernel is in any of the objects\n")

@@ -27,9 +27,9 @@ constexpr std::string_view about =
     "speed.";
 
 /// Options of the replay that mean nothing here.
-constexpr std::array<std::string_view, 10> not_ours{
-    "--link-gbps",  "--link-latency-us",   "--report",     "--rounds",  "--nvme",
-    "--nvme-bytes", "--nvme-region-bytes", "--restart-at", "--weights", "--users-of"};
+constexpr std::array<std::string_view, 11> not_ours{
+    "--link-gbps",         "--link-latency-us", "--report",  "--rounds",    "--nvme",    "--nvme-bytes",
+    "--nvme-region-bytes", "--restart-at",      "--weights", "--precision", "--users-of"};
 
 /// The model, the memory and the batches of the paper (MTServe, arXiv 2604.22881), as far as it tells them: users who
 /// watch, a request a minute. The users are so many that their tokens fit the arena of a machine with 128 GiB.

@@ -1,7 +1,9 @@
 #include "replay/agreement.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 namespace replay {
@@ -9,10 +11,12 @@ namespace replay {
 void agreement_sums::add(std::span<const float> served, std::span<const float> recomputed, std::uint32_t tasks)
 {
   ++requests_;
+  scores_ += served.size();
   for (std::size_t i = 0; i < served.size(); ++i) {
     const double d = double{served[i]} - double{recomputed[i]};
     difference_ += d * d;
     magnitude_ += double{recomputed[i]} * double{recomputed[i]};
+    absolute_ += std::abs(d);
     largest_ = (std::max)(largest_, std::abs(d));
   }
   const std::size_t candidates = served.size() / tasks;
@@ -41,9 +45,19 @@ void agreement_sums::add(std::span<const float> served, std::span<const float> r
   }
 }
 
+void agreement_sums::compare_uncoded(std::span<const float> served, std::span<const float> uncoded)
+{
+  std::uint64_t unlike = unlike_uncoded_.value_or(0);
+  for (std::size_t i = 0; i < served.size(); ++i) {
+    if (std::bit_cast<std::uint32_t>(served[i]) != std::bit_cast<std::uint32_t>(uncoded[i])) ++unlike;
+  }
+  unlike_uncoded_ = unlike;
+}
+
 score_agreement agreement_sums::result() const
 {
-  score_agreement out{.requests = requests_, .largest = largest_, .kept = {}};
+  score_agreement out{.requests = requests_, .largest = largest_, .kept = {}, .unlike_uncoded = unlike_uncoded_};
+  if (scores_ > 0) out.mean = absolute_ / static_cast<double>(scores_);
   if (magnitude_ > 0) out.error = std::sqrt(difference_ / magnitude_);
   for (std::size_t k = 0; k < out.kept.size(); ++k) {
     if (rankings_[k] != 0) out.kept[k] = kept_[k] / static_cast<double>(rankings_[k]);

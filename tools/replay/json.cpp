@@ -175,7 +175,9 @@ json of(const case_result& c)
   out["inexact_tokens"] = c.inexact_tokens;
   if (c.agreement) {
     const score_agreement& a = *c.agreement;
-    out["agreement"] = {{"requests", a.requests}, {"error", a.error}, {"largest", a.largest}, {"kept", a.kept}};
+    out["agreement"] = {
+        {"requests", a.requests}, {"error", a.error}, {"largest", a.largest}, {"mean", a.mean}, {"kept", a.kept}};
+    if (a.unlike_uncoded) out["agreement"]["unlike_uncoded"] = *a.unlike_uncoded;
   }
   return out;
 }
@@ -227,8 +229,12 @@ case_result to_case(const json& j)
   c.inexact_tokens = j.value("inexact_tokens", std::uint64_t{0});
   if (j.contains("agreement")) {
     const json& a = j.at("agreement");
-    c.agreement = score_agreement{a.at("requests").get<std::uint64_t>(), a.at("error").get<double>(),
-                                  a.at("largest").get<double>(), a.at("kept").get<std::array<double, 2>>()};
+    c.agreement = score_agreement{.requests = a.at("requests").get<std::uint64_t>(),
+                                  .error = a.at("error").get<double>(),
+                                  .largest = a.at("largest").get<double>(),
+                                  .mean = a.value("mean", 0.0),
+                                  .kept = a.at("kept").get<std::array<double, 2>>()};
+    if (a.contains("unlike_uncoded")) c.agreement->unlike_uncoded = a.at("unlike_uncoded").get<std::uint64_t>();
   }
   return c;
 }

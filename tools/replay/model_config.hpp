@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hstu/config.hpp"
+#include "hstu/precision.hpp"
 #include "replay/options.hpp"
 #include "replay/workload.hpp"
 
@@ -25,6 +26,12 @@ namespace replay {
   if (!o.time_bias) c.time_buckets = 0;
   c.seed = o.seed;
   return c;
+}
+
+/// What --precision names: one of its two words.
+[[nodiscard]] inline hstu::precision precision_of(const options& o)
+{
+  return o.precision == "bf16" ? hstu::precision::bf16 : hstu::precision::f32;
 }
 
 }  // namespace replay

@@ -71,6 +71,10 @@ void visit_options(Options& o, Visitor&& see)
       "trace, a "
       "video's id is its row, histories are users' last events, and what came next is compared with the model's best "
       "ten");
+  see("model", "--precision", o.precision,
+      "of the model's products, in every case alike: f32, or bf16 where the processor has AMX or AVX-512 BF16. Keys "
+      "and "
+      "values are f32 in either");
   see("model", "--layers", o.layers, "HSTU layers");
   see("model", "--hidden", o.hidden, "hidden size d");
   see("model", "--heads", o.heads, "attention heads");
@@ -247,6 +251,9 @@ void check(const options& o)
   within("--batch", std::uint64_t{o.batch}, 1, 4096);
   within("--window-s", o.window_seconds, 1e9, true);
   within("--candidates", std::uint64_t{o.candidates}, 1, 65536);
+  if (o.precision != "f32" && o.precision != "bf16") {
+    throw kvstrata::config_error("--precision", "'" + o.precision + "'", "it must be f32 or bf16");
+  }
   within("--layers", std::uint64_t{o.layers}, 1, 256);
   within("--hidden", std::uint64_t{o.hidden}, 1, 65536);
   within("--heads", std::uint64_t{o.heads}, 1, 1024);

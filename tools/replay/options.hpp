@@ -32,6 +32,7 @@ struct options
   std::uint32_t hidden = 256;
   std::uint32_t heads = 4;
   std::uint32_t head_dim = 64;
+  std::string precision = "f32";  ///< of the model's products: f32 or bf16
   bool position_bias = false;
   bool time_bias = false;
   // cache

@@ -174,11 +174,11 @@ std::size_t batch_after(std::uint64_t requests, const workload& load)
 
 /// Serves the first batches over the store, in a process that is killed then.
 void serve_until_killed(const workload& load, const cache_sizes& sizes, const hstu::trained_model& made_of,
-                        std::size_t batches, progress& shown)
+                        hstu::precision in, std::size_t batches, progress& shown)
 {
   shown.start("serving until the process is killed", 1);
   do_and_be_killed([&] {
-    const hstu::model model(made_of.options, made_of.parameters);
+    const hstu::model model(made_of.options, made_of.parameters, 0, in);
     const serving_context context{.load = load, .sizes = sizes, .pictured = load.batches.size()};
     const cpu_machine machine{model, kvstrata::link_model{}};
     make_case(store_case().key, context, machine).release()->serve(0, batches, [] {});  // nothing of it is closed
@@ -247,10 +247,16 @@ hstu::trained_model read_weights(const options& o)
 /// In which precision everybody computed.
 std::string precision_sentence(const options& o)
 {
-  return std::string("The model's weights are ") +
-         (o.weights.empty() ? "random (--weights takes trained ones)" : "those of " + o.weights) +
-         ". No cache and every cache computed in f32 on the CPU, by the same code, and caches hold keys and values in "
-         "f32.";
+  std::string out = std::string("The model's weights are ") +
+                    (o.weights.empty() ? "random (--weights takes trained ones)" : "those of " + o.weights) +
+                    ". No cache and every cache computed in " + o.precision +
+                    " on the CPU, by the same code, and caches hold keys and values in f32.";
+  if (precision_of(o) == hstu::precision::f32) return out;
+  return out +
+         " Products round both their sides to bf16 and sum in f32. What a sum is rounded to may hang on the rows "
+         "beside "
+         "it, so two passes over one history agree to bf16's rounding, not to f32's: verification allows " +
+         short_number(score_tolerance(hstu::precision::bf16)) + ".";
 }
 
 std::vector<setting> settings_used(options o, const workload& w, const cache_sizes& s, const hstu::config& model)
@@ -276,6 +282,7 @@ std::vector<setting> settings_used(options o, const workload& w, const cache_siz
 results run(const options& o, progress& shown)
 {
   check(o);
+  hstu::check(precision_of(o), "--precision");
   results r;
   r.machine = this_machine();
 
@@ -300,12 +307,12 @@ results run(const options& o, progress& shown)
   serving_context context{.load = load, .sizes = sizes, .traced = !o.timeline.empty()};
   if (o.restart_at) {  // while this process has no threads yet
     context.first = batch_after(*o.restart_at, load);
-    serve_until_killed(load, sizes, *weights, context.first, shown);
+    serve_until_killed(load, sizes, *weights, precision_of(o), context.first, shown);
   }
 
   const std::uint32_t rounds = rounds_that_fit(o, sizes, load, r.machine.memory_bytes);
   shown.start("calibrating", 1);
-  const hstu::model model(sizes_of_model, std::move(weights->parameters));
+  const hstu::model model(sizes_of_model, std::move(weights->parameters), 0, precision_of(o));
   // A piece of a batch costs half a copy call: what is reported of small pieces on GPUs is a gain of two.
   const double latency = o.link_latency_us * 1e-6;
   const kvstrata::link_model link{
@@ -341,10 +348,12 @@ results run(const options& o, progress& shown)
     std::vector<scored_case> scored;
     std::vector<agreement_sums> agreements(r.cases.size());
     const bool codecs = std::any_of(o.cases.begin(), o.cases.end(), find_codec_case);
+    const auto uncoded = std::find(o.cases.begin(), o.cases.end(), "default") - o.cases.begin();
     for (std::size_t i = 0; i < r.cases.size(); ++i) {
       const codec_case* const codec = find_codec_case(o.cases[i]);
       scored.push_back(
           {r.cases[i].name, &all.scores[i], codec != nullptr && codec->lossy, codecs ? &agreements[i] : nullptr});
+      if (codec != nullptr && runs("default")) scored.back().uncoded = &all.scores[static_cast<std::size_t>(uncoded)];
     }
     r.verified = verify(context, model, scored, o.verify, [&shown] { shown.advance(); });
     for (std::size_t i = 0; codecs && i < r.cases.size(); ++i) r.cases[i].agreement = agreements[i].result();

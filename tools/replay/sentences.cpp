@@ -3,7 +3,9 @@
 #include "replay/format.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <sstream>
 
 namespace replay {
@@ -191,6 +193,23 @@ std::vector<metric> metrics(const results& r)
     };
     row("score error", "of the verified answers against recomputation: root mean square, of the scores' own",
         [&](result c) { return told(c, c.agreement ? c.agreement->error : 0, 4); });
+    const auto number = [](result c, double value) {
+      std::array<char, 32> text{};
+      std::snprintf(text.data(), text.size(), "%.2g", value);
+      return c.agreement ? std::string(text.data()) : std::string("-");
+    };
+    row("mean score error", "of the same, without signs, as scores are",
+        [&](result c) { return number(c, c.agreement ? c.agreement->mean : 0); });
+    row("largest score error", "of the same",
+        [&](result c) { return number(c, c.agreement ? c.agreement->largest : 0); });
+    row("unlike uncoded",
+        "scores that are not, bit by bit, those of default_cache without a codec; where the arena holds other tokens, "
+        "others "
+        "are computed, in another order",
+        [](result c) {
+          return c.agreement && c.agreement->unlike_uncoded ? with_commas(*c.agreement->unlike_uncoded)
+                                                            : std::string("-");
+        });
     for (std::size_t k = 0; k < score_agreement::bests.size(); ++k) {
       const std::string best = std::to_string(score_agreement::bests[k]);
       row("top " + best + " kept",

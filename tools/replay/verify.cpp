@@ -35,7 +35,7 @@ verification verify(const serving_context& context, const hstu::model& model, st
 {
   verification v;
   v.share = share;
-  v.tolerance = score_tolerance;
+  v.tolerance = score_tolerance(model.computes_in());
   hstu::scratch_pages memory;
   for (std::size_t s = 0; s < context.sample.size(); ++s) {
     const served_request& r = context.load.batches[context.sample[s].batch].requests[context.sample[s].request];
@@ -47,7 +47,10 @@ verification verify(const serving_context& context, const hstu::model& model, st
                                     " answers, but " + std::to_string(context.sample.size()) + " were to be kept");
       }
       const std::uint32_t tasks = model.options().tasks;
-      if (c.agreement != nullptr && !r.exact) c.agreement->add((*c.scores)[s], recomputed, tasks);
+      if (c.agreement != nullptr && !r.exact) {
+        c.agreement->add((*c.scores)[s], recomputed, tasks);
+        if (c.uncoded != nullptr) c.agreement->compare_uncoded((*c.scores)[s], (*c.uncoded)[s]);
+      }
       if (!c.lossy || r.exact) compare_scores(v, c.name, r, (*c.scores)[s], recomputed, tasks);
     }
     checked();

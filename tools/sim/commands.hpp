@@ -12,6 +12,9 @@ int sweep_command(int count, const char* const* arguments, std::ostream& out, st
 /// Predicts what a described machine would do: kvstrata-sim machine.
 int machine_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
 
+/// Counts what each level of a cache serves, by policy and codec: kvstrata-sim cache.
+int cache_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
+
 /// Says how large the levels must be for some users: kvstrata-sim size.
 int size_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
 

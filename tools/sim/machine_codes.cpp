@@ -50,9 +50,25 @@ const machine_codec& find_codec(const std::string& name)
   return *found;
 }
 
+void check_codec_names(const std::vector<std::string>& names, bool int4)
+{
+  if (names.empty()) throw config_error("--codec", "empty", "at least one must be given");
+  for (const std::string& name : names) {
+    if (find_codec(name).wants_flag && !int4) {
+      throw config_error("--codec", "'" + name + "'", "its errors show in answers: it is there with --int4 only");
+    }
+  }
+}
+
+void check_raw_share(double share)
+{
+  if (share > 0 && share < 1) return;
+  throw config_error("--raw-share", std::to_string(share), "it must be more than 0 and less than 1");
+}
+
 void check_codes(const machine_lists& lists)
 {
-  if (lists.codecs.empty()) throw config_error("--codec", "empty", "at least one must be given");
+  check_codec_names(lists.codecs, lists.int4);
   if (lists.codes.empty()) throw config_error("--codes", "empty", "at least one must be given");
   bool lossy = false;
   bool any = false;
@@ -60,9 +76,6 @@ void check_codes(const machine_lists& lists)
     const machine_codec& one = find_codec(name);
     any = any || one.code_bytes != nullptr;
     lossy = lossy || one.lossy;
-    if (one.wants_flag && !lists.int4) {
-      throw config_error("--codec", "'" + name + "'", "its errors show in answers: it is there with --int4 only");
-    }
   }
   for (const std::string& way : lists.codes) {
     if (way != "direct" && way != "staged") {
@@ -76,9 +89,7 @@ void check_codes(const machine_lists& lists)
   if (!(lists.exact_share >= 0 && lists.exact_share <= 1)) {
     throw config_error("--exact-share", std::to_string(lists.exact_share), "it must be from 0 to 1");
   }
-  if (!(lists.raw_share > 0 && lists.raw_share < 1)) {
-    throw config_error("--raw-share", std::to_string(lists.raw_share), "it must be more than 0 and less than 1");
-  }
+  check_raw_share(lists.raw_share);
   if (lists.exact_share > 0 && !lossy) {
     throw config_error("--exact-share", std::to_string(lists.exact_share),
                        "everything is exact without a codec that is lossy (--codec int8)");

@@ -29,6 +29,8 @@ struct machine_codec
 
 /// Throws kvstrata::config_error naming the option.
 [[nodiscard]] const machine_codec& find_codec(const std::string& name);
+void check_codec_names(const std::vector<std::string>& names, bool int4);  ///< `int4`: it may be named
+void check_raw_share(double share);
 void check_codes(const machine_lists& lists);
 
 /// How much shorter a code of the machine's model is than the page. Throws kvstrata::config_error where the codec cannot encode

@@ -143,7 +143,7 @@ void add_options(CLI::App& app, machine_options& o)
   add.number(
       "machine", "--raw-share", o.lists.raw_share,
       "of the arena's bytes, with a codec, for pages that are filled in part and for those on their way: what a batch "
-      "computes and finds no room there is not written down");
+      "computes and finds no room there is written down later, or dropped where it is evicted before");
   app.add_flag("--int4", o.lists.int4, "lets --codec name int4, whose errors show in answers")->group("machine");
   add.numbers("load", "--rate", o.lists.rate, "0",
               "requests a second, on average: they come as in the trace, faster or slower. 0: the next batch is always "

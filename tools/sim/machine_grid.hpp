@@ -30,7 +30,7 @@ struct machine_lists
   std::vector<std::string> codes{"direct"};     ///< how they travel
   bool int4 = false;                            ///< it may be named
   double exact_share = 0;                       ///< of requests, with a codec that is lossy
-  double raw_share = 1.0 / 32;                  ///< of an arena that keeps codes
+  double raw_share = default_raw_share;         ///< of an arena that keeps codes
   std::uint32_t seeds = 1;  ///< of the synthetic workload: its seed, and so many less one that follow
 };
 

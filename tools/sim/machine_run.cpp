@@ -63,11 +63,13 @@ void check(const machine_load& load)
   }
 }
 
+void check_policy(const char* option, const std::string& name) { one_of(option, name, machine_policies()); }
+
 void check(const machine_point& point)
 {
   one_of("--caches", point.cache, caches);
-  one_of("--slab-policies", point.slab_policy, machine_policies());
-  one_of("--arena-policies", point.arena_policy, machine_policies());
+  check_policy("--slab-policies", point.slab_policy);
+  check_policy("--arena-policies", point.arena_policy);
   at_least_zero("--rate", point.rate);
   at_least_zero("--device-gib", point.device_gib);
   at_least_zero("--host-gib", point.host_gib);

@@ -4,6 +4,7 @@
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/readers/any_source.hpp>
 #include <kvstrata/simulate/serving_simulator.hpp>
+#include <kvstrata/tiers/pinned_arena.hpp>
 
 #include <cstdint>
 #include <span>
@@ -27,6 +28,9 @@ struct machine_load
   std::uint32_t prefetch = 0;   ///< of the queue behind a batch
 };
 
+/// What arenas have that keep codes.
+inline constexpr double default_raw_share = kvstrata::pinned_arena<>::config{}.raw_share;
+
 /// One run of the grid.
 struct machine_point
 {
@@ -36,17 +40,18 @@ struct machine_point
   double device_gib = 0;  ///< 0: the machine's
   double host_gib = 0;
   std::uint32_t batch = 8;
-  double rate = 0;                 ///< requests a second; 0: a closed loop
-  std::uint32_t streams = 1;       ///< that compute, on one GPU: they take turns at its multiprocessors
-  std::string codec = "identity";  ///< in which the arena keeps its pages (machine_codes.hpp)
-  std::string codes = "direct";    ///< how they travel: direct_codes or staged_codes
-  double exact_share = 0;          ///< of the requests that want nothing that came through a lossy codec
-  double raw_share = 1.0 / 32;     ///< of an arena that keeps codes: for pages as they are
+  double rate = 0;                       ///< requests a second; 0: a closed loop
+  std::uint32_t streams = 1;             ///< that compute, on one GPU: they take turns at its multiprocessors
+  std::string codec = "identity";        ///< in which the arena keeps its pages (machine_codes.hpp)
+  std::string codes = "direct";          ///< how they travel: direct_codes or staged_codes
+  double exact_share = 0;                ///< of the requests that want nothing that came through a lossy codec
+  double raw_share = default_raw_share;  ///< of an arena that keeps codes: for pages as they are
 };
 
 /// Throws kvstrata::config_error naming the option.
 void check(const machine_load& load);
 void check(const machine_point& point);
+void check_policy(const char* option, const std::string& name);
 
 /// The requests of a trace of users, at their times in the trace. Throws kvstrata::error for a trace that tells no
 /// histories.

@@ -157,6 +157,7 @@ std::optional<int> parse(int count, const char* const* arguments, options& o, st
 #ifdef SIM_HAS_MACHINE
   footer += "\nkvstrata-sim machine --help: what latency and throughput a described machine would reach.";
 #endif
+  footer += "\nkvstrata-sim cache --help: what each level of a cache serves, by policy and by codec.";
   footer += "\nkvstrata-sim size --help: how large the levels of a cache must be for the users of a trace.";
   app.footer(footer);
   add_options(app, o);

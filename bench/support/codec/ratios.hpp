@@ -88,13 +88,18 @@ inline void print_row(const std::string& name, const page_set& set, const std::v
   return piece;
 }
 
+[[nodiscard]] inline std::string size_text(std::size_t bytes)
+{
+  return bytes % 1024 == 0 ? std::to_string(bytes / 1024) + " KiB" : std::to_string(bytes) + " bytes";
+}
+
 /// `other`: pages whose exponents an epoch's table should not be counted on.
 inline void print_ratios(const page_set& set, const page_set& other)
 {
   using namespace kvstrata::codec;
   const std::vector<std::byte> all = all_layers(set);
-  std::printf("%s: raw bytes / code, layer by layer and together; pieces of %zu KiB unless said\n", set.name.c_str(),
-              set.piece.bytes() / 1024);
+  std::printf("%s: raw bytes / code, layer by layer and together; pieces of %s unless said\n", set.name.c_str(),
+              size_text(set.piece.bytes()).c_str());
   print_row("bound of any code without memory", set, all, joint_bound);
   const exponent_table own = counted(set).table();
   const exponent_table foreign = counted(other).table();
@@ -108,9 +113,10 @@ inline void print_ratios(const page_set& set, const page_set& other)
   print_row("fp8", set, all, [&](auto raw) { return page_ratio<fp8>(raw, set.piece, {}); });
   print_row("int4", set, all, [&](auto raw) { return page_ratio<int4>(raw, set.piece, {}); });
   for (const std::size_t bytes : {set.piece.bytes() / 2, 4 * set.piece.bytes()}) {
+    if (bytes > set.layers.front().size()) continue;
     const auto bodies = zstd_bodies(piece_of_bytes(set, bytes));
     for (std::size_t i = 0; i < bodies.size() && i < 2; ++i) {
-      print_row(bodies[i].name + ", " + std::to_string(bytes / 1024) + " KiB", set, all,
+      print_row(bodies[i].name + ", " + size_text(bytes), set, all,
                 [&](auto raw) { return ratio_of(bodies[i], raw, bytes, true); });
     }
   }

@@ -151,6 +151,9 @@ class level_codes<Device, Recipe>
     }
   }
 
+  /// Would a page that needs a raw frame get one, of those that settle() has found?
+  [[nodiscard]] bool has_room() const noexcept { return raw_.free() != 0; }
+
   void drain_sync() { raw_.drain_sync(); }
 
   void add_to(tier_stats& s) const noexcept

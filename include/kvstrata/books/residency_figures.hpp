@@ -35,8 +35,8 @@ void residency<Tiers, Layout, Replacement, Tracker>::count_evicted(const entry_t
                                 .unread = lost.size() - e.template at<Level>().read.among(lost),
                                 .age = age(e),
                                 .user = e.user,
-                                .space = e.space,
-                                .cause = acting_.whom()});
+                                .cause = acting_.whom(),
+                                .space = e.space});
 }
 
 }  // namespace kvstrata

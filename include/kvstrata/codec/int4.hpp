@@ -18,19 +18,16 @@
 // is negative or not finite is malformed.
 #pragma once
 
+#include <kvstrata/codec/by_processor.hpp>
 #include <kvstrata/codec/channel_steps.hpp>
 #include <kvstrata/codec/concepts.hpp>
 #include <kvstrata/codec/head_coder.hpp>
 #include <kvstrata/codec/head_units.hpp>
-#include <kvstrata/codec/int8.hpp>
+#include <kvstrata/codec/step_config.hpp>
 #include <kvstrata/codec/survey.hpp>
-#include <kvstrata/core/error.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
 
 namespace kvstrata::codec {
@@ -94,24 +91,15 @@ struct int4
   static constexpr std::string_view name = "int4";
   static constexpr bool lossy = true;
 
-  struct config
-  {
-    /// Of the activation that K and V come out of (silu_minimum); empty: symmetric.
-    std::optional<float> minimum{};
-  };
-
+  using config = step_config;
   using bound = head_coder<int4_arithmetic>;
 
   /// f32, f16 and bf16, up to 1 GiB.
   [[nodiscard]] static bound coder(const piece_shape& piece, const config& told)
   {
-    const float minimum = told.minimum.value_or(0);
-    if (!(std::fabs(minimum) <= farthest_step)) {
-      throw config_error("int4.minimum", std::to_string(minimum), "it must be finite and at most 2^120 from 0");
-    }
     const std::size_t row = (std::size_t{piece.head_dim} + 1) / 2;
     return bound(head_units_of(piece, 2 * std::size_t{piece.head_dim} + piece.tokens * row, name),
-                 {told.minimum.has_value(), minimum});
+                 {told.minimum.has_value(), told.zero(name)});
   }
 };
 

@@ -21,27 +21,16 @@
 #include <kvstrata/codec/concepts.hpp>
 #include <kvstrata/codec/head_coder.hpp>
 #include <kvstrata/codec/head_units.hpp>
+#include <kvstrata/codec/step_config.hpp>
 #include <kvstrata/codec/steps.hpp>
 #include <kvstrata/codec/survey.hpp>
 #include <kvstrata/codec/values.hpp>
-#include <kvstrata/core/error.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
 
 namespace kvstrata::codec {
-
-/// The least value of SiLU, -0.27846, as bf16 rounds it: no value in f32, f16 or bf16 lies below.
-inline constexpr float silu_minimum = -0.279296875F;
-
-/// Largest magnitude, or reach above the minimum, of what int8 and int4 encode.
-inline constexpr float farthest_step = 0x1p120F;
-/// Least scale of both.
-inline constexpr float least_scale = 0x1p-120F;
 
 struct int8_arithmetic
 {
@@ -125,23 +114,14 @@ struct int8
   static constexpr std::string_view name = "int8";
   static constexpr bool lossy = true;
 
-  struct config
-  {
-    /// Of the activation that K and V come out of (silu_minimum); empty: symmetric.
-    std::optional<float> minimum{};
-  };
-
+  using config = step_config;
   using bound = head_coder<int8_arithmetic>;
 
   /// f32, f16 and bf16, up to 1 GiB.
   [[nodiscard]] static bound coder(const piece_shape& piece, const config& told)
   {
-    const float minimum = told.minimum.value_or(0);
-    if (!(std::fabs(minimum) <= farthest_step)) {
-      throw config_error("int8.minimum", std::to_string(minimum), "it must be finite and at most 2^120 from 0");
-    }
     return bound(head_units_of(piece, std::size_t{piece.tokens} * piece.head_dim, name),
-                 {told.minimum.has_value(), minimum});
+                 {told.minimum.has_value(), told.zero(name)});
   }
 };
 

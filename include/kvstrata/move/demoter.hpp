@@ -47,6 +47,7 @@ class demoter
   {
     token_count tokens = 0;
     refusal why = refusal::held;
+    bool raw_is_short = false;  ///< some of them only for want of a raw frame, which comes free again
   };
 
   /// Makes room in the slab by these victims, for whoever has that lane.
@@ -54,9 +55,8 @@ class demoter
   {
     auto& all = leaving_[0];
     all.clear();
-    for (const victim<entry_type>& v : victims) {
+    for (const victim<entry_type>& v : victims)
       all.push_back({v.who, residency_->slab().cut(*v.who, v.pages, v.rear), residency_->is_stale(*v.who)});
-    }
     send_away<0>(all, lane);
   }
 
@@ -112,6 +112,7 @@ class demoter
       }
       const token_interval room = apart ? token_interval{} : reserve<To>(e, lacking, op.after, lane);
       token_interval taken = with_raw_frames<To>(*residency_, e, room, op.after);
+      out.raw_is_short = out.raw_is_short || taken.size() != room.size();
       if (e.atomic && taken.size() != lacking.size()) taken = give_back<To>(e, op.after);
       if (taken.size() != lacking.size()) {
         out.tokens += lacking.size() - taken.size();
@@ -183,11 +184,10 @@ class demoter
       for (const leaving& l : all)
         if (l.stale) residency_->drop_copies(*l.who);
       if constexpr (Level + 1 < memories) write_back<Level>(all, lane);
-      else if constexpr (Residency::stores != 0) {
+      else if constexpr (Residency::stores != 0)
         stores_->put_away(all, [&](const entry_type& e) {
           return lanes_->way_down(e.is_hot() ? lanes_->of(lane, e.hot().last_use) : lane);
         });
-      }
       for (; ended < all.size(); ++ended) {
         if (!all[ended].stale) residency_->template shed<Level>(*all[ended].who, all[ended].cut);
         let_go(all[ended]);

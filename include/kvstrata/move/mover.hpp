@@ -118,8 +118,8 @@ class mover
   {
     if (lane == no_lane) lane = lanes_.unattended();
     if constexpr (Residency::stores != 0) stores_.settle(reserve());
+    each_code([](auto& codes) { codes.settle(); });  // or what waits for raw frames would wait for the next call
     if constexpr (memories > 1) writes_.settle(lane);
-    each_code([](auto& codes) { codes.settle(); });
   }
 
   /// Writes down up to about `budget` dirty tokens ahead of need, the coldest first. Returns how many.

@@ -14,9 +14,9 @@
 
 namespace kvstrata {
 
-/// Users keep their place until their write begins; those who go leave by themselves. Without a bound it keeps nothing and
-/// asks nothing. Each lane of copies has the bound to itself, and who joined in a lane holds up that lane alone: what waits for
-/// one compute stream's kernels keeps nobody else's writes. Not synchronised.
+/// Users keep their place until their write begins; those who go leave by themselves. Without a bound it asks nothing, and keeps
+/// only who waits for raw frames (books/level_codes.hpp). Each lane of copies has the bound to itself, and who joined in a lane
+/// holds up that lane alone: what waits for one compute stream's kernels keeps nobody else's writes. Not synchronised.
 template <class Entry>
 class write_queue
 {

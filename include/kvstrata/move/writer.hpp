@@ -108,6 +108,7 @@ class writer
       }
       if (residency_->is_stale(e)) return verdict::leaves;
       if (e.holds != 0) return verdict::stays;
+      if (waits_for_raw(e)) return ++passed_over < most_passed_over ? verdict::stays : verdict::stop;
       chosen_.push_back(&e);
       each_level<1, memories>([&](auto to) {
         queued_[lane] += std::uint64_t{uncovered_tokens(wanted<to()>(e), e.template at<to()>().tokens)} * token_bytes();
@@ -117,6 +118,7 @@ class writer
     const auto what = [this](auto to, const entry_type& e) { return this->template wanted<to()>(e); };
     if (write_chosen(what, mine, true).dropped != 0) return;
     for (entry_type* e : chosen_) {
+      if (waits_for_raw(*e)) continue;
       e->hot().write_place.unlink();
       residency_->hot().cool(*e);
     }
@@ -135,6 +137,21 @@ class writer
   [[nodiscard]] static bool refused_everywhere(const entry_type& e) noexcept
   {
     return each_level_while<1, memories>([&e](auto i) { return e.template at<i()>().refused; });
+  }
+
+  /// Is all that could be written of the user wanted by levels that have no raw frame for it?
+  [[nodiscard]] bool waits_for_raw(const entry_type& e) const
+  {
+    bool waits = false;
+    const bool none_begins = each_level_while<1, memories>([&](auto to) {
+      const auto& there = e.template at<to()>();
+      if (there.refused || uncovered_tokens(this->template wanted<to()>(e), there.tokens) == 0) return true;
+      if constexpr (Residency::template level_at<to()>::has_codes) {
+        if (!residency_->template level<to()>().memory().codes().has_room()) return waits = true;
+      }
+      return false;
+    });
+    return waits && none_begins;
   }
 
   /// What the write policy of level To wants there of what the slab has.
@@ -177,7 +194,10 @@ class writer
     if (waits_for_uses || (Transfer::lands_in_window && was_elsewhere<To>(e, all))) {
       down_->template wait_for_uses<0, To>(e, lane);
     }
-    tell_refused<To>(down_->template write_down<0, To>(e, all, lane));
+    const auto no_room = down_->template write_down<0, To>(e, all, lane);
+    if (!no_room.raw_is_short) return tell_refused<To>(no_room);
+    queue_.join(e, lane);
+    tell(residency_->tracker(), write_delayed{no_room.tokens, To});
   }
 
   struct written

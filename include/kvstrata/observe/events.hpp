@@ -65,10 +65,10 @@ struct batch_prepared
   by_level<std::uint64_t> from{};       ///< [level] served from there: [0] lay in the slab, the others are brought up
   std::uint64_t computed_tokens = 0;    ///< but for scratch parts
   std::uint64_t recomputed_tokens = 0;  ///< of the computed: a level has them, but computing them is quicker
-  std::uint64_t scratch_tokens = 0;     ///< of scratch parts
   std::uint64_t prefetched_tokens = 0;  ///< of the slab's: a prefetch brought them, and they are read first now
   std::uint64_t lease = 0;              ///< its number
   std::uint64_t label = 0;              ///< what the caller calls it
+  std::uint64_t scratch_tokens = 0;     ///< of scratch parts
 };
 
 /// A user of a batch was found in a level.
@@ -142,8 +142,8 @@ struct tokens_evicted
   std::uint64_t unread = 0;  ///< of `tokens`: never served from the level to a request since they came
   std::uint64_t age = 0;     ///< requests that the cache has served since the user's last one
   user_id user{};
-  std::uint32_t space = 0;  ///< of the sequence; else than 0 `user` is its id
   on_behalf_of cause{};     ///< who wanted the room
+  std::uint32_t space = 0;  ///< of the sequence; else than 0 `user` is its id
 };
 
 /// Cached tokens that requests have made useless, by why; a token that two levels have counts once. They have left every
@@ -155,8 +155,8 @@ struct tokens_forgotten
   std::uint64_t passed = 0;       ///< the window has moved past them
   std::uint64_t overwritten = 0;  ///< they lie in a volatile tail, or behind it
   std::uint64_t stranded = 0;  ///< rest on tokens that are gone and, the window having moved, cannot be computed again
+  std::uint64_t inexact = 0;   ///< came through a lossy copy, or rest on one, and the request wants none of that
   std::uint64_t superseded = 0;  ///< a replace part has another version, or stand on one that has
-  std::uint64_t inexact = 0;     ///< came through a lossy copy, or rest on one, and the request wants none of that
 
   [[nodiscard]] constexpr std::uint64_t total() const noexcept
   {

@@ -35,7 +35,7 @@ struct timeline_entry
   timeline_shape shape = timeline_shape::slice;
   std::uint8_t argument_count = 0;
   std::uint64_t count = 0;  ///< events that it stands for; 0: not said
-  std::array<folded_argument, 6> arguments{};
+  std::array<folded_argument, 7> arguments{};
   std::string category;
   std::string name;
 

@@ -8,7 +8,7 @@
 //   insert       file the user in a ring of buckets by score
 //   touch        count the visit, and mark the user: whoever is marked is scored when their turn has come, as by Clock
 //   victims:     the lowest bucket's first; but many rates fall more slowly than scores expect, and rise with the time
-//                of day, so it is looked at again, and if it is worth more by now, filed higher, by twice what it rose:
+//                of day, so it is looked at again, and if it is worth more by now, filed higher, by three times what it rose:
 //                at most `Looks` of them; if all rose, whoever is worth least of these goes
 //   no clock?    Where callers tell no times, requests are the clock, and the reasons that need one are silent
 //
@@ -20,14 +20,17 @@
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/replacement/locality/bucket_ring.hpp>
 #include <kvstrata/replacement/locality/return_model.hpp>
+#include <kvstrata/replacement/locality/score_scale.hpp>
 #include <kvstrata/replacement/locality/visit_memory.hpp>
 #include <kvstrata/replacement/locality/visit_time.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 
 namespace kvstrata {
 
@@ -67,7 +70,7 @@ class basic_locality
     object.gain_ = 0;
     count(object, info);
     memory_.lend(object.where_, object.visits_);
-    file(object, level_of(object));
+    file(object, level_of(object, model_.rate_at_visit(object.visits_, clock_.now())));
   }
   void touch(hook& object, const object_info& info) noexcept
   {
@@ -80,7 +83,7 @@ class basic_locality
   void changed(hook& object, const object_info& info) noexcept
   {
     ring_.take(object);
-    object.gain_ = gain_of(info);
+    object.gain_ = detail::gain_of(info);
     file(object, level_of(object));
   }
   void remove(hook& object) noexcept
@@ -106,6 +109,14 @@ class basic_locality
     }
   }
 
+  /// The same: what is remembered of whoever comes is asked for meanwhile.
+  template <class Visit>
+  void victims(Visit&& visit, const object_info& coming)
+  {
+    memory_.prefetch(coming.user);
+    victims(visit);
+  }
+
   /// The learned weights of the reasons, in the order of return_model.hpp's head.
   [[nodiscard]] const detail::return_model::reason_list& weights() const noexcept { return model_.weights(); }
   /// How many users' visits there is room for.
@@ -121,8 +132,6 @@ class basic_locality
   static constexpr std::uint32_t first_lessons = 8192;                 // ... but each of the first
   static constexpr float least_halvings = 0.9F;                        // in a lifetime: the more looks, the shorter h
   static constexpr double hours_ahead = 0.5;  // of a lifetime: what is looked at of the time of day
-  static constexpr float present = 1536;      // so many of the ring's levels lie below what is worth ...
-  static constexpr float usual = -2;          // ... this, which is about what goes
 
   [[nodiscard]] bool is_lesson() const noexcept { return Learns && (clock_.now().request & lesson_mask_) == 0; }
   void teach(const detail::visit_record* returned) noexcept
@@ -146,8 +155,8 @@ class basic_locality
   }
   void weigh(hook& object, const object_info& info) noexcept
   {
-    object.gain_ = gain_of(info);
-    if (gains_ < 4096) centre_ += (object.gain_ - centre_) / static_cast<float>(++gains_);
+    object.gain_ = detail::gain_of(info);
+    scale_.saw(object.gain_);
   }
 
   void tell_time(std::int64_t time_ms) noexcept
@@ -169,21 +178,14 @@ class basic_locality
     for (const std::int64_t visit_ms : visits_ms.subspan(from)) model_.visit(record, clock_.past(visit_ms));
   }
 
-  [[nodiscard]] static float gain_of(const object_info& info) noexcept
-  {
-    const double saved = info.loss_seconds();
-    if (!(saved > 0) || info.bytes == 0) return 0.0F;
-    return detail::binary_logarithm(
-        static_cast<float>((std::min)((std::max)(saved / static_cast<double>(info.bytes), 1e-30), 1e30)));
-  }
-
   [[nodiscard]] std::uint64_t level_of(const hook& object) const noexcept
   {
-    const float worth = detail::rough_logarithm(model_.rate(object.visits_, clock_.now())) + object.gain_ - centre_;
-    // Rates and gains lie between 2^-130 and 2^130: no integer overflows.
-    const auto above = static_cast<std::int32_t>(present + (worth - usual) * slope_);
+    return level_of(object, model_.rate(object.visits_, clock_.now()));
+  }
+  [[nodiscard]] std::uint64_t level_of(const hook& object, float rate) const noexcept
+  {
     constexpr auto highest = static_cast<std::int32_t>(detail::bucket_ring<hook>::buckets - 1);
-    return ring_.begin() + static_cast<std::uint32_t>((std::min)((std::max)(above, 0), highest));
+    return ring_.begin() + scale_.level(rate, object.gain_, highest);
   }
   void file(hook& object, std::uint64_t level) noexcept
   {
@@ -206,27 +208,29 @@ class basic_locality
   /// looked at; null when there is nobody.
   [[nodiscard]] hook* look_again() noexcept
   {
-    hook* least = nullptr;
-    std::uint64_t lowest = ring_.end();
-    std::uint64_t level = ring_.lowest();
-    for (std::uint32_t looks = 0, touched = 0; level < ring_.end(); level = ring_.next_full(level)) {
+    std::array<std::pair<std::uint64_t, hook*>, Looks + most_touched> rose;  // NOLINT: written before it is read
+    std::uint32_t looks = 0;
+    std::uint32_t touched = 0;
+    for (std::uint64_t level = ring_.lowest(); level < ring_.end(); level = ring_.next_full(level)) {
       hook& first = ring_.at(level).front();
+      memory_.prefetch(first.where_);  // if it goes, its visits are remembered there
       const std::uint64_t now = level_of(first);
-      if (now < lowest) {
-        least = &first;
-        lowest = now;
-      }
       std::uint64_t again = 0;
+      rose[looks + touched] = {now, &first};
       if (first.touched_) {
-        if (now <= level || ++touched == most_touched) break;
+        if (now <= level) return &first;
+        if (++touched == most_touched) break;
       } else {
-        if (now <= level + close || ++looks == Looks) break;
-        again = (std::min)(now - level, levels_a_lifetime);  // it may rise as much again
+        if (now <= level + close) return &first;
+        if (++looks == Looks) break;
+        again = (std::min)(2 * (now - level), levels_a_lifetime);  // it may rise twice as much again
       }
       ring_.take_first(level);
       file(first, (std::min)(now + again, ring_.end() - 1));
     }
-    return least;
+    const auto all = std::span(rose).first(looks + touched);
+    if (all.empty()) return nullptr;
+    return std::min_element(all.begin(), all.end(), [](auto& a, auto& b) { return a.first < b.first; })->second;
   }
 
   /// A lifetime is as many requests as there are residents. When their number has changed by a quarter, everybody is
@@ -255,7 +259,7 @@ class basic_locality
     set_slope();
   }
   /// h, in levels: rates are expected to halve as often as those do whose users come back.
-  void set_slope() noexcept { slope_ = levels_a_lifetime / (model_.halvings() + least_halvings); }
+  void set_slope() noexcept { scale_.set_slope(levels_a_lifetime / (model_.halvings() + least_halvings)); }
 
   [[nodiscard]] std::uint32_t draw() noexcept
   {
@@ -276,10 +280,8 @@ class basic_locality
   std::uint64_t fewest_residents_ = 0;
   std::uint64_t random_ = 88172645463325252U;
   bool full_ = false;  // has been asked for a victim once
-  std::uint32_t gains_ = 0;
   std::uint32_t lesson_mask_ = 0;
-  float slope_ = 0;   // levels for each halving of what an object is worth
-  float centre_ = 0;  // of the first 4096 gains
+  detail::score_scale scale_;
 };
 
 /// With memory for 24 users for each that fits.

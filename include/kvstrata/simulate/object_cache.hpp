@@ -72,38 +72,19 @@ class object_cache
   /// the room that was made stays free.
   access_outcome request(const trace_access& asked)
   {
-    object_info info{.user = user_id{asked.key},
-                     .bytes = is_unit ? 1 : asked.bytes,
-                     .tokens = asked.tokens,
-                     .time_ms = asked.time_ms,
-                     .hint = {.next_request = asked.next_request}};
-    return request(info);
+    return serve(asked.key, [&asked] {
+      return object_info{.user = user_id{asked.key},
+                         .bytes = is_unit ? 1 : asked.bytes,
+                         .tokens = asked.tokens,
+                         .time_ms = asked.time_ms,
+                         .hint = {.next_request = asked.next_request}};
+    });
   }
 
   /// The same, for a caller who knows more: costs, or a hint. `info.bytes` must be 1 for unit sizes.
   access_outcome request(const object_info& info)
   {
-    notify_requested(admission_, info);
-    const std::uint64_t key = to_number(info.user);
-    if (node* const found = find(key)) {
-      if constexpr (!is_unit) hit_bytes_ = bytes_of(*found);
-      if constexpr (Size == object_size::growing) grow(*found, info);
-      if constexpr (is_unit) {
-        policy_.touch(*found, info);
-      } else {
-        object_info theirs = info;
-        theirs.bytes = bytes_of(*found);
-        policy_.touch(*found, theirs);
-      }
-      return access_outcome::hit;
-    }
-    if (info.bytes > size_.bytes || !make_way(info)) return access_outcome::bypassed;
-    const std::uint32_t number = fresh();
-    node& one = at(number);
-    one.key = key;
-    if constexpr (!is_unit) one.size.bytes = info.bytes;
-    take_in(number, info);
-    return access_outcome::admitted;
+    return serve(to_number(info.user), [&info]() -> const object_info& { return info; });
   }
 
   /// What an object takes of the cache's bytes; 0 when it is not there. O(1); no use of the object.
@@ -162,6 +143,40 @@ class object_cache
     return number == key_index::nobody ? nullptr : &at(number);
   }
 
+  /// `info()` is made where it is looked at: a dozen stores a request would fill the core's queue while the index and the
+  /// object are on their way from memory, and nothing could go on.
+  template <class Info>
+  [[gnu::always_inline]] access_outcome serve(std::uint64_t key, const Info& info)
+  {
+    if constexpr (hears_of_requests<Admission>) notify_requested(admission_, info());
+    node* const found = find(key);
+    if (found == nullptr) return miss(info());
+    hit(*found, info());
+    return access_outcome::hit;
+  }
+  [[gnu::always_inline]] void hit(node& found, const object_info& info)
+  {
+    if constexpr (is_unit) {
+      policy_.touch(found, info);
+    } else {
+      hit_bytes_ = bytes_of(found);
+      if constexpr (Size == object_size::growing) grow(found, info);
+      object_info theirs = info;
+      theirs.bytes = bytes_of(found);
+      policy_.touch(found, theirs);
+    }
+  }
+  [[gnu::noinline]] access_outcome miss(const object_info& info)
+  {
+    if (info.bytes > size_.bytes || !make_way(info)) return access_outcome::bypassed;
+    const std::uint32_t number = fresh();
+    node& one = at(number);
+    one.key = to_number(info.user);
+    if constexpr (!is_unit) one.size.bytes = info.bytes;
+    take_in(number, info);
+    return access_outcome::admitted;
+  }
+
   [[nodiscard]] static std::uint64_t bytes_of(const node& one) noexcept
   {
     if constexpr (is_unit) return 1;
@@ -201,11 +216,7 @@ class object_cache
     used_ += info.bytes;
   }
 
-  void give_up(std::uint32_t number) noexcept
-  {
-    at(number).next = free_;
-    free_ = number;
-  }
+  void give_up(std::uint32_t number) noexcept { at(number).next = std::exchange(free_, number); }
   void take_out(node& one) noexcept { give_up(index_.erase(one, by_number())); }
 
   /// At most to the cache's size.

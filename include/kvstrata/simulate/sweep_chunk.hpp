@@ -7,6 +7,7 @@
 #include <kvstrata/simulate/trace_access.hpp>
 #include <kvstrata/transfer/cost_model.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,19 +69,24 @@ class sweep_reader
   /// `cost` may be null; else it must outlive the reader. Throws config_error.
   sweep_reader(Source& source, const interval_options& intervals, const spatial_sample& sample, const cost_model* cost,
                std::size_t chunk_accesses)
-      : source_(source), clock_(intervals), sample_(sample), cost_(cost), buffer_(chunk_accesses)
+      : source_(source),
+        clock_(intervals),
+        sample_(sample),
+        cost_(cost),
+        wanted_(chunk_accesses),
+        piece_((std::min)(chunk_accesses, most_of_a_piece))
   {
   }
 
-  /// The next chunk into `out`, whose memory is reused: twice the size asked for at most. False at the end of the
+  /// The next chunk into `out`, whose memory is reused: at most a piece longer than was asked for. False at the end of the
   /// trace. Throws what the source throws.
   bool next(sweep_chunk& out)
   {
     out.clear();
-    while (out.accesses.size() < buffer_.size()) {
-      const std::size_t got = source_.read(std::span(buffer_));
+    while (out.accesses.size() < wanted_) {
+      const std::size_t got = source_.read(std::span(piece_));
       if (got == 0) break;
-      for (const trace_access& one : std::span(buffer_).first(got)) take(out, one);
+      for (const trace_access& one : std::span(piece_).first(got)) take(out, one);
     }
     close(out);
     return !out.accesses.empty();
@@ -129,11 +135,14 @@ class sweep_reader
     out.segments.push_back({out.accesses.size(), is_counted, is_counted ? intervals_.size() - 1 : 0});
   }
 
+  static constexpr std::size_t most_of_a_piece = 4096;
+
   Source& source_;
   interval_clock clock_;
   spatial_sample sample_;
   const cost_model* cost_;
-  std::vector<trace_access> buffer_;
+  std::size_t wanted_;               // accesses in a chunk
+  std::vector<trace_access> piece_;  // as the source gives them
   std::uint64_t requests_ = 0;
   std::uint64_t shown_ = 0;
   sweep_demand counted_;

@@ -41,7 +41,9 @@ struct pinned_arena
     /// elsewhere then, of which warnings_of (cache/warnings.hpp) speaks.
     bool numa_required = false;
     [[no_unique_address]] codec_config codec = {};  ///< what the codec is told, if there is one
-    double raw_share = 1.0 / 32;  ///< of `bytes`, with a codec: for pages as they are (books/level_codes.hpp)
+    /// Of `bytes`, with a codec: for pages as they are, those on their way among them (books/level_codes.hpp). What a batch
+    /// computes beyond it goes down in turns, or not at all where it is evicted meanwhile. How it was found: docs/codecs.md.
+    double raw_share = 1.0 / 16;
   };
 
   template <device Device>

@@ -57,7 +57,8 @@ struct layer_bias
   const std::int64_t* least_seconds = nullptr;  ///< [times] of a bucket; [0] is the least int64
   const std::int64_t* event_times = nullptr;    ///< [events of all requests] seconds, ascending, hidden ones too
   const std::uint32_t* first_event = nullptr;   ///< [requests + 1]; keys 2e and 2e + 1 of a request are its event e
-  const std::int64_t* row_times = nullptr;      ///< [rows] a query's own seconds
+  const std::int64_t* row_times = nullptr;      ///< [rows] the seconds that a query looks from
+  const std::uint32_t* own_buckets = nullptr;   ///< [rows - first_candidate] of a candidate with itself; null: all 0
 };
 
 /// The attention of one layer over tiles of rows. Rows are those of row_plan: tokens that are on pages, then candidates, which

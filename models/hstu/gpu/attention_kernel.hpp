@@ -284,7 +284,11 @@ struct attention_kernel
     score += block.shuffle_xor(score, 1);
     score += block.shuffle_xor(score, 2);
     if constexpr (Distance) score += args.bias.by_distance[std::size_t{at.head} * args.bias.distances];
-    if constexpr (Time) score += args.bias.by_time[std::size_t{at.head} * args.bias.times];
+    if constexpr (Time) {
+      const bool own = row >= args.first_candidate && args.bias.own_buckets != nullptr;
+      score += args.bias.by_time[std::size_t{at.head} * args.bias.times +
+                                 (own ? args.bias.own_buckets[row - args.first_candidate] : 0)];
+    }
     return Block::silu(score);
   }
 

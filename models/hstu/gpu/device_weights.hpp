@@ -5,11 +5,13 @@
 #include "hstu/gpu/bf16.hpp"
 #include "hstu/gpu/device_tensors.hpp"
 #include "hstu/gpu/fold_norm.hpp"
+#include "hstu/gpu/vectors.hpp"
 #include "hstu/projection.hpp"
 #include "hstu/weights.hpp"
 
 #include <kvstrata/device/concepts.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -29,6 +31,19 @@ struct device_layer_weights
   const float* output_norm_weight = nullptr;  ///< [D]
   const float* output_norm_bias = nullptr;    ///< [D]
   const float* output_bias = nullptr;         ///< [hidden]
+};
+
+/// A head_layer, its matrix with zeros up to whole vectors both ways.
+struct device_head_layer
+{
+  normalisation norm = normalisation::none;
+  activation after = activation::none;
+  std::uint32_t inputs = 0, outputs = 0;
+  std::size_t padded_inputs = 0, padded_outputs = 0;
+  const bf16* linear = nullptr;        ///< [padded_inputs][padded_outputs]
+  const float* bias = nullptr;         ///< [outputs]; null without, as the next
+  const float* norm_weight = nullptr;  ///< [inputs]
+  const float* norm_bias = nullptr;    ///< [inputs]
 };
 
 /// Matrices are by rows, as in hstu::weights, but for the scoring head's.
@@ -54,6 +69,7 @@ class device_weights
                         place<float>(l.output_norm_bias, "bias of the output norm"),
                         place<float>(l.output_bias, "bias of the output projection")});
     }
+    place_head(c, w);
     head_in = place<bf16>(w.head_in, "head");
     std::vector<float> by_task(w.head_out.size());
     for (std::size_t i = 0; i < by_task.size(); ++i) by_task[i % c.tasks * c.hidden + i / c.tasks] = w.head_out[i];
@@ -70,14 +86,46 @@ class device_weights
   const bf16* actions = nullptr;    ///< [actions][hidden]
   const bf16* positions = nullptr;  ///< [max_tokens + 1][hidden]
   std::vector<device_layer_weights> layers;
+  std::vector<device_head_layer> head;          ///< in place of the next two
   const bf16* head_in = nullptr;                ///< [hidden][hidden]
   const bf16* head_by_task = nullptr;           ///< [tasks][hidden]: head_out, transposed
   const std::int64_t* least_seconds = nullptr;  ///< [time_buckets] of a bucket; [0] is the least int64
+
+  /// The longest padded row that a layer of the head reads or gives; 0 without such layers.
+  [[nodiscard]] std::size_t widest_head() const
+  {
+    std::size_t widest = 0;
+    for (const device_head_layer& l : head) widest = (std::max)({widest, l.padded_inputs, l.padded_outputs});
+    return widest;
+  }
 
   /// Device memory in all.
   [[nodiscard]] std::size_t bytes() const { return tensors_.bytes(); }
 
  private:
+  void place_head(const config& c, const weights& w)
+  {
+    std::uint32_t inputs = c.hidden;
+    const auto padded = [](std::size_t count) { return (count + vector_width - 1) / vector_width * vector_width; };
+    for (const head_layer& l : w.head) {
+      device_head_layer out{.norm = l.norm, .after = l.after, .inputs = inputs, .outputs = l.outputs};
+      out.padded_inputs = padded(inputs);
+      out.padded_outputs = padded(l.outputs);
+      std::vector<float> linear(out.padded_inputs * out.padded_outputs);
+      for (std::size_t i = 0; i < inputs; ++i) {
+        std::copy_n(l.linear.data() + i * l.outputs, l.outputs, linear.data() + i * out.padded_outputs);
+      }
+      out.linear = place<bf16>(linear, "head");
+      out.bias = place<float>(l.bias, "bias of the head");
+      if (l.norm == normalisation::layer) {
+        out.norm_weight = place<float>(l.norm_weight, "weight of the head's norm");
+        out.norm_bias = place<float>(l.norm_bias, "bias of the head's norm");
+      }
+      head.push_back(out);
+      inputs = l.outputs;
+    }
+  }
+
   template <class To, class From>
   const To* place(const std::vector<From>& values, std::string_view name)
   {

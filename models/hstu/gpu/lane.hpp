@@ -83,7 +83,8 @@ class lane
     bf16* normal = nullptr;     ///< [rows][hidden]
     bf16* projected = nullptr;  ///< [rows][4 * D] U, Q, K, V
     bf16* attended = nullptr;   ///< [rows][D]
-    bf16* inner = nullptr;      ///< [candidates][hidden] of the head
+    bf16* inner = nullptr;      ///< [candidates][hidden] of the head, or what its layers read, padded
+    float* layered = nullptr;   ///< [candidates][padded] what products of its layers give; null without such layers
     float* parts = nullptr;     ///< see attention_arguments::part_sums
   };
 
@@ -217,7 +218,9 @@ auto lane<Runner>::reserve(std::size_t rows, std::size_t candidates, std::size_t
   const std::size_t normal = take(rows * c.hidden * sizeof(bf16));
   const std::size_t projected = take(rows * 4 * width_of(c) * sizeof(bf16));
   const std::size_t attended = take(rows * width_of(c) * sizeof(bf16));
-  const std::size_t inner = take(candidates * c.hidden * sizeof(bf16));
+  const std::size_t widest = model_.parameters().widest_head();
+  const std::size_t inner = take(candidates * (std::max)(std::size_t{c.hidden}, widest) * sizeof(bf16));
+  const std::size_t layered = take(candidates * widest * sizeof(float));
   const std::size_t part_sums = take(parts * sizeof(float));
   if (bytes == 0) return {};
   if (work_.must_grow(bytes)) device().wait_sync(last_);
@@ -225,7 +228,8 @@ auto lane<Runner>::reserve(std::size_t rows, std::size_t candidates, std::size_t
   poison(base, bytes);
   return {reinterpret_cast<float*>(base + residual), reinterpret_cast<bf16*>(base + normal),
           reinterpret_cast<bf16*>(base + projected), reinterpret_cast<bf16*>(base + attended),
-          reinterpret_cast<bf16*>(base + inner),     reinterpret_cast<float*>(base + part_sums)};
+          reinterpret_cast<bf16*>(base + inner),     widest == 0 ? nullptr : reinterpret_cast<float*>(base + layered),
+          reinterpret_cast<float*>(base + part_sums)};
 }
 
 }  // namespace hstu::gpu

@@ -30,7 +30,7 @@ class model
   }
 
   /// The same with weights of this config, their projections in the order that it names. Throws kvstrata::config_error also
-  /// for a tensor of another size, with its name, and where the head is a list of layers.
+  /// for a tensor of another size, with its name.
   model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
       : runner_(r), config_(checked(c)), weights_(r.device(), config_, checked(c, w), stream)
   {
@@ -50,7 +50,8 @@ class model
   }
   static const weights& checked(const config& c, const weights& w)
   {
-    check_gpu(c, w);
+    check_gpu(c);
+    check(c, w);
     return w;
   }
   static config drawn(config c)  // random weights are in this order already

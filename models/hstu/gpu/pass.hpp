@@ -6,7 +6,8 @@
 //   head       normalise | product | SiLU and product                             2 kernels, 1 product, 1 copy down
 //
 // That is the model of random weights. Inputs by the caller spare the first kernel, a bias of the output projection adds one
-// to a layer; last states come down with the scores, or in place of them, by a copy more.
+// to a layer; last states come down with the scores, or in place of them, by a copy more. A head of layers takes a kernel, a
+// fill and a product a layer, and a kernel.
 //
 // The last layer's output is needed of candidates only: it computes K and V of history rows and nothing else, which
 // is one product more. Fronts that are apart take as much again as a layer. Where blocks share the keys of a tile, a
@@ -18,6 +19,7 @@
 #include "hstu/gpu/attention.hpp"
 #include "hstu/gpu/embed.hpp"
 #include "hstu/gpu/footprint.hpp"
+#include "hstu/gpu/head_row.hpp"
 #include "hstu/gpu/lane.hpp"
 #include "hstu/gpu/normalise.hpp"
 #include "hstu/gpu/score.hpp"
@@ -177,6 +179,7 @@ struct pass<Runner>::state
   void attend(kvstrata::layer_index l, const section<query_tile>& tiles);
   void gate(const device_layer_weights& w, std::size_t first, std::size_t last);
   void score();
+  void score_by_list();
   void normalise(std::size_t first, std::size_t last);
   void multiply(std::string_view label, std::size_t columns, std::size_t inner, std::size_t first, std::size_t last,
                 rows_of<const bf16> a, rows_of<const bf16> b, rows_of<bf16> c);

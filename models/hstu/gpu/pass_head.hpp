@@ -25,9 +25,50 @@ void pass<Runner>::state::head()
   step = steps::finished;
 }
 
+// Layer after layer; the last kernel writes the scores.
+template <runner Runner>
+void pass<Runner>::state::score_by_list()
+{
+  head_row_kernel k;
+  detail::give_rows(k, 0, candidates());
+  k.from = {work.residual + plan().history_rows * options.hidden, options.hidden};
+  k.width = options.hidden;
+  k.epsilon = options.epsilon;
+  for (const device_head_layer& l : on.parameters().parameters().head) {
+    k.norm = l.norm;
+    k.weight = l.norm_weight;
+    k.shift = l.norm_bias;
+    k.to = {work.inner, l.padded_inputs};
+    k.padded = static_cast<std::uint32_t>(l.padded_inputs);
+    on.machine().launch(on.stream(), "head's rows", k);
+    const std::size_t bytes = candidates() * l.padded_outputs * sizeof(float);
+    on.machine().zero(on.stream(), reinterpret_cast<std::byte*>(work.layered), bytes);
+    product p;
+    p.rows = candidates();
+    p.columns = l.padded_outputs;
+    p.inner = l.padded_inputs;
+    p.a = {work.inner, l.padded_inputs};
+    p.b = {l.linear, l.padded_outputs};
+    p.sums = {work.layered, l.padded_outputs};
+    on.machine().multiply(on.stream(), "head", p);
+    k.from = {work.layered, l.padded_outputs};
+    k.width = l.outputs;
+    k.bias = l.bias;
+    k.after = l.after;
+  }
+  k.norm = normalisation::none;
+  k.weight = k.shift = nullptr;
+  k.to = {};
+  k.scores = {reinterpret_cast<float*>(use->device.data() + arrays.bytes), options.tasks};
+  on.machine().launch(on.stream(), "score", k);
+  on.queue_small(kvstrata::copy_direction::from_device, use->host.data() + arrays.bytes,
+                 use->device.data() + arrays.bytes, score_bytes());
+}
+
 template <runner Runner>
 void pass<Runner>::state::score()
 {
+  if (!on.parameters().parameters().head.empty()) return score_by_list();
   const std::size_t first = plan().history_rows;
   const auto& weights = on.parameters().parameters();
   normalise(first, first + candidates());

@@ -172,6 +172,7 @@ void pass<Runner>::state::attend(kvstrata::layer_index l, const section<query_ti
     a.bias.event_times = uploaded(arrays.event_times);
     a.bias.first_event = uploaded(arrays.first_event);
     a.bias.row_times = uploaded(arrays.row_times);
+    if (arrays.own_buckets.count != 0) a.bias.own_buckets = uploaded(arrays.own_buckets);
   }
   a.tiles = uploaded(tiles);
   a.tile_rows = uploaded(arrays.tile_rows);

@@ -4,7 +4,6 @@
 #include "hstu/config.hpp"
 #include "hstu/gpu/normalise.hpp"
 #include "hstu/gpu/vectors.hpp"
-#include "hstu/weights.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
@@ -45,25 +44,11 @@ inline void check_gpu(const config& c)
   if (c.head_dim != 64 && c.head_dim != 128 && c.head_dim != 256) {
     throw kvstrata::config_error("hstu.head_dim", c.head_dim, "the attention kernel takes 64, 128 and 256");
   }
-  if (c.looks_from != query_time::own && c.time_buckets != 0) {
-    throw kvstrata::config_error("hstu.looks_from", "next", "on a GPU a token looks from its own time");
-  }
   if (c.event_tokens != 2 && c.time_buckets != 0) {
     throw kvstrata::config_error("hstu.event_tokens", c.event_tokens,
                                  "on a GPU it must be 2 where there are time buckets: the attention kernel looks up "
                                  "one time for two keys");
   }
-}
-
-/// Throws kvstrata::config_error with the first tensor that is not of its size, and where a head is a list of layers.
-inline void check_gpu(const config& c, const weights& w)
-{
-  check(c, w);
-  if (w.head.empty()) return;
-  throw kvstrata::config_error(
-      "the head's layers", w.head.size(),
-      "on a GPU there is head_in and head_out, or no head: with hstu.tasks 0 a pass gives last "
-      "states, which hstu::apply() takes through such layers");
 }
 
 /// Throws kvstrata::config_error when the attention kernel cannot read pages of this size.

@@ -1,6 +1,7 @@
 // The arrays of a pass: laid into one stretch of pinned memory, so that one copy brings them all to the device.
 #pragma once
 
+#include "hstu/bias.hpp"
 #include "hstu/gpu/arguments.hpp"
 #include "hstu/gpu/embed.hpp"
 #include "hstu/rows.hpp"
@@ -46,6 +47,8 @@ struct upload_layout
                                       ///< next two
   section<std::uint32_t> first_event;  ///< [requests + 1]
   section<std::int64_t> row_times;     ///< [rows]
+  section<std::uint32_t>
+      own_buckets;  ///< [rows behind the history's]; empty unless tokens look from the next one's time
   std::size_t bytes = 0;
 
   upload_layout() = default;
@@ -125,6 +128,7 @@ inline upload_layout::upload_layout(const config& c, const row_plan& plan, std::
   add(event_times, events);
   add(first_event, batch.size() + 1);
   add(row_times, plan.rows);
+  if (c.looks_from == query_time::next) add(own_buckets, plan.rows - plan.history_rows);
 }
 
 inline void upload_layout::fill(std::byte* base, const config& c, const row_plan& plan, std::span<const request> batch,
@@ -185,6 +189,12 @@ inline void upload_layout::fill(std::byte* base, const config& c, const row_plan
   for (std::size_t row = 0; row < plan.rows; ++row) {
     const request& r = batch[plan.requests[row]];
     time[row] = plan.is_candidate(row) ? r.time : query_time_of(c, r, plan.positions[row]);
+  }
+  const auto own = own_buckets.in(base);
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const std::size_t row = plan.history_rows + i;
+    const request& r = batch[plan.requests[row]];
+    own[i] = plan.is_candidate(row) ? 0 : time_bucket(time[row] - r.times.back(), c.time_buckets);
   }
 }
 

@@ -51,7 +51,7 @@ namespace kvstrata::cuda {
 
 template <list_coder Coder>
 cudaError_t code_kernels<Coder>::launch(cudaStream_t stream, code_way way, const Coder& coder,
-                                        std::span<const code_piece> pieces, std::uint32_t, code_counts* counts)
+                                        std::span<const code_piece> pieces, std::uint32_t blocks, code_counts* counts)
 {
   if (!are_aligned(pieces)) return cudaErrorMisalignedAddress;
   if (pieces.empty()) return cudaSuccess;
@@ -66,6 +66,7 @@ cudaError_t code_kernels<Coder>::launch(cudaStream_t stream, code_way way, const
     last_error() = first;
     return first;
   }
+  m.code_launches.push_back({blocks, pieces.size()});
   const auto mine = std::make_shared<code_work>(code_work{{pieces.begin(), pieces.end()}, counts});
   m.queue(stream, "cudaLaunchKernel", [mine, coder, way] {
     if (!resolve(*mine, coder.code_bytes())) return;

@@ -77,6 +77,14 @@ struct gate_keeper
 [[nodiscard]] std::uint64_t calls(std::string_view function = {});
 /// The largest list that cudaMemcpyBatchAsync was given since reset().
 [[nodiscard]] std::size_t largest_batch();
+/// A kernel that encodes or decodes: how many blocks it may have at most, and its pieces.
+struct code_launch
+{
+  std::uint32_t blocks = 0;
+  std::size_t pieces = 0;
+};
+/// Those since reset(), in the order of their calls.
+[[nodiscard]] std::vector<code_launch> code_launches();
 /// Streams made with the highest priority since reset().
 [[nodiscard]] std::size_t urgent_streams();
 [[nodiscard]] census alive();

@@ -167,6 +167,7 @@ void reset(int gpus, std::size_t device_bytes)
   m.calls.clear();
   m.rule_struck.clear();
   m.largest_batch = 0;
+  m.code_launches.clear();
   m.urgent_streams = 0;
   m.memory.clear();
   m.gone.clear();
@@ -264,6 +265,11 @@ std::size_t largest_batch()
 {
   const std::lock_guard lock(machine::get().mutex);
   return machine::get().largest_batch;
+}
+std::vector<code_launch> code_launches()
+{
+  const std::lock_guard lock(machine::get().mutex);
+  return machine::get().code_launches;
 }
 census alive()
 {

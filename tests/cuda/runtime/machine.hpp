@@ -98,6 +98,7 @@ struct machine
   std::map<std::uintptr_t, std::size_t> gone;  ///< device memory that was freed
   std::set<stream_object*> streams;
   std::set<event_object*> events;
+  std::vector<code_launch> code_launches;
   std::vector<std::string> problems;
   bool problems_told = true;
   double offset = 0;

@@ -3,21 +3,19 @@
 #include "command_line/source_dir.hpp"
 #include "support/catch.hpp"
 #include "tiers/nvme/format_bed.hpp"
+#include "tiers/nvme/sample_image.hpp"
 
 #include <kvstrata/tiers/nvme/format/life.hpp>
 
-#include <algorithm>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 #include <string>
 
 namespace {
 
 using namespace kvstrata;
 using namespace kvstrata::nvme;
+using image = kvstrata_test::sample_image;
 
 constexpr std::uint32_t region_blocks = 8;
 constexpr std::uint64_t generation = 41;
@@ -88,72 +86,21 @@ std::vector<table_row> rows_of_table()
 /// Two pages of 32 bytes, in each 16 of layer 0 and 16 of layer 1; layer by layer that is 32 of each.
 std::byte byte_of(std::uint32_t layer, std::uint32_t at) { return static_cast<std::byte>(1 + layer * 100 + at); }
 
-class image
-{
- public:
-  explicit image(std::size_t blocks) : bytes_(blocks * block_bytes) {}
-
-  [[nodiscard]] block_span block(std::size_t number)
-  {
-    return std::span(bytes_).subspan(number * block_bytes).first<block_bytes>();
-  }
-  [[nodiscard]] block_span in_region(std::uint32_t number) { return block(region_blocks + number); }
-  [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
-
-  /// 16 bytes a line, those left out that are all zeros.
-  [[nodiscard]] std::string text() const
-  {
-    std::string out;
-    for (std::size_t at = 0; at != bytes_.size(); at += 16) {
-      const std::span<const std::byte> some = std::span(bytes_).subspan(at, 16);
-      if (std::all_of(some.begin(), some.end(), [](std::byte byte) { return byte == std::byte{0}; })) continue;
-      char number[8];
-      std::snprintf(number, sizeof number, "%05zx", at);
-      out += number;
-      for (const std::byte byte : some) {
-        std::snprintf(number, sizeof number, " %02x", std::to_integer<unsigned>(byte));
-        out += number;
-      }
-      out += '\n';
-    }
-    return out;
-  }
-
-  [[nodiscard]] static image read(const std::filesystem::path& path, std::size_t blocks)
-  {
-    image out(blocks);
-    std::ifstream file(path);
-    REQUIRE(file.is_open());
-    for (std::string line; std::getline(file, line);) {
-      if (line.empty() || line.front() == '#') continue;
-      std::istringstream words(line);
-      words >> std::hex;
-      std::size_t at = 0;
-      words >> at;
-      for (unsigned value = 0; words >> value; ++at) out.bytes_.at(at) = static_cast<std::byte>(value);
-    }
-    return out;
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
 image written()
 {
   image out(2 * region_blocks);
   encode(super, out.block(0));
   encode(super, out.block(1));
-  encode(region, out.in_region(0));
+  encode(region, out.block(region_blocks));
   std::vector<std::uint32_t> crcs;
   for (std::uint32_t layer = 0; layer != 2; ++layer) {
-    const block_span part = out.in_region(2 + layer);
+    const block_span part = out.block(region_blocks + 2 + layer);
     for (std::uint32_t at = 0; at != 32; ++at) part[at] = byte_of(layer, at);
     crcs.push_back(crc32c(part));
   }
-  encode(record, crcs, out.in_region(1));
-  encode(erased, erased_rows, out.in_region(erasures_at));
-  encode_table(rows_of_table(), foot, out.in_region(region_blocks - 1));
+  encode(record, crcs, out.block(region_blocks + 1));
+  encode(erased, erased_rows, out.block(region_blocks + erasures_at));
+  encode_table(rows_of_table(), foot, out.block(region_blocks + region_blocks - 1));
   return out;
 }
 
@@ -165,29 +112,29 @@ TEST_CASE("a store that was written once is read for ever")
 {
   image store = image::read(path_of_sample(), 2 * region_blocks);
   for (const std::size_t copy : {0U, 1U}) CHECK(decode_superblock(store.block(copy)).is == super);
-  CHECK(decode_region_head(store.in_region(0)) == region);
+  CHECK(decode_region_head(store.block(region_blocks)) == region);
 
   std::vector<log_block> kinds;
   for (std::uint32_t block = 1; block != region_blocks; ++block) {
-    kinds.push_back(what_is(store.in_region(block), store_of_sample, {generation, block}));
+    kinds.push_back(what_is(store.block(region_blocks + block), store_of_sample, {generation, block}));
   }
   const auto nothing = log_block::nothing;
   CHECK(kinds == std::vector{log_block::record, nothing, nothing, log_block::erasures, nothing, nothing, nothing});
 
-  CHECK(decode_record_head(store.in_region(1), store_of_sample, {generation, 1}) == record);
+  CHECK(decode_record_head(store.block(region_blocks + 1), store_of_sample, {generation, 1}) == record);
   CHECK(layer_offset(1, 2, record.page_bytes, record.layers) == block_bytes);
   for (std::uint32_t layer = 0; layer != 2; ++layer) {
-    const block_span part = store.in_region(2 + layer);
-    CHECK(layer_crc(store.in_region(1), layer) == crc32c(part));
+    const block_span part = store.block(region_blocks + 2 + layer);
+    CHECK(layer_crc(store.block(region_blocks + 1), layer) == crc32c(part));
     for (std::uint32_t at = 0; at != 32; ++at) REQUIRE(part[at] == byte_of(layer, at));
   }
 
-  CHECK(decode_erasure_block(store.in_region(erasures_at), store_of_sample, erased.place) == erased);
+  CHECK(decode_erasure_block(store.block(region_blocks + erasures_at), store_of_sample, erased.place) == erased);
   for (std::uint32_t row = 0; row != 3; ++row) {
-    CHECK(erasure_at(store.in_region(erasures_at), row) == erased_rows[row]);
+    CHECK(erasure_at(store.block(region_blocks + erasures_at), row) == erased_rows[row]);
   }
 
-  const block_span table = store.in_region(region_blocks - 1);
+  const block_span table = store.block(region_blocks + region_blocks - 1);
   CHECK(decode_table(table, store_of_sample, generation, region_blocks) == foot);
   const auto rows = rows_of_table();
   for (std::uint32_t row = 0; row != 4; ++row) CHECK(row_at(table, row) == rows[row]);

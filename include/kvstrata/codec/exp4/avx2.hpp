@@ -1,4 +1,5 @@
-// exp4's arithmetic with AVX2: whole tiles. What the functions do: exp4/portable.hpp.
+// exp4's arithmetic with AVX2: whole tiles. What the functions do: exp4/portable.hpp. avx512.hpp has the same lines with other types,
+// because no template has functions of several targets (docs/dead_ends.md).
 #pragma once
 
 #include <kvstrata/codec/exp4/portable.hpp>

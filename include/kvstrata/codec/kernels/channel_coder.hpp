@@ -3,73 +3,46 @@
 
 #include <kvstrata/codec/int4.hpp>
 #include <kvstrata/codec/kernels/channel_words.hpp>
+#include <kvstrata/codec/kernels/flagged_block.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <variant>
 
 namespace kvstrata {
 
-/// Phase 0 looks for values that have no code, 1 finds a column's scales and encodes it, 2 makes ready. A thread has columns to
-/// itself, in all tokens; heads are 64 to 128 wide, so that a warp or two of a block have all there is to do: a unit is short.
+/// Looks for values that have no code, then finds a column's scales and encodes it. A thread has columns to itself, in all
+/// tokens; heads are 64 to 128 wide, so that a warp or two of a block have all there is to do: a unit is short.
 template <class Machine>
-struct block_encoder<codec::head_coder<codec::int4_arithmetic>, Machine> : head_block<codec::int4_arithmetic, Machine>
+struct block_encoder<codec::head_coder<codec::int4_arithmetic>, Machine>
+    : head_block<codec::int4_arithmetic, Machine>,
+      flagged_block<block_encoder<codec::head_coder<codec::int4_arithmetic>, Machine>, Machine>
 {
   using base = head_block<codec::int4_arithmetic, Machine>;
   using base::threads;
-  using typename base::coder_type;
   using typename base::task_type;
 
-  struct shared
+  [[nodiscard]] static constexpr bool look(const task_type& task, std::uint32_t thread, std::monostate)
   {
-    std::uint32_t has_none;
-  };
-  struct mine
-  {
-  };
-
-  static constexpr std::uint32_t phases = 3;
-
-  static constexpr void set_up(const coder_type&, std::uint32_t thread, shared& all) { make_ready(thread, all); }
-
-  template <std::uint32_t Phase>
-  static constexpr void phase(const task_type& task, std::uint32_t thread, mine&, shared& all)
-  {
-    if constexpr (Phase == 0) look(task, thread, all);
-    else if constexpr (Phase == 1) write(task, thread, all);
-    else make_ready(thread, all);
-  }
-
- private:
-  static constexpr void make_ready(std::uint32_t thread, shared& all)
-  {
-    if (thread == 0) all.has_none = 0;
-  }
-
-  static constexpr void look(const task_type& task, std::uint32_t thread, shared& all)
-  {
-    if (!task.piece.whole) return;
+    bool has_none = false;
+    if (!task.piece.whole) return false;
     base::with_words(task, [&]<element_type E, bool In_words>(const head_words<Machine, E, In_words>& w) {
       codec::survey<E> seen;
       for (std::uint32_t word = thread; word < w.words(); word += threads) {
         const auto values = w.load(task.piece.raw, word);
         unrolled<head_words<Machine, E, In_words>::count>([&](auto i) { seen.add(values[i]); });
       }
-      if (!seen.is_finite() || seen.largest_magnitude() > codec::farthest_step) Machine::set_bits(all.has_none, 1);
+      has_none = !seen.is_finite() || seen.largest_magnitude() > codec::farthest_step;
     });
+    return has_none;
   }
 
-  static constexpr void write(const task_type& task, std::uint32_t thread, const shared& all)
+  static constexpr void write(const task_type& task, std::uint32_t thread, std::monostate, bool has_none)
   {
-    std::byte* const code = base::code_of(task);
-    if (!task.piece.whole || all.has_none != 0) {
-      if (thread == 0) base::store_head(code, codec::unit_head{});
-      const bool kept = task.piece.elsewhere != nullptr;
-      base::count(task, thread, {.raw = 1, .faults = kept ? 0U : 1U});
-      if (kept) {
-        base::with_words(task, [&](const auto& w) { w.copy(task.piece.elsewhere, task.piece.raw, thread, threads); });
-      }
-      return;
+    if (!task.piece.whole || has_none) {
+      return base::with_words(task, [&](const auto& w) { base::write_raw(task, thread, w); });
     }
+    std::byte* const code = base::code_of(task);
     if (thread == 0) base::store_head(code, task.coder.arithmetic().head());
     with_channels<Machine>(task, [&]<element_type E, bool In_words>(const channel_words<Machine, E, In_words>& w) {
       for (std::uint32_t column = thread; column < w.columns(); column += threads) {
@@ -77,13 +50,10 @@ struct block_encoder<codec::head_coder<codec::int4_arithmetic>, Machine> : head_
         else encode_column<false>(w, task, code, column);
       }
     });
-    const codec::head_units& units = task.coder.layout();
-    const std::uint32_t behind = units.used_bytes + thread;
-    if (behind < units.code_bytes) {
-      Machine::template store<1>(code + behind, std::bit_cast<typename Machine::template word<1>>(std::uint8_t{0}));
-    }
+    base::clear_behind(task, thread);
   }
 
+ private:
   template <bool From_zero, element_type E, bool In_words>
   static constexpr void encode_column(const channel_words<Machine, E, In_words>& w, const task_type& task,
                                       std::byte* code, std::uint32_t column)
@@ -118,70 +88,35 @@ struct block_encoder<codec::head_coder<codec::int4_arithmetic>, Machine> : head_
   }
 };
 
-/// Phase 0 looks at the scales, 1 decodes, 2 makes ready.
+/// Looks at the scales.
 template <class Machine>
-struct block_decoder<codec::head_coder<codec::int4_arithmetic>, Machine> : head_block<codec::int4_arithmetic, Machine>
+struct block_decoder<codec::head_coder<codec::int4_arithmetic>, Machine>
+    : head_block<codec::int4_arithmetic, Machine>,
+      flagged_block<block_decoder<codec::head_coder<codec::int4_arithmetic>, Machine>, Machine>
 {
   using base = head_block<codec::int4_arithmetic, Machine>;
   using base::threads;
-  using typename base::coder_type;
   using typename base::task_type;
 
-  struct shared
+  [[nodiscard]] static constexpr bool look(const task_type& task, std::uint32_t thread, std::monostate)
   {
-    std::uint32_t is_malformed;
-  };
-  struct mine
-  {
-  };
-
-  static constexpr std::uint32_t phases = 3;
-
-  static constexpr void set_up(const coder_type&, std::uint32_t thread, shared& all) { make_ready(thread, all); }
-
-  template <std::uint32_t Phase>
-  static constexpr void phase(const task_type& task, std::uint32_t thread, mine&, shared& all)
-  {
-    if constexpr (Phase == 0) look(task, thread, all);
-    else if constexpr (Phase == 1) write(task, thread, all);
-    else make_ready(thread, all);
-  }
-
- private:
-  using some_words = channel_words<Machine, element_type::bf16, true>;  // scales lie alike for all
-
-  static constexpr void make_ready(std::uint32_t thread, shared& all)
-  {
-    if (thread == 0) all.is_malformed = 0;
-  }
-
-  static constexpr void look(const task_type& task, std::uint32_t thread, shared& all)
-  {
+    using some_words = channel_words<Machine, element_type::bf16, true>;  // scales lie alike for all
     const std::byte* const code = base::code_of(task);
-    if (base::load_head(code).kind(task.coder.arithmetic().letters()) != unit_kind::coded) return;
+    if (base::load_head(code).kind(task.coder.arithmetic().letters()) != unit_kind::coded) return false;
     bool sound = true;
     for (std::uint32_t d = thread; d < task.coder.layout().head_dim; d += threads) {
       sound = sound && some_words::load_scale(code, d) < 0x7f80U;
     }
-    if (!sound) Machine::set_bits(all.is_malformed, 1);
+    return !sound;
   }
 
-  static constexpr void write(const task_type& task, std::uint32_t thread, const shared& all)
+  static constexpr void write(const task_type& task, std::uint32_t thread, std::monostate, bool is_malformed)
   {
     const codec::int4_arithmetic& arithmetic = task.coder.arithmetic();
     const std::byte* const code = base::code_of(task);
     const codec::unit_head head = base::load_head(code);
-    const unit_kind kind = all.is_malformed != 0 ? unit_kind::malformed : head.kind(arithmetic.letters());
-    if (kind != unit_kind::coded) {
-      const bool raw = kind == unit_kind::raw;
-      const bool kept = raw && task.piece.elsewhere != nullptr;
-      base::count(task, thread, {.raw = raw ? 1U : 0U, .faults = kept ? 0U : 1U});
-      base::with_words(task, [&](const auto& w) {
-        if (kept) w.copy(task.piece.raw, task.piece.elsewhere, thread, threads);
-        else w.poison(task.piece.raw, thread, threads);
-      });
-      return;
-    }
+    const unit_kind kind = is_malformed ? unit_kind::malformed : head.kind(arithmetic.letters());
+    if (kind != unit_kind::coded) return base::write_uncoded(task, thread, kind);
     with_channels<Machine>(task, [&]<element_type E, bool In_words>(const channel_words<Machine, E, In_words>& w) {
       using words = channel_words<Machine, E, In_words>;
       const std::uint32_t count = w.units.tokens * w.columns();

@@ -96,17 +96,7 @@ struct channel_words
 template <class Machine, class Task, class Visit>
 constexpr void with_channels(const Task& task, Visit&& visit)
 {
-  const codec::head_units& units = task.coder.layout();
-  const auto as = [&]<element_type E>(std::integral_constant<element_type, E>) {
-    constexpr std::uint32_t count = 16 / sizeof(typename codec::element_bits<E>::bits);
-    if (units.head_dim % count == 0) visit(channel_words<Machine, E, true>{units, task.unit});
-    else visit(channel_words<Machine, E, false>{units, task.unit});
-  };
-  switch (units.element) {
-    case element_type::f32: as(std::integral_constant<element_type, element_type::f32>()); return;
-    case element_type::f16: as(std::integral_constant<element_type, element_type::f16>()); return;
-    default: as(std::integral_constant<element_type, element_type::bf16>()); return;
-  }
+  with_words_of<Machine, channel_words>(task, visit);
 }
 
 }  // namespace kvstrata

@@ -1,89 +1,77 @@
 // int8 and fp8 by the threads of a block: codes to values.
 #pragma once
 
+#include <kvstrata/codec/kernels/flagged_block.hpp>
 #include <kvstrata/codec/kernels/head_words.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 namespace kvstrata {
 
-/// Phase 0 looks for bytes that are no code, where there are such, 1 decodes, 2 makes ready.
+/// Looks for bytes that are no code, where there are such; a thread's first word stays in registers then, so that a unit of 2,048
+/// values of two bytes is read once.
 template <byte_arithmetic Arithmetic, class Machine>
-struct block_decoder<codec::head_coder<Arithmetic>, Machine> : head_block<Arithmetic, Machine>
+struct block_decoder<codec::head_coder<Arithmetic>, Machine>
+    : head_block<Arithmetic, Machine>,
+      flagged_block<block_decoder<codec::head_coder<Arithmetic>, Machine>, Machine, std::uint64_t>
 {
   using base = head_block<Arithmetic, Machine>;
   using base::threads;
-  using typename base::coder_type;
   using typename base::task_type;
 
-  struct shared
+  [[nodiscard]] static constexpr bool look(const task_type& task, std::uint32_t thread, std::uint64_t& first)
+    requires(!Arithmetic::any_byte)
   {
-    std::uint32_t is_malformed;
-  };
-  struct mine
-  {
-  };
-
-  static constexpr std::uint32_t phases = 3;
-
-  static constexpr void set_up(const coder_type&, std::uint32_t thread, shared& all) { make_ready(thread, all); }
-
-  template <std::uint32_t Phase>
-  static constexpr void phase(const task_type& task, std::uint32_t thread, mine&, shared& all)
-  {
-    if constexpr (Phase == 0) look(task, thread, all);
-    else if constexpr (Phase == 1) write(task, thread, all);
-    else make_ready(thread, all);
-  }
-
- private:
-  static constexpr void make_ready(std::uint32_t thread, shared& all)
-  {
-    if (thread == 0) all.is_malformed = 0;
-  }
-
-  static constexpr void look(const task_type& task, std::uint32_t thread, shared& all)
-  {
-    if constexpr (!Arithmetic::any_byte) {
-      const std::byte* const code = base::code_of(task);
-      if (base::load_head(code).kind(task.coder.arithmetic().letters()) != unit_kind::coded) return;
-      base::with_words(task, [&]<element_type E, bool In_words>(const head_words<Machine, E, In_words>& w) {
-        using words = head_words<Machine, E, In_words>;
-        bool all_codes = true;
-        for (std::uint32_t word = thread; word < w.words(); word += threads) {
-          const auto codes = w.load_codes(code, word);
-          unrolled<words::count>([&](auto i) { all_codes = all_codes && Arithmetic::is_code(codes[i]); });
+    const std::byte* const code = base::code_of(task);
+    if (base::load_head(code).kind(task.coder.arithmetic().letters()) != unit_kind::coded) return false;
+    bool all_codes = true;
+    base::with_words(task, [&]<element_type E, bool In_words>(const head_words<Machine, E, In_words>& w) {
+      using words = head_words<Machine, E, In_words>;
+      for (std::uint32_t word = thread; word < w.words(); word += threads) {
+        const auto codes = w.load_codes(code, word);
+        if constexpr (stays_in_register<words>) {
+          if (word == thread) first = std::bit_cast<std::uint64_t>(codes);
         }
-        if (!all_codes) Machine::set_bits(all.is_malformed, 1);
-      });
-    }
+        unrolled<words::count>([&](auto i) { all_codes = all_codes && Arithmetic::is_code(codes[i]); });
+      }
+    });
+    return !all_codes;
   }
 
-  static constexpr void write(const task_type& task, std::uint32_t thread, const shared& all)
+  static constexpr void write(const task_type& task, std::uint32_t thread, std::uint64_t first, bool is_malformed)
   {
     const Arithmetic& arithmetic = task.coder.arithmetic();
     const std::byte* const code = base::code_of(task);
     const codec::unit_head head = base::load_head(code);
-    const unit_kind kind = all.is_malformed != 0 ? unit_kind::malformed : head.kind(arithmetic.letters());
+    const unit_kind kind = is_malformed ? unit_kind::malformed : head.kind(arithmetic.letters());
+    if (kind != unit_kind::coded) return base::write_uncoded(task, thread, kind);
     base::with_words(task, [&]<element_type E, bool In_words>(const head_words<Machine, E, In_words>& w) {
       using words = head_words<Machine, E, In_words>;
-      if (kind == unit_kind::coded) {
-        for (std::uint32_t word = thread; word < w.words(); word += threads) {
-          const auto codes = w.load_codes(code, word);
-          typename words::values values = {};
-          unrolled<words::count>(
-              [&](auto i) { values[i] = arithmetic.template from_byte<E, typename base::product>(codes[i], head); });
-          w.store(task.piece.raw, word, values);
-        }
-        return;
+      for (std::uint32_t word = thread; word < w.words(); word += threads) {
+        const auto codes = codes_of(w, code, word, thread, first);
+        typename words::values values = {};
+        unrolled<words::count>(
+            [&](auto i) { values[i] = arithmetic.template from_byte<E, typename base::product>(codes[i], head); });
+        w.store(task.piece.raw, word, values);
       }
-      const bool raw = kind == unit_kind::raw;
-      const bool kept = raw && task.piece.elsewhere != nullptr;
-      base::count(task, thread, {.raw = raw ? 1U : 0U, .faults = kept ? 0U : 1U});
-      if (kept) w.copy(task.piece.raw, task.piece.elsewhere, thread, threads);
-      else w.poison(task.piece.raw, thread, threads);
     });
+  }
+
+ private:
+  template <class Words>
+  static constexpr bool stays_in_register = !Arithmetic::any_byte && sizeof(typename Words::codes) == 8;
+
+  template <class Words>
+  [[nodiscard]] static constexpr typename Words::codes codes_of(const Words& w, const std::byte* code,
+                                                                std::uint32_t word, std::uint32_t thread,
+                                                                std::uint64_t first)
+  {
+    if constexpr (stays_in_register<Words>) {
+      if (word == thread) return std::bit_cast<typename Words::codes>(first);
+    }
+    return w.load_codes(code, word);
   }
 };
 

@@ -103,14 +103,8 @@ struct block_encoder<codec::head_coder<Arithmetic>, Machine> : head_block<Arithm
       using words = head_words<Machine, E, In_words>;
       const Arithmetic& arithmetic = task.coder.arithmetic();
       const float scale = task.piece.whole ? arithmetic.scale_for(of_all<E>(all)) : 0;
+      if (scale == 0) return base::write_raw(task, thread, w);
       std::byte* const code = base::code_of(task);
-      if (scale == 0) {
-        if (thread == 0) base::store_head(code, codec::unit_head{});
-        const bool kept = task.piece.elsewhere != nullptr;
-        base::count(task, thread, {.raw = 1, .faults = kept ? 0U : 1U});
-        if (kept) w.copy(task.piece.elsewhere, task.piece.raw, thread, threads);
-        return;
-      }
       const float factor = 1 / scale;
       std::uint32_t turn = 0;
       for (std::uint32_t word = thread; word < w.words(); word += threads, ++turn) {
@@ -121,10 +115,7 @@ struct block_encoder<codec::head_coder<Arithmetic>, Machine> : head_block<Arithm
         w.store_codes(code, word, codes);
       }
       if (thread == 0) base::store_head(code, {arithmetic.letters(), scale, arithmetic.zero(), 0});
-      const std::uint32_t behind = w.units.used_bytes + thread;
-      if (behind < w.units.code_bytes) {
-        Machine::template store<1>(code + behind, std::bit_cast<typename Machine::template word<1>>(std::uint8_t{0}));
-      }
+      base::clear_behind(task, thread);
     });
   }
 

@@ -83,6 +83,23 @@ struct head_words
   }
 };
 
+/// Calls visit(words) with the Words (head_words, channel_words) of a unit.
+template <class Machine, template <class, element_type, bool> class Words, class Task, class Visit>
+constexpr void with_words_of(const Task& task, Visit&& visit)
+{
+  const codec::head_units& units = task.coder.layout();
+  const auto as = [&]<element_type E>(std::integral_constant<element_type, E>) {
+    constexpr std::uint32_t count = 16 / sizeof(typename codec::element_bits<E>::bits);
+    if (units.head_dim % count == 0) visit(Words<Machine, E, true>{units, task.unit});
+    else visit(Words<Machine, E, false>{units, task.unit});
+  };
+  switch (units.element) {
+    case element_type::f32: as(std::integral_constant<element_type, element_type::f32>()); return;
+    case element_type::f16: as(std::integral_constant<element_type, element_type::f16>()); return;
+    default: as(std::integral_constant<element_type, element_type::bf16>()); return;
+  }
+}
+
 /// What both bodies of a coder of heads start from.
 template <class Arithmetic, class Machine>
 struct head_block
@@ -92,21 +109,10 @@ struct head_block
   using product = block_product<Machine>;
   static constexpr std::uint32_t threads = 256;
 
-  /// Calls visit(words) with the head_words of a unit.
   template <class Visit>
   static constexpr void with_words(const task_type& task, Visit&& visit)
   {
-    const codec::head_units& units = task.coder.layout();
-    const auto as = [&]<element_type E>(std::integral_constant<element_type, E>) {
-      constexpr std::uint32_t count = 16 / sizeof(typename codec::element_bits<E>::bits);
-      if (units.head_dim % count == 0) visit(head_words<Machine, E, true>{units, task.unit});
-      else visit(head_words<Machine, E, false>{units, task.unit});
-    };
-    switch (units.element) {
-      case element_type::f32: as(std::integral_constant<element_type, element_type::f32>()); return;
-      case element_type::f16: as(std::integral_constant<element_type, element_type::f16>()); return;
-      default: as(std::integral_constant<element_type, element_type::bf16>()); return;
-    }
+    with_words_of<Machine, head_words>(task, visit);
   }
 
   [[nodiscard]] static constexpr std::byte* code_of(const task_type& task)
@@ -126,6 +132,36 @@ struct head_block
     if (thread != 0 || task.counts == nullptr) return;
     if (more.raw != 0) Machine::add(task.counts->raw, more.raw);
     if (more.faults != 0) Machine::add(task.counts->faults, more.faults);
+  }
+
+  /// A thread's part of a unit without a code: its head says so, its values go elsewhere, if there is such a place.
+  template <class Words>
+  static constexpr void write_raw(const task_type& task, std::uint32_t thread, const Words& w)
+  {
+    if (thread == 0) store_head(code_of(task), codec::unit_head{});
+    const bool kept = task.piece.elsewhere != nullptr;
+    count(task, thread, {.raw = 1, .faults = kept ? 0U : 1U});
+    if (kept) w.copy(task.piece.elsewhere, task.piece.raw, thread, threads);
+  }
+  /// A thread's part of the values of a unit that turned out to be of that kind, not coded: those that are elsewhere, or poison.
+  static constexpr void write_uncoded(const task_type& task, std::uint32_t thread, unit_kind kind)
+  {
+    const bool raw = kind == unit_kind::raw;
+    const bool kept = raw && task.piece.elsewhere != nullptr;
+    count(task, thread, {.raw = raw ? 1U : 0U, .faults = kept ? 0U : 1U});
+    with_words(task, [&](const auto& w) {
+      if (kept) w.copy(task.piece.raw, task.piece.elsewhere, thread, threads);
+      else w.poison(task.piece.raw, thread, threads);
+    });
+  }
+  /// Likewise of the bytes between a unit's code and the next one's.
+  static constexpr void clear_behind(const task_type& task, std::uint32_t thread)
+  {
+    const codec::head_units& units = task.coder.layout();
+    const std::uint32_t behind = units.used_bytes + thread;
+    if (behind >= units.code_bytes) return;
+    Machine::template store<1>(code_of(task) + behind,
+                               std::bit_cast<typename Machine::template word<1>>(std::uint8_t{0}));
   }
 };
 

@@ -50,11 +50,15 @@ template <admission_policy A>
   else return A();
 }
 
+/// Does the policy want to know of requests?
+template <class A>
+concept hears_of_requests = requires(A& a, const object_info& info) { a.requested(info); };
+
 /// Tells the policy of a request, if it wants to know.
 template <admission_policy A>
-void notify_requested(A& admission, const object_info& info)
+void notify_requested([[maybe_unused]] A& admission, [[maybe_unused]] const object_info& info)
 {
-  if constexpr (requires { admission.requested(info); }) admission.requested(info);
+  if constexpr (hears_of_requests<A>) admission.requested(info);
 }
 
 /// Everybody.

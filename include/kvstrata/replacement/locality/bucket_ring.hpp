@@ -80,7 +80,7 @@ class bucket_ring
       level += static_cast<std::uint64_t>(std::countr_zero(word));
       if (level >= end()) break;
       if (!lists_[level % buckets].empty()) return level;
-      full_[level % buckets / 64] &= ~(std::uint64_t{1} << level % buckets % 64);  // emptied since
+      full_[level % buckets / 64] &= ~(std::uint64_t{1} << level % buckets % 64);  // taken out since
     }
     return end();
   }

@@ -50,11 +50,13 @@ class halving_table
   return exponent + m * (1.4387258F + m * (-0.6777785F + m * (0.3218536F + m * -0.0828009F)));
 }
 
-/// The same, but straight between powers of two: up to 0.086 too low, and rising like it.
-[[nodiscard]] constexpr float rough_logarithm(float x) noexcept
+/// The same, but straight between powers of two: up to 0.086 too low, and rising like it. In parts of an octave ...
+[[nodiscard]] constexpr float rough_logarithm_bits(float x) noexcept
 {
-  return static_cast<float>(std::bit_cast<std::int32_t>(x) - (127 << 23)) * (1.0F / (1 << 23));
+  return static_cast<float>(std::bit_cast<std::int32_t>(x) - (127 << 23));
 }
+inline constexpr float octave_a_bit = 1.0F / (1 << 23);  ///< ... of this size
+[[nodiscard]] constexpr float rough_logarithm(float x) noexcept { return rough_logarithm_bits(x) * octave_a_bit; }
 
 /// A number's logarithm in a byte: 16 codes an octave, evenly spaced within it. From 0 for 0 to 255 for 65,000 and more.
 [[nodiscard]] constexpr std::uint8_t octave_code(std::uint64_t number) noexcept

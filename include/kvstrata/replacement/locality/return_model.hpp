@@ -58,7 +58,14 @@ class return_model
   /// Rate at which the user comes within the next lifetime; above 0.
   [[nodiscard]] float rate(const visit_record& record, const visit_time& now) const noexcept
   {
-    return weigh(ahead_weight_, reasons_of(record, now, now.ahead));
+    const std::uint64_t steps = steps_since(record, now);
+    return weighed(record, now, just_of(steps), halves_(steps), halves_(steady_steps_since(record, now)));
+  }
+
+  /// The same for who is here just now: nothing has faded.
+  [[nodiscard]] float rate_at_visit(const visit_record& record, const visit_time& now) const noexcept
+  {
+    return weighed(record, now, 1.0F, 1.0F, 1.0F);
   }
 
   /// How often the user is expected to come within so many lifetimes: what fades counts for as long as it lasts, and
@@ -161,7 +168,7 @@ class return_model
   static constexpr float later = 0.9F;  // of a lifetime: about when it is decided who goes
   static constexpr reason_list units{1.0F, 1.0F / 32, 1.0F / 32, 1.0F / 32, 1.0F / visit_time::hour_one, 1.0F};
   static constexpr std::uint32_t lessons_a_step = 32;
-  static constexpr float kept = 1.0F - 32.0F / 2500.0F;  // lessons are half forgotten after 1,700
+  static constexpr float kept = 1.0F - 32.0F / 1700.0F;  // lessons are half forgotten after 1,200
   static constexpr float recent_halvings = 0.5F;         // of recent visits, in a lifetime
 
   static constexpr float to_come = 0.8F;  // lifetimes that a rate is the mean of
@@ -183,7 +190,6 @@ class return_model
   {
     return static_cast<std::uint8_t>((std::min)((count * rest + (32U << 15U) + 16384U) >> 15U, 255U));
   }
-  [[nodiscard]] static constexpr float square(float x) noexcept { return x * x; }
   [[nodiscard]] static float real(std::uint32_t x) noexcept
   {
     return static_cast<float>(static_cast<std::int32_t>(x));  // quicker than from an unsigned number
@@ -194,23 +200,37 @@ class return_model
                                        const std::array<std::int32_t, 4>& wave) const noexcept
   {
     const std::uint64_t steps = steps_since(record, now);
-    const float fading = halves_(steps);
-    const float lately = real(record.recent) * fading;
+    const float lately = real(record.recent) * halves_(steps);
     const float rest = halves_(steady_steps_since(record, now));
-    reason_list x{1.0F, lately * square(square(square(fading))), lately, real(record.steady) * rest,
-                  0.0F, root_of_length_[record.length]};
-    if (!timed_) return x;
-    // ((1 + cos a) / 2)^2 of the angle between then and now, which is 3/8 + cos(a) / 2 + cos(2a) / 8.
-    const std::int32_t same_hour = record.steady * (3 * visit_time::hour_one / 8 / 32) +
-                                   (record.wave[0] * wave[0] + record.wave[1] * wave[1]) +
-                                   (record.wave[2] * wave[2] + record.wave[3] * wave[3]);
-    x[4] = static_cast<float>((std::max)(same_hour, 0)) * rest;
-    return x;
+    return {1.0F,
+            lately * just_of(steps),
+            lately,
+            real(record.steady) * rest,
+            timed_ ? same_hour(record, wave) * rest : 0.0F,
+            root_of_length_[record.length]};
+  }
+  /// The reasons by their weights, where so much is left of visits: of those just before by what is left lately, of those
+  /// lately, and of the steady ones. What they have in common is taken out of the sum of products, as a look waits for it.
+  [[nodiscard]] float weighed(const visit_record& record, const visit_time& now, float just, float fading,
+                              float rest) const noexcept
+  {
+    const reason_list& weight = ahead_weight_;
+    float steady = weight[3] * real(record.steady);
+    if (timed_) steady += weight[4] * same_hour(record, now.ahead);
+    const float lately = real(record.recent) * fading;
+    return (weight[0] + weight[5] * root_of_length_[record.length]) + lately * (weight[2] + weight[1] * just) +
+           steady * rest;
   }
 
-  [[nodiscard]] static float weigh(const reason_list& weight, const reason_list& x) noexcept
+  /// What is left of visits just before, by what is left of those lately: together they halve nine times as often.
+  [[nodiscard]] float just_of(std::uint64_t steps) const noexcept { return halves_(8 * steps); }
+  /// ((1 + cos a) / 2)^2 of the angle between then and now, which is 3/8 + cos(a) / 2 + cos(2a) / 8.
+  [[nodiscard]] static float same_hour(const visit_record& record, const std::array<std::int32_t, 4>& wave) noexcept
   {
-    return weight[0] + weight[5] * x[5] + (weight[1] * x[1] + weight[2] * x[2]) + (weight[3] * x[3] + weight[4] * x[4]);
+    const std::int32_t sum = record.steady * (3 * visit_time::hour_one / 8 / 32) +
+                             (record.wave[0] * wave[0] + record.wave[1] * wave[1]) +
+                             (record.wave[2] * wave[2] + record.wave[3] * wave[3]);
+    return static_cast<float>((std::max)(sum, 0));
   }
 
   /// Steady visits halve in as many requests as lie between two of a user, on average over those who come back.

@@ -4,6 +4,8 @@
 // runs at its own speed whatever a kernel may take, and kernels need multiprocessors for as long as device memory takes,
 // not the link: Sms of them (0: all). What has no code is the kernel's to bring, from pinned memory or there. A slot is
 // filled again after the last work that read it, as in staged_copy.
+//
+// Codes that are neighbours in the memory below travel as one piece, with what their frames have behind a code between them.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -57,16 +59,11 @@ class staged_codes<SlotBytes, Slots, Sms>::on
     wait_for(*device_, inwards_ ? copies_ : kernels_, after);
     each_coding(list, layer, pieces_, [&](coding how, std::span<const coded_piece> pieces) {
       const page_code& code = inwards_ ? *how.from : *how.to;
-      const std::size_t bytes = (code.code_bytes() + 255) / 256 * 256;
-      if (bytes > SlotBytes) {
+      if (code.code_bytes() > SlotBytes) {
         throw config_error("staged_codes' SlotBytes", SlotBytes,
                            "the code of a page of one layer is " + std::to_string(code.code_bytes()) + " bytes");
       }
-      for (std::size_t fit = SlotBytes / bytes; !pieces.empty();) {
-        const std::size_t some = pieces.size() < fit ? pieces.size() : fit;
-        send(how, pieces.first(some), code.code_bytes(), bytes, out);
-        pieces = pieces.subspan(some);
-      }
+      while (!pieces.empty()) pieces = pieces.subspan(send(how, pieces, code.code_bytes(), out));
     });
     return inwards_ ? kernels_ : copies_;
   }
@@ -78,18 +75,37 @@ class staged_codes<SlotBytes, Slots, Sms>::on
   }
 
  private:
-  /// Queues both stages of a slot, and turns to the next.
-  void send(coding how, std::span<const coded_piece> pieces, std::size_t code_bytes, std::size_t step, copied& out)
+  /// How far behind the code at `last` the next one lies, if they are neighbours: nothing but the rest of a frame between them, for
+  /// all codes of a memory are of one size. 0: they are not.
+  [[nodiscard]] static std::size_t apart(const std::byte* last, const std::byte* next, std::size_t code_bytes) noexcept
+  {
+    const std::size_t bytes = reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(last);
+    const bool beside = bytes >= code_bytes && bytes < code_bytes + 256 && bytes < 2 * code_bytes;
+    return beside && bytes % 16 == 0 ? bytes : 0;
+  }
+
+  /// Queues both stages of as many of these as fit into a slot, and turns to the next. For how many.
+  [[nodiscard]] std::size_t send(coding how, std::span<const coded_piece> pieces, std::size_t code_bytes, copied& out)
   {
     std::byte* const slot = memory_.data() + next_ * SlotBytes;
     travelling_.clear();
-    coded_.assign(pieces.begin(), pieces.end());
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-      std::byte* const staged = slot + i * step;
-      travelling_.push_back(inwards_ ? copy_piece{staged, pieces[i].src, code_bytes}
-                                     : copy_piece{pieces[i].dst, staged, code_bytes});
-      if (inwards_) coded_[i].src = staged;
-      else coded_[i].dst = staged;
+    coded_.clear();
+    const std::byte* last = nullptr;
+    std::size_t at = 0;  // of a code in the slot
+    for (const coded_piece& piece : pieces) {
+      const std::byte* const below = inwards_ ? piece.src : piece.dst;
+      const std::size_t step = last == nullptr ? 0 : apart(last, below, code_bytes);
+      if (step != 0) at += step;
+      else if (last != nullptr) at = (at + code_bytes + 255) / 256 * 256;
+      if (at + code_bytes > SlotBytes) break;
+      std::byte* const staged = slot + at;
+      if (step != 0) travelling_.back().bytes += step;
+      else if (inwards_) travelling_.push_back({staged, piece.src, code_bytes});
+      else travelling_.push_back({piece.dst, staged, code_bytes});
+      coded_.push_back(piece);
+      if (inwards_) coded_.back().src = staged;
+      else coded_.back().dst = staged;
+      last = below;
     }
     const stream_id first = inwards_ ? copies_ : kernels_;
     const stream_id second = inwards_ ? kernels_ : copies_;
@@ -99,6 +115,7 @@ class staged_codes<SlotBytes, Slots, Sms>::on
     stage(second, how, out);
     last_use_[next_] = device_->record(second);
     next_ = (next_ + 1) % Slots;
+    return coded_.size();
   }
 
   void stage(stream_id stream, coding how, copied& out)

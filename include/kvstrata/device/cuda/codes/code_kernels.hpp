@@ -1,8 +1,9 @@
 // The way from host code to the kernels that encode and decode.
 //
 // A program that any compiler translates calls code_kernels<Coder>::launch; a .cu of the same program includes the header
-// that has that coder's bodies and the definition: <kvstrata/device/cuda/codes/exp4_kernels.cuh> for exp4. Without one the linker
-// says that kvstrata::cuda::code_kernels<...>::launch is missing.
+// that has that coder's bodies and the definition. For exp4 that is <kvstrata/device/cuda/codes/exp4_kernels.cuh>, which
+// <kvstrata/cuda.cuh> includes; for the others int8_kernels.cuh, fp8_kernels.cuh and int4_kernels.cuh beside it, or lossy_kernels.cuh,
+// which includes these three. Without one the linker says that kvstrata::cuda::code_kernels<...>::launch is missing.
 #pragma once
 
 #include <kvstrata/codec/code_pieces.hpp>

@@ -1,0 +1,3 @@
+#define HSTU_ELEMENTWISE elementwise_avx512_divides
+#define HSTU_DIVIDES
+#include "hstu/elementwise.inl"

@@ -1,0 +1,191 @@
+// kvstrata-sim cache: what each level of a cache serves of a trace of users, by policy and by codec, in as many bytes.
+#include "sim/cache_output.hpp"
+#include "sim/cache_run.hpp"
+#include "sim/commands.hpp"
+#include "sim/machine_codes.hpp"
+#include "sim/traces.hpp"
+
+#include "command_line/output_paths.hpp"
+#include "command_line/run_command.hpp"
+#include "replay/number_fault.hpp"
+
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/machine_file.hpp>
+#include <kvstrata/simulate/output_file.hpp>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sim {
+namespace {
+
+constexpr std::string_view about =
+    "Serves a trace of users from the cache as it is in production, without data and without time, and counts what "
+    "each level served: by policy, and by the codec of the arena, in as many bytes of each level. kvstrata-sim machine "
+    "tells what that is worth in time.";
+
+constexpr std::string_view examples = R"(
+Examples:
+  kvstrata-sim cache --machine tools/sim/machines/h200_pcie5.machine
+  kvstrata-sim cache --machine h200_pcie5.machine --policies lru,s3_fifo,locality --codec identity,exp4,int8
+  kvstrata-sim cache --machine h200_pcie5.machine --trace KuaiRand-Pure --host-gib 4,8,16 --codec identity,exp4 --csv c.csv
+)";
+
+struct cache_options
+{
+  trace_arguments traces;
+  std::string machine;
+  cache_lists lists;
+  machine_load load{.requests = 20'000};
+  std::string csv;
+  std::string json;
+};
+
+std::string policy_names()
+{
+  std::string out;
+  for (const std::string_view name : machine_policies()) out += (out.empty() ? "" : ", ") + std::string(name);
+  return out;
+}
+
+void add_options(CLI::App& app, cache_options& o)
+{
+  add_trace_options(app, o.traces);
+  const auto number = [&app]<class T>(const char* group, const char* name, T& value, const char* meaning) {
+    app.add_option(name, value, meaning)
+        ->group(group)
+        ->check(&replay::number_fault<T>, "")
+        ->type_name("N")
+        ->capture_default_str();
+  };
+  const auto list = [&app](const char* name, auto& value, const char* usual, const std::string& meaning) {
+    return app.add_option(name, value, meaning)
+        ->group("cache")
+        ->delimiter(',')
+        ->type_name("LIST")
+        ->allow_extra_args(false)
+        ->default_str(usual);
+  };
+  const auto text = [&app](const char* group, const char* name, std::string& value, const char* type,
+                           const char* meaning) {
+    return app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
+  };
+  number("trace", "--seed", o.traces.seed, "of the synthetic workload");
+  text("cache", "--machine", o.machine, "FILE",
+       "a machine file, such as those in tools/sim/machines: the shape of the model, and sizes")
+      ->required();
+  list("--policies", o.lists.policies, "lru,s3_fifo,locality", "who leaves first, of both tiers: " + policy_names());
+  list("--codec", o.lists.codecs, "identity",
+       "in what form the arena keeps its pages, in as many bytes: " + codec_names() +
+           ". Nothing is encoded: a code has its size. A page that a history fills in part is kept as it is");
+  const std::string gib_fault = "0: as the machine file says";
+  list("--device-gib", o.lists.device_gib, "0", "device memory for the slab; " + gib_fault)
+      ->check(&replay::number_fault<double>, "");
+  list("--host-gib", o.lists.host_gib, "0", "pinned memory for the arena; " + gib_fault)
+      ->check(&replay::number_fault<double>, "");
+  number(
+      "cache", "--raw-share", o.lists.raw_share,
+      "of the arena's bytes, with a codec, for pages that are filled in part and for those that a batch writes down");
+  app.add_flag("--int4", o.lists.int4, "lets --codec name int4, whose errors show in answers")->group("cache");
+  number("load", "--batch", o.lists.batch, "requests a batch; those of one user become one");
+  number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
+  number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
+  number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
+  number("load", "--warmup", o.load.warm_up, "so many of them are served, but not counted");
+  number("load", "--seeds", o.lists.seeds, "run so many synthetic workloads, and say the 95 % interval of their mean");
+  text("results", "--csv", o.csv, "PATH", "a row for each combination");
+  text("results", "--json", o.json, "PATH", "everything");
+}
+
+void run(const cache_options& o, const std::vector<cache_point>& points, std::ostream& out)
+{
+  const std::vector<tools::named_path> outputs{{"--csv", o.csv}, {"--json", o.json}};
+  std::vector<tools::named_path> inputs{{"--machine", o.machine}};
+  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
+  tools::require_outputs(outputs, inputs);
+  const kvstrata::machine_description m = kvstrata::read_machine(o.machine);
+  auto results = nlohmann::ordered_json::array();
+  std::string rows = cache_csv_head();
+  for (const named_trace& one : list_traces(o.traces)) {
+    std::vector<cache_cell> cells;
+    for (const cache_point& point : points) cells.push_back({point, {}});
+    std::size_t requests = 0;
+    kvstrata::trace_notes notes;
+    for (std::uint32_t seed = 0; seed < o.lists.seeds; ++seed) {
+      trace_arguments its = o.traces;
+      its.seed += seed;
+      kvstrata::any_source source = open(one, its);
+      const std::vector<kvstrata::arrival> asked = read_arrivals(source, o.load);
+      if (seed == 0) requests = asked.size(), notes = source.notes();
+      for (cache_cell& cell : cells) cell.runs.push_back(count(m, asked, o.load, o.lists, cell.point));
+    }
+    out << one.name << ": " << requests << " requests";
+    if (o.lists.seeds > 1) out << " of each of " << o.lists.seeds << " seeds";
+    out << ", batches of " << o.lists.batch << "; shares are of their tokens\n";
+    tell_notes(out, notes);
+    cache_table_head(out, o.lists.seeds);
+    for (const cache_cell& cell : cells) {
+      cache_table_row(out, m, cell);
+      rows += cache_csv_row(one.name, m, o.lists, cell);
+      results.push_back(cache_json(one.name, m, o.load, o.lists, o.traces.seed, cell));
+    }
+    out << '\n';
+  }
+  if (!o.csv.empty()) kvstrata::write_file(o.csv, rows);
+  if (!o.json.empty()) {
+    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+}
+
+std::vector<cache_point> checked(const cache_options& o)
+{
+  check(o.traces);
+  check(o.load);
+  if (o.lists.seeds == 0) throw kvstrata::config_error("--seeds", 0, "it must be at least 1");
+  if (o.lists.seeds > 1000) throw kvstrata::config_error("--seeds", o.lists.seeds, "it may be at most 1000");
+  if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
+    throw kvstrata::config_error("--seeds", o.lists.seeds,
+                                 "a trace is what it is: seeds are of the synthetic workload");
+  }
+  return points_of(o.lists);
+}
+
+}  // namespace
+
+int cache_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
+{
+  cache_options o;
+  std::vector<cache_point> points;
+  try {
+    CLI::App app{std::string(about), "kvstrata-sim cache"};
+    app.get_formatter()->column_width(34);
+    app.footer(std::string(tools::output_rule) + "\n" + std::string(examples));
+    add_options(app, o);
+    try {
+      app.parse(count, arguments);
+    } catch (const CLI::Success&) {
+      out << app.help();
+      return 0;
+    } catch (const CLI::ParseError& e) {
+      err << "error: " << e.what() << "\nkvstrata-sim cache --help lists the options.\n";
+      return 2;
+    }
+    points = checked(o);
+  } catch (const kvstrata::config_error& e) {
+    err << "error: " << e.what() << ".\n";
+    return 2;
+  }
+  return tools::run_command(err, "these caches; ask for fewer requests or users", [&] {
+    run(o, points, out);
+    return 0;
+  });
+}
+
+}  // namespace sim
