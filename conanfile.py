@@ -1,5 +1,5 @@
 # Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda,
-# kvstrata::uring, kvstrata::zstd and kvstrata::zlib.
+# kvstrata::uring, kvstrata::zstd, kvstrata::zlib and kvstrata::redis.
 import os
 
 from conan import ConanFile
@@ -18,8 +18,9 @@ class KvstrataConan(ConanFile):
     topics = ("cache", "recommendation", "inference", "cuda", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False], "zlib": [True, False]}
-    default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False}
+    options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False], "zlib": [True, False],
+               "redis": [True, False]}
+    default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False, "redis": False}
     exports_sources = "CMakeLists.txt", "cmake/*", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
@@ -35,6 +36,8 @@ class KvstrataConan(ConanFile):
             self.requires("zstd/[>=1.5 <1.6]")
         if self.options.zlib:
             self.requires("zlib/[>=1.2.11 <2]")
+        if self.options.redis:
+            self.requires("hiredis/[>=0.14.1 <2]")
 
     def build_requirements(self):
         if self._with_tests:
@@ -52,7 +55,7 @@ class KvstrataConan(ConanFile):
             toolchain = CMakeToolchain(self)
             for part in "EXAMPLES", "MODELS", "TOOLS", "BENCH":
                 toolchain.cache_variables[f"KVSTRATA_BUILD_{part}"] = False
-            for component in "CUDA", "URING", "ZSTD", "ZLIB":
+            for component in "CUDA", "URING", "ZSTD", "ZLIB", "REDIS":
                 toolchain.cache_variables[f"KVSTRATA_{component}"] = "OFF"
             toolchain.cache_variables["KVSTRATA_TEST_ROOMS"] = self.conf.get("user.kvstrata:test_rooms", default="core")
             toolchain.generate()
@@ -93,6 +96,7 @@ class KvstrataConan(ConanFile):
             ("uring", "liburing", "liburing", "uring"),
             ("zstd", "zstd", "zstdlib", "zstd"),
             ("zlib", "zlib", "zlib", "z"),
+            ("redis", "hiredis", "hiredis", "hiredis"),
         ):
             if not self.options.get_safe(name):
                 continue

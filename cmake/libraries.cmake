@@ -1,6 +1,6 @@
 # What libraries of the machine add: for each a component kvstrata::NAME, which links it and which headers of its own need. Read
 # by CMakeLists.txt and, installed beside it, by the package file, so that the same lines find a library here and there.
-set(kvstrata_libraries uring zstd zlib)
+set(kvstrata_libraries uring zstd zlib redis)
 
 # Of each: a header, the library, and what stands in the header where the library is new enough; what that is called, and
 # Debian's package. Before 2.2, liburing cannot register memory bit by bit; zstd's parameters that codecs set are stable from 1.4.
@@ -13,6 +13,9 @@ set(kvstrata_zstd_package libzstd-dev)
 set(kvstrata_zlib_library zlib.h z ZLIB_VERSION)
 set(kvstrata_zlib_needs "zlib")
 set(kvstrata_zlib_package zlib1g-dev)
+set(kvstrata_redis_library hiredis/hiredis.h hiredis HIREDIS_MAJOR)
+set(kvstrata_redis_needs "hiredis")
+set(kvstrata_redis_package libhiredis-dev)
 
 # Makes the target kvstrata::libNAME of the library that the component needs, where it is found.
 function(kvstrata_find_library component)
@@ -34,5 +37,8 @@ function(kvstrata_find_library component)
     add_library(kvstrata::lib${component} UNKNOWN IMPORTED GLOBAL)
     set_target_properties(kvstrata::lib${component} PROPERTIES IMPORTED_LOCATION "${${name}_LIBRARY}"
                                                                INTERFACE_INCLUDE_DIRECTORIES "${${name}_INCLUDE_DIR}")
+    if(component STREQUAL "redis" AND EXISTS "${${name}_INCLUDE_DIR}/hiredis/hiredis_ssl.h")  # TLS, where it lies beside it
+      set_target_properties(kvstrata::lib${component} PROPERTIES INTERFACE_LINK_LIBRARIES "hiredis_ssl;ssl;crypto")
+    endif()
   endif()
 endfunction()

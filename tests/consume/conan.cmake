@@ -49,6 +49,7 @@ catch2/@catch2@
 liburing/2.3
 zstd/1.5.4
 zlib/1.2.13
+hiredis/0.14.1
 [conf]
 tools.build:skip_test=False
 tools.build:compiler_executables={"cpp": "@COMPILER@"}
@@ -58,7 +59,8 @@ tools.cmake.cmaketoolchain:generator=@GENERATOR@
 file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/cmake" "${SOURCE}/include"
           "${SOURCE}/tests" "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
 file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
-foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True" "kvstrata/*:zlib=True")
+foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True" "kvstrata/*:zlib=True"
+        "kvstrata/*:redis=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")
   if(options)
     list(APPEND command -o "${options}" -c tools.build:skip_test=True)

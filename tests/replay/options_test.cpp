@@ -199,3 +199,24 @@ TEST_CASE("a store brings a case of its own, and host memory that is too small u
   refused({"--nvme", "kv", "--nvme-bytes", "2000000", "--nvme-region-bytes", "409600"}, "it may be at most 285714");
   refused({"--nvme", "kv", "--nvme-bytes", "2000000", "--restart-at", "480"}, "it may be at most 479");
 }
+
+TEST_CASE("a cluster brings a case of its own; processes want one", "[options]")
+{
+  using keys = std::vector<std::string>;
+  const outcome o = parse({"--cases", "none,default", "--cluster", "127.0.0.1:7501", "--processes", "2"});
+  INFO(o.err);
+  REQUIRE_FALSE(o.code);
+  CHECK(o.options.cases == keys{"none", "default", "cluster"});
+  CHECK(o.options.host_share == replay::host_share_over_store);
+  CHECK(o.options.processes == 2U);
+  const auto refused = [](const std::vector<const char*>& arguments, const std::string& sentence) {
+    const outcome bad = parse(arguments);
+    CAPTURE(bad.err);
+    CHECK(bad.code == 2);
+    CHECK(contains(bad.err, sentence));
+  };
+  refused({"--processes", "2"}, "--processes is 2, but they share nothing: name a cluster by --cluster");
+  refused({"--cluster", "localhost"}, "--cluster is localhost, but it must be a host and a port");
+  refused({"--cluster", "localhost:7501", "--processes", "17"}, "--processes is 17, but it may be at most 16");
+  refused({"--cases", "cluster"}, "--cases is 'cluster', but it must name some of");
+}

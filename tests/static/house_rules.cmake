@@ -37,6 +37,9 @@ set(uring_home "^tiers/nvme/io/(best_engine|io_ring|uring_engine|uring_lane)\\.h
 # The headers that need libzstd.
 set(zstd_home "^(codec/(exp_zstd|zstd_after|zstd/exp_code|zstd/frames)|simulate/unpack/zstd)\\.hpp$")
 
+# The headers that need hiredis.
+set(redis_home "^tiers/(redis_cluster|redis/(core|cluster_records|redis_cluster_on|(io|calls)/[a-z_]+))\\.hpp$")
+
 # The header that needs zlib.
 set(zlib_home "^simulate/unpack/gzip\\.hpp$")
 
@@ -100,12 +103,17 @@ foreach(header IN LISTS headers)
       fault("${header}:${number}: only headers of io_uring may include ${included}")
     elseif(included MATCHES "^zlib\\.h$" AND NOT header MATCHES "${zlib_home}")
       fault("${header}:${number}: only the header of gzip may include ${included}")
+    elseif(included MATCHES "^hiredis" AND NOT header STREQUAL "tiers/redis/io/hiredis.hpp")
+      fault("${header}:${number}: only tiers/redis/io/hiredis.hpp may include ${included}")
     elseif(included MATCHES "^zstd" AND NOT header MATCHES "${zstd_home}")
       fault("${header}:${number}: only headers of zstd may include ${included}")
     elseif(included MATCHES "^kvstrata/(.*)")
       set(ours "${CMAKE_MATCH_1}")
       if(ours MATCHES "${uring_home}" AND NOT header MATCHES "${uring_home}")
         fault("${header}:${number}: only headers of io_uring may include ${ours}")
+      endif()
+      if(ours MATCHES "${redis_home}" AND NOT header MATCHES "${redis_home}")
+        fault("${header}:${number}: only headers of redis_cluster may include ${ours}")
       endif()
       if(ours MATCHES "${zstd_home}" AND NOT header MATCHES "${zstd_home}")
         fault("${header}:${number}: only headers of zstd may include ${ours}")

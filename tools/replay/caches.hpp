@@ -64,6 +64,8 @@ template <class Place>
 template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_store(std::string_view key);
 template <class Place>
+[[nodiscard]] std::optional<cache_kind<Place>> find_cluster(std::string_view key);
+template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_lossless(std::string_view key);
 template <class Place>
 [[nodiscard]] std::optional<cache_kind<Place>> find_lossy(std::string_view key);

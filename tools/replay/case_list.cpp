@@ -99,6 +99,16 @@ const case_entry& store_case()
   return entry;
 }
 
+const case_entry& cluster_case()
+{
+  static const case_entry entry{
+      "cluster", "default_cache, redis_cluster",
+      "as default_cache, over a store in a cluster: whole pages put there as they are computed"};
+  return entry;
+}
+
+bool is_over_store(std::string_view key) { return key == store_case().key || key == cluster_case().key; }
+
 const std::vector<std::string>& all_cases()
 {
   static const std::vector<std::string> keys = [] {
@@ -114,6 +124,7 @@ const std::vector<std::string>& plain_cases() { return case_groups().front().cas
 const case_entry& find_entry(std::string_view key)
 {
   if (key == store_case().key) return store_case();
+  if (key == cluster_case().key) return cluster_case();
   if (const codec_case* found = find_codec_case(key)) return found->shown;
   if (const case_entry* found = find_key(key)) return *found;
   throw kvstrata::config_error("--cases", "'" + std::string(key) + "'", "there is no such case");

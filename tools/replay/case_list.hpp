@@ -21,6 +21,10 @@ struct case_entry
 
 /// What --nvme adds: it is in no group, and not named by --cases.
 [[nodiscard]] const case_entry& store_case();
+/// default_cache over a cluster: --cluster adds it.
+[[nodiscard]] const case_entry& cluster_case();
+/// Is it one of those, whose hits no simulation knows?
+[[nodiscard]] bool is_over_store(std::string_view key);
 
 /// A name for several cases.
 struct case_group

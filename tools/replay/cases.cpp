@@ -12,9 +12,10 @@ using kind = cache_kind<cpu_place>;
 
 kind find_cache(const std::string& key)
 {
-  for (const auto find : {caches::find_plain<cpu_place>, caches::find_engine<cpu_place>, caches::find_kernel<cpu_place>,
-                          caches::find_write<cpu_place>, caches::find_layout<cpu_place>, caches::find_store<cpu_place>,
-                          caches::find_lossless<cpu_place>, caches::find_lossy<cpu_place>}) {
+  for (const auto find :
+       {caches::find_plain<cpu_place>, caches::find_engine<cpu_place>, caches::find_kernel<cpu_place>,
+        caches::find_write<cpu_place>, caches::find_layout<cpu_place>, caches::find_store<cpu_place>,
+        caches::find_cluster<cpu_place>, caches::find_lossless<cpu_place>, caches::find_lossy<cpu_place>}) {
     if (std::optional<kind> found = find(key)) return *std::move(found);
   }
   throw kvstrata::config_error("--cases", "'" + key + "'", "there is no such cache");

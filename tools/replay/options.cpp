@@ -7,6 +7,7 @@
 #include "replay/user_class.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/tiers/redis/topology/address.hpp>
 
 #include <algorithm>
 #include <array>
@@ -101,6 +102,14 @@ void visit_options(Options& o, Visitor&& see)
       "serve so many requests over the store in a process that SIGKILL ends then; the figures are those of the "
       "requests "
       "after it, which all cases serve from empty memories, and one from the store that was left");
+  see("store", "--cluster", o.cluster,
+      "host:port of a server of a Redis or Valkey cluster: run one more case, default_cache over it. Its password is "
+      "that "
+      "of KVSTRATA_CLUSTER_PASSWORD_FILE, of KVSTRATA_CLUSTER_PASSWORD, or of ./dev cluster up");
+  see("store", "--processes", o.processes,
+      "serve all requests over the cluster once more in so many processes at a time: by turns, each user in one "
+      "process, "
+      "and so with a process killed in the middle; the report says where their hits came from");
   see("link", "--link-gbps", o.link_gbps,
       "bandwidth of the link between device and host, GB/s each way; 0 leaves it to memcpy");
   see("link", "--link-latency-us", o.link_latency_us,
@@ -217,6 +226,11 @@ void check_store(const options& o)
   needs_file("--nvme-bytes", o.nvme_bytes);
   needs_file("--nvme-region-bytes", o.nvme_region_bytes);
   needs_file("--restart-at", o.restart_at);
+  if (o.processes > 1 && o.cluster.empty()) {
+    throw kvstrata::config_error("--processes", o.processes, "they share nothing: name a cluster by --cluster");
+  }
+  within("--processes", std::uint64_t{o.processes}, std::uint64_t{1}, std::uint64_t{16});
+  if (!o.cluster.empty()) static_cast<void>(kvstrata::redis::parse_address("--cluster", o.cluster));
   const bool over_store = std::find(o.cases.begin(), o.cases.end(), store_case().key) != o.cases.end();
   if (over_store && o.nvme.empty()) {
     throw kvstrata::config_error("--cases", "'" + store_case().key + "'", "there is no store: name its file by --nvme");
@@ -314,6 +328,10 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
     o.cases = expand_cases(o.cases);
     if (!o.nvme.empty()) {
       o.cases.push_back(store_case().key);
+      if (app.count("--host-share") + app.count("--host-mib") == 0) o.host_share = host_share_over_store;
+    }
+    if (!o.cluster.empty()) {
+      o.cases.push_back(cluster_case().key);
       if (app.count("--host-share") + app.count("--host-mib") == 0) o.host_share = host_share_over_store;
     }
     for (const std::string& key : codec_case_keys(o.codec)) {

@@ -47,6 +47,8 @@ struct options
   std::optional<std::uint64_t> nvme_bytes;  ///< of the file
   std::optional<std::uint64_t> nvme_region_bytes;  ///< absent: 64 MiB, or a sixteenth of the file
   std::optional<std::uint64_t> restart_at;         ///< requests after which the process ends and another goes on
+  std::string cluster;          ///< "host:port" of a server of the cluster below the arena; empty: none
+  std::uint32_t processes = 1;  ///< that serve the requests over the cluster, beside the cases
   codec_options codec;
   // link
   double link_gbps = 2.0;  ///< GB/s each way; 0: as fast as this machine copies

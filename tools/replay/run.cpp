@@ -7,6 +7,7 @@
 #include "replay/format.hpp"
 #include "replay/machine.hpp"
 #include "replay/model_config.hpp"
+#include "replay/processes.hpp"
 #include "replay/restart.hpp"
 #include "replay/seen_values.hpp"
 #include "replay/traces.hpp"
@@ -70,7 +71,7 @@ void draw_capacity(const options& o, results& r, workload& load, cache_sizes s, 
 {
   // Over a store nothing can be simulated without data.
   const auto drawn = [](const std::string& key) {
-    return key != "none" && key != store_case().key && !find_entry(key).same_hits;
+    return key != "none" && !is_over_store(key) && !find_entry(key).same_hits;
   };
   const auto curves = static_cast<std::uint64_t>(std::count_if(o.cases.begin(), o.cases.end(), drawn));
   if (curves == 0 || load.facts.working_set == 0) return;
@@ -310,6 +311,15 @@ results run(const options& o, progress& shown)
     serve_until_killed(load, sizes, *weights, precision_of(o), context.first, shown);
   }
 
+  if (!o.cluster.empty()) {
+    context.sizes.cluster_prefix = sizes.cluster_prefix = run_prefix();
+    if (o.processes > 1) {  // likewise
+      for (std::string& said : serve_in_processes(o, load, sizes, *weights, shown)) {
+        load.facts.notes.push_back(std::move(said));
+      }
+    }
+  }
+
   const std::uint32_t rounds = rounds_that_fit(o, sizes, load, r.machine.memory_bytes);
   shown.start("calibrating", 1);
   const hstu::model model(sizes_of_model, std::move(weights->parameters), 0, precision_of(o));
@@ -327,7 +337,7 @@ results run(const options& o, progress& shown)
     context.sizes.seen = sizes.seen = see_values(load, model);
     load.facts.notes.push_back(codec_sentence(o, sizes.seen));
   }
-  const bool by_default = runs("default") || o.cases.back() == "none" || o.cases.back() == store_case().key;
+  const bool by_default = runs("default") || o.cases.back() == "none" || is_over_store(o.cases.back());
   const std::string model_case = by_default ? "default" : o.cases.back();
   context.pictured = choose_pictured(load, simulate_case(model_case, load, sizes));
   if (context.pictured < context.first) context.pictured = context.first + (load.batches.size() - context.first) / 2;

@@ -72,6 +72,7 @@ cache_sizes choose_sizes(const options& o, workload& w, const kvstrata::geometry
   }
   s.device_bytes = (std::max)(s.device_bytes, least);
   s.batch = o.batch;
+  s.cluster = o.cluster;
   if (!o.nvme.empty()) {
     constexpr std::uint64_t block = 4096;
     s.store_path = o.nvme;

@@ -26,6 +26,8 @@ struct cache_sizes
   kvstrata::token_count longest = 0;  ///< of all histories, in whole pages: for caches that reserve that much
   std::uint32_t batch = 1;            ///< requests a batch
   std::string store_path;             ///< for caches over a store
+  std::string cluster;                ///< address of a server, for caches over a cluster
+  std::string cluster_prefix;         ///< of this run's keys
   std::uint64_t store_bytes = 0, store_region_bytes = 0;
   seen_values seen;           ///< for caches that keep codes
   double history_pages = 0;   ///< on average, likewise

@@ -3,11 +3,22 @@
 
 #include "replay/sizes.hpp"
 
+#include <kvstrata/tiers/stores/concepts.hpp>
+
 #include <string>
+#include <string_view>
 
 namespace replay {
 
-/// Of a cache of memories only: nothing. Of one over a store: store_below_nvme.hpp.
+/// Is the third tier of a cache, where there is one, the store of this name?
+template <class Cache>
+[[nodiscard]] consteval bool third_tier_is(std::string_view name)
+{
+  using tiers = typename Cache::config::tiers_type;
+  return kvstrata::name_of_store<typename tiers::template tier<2>>() == name;
+}
+
+/// Of a cache of memories only: nothing. Of one over a store: store_below_nvme.hpp, store_below_cluster.hpp.
 template <class Cache>
 class store_below
 {

@@ -19,7 +19,7 @@ namespace replay {
 
 /// The third tier is the store. It outlives the cache.
 template <class Cache>
-  requires(std::tuple_size_v<decltype(typename Cache::config{}.tiers)> == 3)
+  requires(std::tuple_size_v<decltype(typename Cache::config{}.tiers)> == 3 && third_tier_is<Cache>("nvme_file"))
 class store_below<Cache>
 {
  public:

@@ -9,12 +9,14 @@
 
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/plan/request.hpp>
+#include <kvstrata/sharded/rendezvous.hpp>
 #include <kvstrata/simulate/random.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace kvstrata {
 
@@ -25,6 +27,19 @@ struct hash_route
   [[nodiscard]] std::size_t operator()(const request& asked, const Fleet& fleet) const noexcept
   {
     return static_cast<std::size_t>(scatter_bits(to_number(asked.user)) % fleet.gpu_count());
+  }
+};
+
+/// Every user has their GPU, by rendezvous: one that drains, or joins, moves no others' users.
+struct rendezvous_route
+{
+  std::vector<rendezvous_member> members;  ///< of each GPU, in their order
+
+  template <class Fleet>
+  [[nodiscard]] std::size_t operator()(const request& asked, const Fleet& fleet) const
+  {
+    const std::size_t owner = rendezvous_owner(asked.user, members);
+    return owner < fleet.gpu_count() ? owner : hash_route{}(asked, fleet);  // nobody takes anybody
   }
 };
 

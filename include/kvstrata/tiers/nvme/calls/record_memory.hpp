@@ -6,7 +6,7 @@
 #include <kvstrata/tiers/nvme/calls/page_memory.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
 #include <kvstrata/tiers/nvme/format/bytes.hpp>
-#include <kvstrata/tiers/nvme/format/crc32c.hpp>
+#include <kvstrata/tiers/stores/format/crc32c.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -3,8 +3,8 @@
 
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
 #include <kvstrata/tiers/nvme/format/coded_part.hpp>
-#include <kvstrata/tiers/nvme/format/crc32c.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
+#include <kvstrata/tiers/stores/format/crc32c.hpp>
 
 #include <cstddef>
 #include <cstdint>

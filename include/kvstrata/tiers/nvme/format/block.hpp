@@ -2,7 +2,7 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/format/bytes.hpp>
-#include <kvstrata/tiers/nvme/format/crc32c.hpp>
+#include <kvstrata/tiers/stores/format/crc32c.hpp>
 
 #include <algorithm>
 #include <cstddef>

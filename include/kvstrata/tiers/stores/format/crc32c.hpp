@@ -1,8 +1,8 @@
-// CRC-32C (Castagnoli), by which the store knows its bytes again: with the processor's own instruction where it has
+// CRC-32C (Castagnoli), by which stores know their bytes again: with the processor's own instruction where it has
 // one, at the speed of memory, else with tables.
 #pragma once
 
-#include <kvstrata/tiers/nvme/format/crc32c_tables.hpp>
+#include <kvstrata/tiers/stores/format/crc32c_tables.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -10,9 +10,9 @@
 #include <cstring>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::stores {
 
-/// What the store's checksums start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts
+/// What the checksums of stores start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts
 /// with 0 in these terms: its register begins with ones and is inverted at the end, as ours.)
 inline constexpr std::uint32_t crc_start = 0x6b767374U;
 
@@ -145,4 +145,4 @@ by_processor(std::uint32_t begin, const std::byte* at, std::size_t bytes) noexce
                                        : crc_detail::by_tables(state, bytes.data(), bytes.size()));
 }
 
-}  // namespace kvstrata::nvme
+}  // namespace kvstrata::stores

@@ -1,7 +1,7 @@
 // CRC-32C: what others get, and the same by all ways.
 #include "support/catch.hpp"
 
-#include <kvstrata/tiers/nvme/format/crc32c.hpp>
+#include <kvstrata/tiers/stores/format/crc32c.hpp>
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace {
 
-using namespace kvstrata::nvme;
+using namespace kvstrata::stores;
 
 constexpr std::uint32_t standard_start = 0;  // of RFC 3720, in the terms of crc32c
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::nvme::crc_detail {
+namespace kvstrata::stores::crc_detail {
 
 inline constexpr std::uint32_t polynomial = 0x82f63b78U;  // x^32 + x^28 + ... + 1, its lowest term in the top bit
 
@@ -70,4 +70,4 @@ inline constexpr std::array<byte_table, 4> long_zeros = twice(twice(short_zeros)
   return by[0][state & 0xffU] ^ by[1][(state >> 8U) & 0xffU] ^ by[2][(state >> 16U) & 0xffU] ^ by[3][state >> 24U];
 }
 
-}  // namespace kvstrata::nvme::crc_detail
+}  // namespace kvstrata::stores::crc_detail

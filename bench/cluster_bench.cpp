@@ -1,0 +1,176 @@
+// What a redis_cluster makes of its servers. Each figure stands beside a bare pipelined hiredis loop over values of the same
+// sizes, on the same server, in the same run and in turn; the store checks every byte, the loop none. The cluster is the
+// bench's own, on loopback, without replicas.
+//
+//   get, set     whole records by one worker over one connection, at four sizes of values; the loop's pipeline is as deep as
+//                the store's bound of bytes. Sets of new names, the old ones taken away then, as a put does; over: the
+//                store as before, the loop overwrites
+//   memory       of the server, for each byte kept
+//
+// cluster_bench [--quick] [--valkey]   --quick: fewer rounds; --valkey: valkey-server. At the end one line a target:
+// TARGET name value wanted met|short. Memory: 1 GB
+#include "support/cluster/bare_loop.hpp"
+#include "support/paired.hpp"
+#include "support/target.hpp"
+#include "tiers/redis/cluster/real_cluster.hpp"
+
+#include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/tiers/redis_cluster.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace kvstrata;
+using store_type = redis_cluster<>::on<emulated_device>;
+
+constexpr std::size_t kept = 64U << 20U;  // bytes of a record
+constexpr std::size_t page = 64U << 10U;
+constexpr token_count page_tokens = 16;
+
+record_header header_of(std::uint64_t life)
+{
+  return {.incarnation = incarnation_id{life},
+          .epoch = epoch_id{1},
+          .format = kv_format{1},
+          .page_tokens = page_tokens,
+          .tokens = {0, static_cast<token_count>(kept / page * page_tokens)}};
+}
+
+struct subject
+{
+  emulated_device device{};
+  std::vector<std::byte> memory;
+  store_type store;
+  std::uint64_t life = 0;
+
+  explicit subject(const redis_cluster_config& c) : memory(kept), store(device, c)
+  {
+    std::uint64_t x = 1;
+    for (std::byte& b : memory)
+      b = static_cast<std::byte>((x = x * 6364136223846793005U + 1442695040888963407U) >> 56U);
+  }
+  void wait(const std::optional<store_promise>& promise)
+  {
+    if (!promise) throw error("the store is full");
+    device.wait_sync(promise->point);
+    const auto out = store.poll(*promise);
+    if (!out || !out->done()) throw error("an I/O was lost: " + std::string(name_of(out ? out->why : loss::none)));
+  }
+  void put()
+  {
+    const io_piece all{memory.data(), memory.size()};
+    wait(store.put({.id = 1}, header_of(++life), {&all, 1}, {}));
+  }
+  void get()
+  {
+    const io_piece all{memory.data(), memory.size()};
+    const record_header header = header_of(life);
+    wait(store.get({.id = 1}, header, header.tokens, {&all, 1}, {}));
+  }
+};
+
+std::uint64_t used_memory(const kvstrata_test::real_cluster& cluster, std::size_t server)
+{
+  const std::string said = cluster.ask(server, "INFO memory");
+  const std::size_t at = said.find("used_memory:");
+  return at == std::string::npos ? 0 : std::strtoull(said.c_str() + at + 12, nullptr, 10);
+}
+
+void measure(const kvstrata_test::real_cluster& cluster, std::uint32_t value, int rounds,
+             std::vector<bench::target>& targets)
+{
+  redis_cluster_config c = cluster.config();
+  c.value_bytes = value - 64;
+  c.workers = 1;
+  c.request_seconds = 30;
+  c.known_seconds = 1000;
+  c.done_when = cluster_done::acknowledged;
+  c.connection_bytes = (std::max)(std::uint64_t{4} << 20U, std::uint64_t{2} * value);
+  const std::string size = std::to_string(value >> 10U) + "_kib";
+  subject mine(c);
+
+  // The server that has the sequence, and what its memory is before and after.
+  const std::string manifest = redis::manifest_key(c.prefix, {.id = 1});
+  std::size_t server = 0;
+  while (server < 2 && cluster.ask(server, "GET '" + manifest + "'").find("MOVED") != std::string::npos) ++server;
+  const std::uint64_t before = used_memory(cluster, server);
+  mine.put();
+  std::this_thread::sleep_for(std::chrono::seconds(4));  // a server keeps what it read into for two seconds
+  const double ratio = static_cast<double>(used_memory(cluster, server) - before) / static_cast<double>(kept);
+
+  const auto password = cluster.password();
+  cluster_bench::bare_loop loop("127.0.0.1", static_cast<int>(cluster.port(server)), password->view());
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < kept / (value - 64 - 192) + 1; ++i) {
+    keys.push_back(redis::tag_of(c.prefix, {.id = 1}) + "bare" + std::to_string(i));
+  }
+  std::vector<std::string> others = keys;
+  for (std::string& key : others) key += '+';
+  const std::string body(value - 64, 'x');
+  const std::size_t depth = (std::max)(std::uint64_t{1}, c.connection_bytes / value);
+  // A put writes beside what it replaces, and takes that away then: so does the loop. One that overwrites goes beside it.
+  const auto replace = [&] {
+    keys.swap(others);
+    loop.set_all(keys, body, depth);
+    loop.remove_all(others);
+  };
+  const auto set = bench::time_pairs({"store", [&] { mine.put(); }}, {"bare", replace}, rounds);
+  const auto over =
+      bench::time_pairs({"store", [&] { mine.put(); }}, {"bare", [&] { loop.set_all(keys, body, depth); }}, rounds);
+  const auto get =
+      bench::time_pairs({"store", [&] { mine.get(); }}, {"bare", [&] { loop.get_all(keys, depth); }}, rounds);
+  loop.remove_all(keys);
+  mine.store.erase({.id = 1});
+  mine.wait(mine.store.flush());
+
+  const auto line = [&](const char* what, const bench::paired_seconds& s) {
+    const double gb = static_cast<double>(kept) / 1e9;
+    std::printf(
+        "  %-4s %6u KiB   store %6.2f GB/s (%.2f to %.2f)   bare %6.2f GB/s   store / bare %5.2f (%.2f to %.2f)\n",
+        what, value >> 10U, gb / s.subject.median, gb / s.subject.high, gb / s.subject.low, gb / s.baseline.median,
+        s.ratio.median, s.ratio.low, s.ratio.high);
+  };
+  line("set", set);
+  line("over", over);
+  line("get", get);
+  std::printf("  memory of the server for each byte kept: %.3f\n\n", ratio);
+  targets.push_back({"get_share_of_bare_" + size, get.ratio.median, bench::better::more, 0.9});
+  targets.push_back({"set_share_of_bare_" + size, set.ratio.median, bench::better::more, 0.9});
+  targets.push_back({"server_memory_per_byte_" + size, ratio, bench::better::less, 1.05});
+}
+
+}  // namespace
+
+int main(int count, char** words)
+{
+  try {
+    const auto has = [&](std::string_view word) {
+      return std::any_of(words + 1, words + count, [&](const char* w) { return word == w; });
+    };
+    std::string why;
+    const auto cluster = kvstrata_test::real_cluster::make(
+        why, std::string("--replicas 0 --maxmemory 1gb") + (has("--valkey") ? " --valkey" : ""));
+    if (!cluster) {
+      std::printf("SKIPPED: %s\n", why.c_str());
+      return 0;
+    }
+    std::vector<bench::target> targets;
+    for (const std::uint32_t value : {64U << 10U, 256U << 10U, 1U << 20U, 4U << 20U}) {
+      measure(*cluster, value, has("--quick") ? 5 : 15, targets);
+    }
+    for (const bench::target& t : targets) bench::print(t);
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "cluster_bench: %s\n", e.what());
+    return 1;
+  }
+}

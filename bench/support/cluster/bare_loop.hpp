@@ -1,0 +1,74 @@
+// What a redis_cluster's bytes cost with hiredis alone: pipelined SETs and GETs of the same sizes on one connection, replies
+// taken and thrown away.
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cluster_bench {
+
+class bare_loop
+{
+ public:
+  bare_loop(const std::string& host, int port, std::string_view password) : link_(redisConnect(host.c_str(), port))
+  {
+    if (!link_ || link_->err != 0) throw std::runtime_error("the bare loop does not connect");
+    expect(redisCommand(link_.get(), "AUTH %b", password.data(), password.size()));
+  }
+
+  /// In a pipeline of `depth`.
+  void set_all(const std::vector<std::string>& keys, std::string_view value, std::size_t depth)
+  {
+    pipeline(keys.size(), depth, [&](std::size_t i) {
+      redisAppendCommand(link_.get(), "SET %b %b", keys[i].data(), keys[i].size(), value.data(), value.size());
+    });
+  }
+  void get_all(const std::vector<std::string>& keys, std::size_t depth)
+  {
+    pipeline(keys.size(), depth,
+             [&](std::size_t i) { redisAppendCommand(link_.get(), "GET %b", keys[i].data(), keys[i].size()); });
+  }
+  void remove_all(const std::vector<std::string>& keys)
+  {
+    pipeline(keys.size(), 16,
+             [&](std::size_t i) { redisAppendCommand(link_.get(), "DEL %b", keys[i].data(), keys[i].size()); });
+  }
+
+ private:
+  struct frees
+  {
+    void operator()(redisContext* c) const noexcept { redisFree(c); }
+  };
+
+  static void expect(void* answer)
+  {
+    auto* const reply = static_cast<redisReply*>(answer);
+    if (reply == nullptr) throw std::runtime_error("the bare loop has no answer");
+    const bool bad = reply->type == REDIS_REPLY_ERROR;
+    const std::string text = bad ? std::string(reply->str, reply->len) : std::string();
+    freeReplyObject(reply);
+    if (bad) throw std::runtime_error("the bare loop: " + text);
+  }
+
+  template <class Append>
+  void pipeline(std::size_t count, std::size_t depth, Append&& append)
+  {
+    std::size_t sent = 0;
+    for (std::size_t read = 0; read < count; ++read) {
+      for (; sent < count && sent - read < depth; ++sent) append(sent);
+      void* answer = nullptr;
+      if (redisGetReply(link_.get(), &answer) != REDIS_OK) throw std::runtime_error("the bare loop broke");
+      expect(answer);
+    }
+  }
+
+  std::unique_ptr<redisContext, frees> link_;
+};
+
+}  // namespace cluster_bench

@@ -1,0 +1,138 @@
+// A put: its values are written under a number of their own, where nobody looks; then the manifest is changed in one step.
+#pragma once
+
+#include <kvstrata/tiers/redis/books/join_put.hpp>
+#include <kvstrata/tiers/redis/calls/ask.hpp>
+#include <kvstrata/tiers/redis/calls/cluster_io.hpp>
+#include <kvstrata/tiers/redis/calls/layer_memory.hpp>
+#include <kvstrata/tiers/redis/format/pieces.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace kvstrata::redis {
+
+/// The commands of a put, layer after layer.
+class value_writes
+{
+ public:
+  value_writes(const cluster_core& core, const cluster_io& io, std::uint64_t number)
+  {
+    const std::uint32_t layers = core.config.layers;
+    const layer_cut cut = cut_of(io.header.pages().size(), io.page_bytes, layers, core.config.value_bytes);
+    const put_name name{io.header.epoch, to_number(io.header.incarnation), number};
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      const layer_memory memory(io.pieces, io.page_bytes, layers, layer);
+      for (std::uint32_t piece = 0; piece < cut.pieces(); ++piece) {
+        auto made = std::make_unique<set_value>();
+        std::uint32_t crc = stores::crc_start;
+        memory.each(cut.begin_of(piece), cut.bytes_of(piece), [&](std::byte* data, std::size_t bytes) {
+          made->body.push_back({data, bytes});
+          crc = stores::crc32c({data, bytes}, crc);
+        });
+        encode({.key = io.key,
+                .header = io.header,
+                .number = number,
+                .codec = 0,
+                .page_bytes = io.page_bytes,
+                .layers = layers,
+                .layer = layer,
+                .piece = piece,
+                .begin = cut.begin_of(piece),
+                .bytes = cut.bytes_of(piece),
+                .crc = crc},
+               value_head_span(made->head));
+        made->body_bytes = cut.bytes_of(piece);
+        made->name(value_key(core.config.prefix, io.key, name, layer, piece));
+        all_.push_back(made.get());
+        sets_.push_back(std::move(made));
+      }
+    }
+  }
+  [[nodiscard]] std::span<command* const> all() const noexcept { return all_; }
+
+ private:
+  std::vector<std::unique_ptr<set_value>> sets_;
+  std::vector<command*> all_;
+};
+
+/// What had been heard of the sequence when the life of this put began here.
+[[nodiscard]] inline std::uint64_t seen_of(cluster_core& core, const cluster_io& io)
+{
+  const std::lock_guard lock(core.mutex);
+  known_sequence& mine = core.known.of(io.key);
+  if (const std::uint64_t life = life_number(io.header); mine.life != life) {
+    mine.life = life;
+    mine.life_seen = mine.seen;
+  }
+  return mine.life_seen;
+}
+
+[[nodiscard]] inline loss put_sync(cluster_core& core, cluster_io& io)
+{
+  if (io.erased) return loss::none;  // it is done, and came to nothing
+  session with(core.servers, slot_of_sequence(core, io.key), core.request_limit());
+  read_state state;
+  if (const loss lost = read_state_sync(core, with, io.key, state); lost != loss::none) return lost;
+  new_put fresh{.key = io.key,
+                .header = io.header,
+                .number = state.number,
+                .seen = seen_of(core, io),
+                .page_bytes = io.page_bytes,
+                .layers = core.config.layers,
+                .value_bytes = core.config.value_bytes};
+  if (state.what) fresh.number = (std::max)(fresh.number, state.what->number + 1);
+  {
+    const std::lock_guard lock(core.mutex);
+    if (const known_sequence* const mine = core.known.find(io.key))
+      fresh.number = (std::max)(fresh.number, mine->seen + 1);
+  }
+  const std::uint64_t drawn = fresh.number;
+  joined_put joined = join_put(state.what, fresh);
+  bool changed = false;
+  if (joined.verdict == put_verdict::joins) {
+    const value_writes writes(core, io, drawn);
+    if (const loss lost = with.run(writes.all(), true); lost != loss::none) return lost;
+    constexpr int most_tries = 8;  // each time somebody else did what they came for
+    for (int i = 0; i < most_tries && joined.verdict == put_verdict::joins && !io.erased; ++i) {
+      if (const loss lost = change_sync(core, with, io.key, state, joined.next, 0, changed); lost != loss::none)
+        return lost;
+      if (changed) break;
+      joined = join_put(state.what, fresh);
+      // An erasure that came meanwhile is later than what had been drawn before it.
+      if (state.what && state.what->erased_at > drawn) joined.verdict = put_verdict::erased;
+    }
+  }
+  if (!changed) {
+    const bool outdone = !io.erased;
+    if (outdone) ++core.counters.outdone;
+    manifest mine;
+    mine.key = io.key;
+    mine.header = io.header;
+    mine.page_bytes = fresh.page_bytes;
+    mine.layers = fresh.layers;
+    mine.value_bytes = fresh.value_bytes;
+    const put_pages pages{drawn, io.header.pages(), io.header.pages()};
+    static_cast<void>(unlink_sync(core, with, mine, {&pages, 1}));
+    if (!outdone) return loss::none;
+    const std::lock_guard lock(core.mutex);
+    note_manifest(core, io.key, state.what);
+    return loss::gone;
+  }
+  if (core.config.done_when == cluster_done::replicated && !with.replicated_sync()) return loss::timeout;
+  static_cast<void>(unlink_sync(core, with, joined.left, joined.left.puts));
+  const std::lock_guard lock(core.mutex);
+  if (!io.erased) note_manifest(core, io.key, std::move(joined.next));
+  ++core.counters.puts;
+  core.counters.put_bytes += std::uint64_t{io.page_bytes} * io.header.pages().size();
+  return loss::none;
+}
+
+}  // namespace kvstrata::redis

@@ -1,0 +1,42 @@
+// How the pages of a put are cut into values: each layer for itself, one behind the other, at equal lengths, so that a value
+// with its head fills what the server's allocator gives for it, and layer 0 of everything can come first.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+#include <kvstrata/tiers/redis/format/value_head.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace kvstrata::redis {
+
+/// Of what is put at one time, in one layer.
+struct layer_cut
+{
+  std::uint64_t layer_bytes = 0;  ///< of all pages
+  std::uint64_t body_bytes = 1;   ///< of a value, without its head; the last may be shorter
+
+  [[nodiscard]] constexpr std::uint32_t pieces() const noexcept
+  {
+    return static_cast<std::uint32_t>((layer_bytes + body_bytes - 1) / body_bytes);
+  }
+  [[nodiscard]] constexpr std::uint64_t begin_of(std::uint32_t piece) const noexcept { return piece * body_bytes; }
+  [[nodiscard]] constexpr std::uint32_t bytes_of(std::uint32_t piece) const noexcept
+  {
+    return static_cast<std::uint32_t>((std::min)(body_bytes, layer_bytes - begin_of(piece)));
+  }
+  /// The piece that holds this byte.
+  [[nodiscard]] constexpr std::uint32_t piece_at(std::uint64_t byte) const noexcept
+  {
+    return static_cast<std::uint32_t>(byte / body_bytes);
+  }
+};
+
+/// `value_bytes`: of a value with its head.
+[[nodiscard]] constexpr layer_cut cut_of(page_count pages, std::uint32_t page_bytes, std::uint32_t layers,
+                                         std::uint32_t value_bytes) noexcept
+{
+  return {std::uint64_t{pages} * (page_bytes / layers), value_bytes - value_head_bytes};
+}
+
+}  // namespace kvstrata::redis
