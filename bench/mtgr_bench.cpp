@@ -1,10 +1,11 @@
-// MTGR on the CPU: what one pass for all candidates saves, what a mask of one number a row saves, and what the paper's sizes
-// cost, with random weights.
+// MTGR on the CPU: what one pass for all candidates saves, what a mask of one number a row saves, what a cache saves on streams
+// of sessions, and what the paper's sizes cost, with random weights.
 //
 //   mtgr_bench [ROUNDS]
 //
 // Seconds are processor seconds, all threads together, in pairs: on a shared machine a wall clock counts others' work. FLOPs are
 // those of matrix products, a multiplication and an addition being two; what is counted stands beside them.
+#include "support/mtgr/sessions.hpp"
 #include "support/paired.hpp"
 #include "support/target.hpp"
 
@@ -357,6 +358,7 @@ int main(int argc, char** argv)
   std::vector<bench::target> targets;
   compress(rounds, targets);
   mask(rounds, targets);
+  bench::sessions::run((rounds + 2) / 3, targets);
   paper_sizes(rounds);
   for (const bench::target& t : targets) bench::print(t);
   return 0;

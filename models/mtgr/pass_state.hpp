@@ -47,9 +47,9 @@ struct batch_forward::state
   {
     if (first >= last) return;
     // Enough blocks for the crew to share evenly, none so small that the product's fixed costs show; a product packs its
-    // matrix anew, so where no cache keeps that, blocks are larger.
+    // matrix anew, so where no cache keeps that, blocks are larger, and few rows, as behind a cache, are one block a core.
     const std::size_t most = options.hidden * 4 * width > (std::size_t{1} << 20) ? 384 : 96;
-    const std::size_t shares = 2 * team.size();
+    const std::size_t shares = last - first > most * team.size() ? 2 * team.size() : team.size();
     const std::size_t step = (std::min)(most, ((last - first + shares - 1) / shares + 15) / 16 * 16);
     team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t number) {
       const std::size_t begin = first + block * step;

@@ -320,7 +320,10 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
 {
   CLI::App app{std::string(about), "replay"};
   app.get_formatter()->column_width(34);
-  app.footer(std::string(tools::output_rule) + "\n\n" + describe_cases());
+  app.footer(std::string(tools::output_rule) + "\n\n" + describe_cases() +
+             "
+Other models: replay --model mtgr --help (parts, cross features), replay --model decoder --help (beam search over "
+             "semantic IDs).");
   add_options(app, o);
   add_codec_options(app, o.codec);
   try {
