@@ -1,9 +1,12 @@
-// Beam search without a cache yet: how much of the candidates a selection looks at, what constraining to valid items costs in
-// several ways, and attention in stages beside beams that carry a copy of their prompt.
+// Beam search: how much of the candidates a selection looks at, what constraining to valid items costs in several ways,
+// attention in stages beside beams that carry a copy of their prompt; and whole requests, prompts out of the cache beside prompts
+// of one batch and beams copied, on this CPU and in virtual time on a modelled H200.
 //
 // beams_bench [--quick]   --quick: fewer rounds. At the end one line a target: TARGET name value wanted met|short.
 #include "support/beams/constrained.hpp"
+#include "support/beams/h200.hpp"
 #include "support/beams/selection.hpp"
+#include "support/beams/serving.hpp"
 #include "support/beams/staged.hpp"
 #include "support/target.hpp"
 
@@ -33,6 +36,8 @@ int main(int count, char** arguments)
       beams_bench::print_constrained(quick ? 3 : 9, targets);
       beams_bench::print_staged(quick ? 3 : 9, targets);
     });
+    beams_bench::print_serving(quick, targets);
+    beams_bench::print_h200(quick, targets);
     for (const bench::target& t : targets) bench::print(t);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "beams_bench: %s\n", e.what());

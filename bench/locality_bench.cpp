@@ -3,6 +3,7 @@
 //   hits         whole trace from cold, and its two weeks; the share of the distance from LRU to Belady that is closed.
 //                The model's shape was chosen on the first week
 //   left out     the same without one ingredient
+//   elsewhere    what earns nothing there, on every interaction and on Mooncake's blocks
 //   weighted     hits weighted by bytes and by the time they save, at equal bytes, histories stretched so that their
 //                median is KuaiRand-1K's; a user's bytes grow. Slab above an arena: a hit saves the quicker of
 //                fetching and computing; lowest tier: a hit saves computing. H200 on PCIe 5, MTServe's shape
@@ -31,6 +32,7 @@
 #include <filesystem>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -83,6 +85,33 @@ void row(const char* name, const accesses& all, bool gap = true)
 }
 
 constexpr std::uint32_t without(std::uint32_t reason) { return 63U & ~(1U << reason); }
+
+std::size_t count_objects(const accesses& all)
+{
+  std::unordered_set<std::uint64_t> keys;
+  for (const trace_access& one : all) keys.insert(one.key);
+  return keys.size();
+}
+
+template <class Policy>
+void row_elsewhere(const char* name, const accesses& all, std::size_t objects)
+{
+  std::printf("  %-34s", name);
+  for (const std::size_t percent : {5U, 10U, 20U}) {
+    std::printf("  %5.2f", hits<Policy>(all, (objects * percent + 50) / 100).whole);
+  }
+  std::printf("\n");
+}
+
+void left_out_elsewhere(const char* name, const accesses& all)
+{
+  const std::size_t objects = count_objects(all);
+  std::printf("\nElsewhere: %s, at 5, 10, 20 %% of %zu objects\n", name, objects);
+  row_elsewhere<lru>("lru", all, objects);
+  row_elsewhere<locality>("locality", all, objects);
+  row_elsewhere<basic_locality<24, 12, without(1)>>("visits just before", all, objects);
+  row_elsewhere<basic_locality<24, 12, 63, false>>("learning: first weights stay", all, objects);
+}
 
 struct costs
 {
@@ -261,6 +290,13 @@ int main()
   row<locality>("times: requests are the clock", timeless, false);
   for (trace_access& one : timeless) one.tokens = 0;
   row<locality>("times and lengths", timeless, false);
+
+  left_out_elsewhere("KuaiRand-Pure's interactions",
+                     read_all(open_trace(data / "kuairand-pure-2w",
+                                         {.kuairand = {.requests = {.stream = request_stream::interaction}}})));
+  const std::filesystem::path blocks = data / "mooncake-conversation" / "conversation_trace.jsonl";
+  if (std::filesystem::exists(blocks)) left_out_elsewhere("Mooncake's conversations", read_all(open_trace(blocks, {})));
+  else std::printf("\nSKIPPED: Mooncake's conversations, because they are not on this machine (KVSTRATA_DATA)\n");
 
   weighted(stretched(all));
 }

@@ -1,7 +1,9 @@
 // Beams: items decoded token by token from a prompt that lies in the cache.
 //
-// A request's history is its prompt. What the cache has of it is not computed again, and all beams read the same pages of it;
-// their own few tokens lie in scratch, where a beam layout says. Scratch is this program's own memory here.
+// A request has two parts: its history, which is the prompt, and scratch. What the cache has of the prompt is not computed again,
+// and all beams read the same pages of it; their own few tokens lie in scratch, where a beam layout says. Scratch is reserved
+// when the lease is planned, and gone with it.
+#include "decoder/beam_parts.hpp"
 #include "decoder/beam_search.hpp"
 #include "decoder/prompt_forward.hpp"
 
@@ -27,6 +29,7 @@ using namespace kvstrata;
 namespace {
 
 constexpr token_count page_tokens = 16;
+constexpr std::uint32_t of_histories = 1;  // a key space: the only kind of part here that is kept
 
 // Pages of one request, one after the other, in memory of its own.
 struct own_pages
@@ -79,13 +82,15 @@ std::vector<decoder::found_item> decode(search& beams, const page_table_view& pr
 }
 
 answer serve(const decoder::model& model, default_cache<emulated_device>& cache, stream_id compute, user_id user,
-             std::span<const std::uint32_t> history, search& beams, const page_table_view& scratch,
-             const decoder::catalogue_versions& versions)
+             std::span<const std::uint32_t> history, search& beams, const decoder::catalogue_versions& versions)
 {
-  const request wanted{.user = user, .history_tokens = static_cast<token_count>(history.size())};
+  const auto tokens = static_cast<token_count>(history.size());
+  const auto parts =
+      decoder::beam_parts({.key = {of_histories, to_number(user)}, .tokens = tokens}, beams.scratch_rows());
+  const request wanted{.user = user, .parts = parts};
   auto lease = cache.prepare({&wanted, 1}, compute).value();
-  const decoder::prompt p{history, wanted.history_tokens, lease.compute(0)};
-  decoder::prompt_forward pass(model, {&p, 1}, lease.view());
+  const decoder::prompt p{history, tokens, lease.compute(0, decoder::prompt_part)};
+  decoder::prompt_forward pass(model, {&p, 1}, lease.view(decoder::prompt_part));
   pass.embed();
   for (layer_index l = 0; l < model.options().layers; ++l) {
     lease.wait_sync(l);  // what came from the arena is there
@@ -93,7 +98,8 @@ answer serve(const decoder::model& model, default_cache<emulated_device>& cache,
     lease.layer_done(l);
   }
   lease.commit();
-  answer out{decode(beams, lease.view(), scratch, versions), lease.sources(0).computed};
+  answer out{decode(beams, lease.view(decoder::prompt_part), lease.view(decoder::scratch_part), versions),
+             lease.sources(0, decoder::prompt_part).computed};
   lease.release();  // not before: the beams read its pages
   return out;
 }
@@ -106,14 +112,14 @@ int run()
   const auto items = std::make_shared<const decoder::item_trie>(sizes.codebooks, some_items(sizes.codebooks));
   const decoder::catalogue_versions versions(std::make_shared<const decoder::catalogue>(items));
 
-  search beams(model, {.widths = {16, 32, 32}});  // they grow
-  own_pages scratch(model.shape(), beams.scratch_rows());
+  search beams(model, {.widths = {16, 32, 32}});           // they grow
+  own_pages scratch(model.shape(), beams.scratch_rows());  // for the comparison
 
   emulated_device device;
   const stream_id compute = device.create_stream("compute");
   const std::size_t page = page_bytes(model.shape(), page_tokens);
   default_cache<emulated_device> cache(device, {.shape = model.shape(),
-                                                .tiers = {{.bytes = 60 * page}, {.bytes = 600 * page}},
+                                                .tiers = {{.bytes = 64 * page}, {.bytes = 600 * page}},
                                                 .layout = {.page_tokens = page_tokens, .chunk = 64}});
   std::mt19937 random(2);
   std::vector<std::vector<std::uint32_t>> histories(3);
@@ -123,7 +129,7 @@ int run()
     for (std::size_t user = 0; user < histories.size(); ++user) {  // more than the device memory holds
       for (int token = 0; token < (round == 0 ? 300 : 30); ++token) histories[user].push_back(random() % 32);
       const auto& history = histories[user];
-      const answer cached = serve(model, cache, compute, user_id{user}, history, beams, scratch.view, versions);
+      const answer cached = serve(model, cache, compute, user_id{user}, history, beams, versions);
 
       own_pages all(model.shape(), static_cast<token_count>(history.size()));  // the same without a cache
       const token_interval whole[] = {{0, static_cast<token_count>(history.size())}};

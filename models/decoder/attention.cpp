@@ -36,6 +36,37 @@ void gather(float* keys, float* values, const kvstrata::page_table_view& view, k
   }
 }
 
+// A single query has nothing to share a tile with: it reads the pages where they are.
+std::uint64_t attend_alone(const float* query, std::uint32_t end, const kvstrata::page_table_view& view,
+                           kvstrata::layer_index layer, std::size_t request, std::uint32_t head, state to,
+                           stage_scratch& scratch)
+{
+  const loops& l = best_loops();
+  const std::size_t dim = view.shape.head_dim;
+  const std::size_t stride = view.shape.kv_heads * dim;
+  const float scale = score_scale(view.shape.head_dim);
+  const std::uint32_t first = view.first_token(request);
+  float* const scores = scratch.products.reserve(end - first);
+  const auto pages = [&](auto&& each) {  // stretches of tokens within a page
+    for (std::uint32_t token = first, run = 0; token < end; token += run) {
+      run = std::min(end - token, view.page_tokens - token % view.page_tokens);
+      each(token - first, run, reinterpret_cast<const float*>(view.key(layer, request, token)) + head * dim);
+    }
+  };
+  pages([&](std::uint32_t at, std::uint32_t run, const float* keys) {
+    for (std::uint32_t i = 0; i < run; ++i) scores[at + i] = l.dot(query, keys + i * stride, dim);
+  });
+  const float best = scale * l.largest(scores, end - first);
+  const float sum = l.exp2(scores, scale, best, end - first);
+  const std::size_t values = view.value_offset() / sizeof(float);
+  pages([&](std::uint32_t at, std::uint32_t run, const float* keys) {
+    for (std::uint32_t i = 0; i < run; ++i) l.add_scaled(to.o, keys + values + i * stride, scores[at + i], dim);
+  });
+  l.scale(to.o, 1.0f / sum, dim);
+  *to.lse = best + std::log2(sum);
+  return std::uint64_t{2} * (end - first) * dim * sizeof(float);
+}
+
 }  // namespace
 
 float score_scale(std::uint32_t head_dim) noexcept
@@ -63,6 +94,8 @@ std::uint64_t attend_pages(const query_rows& queries, std::span<const std::uint3
   }
   std::uint64_t read = 0;
   const std::uint32_t end = queries.rows == 0 ? 0 : seen[queries.rows - 1];
+  if (queries.rows == 1 && end > view.first_token(request))
+    return attend_alone(queries.data, end, view, layer, request, head, to[0], scratch);
   std::size_t begin = 0;  // rows in front of it see nothing more
   for (std::uint32_t first = view.first_token(request); first < end; first += keys_of_tile) {
     const std::uint32_t count = std::min(keys_of_tile, end - first);

@@ -83,15 +83,33 @@ class beam_search
   void step()
   {
     if (done()) throw kvstrata::usage_error("a batch that is done has no further step");
-    gather();
-    const std::span<const float> logits = pass_.run({step_, widths_, tokens_, own_rows_}, prompts_, scratch_);
+    index();
+    pass();
+    select();
+  }
+
+  // What a step is made of, for those who put it onto a device (beam_pipeline.hpp): index(), pass(), select(), in turn;
+  // list_allowed() anywhere between the selection before and select(), also beside pass(), or not at all.
+
+  /// The host's: which rows of scratch the pass writes and reads.
+  void index() { gather(); }
+  /// The host's, and optional: the tokens that may follow each beam.
+  void list_allowed()
+  {
+    for (std::size_t r = 0; r < size(); ++r) requests_[r].beams.list_allowed();
+  }
+  /// The device's.
+  void pass() { logits_ = pass_.run({step_, widths_, tokens_, own_rows_}, prompts_, scratch_); }
+  /// The device's, behind pass(): the next beams; and what a layout moves is moved.
+  void select()
+  {
     const std::size_t codebook = model_->options().codebooks[step_];
     ++step_;
     std::size_t first = 0;
     for (std::size_t r = 0; r < size(); ++r) {
       request& mine = requests_[r];
       const std::size_t count = widths_[r] * codebook;
-      if (count != 0) mine.beams.advance(logits.subspan(first, count), Layout::ascending_parents);
+      if (count != 0) mine.beams.advance(logits_.subspan(first, count), Layout::ascending_parents);
       first += count;
       if (!mine.beams.done()) {
         moved_.moved_bytes += kvstrata::move_rows(scratch_, r, mine.layout.fork(mine.beams.parents()));
@@ -146,6 +164,7 @@ class beam_search
   kvstrata::page_table_view scratch_;
   std::uint32_t step_ = 0;
   std::vector<std::uint32_t> widths_, tokens_, own_rows_;
+  std::span<const float> logits_;  // of the last pass
   kvstrata::beam_traffic moved_;
 };
 

@@ -1,6 +1,6 @@
 // A long random sequence of requests with and without parts, on a cache of any policies. What is checked after every step is
 // small enough to be seen through: of a part that is replaced or read, the version that was committed last, and its bytes; of one
-// that is appended to, who wrote which row, and what the rows stand on.
+// that is appended to, who wrote which row, what the rows stand on, and whether anything of that came through a lossy copy.
 #pragma once
 
 #include "cache/random_walk.hpp"
@@ -52,6 +52,7 @@ struct append_truth
 {
   std::map<token_count, std::uint64_t> drafts;  ///< of committed rows
   ground stands_on;
+  std::set<token_count> tainted{};  ///< of these, the ones that were computed on top of a lossy copy
 };
 
 /// A sequence of a lease.
@@ -63,9 +64,12 @@ struct row
   std::uint64_t version = 0;
   token_count tokens = 0;
   ground stands_on{};
-  bool same = false;        ///< an earlier row of the lease has the sequence
-  bool computed = false;    ///< of a shared one: it is written
-  bool forgotten = false;   ///< erased, or the epoch is over
+  bool same = false;       ///< an earlier row of the lease has the sequence
+  bool computed = false;   ///< of a shared one: it is written
+  bool forgotten = false;  ///< erased, or the epoch is over
+  bool exact = false;      ///< is wanted
+  token_count tainted_from =
+      all_exact;            ///< of an append part: what its lease computes from there on rests on a lossy copy
   std::uint64_t draft = 0;  ///< of a shared one: its bytes
 };
 
@@ -114,6 +118,7 @@ class walker
 
   [[nodiscard]] std::uint64_t superseded() const { return superseded_; }
   [[nodiscard]] std::uint64_t served() const { return served_; }
+  [[nodiscard]] const parts_met& met() const { return met_; }
 
  private:
   [[nodiscard]] unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
@@ -158,6 +163,7 @@ class walker
   [[nodiscard]] request request_for(unsigned user)
   {
     request r{.user = user_id{user}, .epoch = epoch_};
+    if (about_.lossy) r.exact = below(4) == 0;
     if (below(3) == 0) {
       r.history_tokens = append_part({0, user}).tokens;
       return r;
@@ -181,7 +187,7 @@ class walker
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const request& r = batch[i];
       if (r.parts.empty()) {
-        out.push_back({.request = i, .key = key_of(r.user), .tokens = r.history_tokens});
+        out.push_back({.request = i, .key = key_of(r.user), .tokens = r.history_tokens, .exact = r.exact});
         continue;
       }
       ground so_far;
@@ -189,6 +195,7 @@ class walker
         const part& mine = r.parts[p];
         row next{.request = i, .part = p, .key = mine.key, .mode = mine.mode, .version = mine.version};
         next.tokens = mine.tokens;
+        next.exact = r.exact;
         if (is_shared(mine.mode)) {
           so_far.emplace_back(mine.key, mine.version);
           next.same = !seen.insert(mine.key).second;
@@ -272,6 +279,7 @@ class walker
     fresh.rows = std::move(rows);
     REQUIRE(fresh.lease->size() == batch.size());
     for (row& r : fresh.rows) see(fresh, r);
+    for (row& r : fresh.rows) see_exactness(fresh, r);
     check_views(fresh, batch);
     fresh.work = work_of(fresh);
     open_.push_back(std::move(fresh));
@@ -317,8 +325,12 @@ class walker
       if (!r.computed && !(known.committed && known.version == r.version && known.tokens == r.tokens))
         FAIL(name << " is served as version " << r.version << ", which was not committed last");
       if (r.computed && known.committed && known.version == r.version) {
-        vanished_ += known.tokens;
-        known.committed = false;
+        if (any_exact(l, r.key)) {  // it has vanished, or it is there and was not good enough
+          ++met_.made_exact;
+        } else {
+          vanished_ += known.tokens;
+          known.committed = false;
+        }
       }
       r.draft = r.computed ? l.draft : known.draft;
     } else {
@@ -326,14 +338,65 @@ class walker
       if (known.stands_on != r.stands_on) {
         superseded_ += known.drafts.size();
         known.drafts.clear();
+        known.tainted.clear();
         known.stands_on = r.stands_on;
       }
       for (token_count t = 0; t < r.tokens; ++t) {
         const bool now = std::any_of(compute.begin(), compute.end(), [t](token_interval p) { return p.contains(t); });
         if (!now && known.drafts.count(t) == 0)
           FAIL("token " << t << " of " << name << " is served, and nobody committed it on this ground");
-        const auto again = l.lease->plan().requests[l.lease->plan().row(r.request, r.part)].recomputed;
-        if (now && !again.contains(t)) vanished_ += known.drafts.erase(t);
+        if (!now || plan_of(l, r).recomputed.contains(t)) continue;
+        met_.refused_tainted += r.exact && known.drafts.count(t) != 0 && known.tainted.count(t) != 0 ? 1U : 0U;
+        const std::uint64_t gone = known.drafts.erase(t);
+        if (!r.exact) vanished_ += gone;  // or it was not good enough
+        known.tainted.erase(t);
+      }
+      if (!r.exact || !plan_of(l, r).kept.forgets) return;
+      for (auto at = known.drafts.lower_bound(plan_of(l, r).kept.tokens.end); at != known.drafts.end();) {
+        known.tainted.erase(at->first);  // behind what the request asks for
+        at = known.drafts.erase(at);
+      }
+    }
+  }
+
+  [[nodiscard]] static const request_plan& plan_of(const open_lease& l, const row& r)
+  {
+    return l.lease->plan().requests[l.lease->plan().row(r.request, r.part)];
+  }
+  [[nodiscard]] static bool any_exact(const open_lease& l, const sequence_key& key)
+  {
+    return std::any_of(l.rows.begin(), l.rows.end(), [&](const row& r) { return r.key == key && r.exact; });
+  }
+
+  /// Whoever wants exact tokens gets no others, and what is computed on top of others is none.
+  void see_exactness(open_lease& l, row& r)
+  {
+    const request_plan& p = plan_of(l, r);
+    const std::string name = name_of(r.key);
+    if ((r.exact || !about_.lossy) && p.inexact_from < r.tokens)
+      FAIL(name << " is inexact from token " << p.inexact_from << " on, and asked for as exact");
+    if (r.mode == part_mode::scratch) return;
+    if (is_shared(r.mode)) {
+      if (p.inexact_from < r.tokens) ++met_.inexact_shared;
+      return;
+    }
+    const bool on_inexact = std::any_of(l.rows.begin(), l.rows.end(), [&](const row& other) {
+      return other.request == r.request && other.part < r.part && is_shared(other.mode) &&
+             plan_of(l, other).inexact_from < other.tokens;
+    });
+    const auto compute = l.lease->compute(r.request, r.part);
+    bool behind = on_inexact;
+    for (token_count t = 0; t < r.tokens; ++t) {
+      const bool now = std::any_of(compute.begin(), compute.end(), [t](token_interval c) { return c.contains(t); });
+      if (!now) {
+        const bool tainted = append_[r.key].tainted.count(t) != 0;
+        if (tainted && t < p.inexact_from) FAIL("token " << t << " of " << name << " rests on a lossy copy");
+        behind = behind || t >= p.inexact_from;
+      } else if (behind) {
+        if (t < p.inexact_from)
+          FAIL("token " << t << " of " << name << " is computed on a lossy copy, and called exact");
+        if (r.tainted_from == all_exact) r.tainted_from = t;
+        if (on_inexact) ++met_.tainted_rows;
       }
     }
   }
@@ -450,6 +513,8 @@ class walker
       for (const token_interval piece : l.lease->compute(r.request, r.part)) {
         for (token_count t = piece.begin; t < piece.end; ++t) {
           if (!p.recomputed.contains(t)) known.drafts[t] = l.draft;
+          if (t >= r.tainted_from) known.tainted.insert(t);
+          else known.tainted.erase(t);
         }
       }
       supersede(r.key, known, l);
@@ -464,6 +529,7 @@ class walker
       if (!now.committed || now.version == version) continue;
       superseded_ += rows.drafts.size();
       rows.drafts.clear();
+      rows.tainted.clear();
       return;
     }
   }
@@ -635,6 +701,7 @@ class walker
   std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>, token_count> sizes_;
   std::vector<open_lease> open_;
   std::uint64_t drafts_ = 0;
+  parts_met met_;
   std::uint64_t vanished_ = 0;
   std::uint64_t superseded_ = 0;  // at most so many tokens were there to be
   std::uint64_t served_ = 0;

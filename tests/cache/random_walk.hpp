@@ -20,6 +20,23 @@ struct walk
   int look_every = 1;                  ///< steps between two looks at stats(): looking lets the host learn of events
 };
 
+/// What a walk with requests of parts has met of inexact tokens; of rows of leases.
+struct parts_met
+{
+  std::uint64_t inexact_shared = 0;   ///< served, through a lossy copy
+  std::uint64_t tainted_rows = 0;     ///< computed on top of such a one, and of no inexact row of their own sequence
+  std::uint64_t refused_tainted = 0;  ///< such rows, committed, that a request for exact ones was not served
+  std::uint64_t made_exact = 0;       ///< shared ones, computed beside the same version
+
+  void add(const parts_met& other) noexcept
+  {
+    inexact_shared += other.inexact_shared;
+    tainted_rows += other.tainted_rows;
+    refused_tainted += other.refused_tainted;
+    made_exact += other.made_exact;
+  }
+};
+
 /// A virtual-time device on which every operation starts late at random and, for half of the seeds, links serve out of
 /// turn; checked, and for most seeds poisoned.
 [[nodiscard]] kvstrata::emulated_device_config adversary(std::uint64_t seed);
@@ -30,7 +47,7 @@ struct walk
 void random_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
 
 /// The same with requests of parts among the others (parts_walker.hpp).
-void parts_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
+parts_met parts_walk(any_cache& cache, kvstrata::emulated_device& device, const facts& about, const walk& how);
 void parts_walk_point(const policy_point& where, const kvstrata::emulated_device_config& config, const walk& how,
                       const sizes& s = {});
 

@@ -35,9 +35,11 @@ void random_walk(any_cache& cache, emulated_device& device, const facts& about, 
   walker<emulated_device, tiny_model>(cache, device, about, how).run();
 }
 
-void parts_walk(any_cache& cache, emulated_device& device, const facts& about, const walk& how)
+parts_met parts_walk(any_cache& cache, emulated_device& device, const facts& about, const walk& how)
 {
-  walking_parts::walker(cache, device, about, how).run();
+  walking_parts::walker walker(cache, device, about, how);
+  walker.run();
+  return walker.met();
 }
 
 void parts_walk_point(const policy_point& where, const emulated_device_config& config, const walk& how, const sizes& s)

@@ -46,4 +46,23 @@ TEST_CASE("random operations on a slab, an arena, and a lossy one below", "[cach
   walk_stack(lossy_below, 800);
 }
 
+/// The same across parts: an append part that is computed on a version that came through a lossy copy rests on it.
+TEST_CASE("random operations with requests of parts, where a level is lossy", "[cache][parts][random][codec]")
+{
+  parts_met met;
+  for (const policy_point& where : {lossy_above, lossy_below}) {
+    for (std::uint64_t seed = 900; seed < 904 + 4 * effort; ++seed) {
+      kvstrata::emulated_device device(adversary(seed));
+      const sizes s{.device = 20, .lower = 24, .third = 40};
+      const auto cache = where.make(device, s);
+      met.add(
+          parts_walk(*cache, device, where.about(s), {.seed = seed, .steps = 300, .users = 4, .leases = 1 + seed % 4}));
+    }
+  }
+  CHECK(met.inexact_shared != 0);
+  CHECK(met.tainted_rows != 0);
+  CHECK(met.refused_tainted != 0);
+  CHECK(met.made_exact != 0);
+}
+
 }  // namespace kvstrata_test

@@ -44,6 +44,7 @@ inline void walk_stack(const policy_point& where, std::uint64_t first_seed)
                             {.device = 12, .lower = 60, .third = 6, .fourth = 6}};
   std::uint64_t seed = first_seed;
   traffic all;
+  parts_met of_parts;
   const auto walk_once = [&](const kvstrata::emulated_device_config& config, const walk& how, const sizes& s) {
     kvstrata::emulated_device device(config);
     const auto cache = where.make(device, s);
@@ -63,6 +64,11 @@ inline void walk_stack(const policy_point& where, std::uint64_t first_seed)
                      .leases = 1 + seed % 3,
                      .look_every = seed % 2 == 0 ? 1 : 17};
       walk_once(adversary(seed), how, s);
+      {
+        kvstrata::emulated_device device(adversary(seed));
+        const auto cache = where.make(device, s);
+        of_parts.add(parts_walk(*cache, device, where.about(s), how));
+      }
       if (first != 0) continue;
       walk_once(real_adversary(), {.seed = seed, .steps = 20 * effort, .look_every = 4}, {});
       copying_walk_point(where, adversary(seed), {.seed = seed, .steps = 20 * effort, .look_every = 4});
@@ -79,7 +85,12 @@ inline void walk_stack(const policy_point& where, std::uint64_t first_seed)
   }
   CHECK(all.between != 0);
   CHECK(all.dropped != 0);
-  CHECK((all.inexact != 0) == where.about({}).lossy);
+  const bool lossy = where.about({}).lossy;
+  CHECK((all.inexact != 0) == lossy);
+  CHECK((of_parts.inexact_shared != 0) == lossy);
+  CHECK((of_parts.tainted_rows != 0) == lossy);
+  CHECK((of_parts.refused_tainted != 0) == lossy);
+  CHECK((of_parts.made_exact != 0) == lossy);
 }
 
 }  // namespace kvstrata_test

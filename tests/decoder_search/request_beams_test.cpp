@@ -36,7 +36,8 @@ float logit_of(std::span<const std::uint32_t> prefix, std::uint32_t token)
 
 // Decodes with a request's own bookkeeping of lines, as a model's caller has it.
 std::vector<found_item> decode(request_beams& beams, std::span<const std::uint32_t> codebooks,
-                               std::shared_ptr<const catalogue> items, bool ascending, std::vector<float>& logits)
+                               std::shared_ptr<const catalogue> items, bool ascending, std::vector<float>& logits,
+                               bool lists_ahead = false)
 {
   std::vector<tokens> lines(1);
   beams.start(std::move(items));
@@ -47,6 +48,7 @@ std::vector<found_item> decode(request_beams& beams, std::span<const std::uint32
     for (const tokens& line : lines) {
       for (std::uint32_t t = 0; t < codebook; ++t) logits.push_back(logit_of(line, t));
     }
+    if (lists_ahead) beams.list_allowed();
     beams.advance(logits, ascending);
     std::vector<tokens> next;
     for (std::size_t b = 0; b < beams.parents().size(); ++b) {
@@ -191,4 +193,39 @@ TEST_CASE("request beams: the next request allocates nothing, and misuse changes
         "1 beams have 20 logits of level 0, but there are 200");
   CHECK(beams.level() == 0);
   CHECK(beams.width() == 1);
+}
+
+TEST_CASE("request beams: with or without early termination, with lists made ahead or not, the beams are the same")
+{
+  const std::vector<std::uint32_t> codebooks{24, 24, 24};
+  const auto trie = random_trie(3, codebooks, 3000);
+  std::vector<std::uint64_t> some((trie->items() + 63) / 64, 0x3333333333333333U);
+  some.back() &= (std::uint64_t{1} << trie->items() % 64) - 1;
+  const auto eligible = std::make_shared<const eligible_items>(trie, some, trie->items());
+  const std::shared_ptr<const catalogue> versions[] = {std::make_shared<const catalogue>(trie),
+                                                       std::make_shared<const catalogue>(eligible)};
+  std::vector<float> logits;
+  for (const bool constrained : {true, false}) {
+    for (const auto& items : versions) {
+      search_options how{.widths = {8, 20, 20}, .constrained = constrained};
+      request_beams usual(codebooks, how);
+      const auto wanted = decode(usual, codebooks, items, false, logits);
+      request_beams ahead(codebooks, how);
+      const auto listed = decode(ahead, codebooks, items, false, logits, true);
+      how.early_termination = false;
+      request_beams all(codebooks, how);
+      const auto thorough = decode(all, codebooks, items, true, logits);
+      REQUIRE(listed.size() == wanted.size());
+      REQUIRE(thorough.size() == wanted.size());
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        REQUIRE(listed[i].tokens == wanted[i].tokens);
+        REQUIRE(thorough[i].tokens == wanted[i].tokens);
+        REQUIRE(thorough[i].score == wanted[i].score);
+      }
+      CHECK(ahead.visited() == usual.visited());
+      CHECK(usual.visited() < usual.candidates());
+      CHECK(all.visited() == all.candidates());
+      CHECK(all.candidates() == usual.candidates());
+    }
+  }
 }

@@ -77,6 +77,16 @@ TEST_CASE("a picture names its traces and curves, and stays within its frame")
   }
 }
 
+TEST_CASE("a picture is as wide as its names")
+{
+  sim::results r;
+  r.sizes = "unit";
+  r.traces = {trace_of("t")};
+  CHECK(contains(sim::picture(r), "viewBox=\"0 0 860 390\" width=\"860\""));
+  r.traces[0].curves[1] = curve_of("thorough_locality, second_use", 0.8, 0.25);  // 29 letters of 7.5 from 773 on
+  CHECK(contains(sim::picture(r), "viewBox=\"0 0 991 390\" width=\"991\""));
+}
+
 TEST_CASE("a picture draws the best that does not know the future apart")
 {
   sim::results r;
@@ -89,6 +99,27 @@ TEST_CASE("a picture draws the best that does not know the future apart")
   const std::string after = sim::picture(r);
   CHECK(contains(after, "font-weight=\"600\">fifo<"));
   CHECK_FALSE(contains(after, "font-weight=\"600\">mine<"));
+}
+
+TEST_CASE("a picture of requests in parts shows the usable hits, unless the keys are a sample")
+{
+  sim::results r;
+  r.sizes = "unit";
+  r.traces = {trace_of("t")};
+  for (sim::curve& c : r.traces[0].curves) {
+    for (sim::point& p : c.points) p.miss.usable = c.name == "fifo" ? 0.3 : 0.9;  // the best by use is not so by hits
+  }
+  const std::string by_hits = sim::picture(r);
+  CHECK(contains(by_hits, ">hits, %<"));
+  CHECK(contains(by_hits, "font-weight=\"600\">mine<"));
+  r.traces[0].in_parts = true;
+  const std::string by_use = sim::picture(r);
+  CHECK(contains(by_use, ">usable hits, %<"));
+  CHECK(contains(by_use, ">usable hits beyond LRU's, points<"));
+  CHECK(contains(by_use, "font-weight=\"600\">fifo<"));
+  CHECK_FALSE(contains(by_use, "font-weight=\"600\">mine<"));
+  r.rate = 0.5;  // of a sample nobody knows what stood before
+  CHECK(sim::picture(r) == by_hits);
 }
 
 TEST_CASE("a picture of little: no trace, one size, no LRU, nothing but misses")

@@ -142,14 +142,14 @@ class store_bed
     return wait(*promise).done();
   }
   /// Asked, where need be.
-  [[nodiscard]] std::optional<kvstrata::record_header> find(std::uint64_t id)
+  [[nodiscard]] std::optional<kvstrata::record_header> find(std::uint64_t id, std::uint32_t space = 0)
   {
     using knowledge = kvstrata::found_record::knowledge;
     for (int attempt = 0; attempt < 3; ++attempt) {
-      const kvstrata::found_record found = store_->find({.id = id});
+      const kvstrata::found_record found = store_->find({.space = space, .id = id});
       if (found.is == knowledge::present) return found.header;
       if (found.is == knowledge::absent) return std::nullopt;
-      const auto asked = store_->ask({.id = id});
+      const auto asked = store_->ask({.space = space, .id = id});
       REQUIRE(asked);
       REQUIRE(wait(*asked).done());
     }
@@ -194,6 +194,12 @@ void store_conformance()
       header.earlier_until = static_cast<token_count>(2 * id);
       header.vouched_tokens = static_cast<token_count>(3 * id);
       header.vouched_hash = 77 * id;
+      header.stretch_stride = static_cast<token_count>(id % 2);
+      header.stretch_end = static_cast<token_count>(4 * id);
+      header.stretch_hash = 78 * id;
+      if (id % 4 == 1) header.inexact_from = static_cast<token_count>(id);
+      if (id % 3 != 0) header.version = (id << 60U) + id;
+      header.atomic = id % 4 >= 2;
       const auto put = store.put({.id = id}, header, records.pieces(0, header.pages().size(), id % 4), {});
       REQUIRE(put);
       REQUIRE(records.wait(*put).done());
@@ -265,6 +271,26 @@ void store_conformance()
       REQUIRE(records.wait(*put).done());
       REQUIRE(*records.find(1) == other);
       store.erase({.id = 1});
+    }
+  }
+
+  SECTION("of which version a record is, and whether it is of use in part, is kept, and goes with its life")
+  {
+    record_header first = record_of(0, {0, 8});  // an append part, of what it stands on
+    first.version = 0xfedcba9876543210U;
+    record_header second = record_of(0, {0, 12});  // a replace part in its place
+    second.version = 5;
+    second.atomic = true;
+    const record_header third = record_of(0, {0, 4});  // and what has neither
+    std::uint64_t life = 0;
+    for (record_header header : {first, second, third, second, first}) {
+      header.incarnation = incarnation_id{++life};
+      records.write(0, 1, to_number(header.incarnation), header.tokens);
+      const auto put = store.put({.space = 2, .id = 1}, header, records.pieces(0, header.pages().size()), {});
+      REQUIRE(put);
+      REQUIRE(records.wait(*put).done());
+      REQUIRE(*records.find(1, 2) == header);
+      if (life == 2) store.erase({.space = 2, .id = 1});
     }
   }
 

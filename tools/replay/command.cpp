@@ -2,6 +2,8 @@
 
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
+#include "replay/decoder/command.hpp"
+#include "replay/decoder/options.hpp"
 #include "replay/json.hpp"
 #include "replay/mtgr/command.hpp"
 #include "replay/mtgr/options.hpp"
@@ -52,6 +54,7 @@ int serve(const options& o, std::ostream& out, std::ostream& err)
 
 int command(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
 {
+  if (asks_for_decoder(argc, argv)) return decoder_command(argc, argv, out, err);
   if (asks_for_mtgr(argc, argv)) return mtgr_command(argc, argv, out, err);
   options o;
   if (const std::optional<int> code = parse(argc, argv, o, out, err)) return *code;

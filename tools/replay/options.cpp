@@ -321,7 +321,9 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
   CLI::App app{std::string(about), "replay"};
   app.get_formatter()->column_width(34);
   app.footer(std::string(tools::output_rule) + "\n\n" + describe_cases() +
-             "\nAnother model: replay --model mtgr --help (parts, cross features).");
+             "\nOther models: replay --model mtgr --help (parts, cross features), replay --model decoder --help (beam "
+             "search over "
+             "semantic IDs).");
   add_options(app, o);
   add_codec_options(app, o.codec);
   try {

@@ -14,8 +14,10 @@
 namespace sim {
 namespace {
 
-constexpr double width = 860;
-constexpr double panel = 390;  // height of a trace, title and axis included
+constexpr double least_width = 860;
+constexpr double names_left = 773;
+constexpr double letter = 7.5;  // wide, of the fonts that there are
+constexpr double panel = 390;   // height of a trace, title and axis included
 constexpr double top = 72;
 constexpr double bottom = panel - 34;
 constexpr double name_step = 13;  // two names stand so far apart, at least
@@ -32,11 +34,19 @@ struct drawn_curve
   double name_y = 0;
 };
 
+using ratio = double kvstrata::miss_ratios::*;
+
+/// Where requests have parts, the hits that are of use: the plain ones flatter.
+[[nodiscard]] ratio drawn_ratio(const results& r, const trace_result& t)
+{
+  return t.in_parts && r.rate == 1 ? &kvstrata::miss_ratios::usable : &kvstrata::miss_ratios::requests;
+}
+
 /// Summed over the sizes: enough to compare.
-[[nodiscard]] double all_misses(const curve& c)
+[[nodiscard]] double all_misses(const curve& c, ratio drawn)
 {
   double sum = 0;
-  for (const point& p : c.points) sum += p.miss.requests;
+  for (const point& p : c.points) sum += p.miss.*drawn;
   return sum;
 }
 
@@ -80,11 +90,11 @@ class plot
   double to_;
 };
 
-[[nodiscard]] std::vector<drawn_curve> styled(const trace_result& t)
+[[nodiscard]] std::vector<drawn_curve> styled(const trace_result& t, ratio drawn)
 {
   const curve* best = nullptr;
   for (const curve& c : t.curves) {
-    if (!c.knows_future && (best == nullptr || all_misses(c) < all_misses(*best))) best = &c;
+    if (!c.knows_future && (best == nullptr || all_misses(c, drawn) < all_misses(*best, drawn))) best = &c;
   }
   std::vector<drawn_curve> thin, apart;
   for (std::size_t k = 0; k < t.curves.size(); ++k) {
@@ -158,7 +168,7 @@ void draw_curve(std::ostream& out, const trace_result& t, const plot& p, const d
 void draw_name(std::ostream& out, const plot& p, const drawn_curve& c, double end)
 {
   out << "<polyline fill=\"none\" stroke=\"" << c.colour << "\" stroke-width=\"0.6\" points=\"" << p.right() << ','
-      << number(end) << ' ' << p.right() + 20 << ',' << number(c.name_y) << "\"/>\n<text x=\"" << p.right() + 23
+      << number(end) << ' ' << p.right() + 20 << ',' << number(c.name_y) << "\"/>\n<text x=\"" << names_left
       << "\" y=\"" << number(c.name_y + 4) << "\" fill=\"" << c.colour << '"'
       << (c.stroke > 1.5 ? " font-weight=\"600\"" : "") << '>' << replay::escape_html(c.what->name) << "</text>\n";
 }
@@ -166,9 +176,11 @@ void draw_name(std::ostream& out, const plot& p, const drawn_curve& c, double en
 void draw_panel(std::ostream& out, const results& r, const trace_result& t)
 {
   if (t.steps.empty() || t.curves.empty()) return;
-  std::vector<drawn_curve> curves = styled(t);
+  const ratio drawn = drawn_ratio(r, t);
+  const std::string what = drawn == &kvstrata::miss_ratios::usable ? "usable hits" : "hits";
+  std::vector<drawn_curve> curves = styled(t, drawn);
   const curve* const lru = find_curve(t, "lru");
-  const auto hits = [](const curve& c, std::size_t step) { return 1 - c.points[step].miss.requests; };
+  const auto hits = [drawn](const curve& c, std::size_t step) { return 1 - c.points[step].miss.*drawn; };
   const auto gain = [&](const curve& c, std::size_t step) {
     return lru == nullptr ? 0.0 : hits(c, step) - hits(*lru, step);
   };
@@ -190,9 +202,9 @@ void draw_panel(std::ostream& out, const results& r, const trace_result& t)
       << " requests; the size of the cache is in % of " << of << "</text>\n";
 
   const plot absolute(t, 46, 366, 0, std::ceil(most * 10 - 1e-9) / 10);
-  draw_axes(out, t, absolute, "hits, %");
-  const plot relative(t, 420, 750, worst, best);
-  draw_axes(out, t, relative, "hits beyond LRU's, points");
+  draw_axes(out, t, absolute, what + ", %");
+  const plot relative(t, 420, names_left - 23, worst, best);
+  draw_axes(out, t, relative, what + " beyond LRU's, points");
   for (drawn_curve& c : curves) {
     draw_curve(out, t, absolute, c, [&](std::size_t step) { return hits(*c.what, step); });
     if (c.what->knows_future) {
@@ -216,6 +228,11 @@ void draw_panel(std::ostream& out, const results& r, const trace_result& t)
 std::string picture(const results& r)
 {
   std::ostringstream out;
+  double width = least_width;
+  for (const trace_result& t : r.traces) {
+    for (const curve& c : t.curves)
+      width = std::max(width, std::ceil(names_left + letter * static_cast<double>(c.name.size())));
+  }
   const double height = panel * static_cast<double>(std::max<std::size_t>(r.traces.size(), 1));
   out << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " << width << ' ' << height << "\" width=\"" << width
       << "\" height=\"" << height << "\" font-family=\"system-ui, sans-serif\" font-size=\"12\" role=\"img\">\n"

@@ -7,8 +7,9 @@
 
 namespace sim {
 
-/// Left the hits, right what they are beyond LRU's, because curves of hits lie close together. LRU, the best of those
-/// that do not know the future (by the mean over the sizes) and Belady are drawn apart.
+/// Left the hits, right what they are beyond LRU's, because curves of hits lie close together; where requests have parts
+/// the usable ones. LRU, the best of those that do not know the future (by the mean over the sizes) and Belady are drawn
+/// apart.
 [[nodiscard]] std::string picture(const results& r);
 
 }  // namespace sim

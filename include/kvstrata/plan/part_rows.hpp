@@ -185,6 +185,16 @@ class part_rows
                         std::to_string(before.history_tokens) + " tokens and as version " +
                         std::to_string(version_of(now)) + " of " + std::to_string(now.history_tokens) + " tokens");
     }
+    const history_fingerprint& a = before.fingerprint;
+    const history_fingerprint& b = now.fingerprint;
+    if (a.stride == 0 || a.stride != b.stride) return;
+    const std::size_t both = (std::min)(a.prefix_hashes.size(), b.prefix_hashes.size());
+    const std::size_t told = (std::min)(both, std::size_t{now.history_tokens / a.stride});
+    if (!std::equal(a.prefix_hashes.begin(), a.prefix_hashes.begin() + static_cast<std::ptrdiff_t>(told),
+                    b.prefix_hashes.begin())) {
+      throw usage_error(name + " is twice in one batch, with two fingerprints, the second in " + whose(user) +
+                        "; one version has one content");
+    }
   }
 
   struct stretch

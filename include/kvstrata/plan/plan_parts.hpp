@@ -26,15 +26,14 @@ std::optional<pressure> planner<Residency, Split>::plan(const part_rows& of, bat
   if (auto why = checks_.turned_away(rows)) return why;
   std::uint64_t pages = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    checks_.require_goes_on(rows[i], out.entries[i]);
+    checks_.require_goes_on(rows[i], out.entries[of.same_as(i)]);
     checks_.require_countable(rows[i]);
     if (is_first(i)) pages += residency_->pages_to_take(window_of(rows[i])).size();
   }
   checks_.require_fits(out.plan.size(), pages);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!is_first(i)) continue;
-    if (auto why = is_shared(mode_of(rows[i])) ? choose_reader(rows[i], rows.size(), out.entries[i])
-                                               : is_held(rows[i], out.entries[i]))
+  for (std::size_t i = 0; i < rows.size(); ++i) {  // of one sequence, what is there must do for all rows
+    entry_type*& found = out.entries[of.same_as(i)];
+    if (auto why = is_shared(mode_of(rows[i])) ? choose_reader(rows[i], rows.size(), found) : is_held(rows[i], found))
       return why;
   }
   plan_rows(of, true, out);
@@ -76,16 +75,17 @@ bool planner<Residency, Split>::serves(const request& r, const entry_type& e) co
   if (e.known().version != version_of(r) || all.empty()) return false;
   if (e.template tokens_in<0, Residency::memories>(all) != all.size()) return false;
   if (has_fingerprint(r) && !contradiction_of(r, e).tokens.empty()) return false;
-  bool exact = true;
   if constexpr (exactness) {
-    bool found = false;
+    if (!r.exact) return true;
+    bool found = false, exact = false;
     each_level<0, Residency::memories>([&](auto i) {
       if (found || !e.template look<i()>().tokens.contains(all)) return;
       found = true;
-      exact = !r.exact || inexact_in<tiers_type, i()>(e, all) == all_exact;
+      exact = inexact_in<tiers_type, i()>(e, all) == all_exact;
     });
+    return exact;
   }
-  return exact;
+  return true;
 }
 
 template <class Residency, split_policy Split>

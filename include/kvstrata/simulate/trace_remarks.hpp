@@ -133,7 +133,7 @@ namespace detail {
   if (f.wrong_next != 0) {
     out.push_back(
         "What the trace says of next requests is wrong at request " + std::to_string(f.wrong_next) +
-        ", or counts what was left out. It matters to belady alone, which was told what the requests themselves show.");
+        ", or counts what was left out. It matters to belady alone, which is told what the requests themselves show.");
   }
   return out;
 }

@@ -52,6 +52,12 @@ class beam_selector
     }
   }
 
+  /// The same, looking at all of them, in any order: without early termination.
+  void take_all(std::span<const std::uint64_t> keys)
+  {
+    for (const std::uint64_t key : keys) take({&key, 1});
+  }
+
   /// The selected keys, descending; fewer than the width where there were fewer. Valid until the next start(). Ends the selection.
   [[nodiscard]] std::span<const std::uint64_t> finish()
   {

@@ -96,6 +96,7 @@ std::span<const std::uint64_t> candidate_list::ordered(const beam_score& beam, s
 {
   const auto first = static_cast<std::uint32_t>(beam.index * codebook);
   const float least = how.floor == 0 ? -std::numeric_limits<float>::infinity() : score_of(how.floor);
+  gathered_from_ = mine.size();
   keys_.clear();
   for (std::uint32_t i = 0; i < mine.size(); ++i) {
     const float score = beam.score + (mine[i] - shift);

@@ -43,6 +43,12 @@ class candidate_list
   /// O(allowed tokens); only their logits are read. Keys, descending; valid until the next call.
   [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
                                                   const catalogue& items, std::uint32_t level, const list_options& how);
+  /// Of these tokens, ascending, which must be of the codebook: what catalogue::allowed() said, some time before.
+  [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
+                                                  std::span<const std::uint32_t> tokens, const list_options& how)
+  {
+    return of_gathered(beam, tokens, logits, how);
+  }
   /// Of all tokens.
   [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
                                                   const list_options& how);
@@ -50,6 +56,9 @@ class candidate_list
   /// every 64 logits (kvstrata::usage_error otherwise).
   [[nodiscard]] std::span<const std::uint64_t> of(const beam_score& beam, std::span<const float> logits,
                                                   std::span<const std::uint64_t> mask, const list_options& how);
+
+  /// Candidates that the last list was made of, those included that it left out.
+  [[nodiscard]] std::size_t candidates() const noexcept { return gathered_from_; }
 
  private:
   std::span<const std::uint64_t> of_gathered(const beam_score& beam, std::span<const std::uint32_t> tokens,
@@ -60,6 +69,7 @@ class candidate_list
 
   std::vector<std::uint32_t> tokens_;
   std::vector<float> gathered_;  // the tokens' logits
+  std::size_t gathered_from_ = 0;
   std::vector<std::uint64_t> keys_;
 };
 

@@ -60,10 +60,22 @@ void request_beams::start(std::shared_ptr<const catalogue> items)
   tokens_.clear();
   best_first_.clear();
   found_.clear();
+  allowed_begins_.clear();
   if (how_.constrained && items_->showable() == 0) return;
   beams_.push_back({});
   lines_.push_back({});
   best_first_.push_back(0);
+}
+
+void request_beams::list_allowed()
+{
+  if (!how_.constrained || done()) return;
+  allowed_.clear();
+  allowed_begins_.assign(1, 0);
+  for (const beam_score& beam : beams_) {
+    items_->allowed(level_, beam.node, [this](std::uint32_t token, std::uint32_t) { allowed_.push_back(token); });
+    allowed_begins_.push_back(allowed_.size());
+  }
 }
 
 void request_beams::advance(std::span<const float> logits, bool ascending_parents)
@@ -79,12 +91,14 @@ void request_beams::advance(std::span<const float> logits, bool ascending_parent
   list_options lists{.over = how_.over, .most = how_.pre_cut != 0 && level_ != 0 ? how_.pre_cut : how_.widths[level_]};
   for (const std::uint32_t b : best_first_) {
     const std::span<const float> mine = logits.subspan(b * codebook, codebook);
-    lists.floor = selector_.floor();
-    const auto keys =
-        how_.constrained ? list_.of(beams_[b], mine, *items_, level_, lists) : list_.of(beams_[b], mine, lists);
+    lists.floor = how_.early_termination ? selector_.floor() : 0;
+    const auto keys = keys_of(b, mine, lists);
+    candidates_ += std::min(list_.candidates(), lists.most);
     listed_ += keys.size();
-    selector_.take(keys);
+    if (how_.early_termination) selector_.take(keys);
+    else selector_.take_all(keys);
   }
+  allowed_begins_.clear();
   visited_ += selector_.visited();
   const auto selected = selector_.finish();
   keys_.assign(selected.begin(), selected.end());
@@ -116,6 +130,15 @@ void request_beams::advance(std::span<const float> logits, bool ascending_parent
   beams_.swap(next_);
   lines_.swap(next_lines_);
   ++level_;
+}
+
+std::span<const std::uint64_t> request_beams::keys_of(std::uint32_t beam, std::span<const float> logits,
+                                                      const list_options& how)
+{
+  if (!how_.constrained) return list_.of(beams_[beam], logits, how);
+  if (allowed_begins_.empty()) return list_.of(beams_[beam], logits, *items_, level_, how);
+  const std::size_t first = allowed_begins_[beam];
+  return list_.of(beams_[beam], logits, std::span(allowed_).subspan(first, allowed_begins_[beam + 1] - first), how);
 }
 
 std::span<const found_item> request_beams::found()

@@ -22,7 +22,9 @@ struct search_options
   std::size_t pre_cut = 0;  ///< candidates that a beam may bring to a selection, but the first, where there is one
                             ///< beam; 0: the selection's width
   normaliser over = normaliser::allowed_only;
-  bool constrained = true;  ///< valid, eligible items only; else any tuple, and probabilities over all tokens
+  bool constrained = true;        ///< valid, eligible items only; else any tuple, and probabilities over all tokens
+  bool early_termination = true;  ///< skip what cannot be selected any more; else every candidate is ordered and looked
+                                  ///< at, for the same beams
 };
 
 /// Throws kvstrata::config_error: not as many widths as levels ("steps beyond depth"), a width of 0, more candidates at a level
@@ -57,6 +59,11 @@ class request_beams
   [[nodiscard]] std::uint32_t width() const noexcept { return done() ? 0 : static_cast<std::uint32_t>(beams_.size()); }
   [[nodiscard]] bool done() const noexcept { return level_ == codebooks_.size() || beams_.empty(); }
 
+  /// Writes down which tokens may follow each beam: what advance() does otherwise, and needs no logits, so that it may be done
+  /// while a model computes them. It changes nothing that width(), parents() and tokens() say. Nothing to do without
+  /// constraints, or when the request is done.
+  void list_allowed();
+
   /// Selects the beams of the next level by the logits of its tokens, [width()][codebook]. With `ascending_parents` beams are then in
   /// the order of their parents, else in that of their scores. Throws kvstrata::usage_error where the request is done, or
   /// there are more or fewer logits. Allocates nothing in steady state.
@@ -69,12 +76,16 @@ class request_beams
   /// When it is done: what was found, best first; fewer than asked for where there are no more. Valid until start().
   [[nodiscard]] std::span<const found_item> found();
 
-  /// Since it was made: candidates that were in lists, and those of them that selections looked at.
+  /// Since it was made: candidates that beams could bring (a beam's, but no more than the pre-cut); those that were in lists; and
+  /// those of them that selections looked at.
+  [[nodiscard]] std::uint64_t candidates() const noexcept { return candidates_; }
   [[nodiscard]] std::uint64_t listed() const noexcept { return listed_; }
   [[nodiscard]] std::uint64_t visited() const noexcept { return visited_; }
 
  private:
   using line = std::array<std::uint32_t, most_levels>;
+
+  std::span<const std::uint64_t> keys_of(std::uint32_t beam, std::span<const float> logits, const list_options& how);
 
   std::vector<std::uint32_t> codebooks_;
   search_options how_;
@@ -85,9 +96,12 @@ class request_beams
   std::vector<std::uint32_t> parents_, tokens_;
   std::vector<std::uint32_t> best_first_;  // beams by score: the order in which lists are taken
   std::vector<std::uint64_t> keys_;
+  std::vector<std::uint32_t> allowed_;       // by list_allowed(): of all beams, one after the other
+  std::vector<std::size_t> allowed_begins_;  // [width + 1]; empty: they are not listed
   candidate_list list_;
   beam_selector selector_;
   std::vector<found_item> found_;
+  std::uint64_t candidates_ = 0;
   std::uint64_t listed_ = 0;
   std::uint64_t visited_ = 0;
 };

@@ -11,6 +11,9 @@
 #include <cstring>
 #include <map>
 #include <random>
+#include <span>
+#include <utility>
+#include <vector>
 
 using namespace kvstrata;
 using namespace kvstrata::redis;
@@ -32,6 +35,14 @@ record_header header_of(std::uint64_t life, token_interval tokens, std::uint64_t
           .stretch_end = 8,
           .stretch_hash = 0x99aabbccddeeff00U,
           .inexact_from = 77};
+}
+
+/// The same of a part, which has a version, and of use as a whole or not.
+record_header versioned(record_header header, std::uint64_t version, bool atomic)
+{
+  header.version = version;
+  header.atomic = atomic;
+  return header;
 }
 
 value_head head_of(std::uint64_t life = 5)
@@ -77,6 +88,33 @@ TEST_CASE("a value's head comes back, and no other byte of it does")
   }
   bytes.fill(std::byte{0});
   REQUIRE_FALSE(decode_value_head(bytes));
+}
+
+TEST_CASE("what stands on a version, or is atomic, says so, in a format that older programs take for nobody's")
+{
+  const auto format_in = [](std::span<const std::byte> bytes) {
+    static_assert(at_value::version.at == at_manifest::version.at);
+    return stores::load(bytes.data(), at_value::version);
+  };
+  for (const auto& [version, atomic] : {std::pair{std::uint64_t{0}, false},
+                                        {std::uint64_t{0x8877665544332211U}, false},
+                                        {std::uint64_t{0}, true},
+                                        {std::uint64_t{6}, true}}) {
+    CAPTURE(version, atomic);
+    const std::uint32_t format = version != 0 || atomic ? 2 : 1;
+    value_head head = head_of();
+    head.header = versioned(head.header, version, atomic);
+    std::array<std::byte, value_head_bytes> bytes{};
+    encode(head, bytes);
+    REQUIRE(decode_value_head(bytes) == head);
+    REQUIRE(format_in(bytes) == format);
+    const manifest whole = join_put(std::nullopt, put_of(10, versioned(header_of(1, {0, 9}), version, atomic))).next;
+    const std::vector<std::byte> row = encode(whole);
+    REQUIRE(decode_manifest(row) == whole);
+    REQUIRE(decode_manifest(row)->header.version == version);
+    REQUIRE(decode_manifest(row)->header.atomic == atomic);
+    REQUIRE(format_in(row) == format);
+  }
 }
 
 TEST_CASE("a value of another sequence, epoch, life, put, geometry or place is not what was expected")

@@ -91,7 +91,6 @@ static_assert(apart(0, put_bytes, row_number, row_put_begin, row_put_end, row_us
 }  // namespace at_manifest
 
 inline constexpr std::uint64_t manifest_magic = 0x54534546494e414dU;  // "MANIFEST"
-inline constexpr std::uint32_t manifest_version = 1;
 inline constexpr std::size_t most_manifest_bytes =
     at_manifest::rows + most_puts * at_manifest::put_bytes + most_past_lives * 8 + 4;
 
@@ -104,7 +103,7 @@ inline constexpr std::size_t most_manifest_bytes =
   std::vector<std::byte> out(end + 4);
   std::byte* const to = out.data();
   store(to, at_manifest::magic, manifest_magic);
-  store(to, at_manifest::version, manifest_version);
+  store(to, at_manifest::version, format_for(from.header));
   store(to, at_manifest::key_space, from.key.space);
   store(to, at_manifest::key_id, from.key.id);
   store(to, at_manifest::number, from.number);
@@ -150,14 +149,14 @@ namespace manifest_detail {
 
 }  // namespace manifest_detail
 
-/// Empty: these are not the bytes of a manifest of this version, or it contradicts itself. Takes no more memory than the
+/// Empty: these are not the bytes of a manifest of a known format, or it contradicts itself. Takes no more memory than the
 /// bytes are.
 [[nodiscard]] inline std::optional<manifest> decode_manifest(std::span<const std::byte> bytes)
 {
   using stores::load;
   const std::byte* const from = bytes.data();
   if (bytes.size() < at_manifest::rows + 4 || bytes.size() > most_manifest_bytes ||
-      load(from, at_manifest::magic) != manifest_magic || load(from, at_manifest::version) != manifest_version) {
+      load(from, at_manifest::magic) != manifest_magic || !is_known_format(load(from, at_manifest::version))) {
     return std::nullopt;
   }
   const std::size_t puts = load(from, at_manifest::puts);

@@ -5,6 +5,7 @@
 #include <kvstrata/tiers/stores/record.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace kvstrata::redis {
 
@@ -24,10 +25,27 @@ inline constexpr field32 vouched_tokens{60};
 inline constexpr field32 stretch_stride{64};
 inline constexpr field32 stretch_end{68};
 inline constexpr field32 inexact_from{72};
+inline constexpr field32 atomic{76};  // from versioned_format on, and so is:
+inline constexpr field64 version{80};
 inline constexpr std::size_t end = 96;  // zeros up to here
 static_assert(apart(0, end, incarnation, epoch, format, vouched_hash, stretch_hash, page_tokens, tokens_begin,
-                    tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, stretch_end, inexact_from));
+                    tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, stretch_end, inexact_from,
+                    atomic, version));
 }  // namespace at_header
+
+// What values and manifests say of their format. A program that knows the first one alone takes what is of the second for
+// nobody's, as it cannot tell one version from another.
+inline constexpr std::uint32_t first_format = 1;
+inline constexpr std::uint32_t versioned_format = 2;  ///< the header has a version, or is atomic
+
+[[nodiscard]] constexpr std::uint32_t format_for(const record_header& header) noexcept
+{
+  return header.version != 0 || header.atomic ? versioned_format : first_format;
+}
+[[nodiscard]] constexpr bool is_known_format(std::uint32_t format) noexcept
+{
+  return format == first_format || format == versioned_format;
+}
 
 /// Writes to at_header::end bytes that are zeros.
 constexpr void encode_header(const record_header& from, std::byte* to) noexcept
@@ -46,6 +64,8 @@ constexpr void encode_header(const record_header& from, std::byte* to) noexcept
   stores::store(to, at_header::stretch_stride, from.stretch_stride);
   stores::store(to, at_header::stretch_end, from.stretch_end);
   stores::store(to, at_header::inexact_from, from.inexact_from);
+  stores::store(to, at_header::atomic, from.atomic ? 1U : 0U);
+  stores::store(to, at_header::version, from.version);
 }
 
 /// Reads them, whatever they are.
@@ -64,7 +84,9 @@ constexpr void encode_header(const record_header& from, std::byte* to) noexcept
           .stretch_stride = load(from, at_header::stretch_stride),
           .stretch_end = load(from, at_header::stretch_end),
           .stretch_hash = load(from, at_header::stretch_hash),
-          .inexact_from = load(from, at_header::inexact_from)};
+          .inexact_from = load(from, at_header::inexact_from),
+          .version = load(from, at_header::version),
+          .atomic = load(from, at_header::atomic) != 0};
 }
 
 }  // namespace kvstrata::redis

@@ -57,7 +57,6 @@ static_assert(header + at_header::end <= head_crc.at);
 
 inline constexpr std::size_t value_head_bytes = at_value::end;
 inline constexpr std::uint64_t value_magic = 0x45554c4156564b4bU;  // "KKVVALUE"
-inline constexpr std::uint32_t value_version = 1;
 
 using value_head_span = std::span<std::byte, value_head_bytes>;
 using const_value_head_span = std::span<const std::byte, value_head_bytes>;
@@ -68,7 +67,7 @@ inline void encode(const value_head& from, value_head_span out) noexcept
   std::byte* const to = out.data();
   for (std::byte& b : out) b = std::byte{0};
   store(to, at_value::magic, value_magic);
-  store(to, at_value::version, value_version);
+  store(to, at_value::version, format_for(from.header));
   store(to, at_value::bytes, from.bytes);
   store(to, at_value::key_id, from.key.id);
   store(to, at_value::key_space, from.key.space);
@@ -84,12 +83,12 @@ inline void encode(const value_head& from, value_head_span out) noexcept
   store(to, at_value::head_crc, stores::crc32c(out.first(at_value::head_crc.at)));
 }
 
-/// Empty: it is no head of a value of this version, or a byte of it is another.
+/// Empty: it is no head of a value of a known format, or a byte of it is another.
 [[nodiscard]] inline std::optional<value_head> decode_value_head(const_value_head_span bytes) noexcept
 {
   using stores::load;
   const std::byte* const from = bytes.data();
-  if (load(from, at_value::magic) != value_magic || load(from, at_value::version) != value_version ||
+  if (load(from, at_value::magic) != value_magic || !is_known_format(load(from, at_value::version)) ||
       load(from, at_value::head_crc) != stores::crc32c(bytes.first(at_value::head_crc.at))) {
     return std::nullopt;
   }
