@@ -79,10 +79,6 @@ void check_request(const config& c, const request& r, std::size_t number, const 
   if (statics != 0) {
     check_floats(number, "user", r.user.size(), c.user_tokens, c.user_features);
     check_floats(number, "sequence", r.sequence.size(), r.static_tokens - c.user_tokens, c.item_features);
-    if (recents != r.recent_tokens) {
-      refuse(number, "U and S are to be computed anew, but of R only " + std::to_string(recents) + " of " +
-                         std::to_string(r.recent_tokens) + " tokens: what is kept of R stands on the old ones");
-    }
   }
   check_floats(number, "recent", r.recent.size(), recents, c.item_features);
   if (r.recent_times.size() != r.recent_tokens) {

@@ -49,7 +49,7 @@ TEST_CASE("cached equals recomputed at every layer, and served bytes stay as the
     for (std::size_t i = 0; i < users.size(); ++i) {
       user& u = users[i];
       if (below(random, 4) != 0) u.static_compute = {};
-      if (u.static_compute.empty()) u.recent_compute = random_intervals(random, u.recents);
+      u.recent_compute = random_intervals(random, u.recents);  // what is kept stands on the same U and S
       for (kvstrata::token_count t = 0; t < u.statics && !u.static_compute.empty(); ++t) {
         memory.forget(i, part::statics, t);
       }

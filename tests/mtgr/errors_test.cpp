@@ -54,7 +54,7 @@ TEST_CASE("a request that contradicts itself is refused with a sentence", "[mtgr
   CHECK(message([&](mtgr::request& r) { r.static_compute = half; }) ==
         of + "10 of the 25 tokens of U and S are to be computed, but they see each other: it must be all or none");
   CHECK(message([&](mtgr::request& r) { r.recent_compute = {}; }) ==
-        of + "U and S are to be computed anew, but of R only 0 of 6 tokens: what is kept of R stands on the old ones");
+        of + "recent has 72 floats, but 0 tokens of 12 features need 0");
   CHECK(message([&](mtgr::request& r) { r.recent_compute = later; }) ==
         of + "tokens [2, 3) of the compute list of R overlap earlier ones or lie outside [0, 6)");
   CHECK(message([&](mtgr::request& r) { r.recent_compute = beyond; }) ==

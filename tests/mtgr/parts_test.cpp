@@ -184,7 +184,9 @@ TEST_CASE("MTGR from the cache equals MTGR recomputed, at every layer, through t
 {
   generator random(41);
   const mtgr::model m(small_config(), 1);
-  cache_bed bed(m, 24, 200);  // a user takes up to 13 pages
+  // A user takes up to 13 pages. In the small arena U and S get lost where R is still there, which stands on the same version.
+  const bool all_fit = GENERATE(true, false);
+  cache_bed bed(m, 24, all_fit ? 200 : 12);
   std::vector<known_user> users;
   std::vector<user> whole;  // with all of R that will be
   for (std::uint64_t id = 0; id < 5; ++id) {
@@ -192,7 +194,7 @@ TEST_CASE("MTGR from the cache equals MTGR recomputed, at every layer, through t
     users.push_back({id, 1, whole.back()});
     users.back().told.recents = 3;
   }
-  std::uint64_t from_slab = 0, from_arena = 0, replaced = 0;
+  std::uint64_t from_slab = 0, from_arena = 0, replaced = 0, lost_below = 0;
   std::vector<bool> computed_before(users.size());
   for (int round = 0; round < 60; ++round) {
     const std::uint32_t who = below(random, 5);
@@ -213,16 +215,19 @@ TEST_CASE("MTGR from the cache equals MTGR recomputed, at every layer, through t
     if (another || !computed_before[who]) {
       CHECK(cached.statics.computed == u.told.statics);
       CHECK(cached.recents.computed == u.told.recents);
-    } else {
-      CHECK(cached.statics.computed == 0);  // the arena has room for all
+    } else if (all_fit) {
+      CHECK(cached.statics.computed == 0);
+    } else if (cached.statics.computed != 0 && cached.recents.computed < u.told.recents) {
+      ++lost_below;
     }
     computed_before[who] = true;
     from_slab += cached.statics.from[0];
     from_arena += cached.statics.from[1];
   }
   CHECK(from_slab > 0);
-  CHECK(from_arena > 0);
+  CHECK((from_arena > 0 || !all_fit));
   CHECK(replaced > 0);
+  CHECK((lost_below > 0) == !all_fit);
 }
 
 TEST_CASE("MTGR from the cache: R event by event equals R at once", "[mtgr][parts]")

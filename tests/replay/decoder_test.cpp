@@ -8,7 +8,6 @@
 
 #include <kvstrata/core/error.hpp>
 
-#include <array>
 #include <cstdint>
 #include <sstream>
 #include <string>
@@ -119,8 +118,4 @@ TEST_CASE("decoder replay: bad input is refused with a sentence")
   refused({"--cases", "nobody"}, "of a decoder there are copied, batch, cached");
   refused({"--weights", "file"}, "--weights");  // the other models'
   refused({"--codebook", "4", "--users", "2", "--requests", "4", "--quiet"}, "twice as many tuples");
-  const std::array<const char*, 3> asks{"replay", "--model", "decoder"};
-  const std::array<const char*, 2> none{"replay", "--beams"};
-  CHECK(asks_for_decoder(3, asks.data()));
-  CHECK(!asks_for_decoder(2, none.data()));
 }

@@ -220,3 +220,22 @@ TEST_CASE("a cluster brings a case of its own; processes want one", "[options]")
   refused({"--cluster", "localhost:7501", "--processes", "17"}, "--processes is 17, but it may be at most 16");
   refused({"--cases", "cluster"}, "--cases is 'cluster', but it must name some of");
 }
+
+TEST_CASE("a command line asks for one model; what there is none of is refused", "[options]")
+{
+  const auto asked = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "replay");
+    return std::string(replay::asked_model(static_cast<int>(words.size()), words.data()));
+  };
+  CHECK(asked({}) == "hstu");
+  CHECK(asked({"--users", "4"}) == "hstu");
+  CHECK(asked({"--users", "4", "--model", "decoder"}) == "decoder");
+  CHECK(asked({"--model=mtgr"}) == "mtgr");
+  CHECK(asked({"--model"}) == "hstu");
+  CHECK(asked({"--models=mtgr"}) == "hstu");
+  CHECK_FALSE(parse({"--model", "hstu"}).code);
+  const outcome bad = parse({"--model", "dlrm"});
+  CAPTURE(bad.err);
+  CHECK(bad.code == 2);
+  CHECK(contains(bad.err, "dlrm is no model of the replay; there are hstu, mtgr and decoder"));
+}

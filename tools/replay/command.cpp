@@ -3,10 +3,8 @@
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
 #include "replay/decoder/command.hpp"
-#include "replay/decoder/options.hpp"
 #include "replay/json.hpp"
 #include "replay/mtgr/command.hpp"
-#include "replay/mtgr/options.hpp"
 #include "replay/options.hpp"
 #include "replay/progress.hpp"
 #include "replay/report.hpp"
@@ -20,6 +18,7 @@
 #include <filesystem>
 #include <optional>
 #include <ostream>
+#include <string_view>
 #include <system_error>
 
 namespace replay {
@@ -54,8 +53,9 @@ int serve(const options& o, std::ostream& out, std::ostream& err)
 
 int command(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
 {
-  if (asks_for_decoder(argc, argv)) return decoder_command(argc, argv, out, err);
-  if (asks_for_mtgr(argc, argv)) return mtgr_command(argc, argv, out, err);
+  const std::string_view model = asked_model(argc, argv);
+  if (model == "decoder") return decoder_command(argc, argv, out, err);
+  if (model == "mtgr") return mtgr_command(argc, argv, out, err);
   options o;
   if (const std::optional<int> code = parse(argc, argv, o, out, err)) return *code;
   return tools::run_command(err, "that many users, requests or tokens; ask for fewer",

@@ -316,14 +316,32 @@ void add_options(CLI::App& app, options& o, std::span<const std::string_view> wi
       ->group("run");
 }
 
+std::string_view asked_model(int argc, const char* const* argv)
+{
+  constexpr std::string_view option = "--model";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == option && i + 1 < argc) return argv[i + 1];
+    if (word.starts_with(option) && word.substr(option.size()).starts_with('=')) return word.substr(option.size() + 1);
+  }
+  return "hstu";
+}
+
 std::optional<int> parse(int argc, const char* const* argv, options& o, std::ostream& out, std::ostream& err)
 {
   CLI::App app{std::string(about), "replay"};
   app.get_formatter()->column_width(34);
   app.footer(std::string(tools::output_rule) + "\n\n" + describe_cases() +
-             "
-Other models: replay --model mtgr --help (parts, cross features), replay --model decoder --help (beam search over "
+             "\nOther models: replay --model mtgr --help (parts, cross features), replay --model decoder --help (beam "
+             "search over "
              "semantic IDs).");
+  std::string model;
+  app.add_option("--model", model, "hstu, mtgr or decoder; each has options and a --help of its own (default: hstu)")
+      ->check([](const std::string& name) {
+        return name == "hstu" ? std::string() : name + " is no model of the replay; there are hstu, mtgr and decoder";
+      })
+      ->type_name("NAME")
+      ->group("model");
   add_options(app, o);
   add_codec_options(app, o.codec);
   try {

@@ -9,6 +9,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace replay {
@@ -74,6 +75,9 @@ inline constexpr double host_share_over_store = 0.35;
 
 /// Throws kvstrata::config_error naming the option, its value and the limit it breaks.
 void check(const options& o);
+
+/// The model that a command line asks for: what follows the first `--model`, known or not; hstu where nothing does.
+[[nodiscard]] std::string_view asked_model(int argc, const char* const* argv);
 
 /// Reads the command line into `o`. Returns nothing when the run should go on, else the exit code: 0 after --help
 /// (printed to `out`), 2 after a bad argument (a sentence to `err`).

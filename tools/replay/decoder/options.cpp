@@ -61,16 +61,6 @@ const std::vector<decoder_case>& decoder_cases()
   return list;
 }
 
-bool asks_for_decoder(int argc, const char* const* argv)
-{
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--model=decoder") return true;
-    if (word == "--model" && i + 1 < argc && std::string_view(argv[i + 1]) == "decoder") return true;
-  }
-  return false;
-}
-
 void check(const decoder_options& o)
 {
   check(o.common);

@@ -41,9 +41,6 @@ struct decoder_case
 
 [[nodiscard]] const std::vector<decoder_case>& decoder_cases();
 
-/// Does the command line say `--model decoder`?
-[[nodiscard]] bool asks_for_decoder(int argc, const char* const* argv);
-
 /// As parse() of the replay.
 [[nodiscard]] std::optional<int> parse_decoder(int argc, const char* const* argv, decoder_options& o, std::ostream& out,
                                                std::ostream& err);

@@ -108,16 +108,6 @@ std::vector<mtgr_case> chosen_cases(const mtgr_options& o)
   return out;
 }
 
-bool asks_for_mtgr(int argc, const char* const* argv)
-{
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--model=mtgr") return true;
-    if (word == "--model" && i + 1 < argc && std::string_view(argv[i + 1]) == "mtgr") return true;
-  }
-  return false;
-}
-
 mtgr_options usual_mtgr_options()
 {
   mtgr_options o;

@@ -43,9 +43,6 @@ struct mtgr_case
 [[nodiscard]] const std::vector<mtgr_case>& mtgr_cases();
 [[nodiscard]] std::vector<mtgr_case> chosen_cases(const mtgr_options& o);
 
-/// Does the command line say `--model mtgr`?
-[[nodiscard]] bool asks_for_mtgr(int argc, const char* const* argv);
-
 /// The options that the command line changes. A run on a CPU is short with these.
 [[nodiscard]] mtgr_options usual_mtgr_options();
 
