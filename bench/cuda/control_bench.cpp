@@ -14,7 +14,7 @@ int main(int argc, char** argv)
                               c.plan = all.plan;
                               c.plan.most = all.plan.rounds;
                               if (all.tiny) {
-                                c.shape = {.layers = 2, .kv_heads = 1, .head_dim = 16};
+                                c.shape = kvstrata::geometry{.layers = 2, .kv_heads = 1, .head_dim = 16};
                                 c.batches = {{1, 1000}, {3, 200}};
                                 c.pieces = {1, 16};
                                 c.calls = 20;

@@ -23,7 +23,7 @@ int main(int argc, char** argv)
         if (quick) c.only_main_rows();
         if (!pages.empty()) c.pages = pages;
         if (all.tiny) {
-          c.shape = {.layers = 2, .kv_heads = 1, .head_dim = 16};
+          c.shape = kvstrata::geometry{.layers = 2, .kv_heads = 1, .head_dim = 16};
           c.batches = {{1, 1000}, {3, 200}};
           c.ceiling_bytes = std::size_t{1} << 16;
         }

@@ -19,7 +19,7 @@ int main(int argc, char** argv)
         c.plan = all.plan;
         c.plan.most = all.plan.rounds;
         if (all.tiny) {
-          c.shape = {.layers = 2, .kv_heads = 1, .head_dim = 16};
+          c.shape = kvstrata::geometry{.layers = 2, .kv_heads = 1, .head_dim = 16};
           c.batch = {2, 200};
           c.copied_bytes = std::size_t{1} << 14;
           c.ceiling_bytes = std::size_t{1} << 16;

@@ -80,6 +80,10 @@ foreach(header IN LISTS headers)
   if(NOT text MATCHES "(^|\n)#pragma once\n")
     fault("${header}: #pragma once is missing")
   endif()
+  # nvcc 13 forgets the designators of a list that is assigned in a template, and then goes by position without a word.
+  if(text MATCHES "\n[ \t]*((if|else|for)[^\n]* )?([*A-Za-z_][A-Za-z0-9_.>()-]*) = {[ \n\t]*\\.")
+    fault("${header}: ${CMAKE_MATCH_3} = {.member = ...}: name the type before the list; nvcc loses the names of its members")
+  endif()
 
   string(REGEX REPLACE "\n" ";" lines "${text}")
   set(number 0)

@@ -70,11 +70,12 @@ class dependants
   void sweep(IsMeant&& is_meant)
   {
     count_ = 0;
-    erase_if(all_, [&](auto& of_key) {
-      std::erase_if(of_key.second, [&](const dependant& one) { return !is_meant(one); });
-      count_ += of_key.second.size();
-      return of_key.second.empty();
-    });
+    for (auto of_key = all_.begin(); of_key != all_.end();) {  // nvcc finds two of Boost's erase_if
+      std::erase_if(of_key->second, [&](const dependant& one) { return !is_meant(one); });
+      count_ += of_key->second.size();
+      if (of_key->second.empty()) all_.erase(of_key++);
+      else ++of_key;
+    }
     most_ = 2 * count_ + a_few;
   }
 

@@ -171,7 +171,7 @@ class extent_list
     const std::size_t had = runs();
     const std::size_t room = (std::max)(count, had < 2 ? count : had + had / 4 + 1);
     auto* const made = static_cast<run*>(::operator new((room + 1) * sizeof(run)));
-    *made = {.count = static_cast<page_count>(room)};
+    *made = run{.count = static_cast<page_count>(room)};
     for (std::size_t i = 0; i < had; ++i) made[i + 1] = run_at(i);
     clear();
     std::memcpy(static_cast<void*>(&one_), &made, sizeof made);

@@ -79,13 +79,13 @@ class stored_book
   {
     if (all_.size() >= most_) sweep(is_here);
     life& mine = all_[key];
-    mine = {.incarnation = incarnation};
+    mine = life{.incarnation = incarnation};
     return mine;
   }
   /// A user who is here goes on in a new life; what stores have is of the old one. Cannot fail.
   void renew(const sequence_key& key) noexcept
   {
-    if (life* const mine = find(key)) *mine = {.incarnation = lives_.next()};
+    if (life* const mine = find(key)) *mine = life{.incarnation = lives_.next()};
   }
 
   /// A user who is here has rows that were computed here: they are of a life that began here, from then on. Cannot fail.
@@ -108,7 +108,10 @@ class stored_book
   template <class IsHere>
   void sweep(IsHere&& is_here)
   {
-    erase_if(all_, [&](const auto& one) { return !is_here(one.first); });
+    for (auto one = all_.begin(); one != all_.end();) {  // nvcc finds two of Boost's erase_if
+      if (is_here(one->first)) ++one;
+      else all_.erase(one++);
+    }
     most_ = 2 * all_.size() + a_few;
   }
 

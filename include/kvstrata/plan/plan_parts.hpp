@@ -119,15 +119,15 @@ void planner<Residency, Split>::plan_row(const part_rows& of, std::size_t i, boo
   const bool same = of.same_as(i) != i;
   const bool goes_on = found != nullptr && !has_fingerprint(r) && found->known().version == version_of(r);
   if (!same && !(goes_on && is_whole(r, *found, version_of(r)))) return plan_request(r, found, keep_surplus, p, out);
-  p = {.user = r.user,
-       .history = r.history_tokens,
-       .first_token = r.first_token,
-       .lasting = r.history_tokens,
-       .piece_begin = pieces(),
-       .compute_begin = computed,
-       .compute_end = computed,
-       .in_slab = window_of(r),
-       .whole = true};
+  p = request_plan{.user = r.user,
+                   .history = r.history_tokens,
+                   .first_token = r.first_token,
+                   .lasting = r.history_tokens,
+                   .piece_begin = pieces(),
+                   .compute_begin = computed,
+                   .compute_end = computed,
+                   .in_slab = window_of(r),
+                   .whole = true};
   p.inexact_from =
       same ? out.plan.requests[of.same_as(i)].inexact_from : inexact_in<tiers_type, 0>(*found, window_of(r));
   if (!window_of(r).empty()) out.plan.pieces.push_back({window_of(r), 0});

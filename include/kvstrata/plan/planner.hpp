@@ -175,15 +175,15 @@ class planner
     const auto piece_begin = static_cast<std::uint32_t>(out.pieces.size());
     const auto compute_begin = static_cast<std::uint32_t>(out.compute.size());
     const std::uint32_t any = all.empty() ? 0 : 1;
-    p = {.user = r.user,
-         .history = all.end,
-         .first_token = all.begin,
-         .lasting = lasting_tokens(r).end,
-         .piece_begin = piece_begin,
-         .piece_end = piece_begin + any,
-         .compute_begin = compute_begin,
-         .compute_end = compute_begin + any,
-         .pages_taken = residency_->pages_to_take(all).size()};
+    p = request_plan{.user = r.user,
+                     .history = all.end,
+                     .first_token = all.begin,
+                     .lasting = lasting_tokens(r).end,
+                     .piece_begin = piece_begin,
+                     .piece_end = piece_begin + any,
+                     .compute_begin = compute_begin,
+                     .compute_end = compute_begin + any,
+                     .pages_taken = residency_->pages_to_take(all).size()};
     if (any != 0) {
       out.pieces.push_back({all, piece::computed});
       out.compute.push_back(all);
@@ -206,11 +206,11 @@ class planner
     if (found == nullptr && !is_offered(out, p)) return plan_new(r, p, out.plan);
     const bool here = Residency::stores == 0 || found != nullptr;
     const token_interval all = window_of(r);
-    p = {.user = r.user,
-         .history = all.end,
-         .first_token = all.begin,
-         .exact = r.exact,
-         .lasting = lasting_tokens(r).end};
+    p = request_plan{.user = r.user,
+                     .history = all.end,
+                     .first_token = all.begin,
+                     .exact = r.exact,
+                     .lasting = lasting_tokens(r).end};
     const contradiction against = here && has_fingerprint(r) ? contradiction_of(r, *found) : contradiction{};
     if (!keeps_all(r, found, against)) p.kept = kept_by(r, found, against);
     list_pieces(p, all, found, 0, out);

@@ -117,7 +117,7 @@ class arc
   void expect(const object_info& coming) noexcept
   {
     const auto ghost = ghosts_.find(to_number(coming.user));
-    expected_ = {.user = coming.user, .waiting = true, .known = ghost.has_value(), .target = recent_target_};
+    expected_ = newcomer{.user = coming.user, .waiting = true, .known = ghost.has_value(), .target = recent_target_};
     if (!ghost || !coming.requested) return;
     expected_.from = ghost->list;
     expected_.target = adapted(*ghost);

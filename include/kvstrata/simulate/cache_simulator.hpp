@@ -70,7 +70,7 @@ template <class Cache, std::convertible_to<page_count>... Objects>
 [[nodiscard]] typename Cache::config unit_sizes(Objects... objects)
 {
   typename Cache::config c;
-  c.shape = {.layers = 1, .kv_heads = 1, .head_dim = 1, .element = element_type::int8};
+  c.shape = geometry{.layers = 1, .kv_heads = 1, .head_dim = 1, .element = element_type::int8};
   c.layout.page_tokens = 1;
   if constexpr (requires { c.layout.chunk; }) c.layout.chunk = 1;
   if constexpr (requires { c.layout.longest; }) c.layout.longest = 1;

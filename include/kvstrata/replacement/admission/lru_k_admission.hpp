@@ -114,7 +114,8 @@ class lru_k_admission
     } else {
       at = known_ < slots_ ? ++known_ : forget_oldest();
       std::uint32_t& head = head_of(key);
-      users_[at] = {.key = key, .bytes = 0, .next = head, .older = none, .younger = none, .place = none, .times = {}};
+      users_[at] =
+          user{.key = key, .bytes = 0, .next = head, .older = none, .younger = none, .place = none, .times = {}};
       head = at;
     }
     user& one = users_[at];

@@ -72,10 +72,10 @@ class mooncake_format
   bool next(trace_access& access) noexcept
   {
     if (at_ == blocks_.size()) return false;
-    access = {.key = blocks_[at_],
-              .time_ms = time_ms_,
-              .bytes = options_.block_bytes,
-              .part = static_cast<std::uint32_t>(at_)};
+    access = trace_access{.key = blocks_[at_],
+                          .time_ms = time_ms_,
+                          .bytes = options_.block_bytes,
+                          .part = static_cast<std::uint32_t>(at_)};
     ++at_;
     return true;
   }

@@ -52,10 +52,10 @@ class request_source
     const std::size_t count = (std::min)(out.size(), trace_.requests.size() - at_);
     for (trace_access& access : out.first(count)) {
       const trace_request& asked = trace_.requests[at_++];
-      access = {.key = to_number(trace_.users[asked.user]),
-                .time_ms = asked.time_ms,
-                .bytes = (std::max)(std::uint64_t{1}, asked.history * token_bytes_),
-                .tokens = asked.history};
+      access = trace_access{.key = to_number(trace_.users[asked.user]),
+                            .time_ms = asked.time_ms,
+                            .bytes = (std::max)(std::uint64_t{1}, asked.history * token_bytes_),
+                            .tokens = asked.history};
     }
     return count;
   }

@@ -67,9 +67,9 @@ class zipf_source
     const auto count = static_cast<std::size_t>((std::min)(std::uint64_t{out.size()}, config_.requests - drawn_));
     for (trace_access& access : out.first(count)) {
       const std::uint64_t key = rank() - 1;
-      access = {.key = config_.scattered ? scatter_bits(key) : key,
-                .time_ms = static_cast<std::int64_t>(drawn_++),
-                .bytes = config_.bytes};
+      access = trace_access{.key = config_.scattered ? scatter_bits(key) : key,
+                            .time_ms = static_cast<std::int64_t>(drawn_++),
+                            .bytes = config_.bytes};
     }
     return count;
   }

@@ -60,7 +60,8 @@ namespace kvstrata::redis {
   } else if (local && local_cluster()) {
     out.password = secret::of_file(local_cluster_folder() + "/password");
     const std::string trusted = local_cluster_folder() + "/ca.crt";
-    if (::access(trusted.c_str(), R_OK) == 0) out.tls = {.on = true, .ca_file = trusted};  // of ./dev cluster up --tls
+    if (::access(trusted.c_str(), R_OK) == 0)
+      out.tls = cluster_tls{.on = true, .ca_file = trusted};  // of ./dev cluster up --tls
   }
   if (const char* const user = std::getenv("KVSTRATA_CLUSTER_USER"); user != nullptr) out.user = user;
   return out;

@@ -42,7 +42,7 @@ class record_reading
       for (std::uint32_t layer = 0; layer < (by_layer ? 1 : layers_); ++layer) {
         for (const memory_piece& piece : memory.layer(layer)) page_memory::add(piece, first);
       }
-      ios_[i] = {.what = block_io::kind::read, .offset = head, .pieces = first};
+      ios_[i] = block_io{.what = block_io::kind::read, .offset = head, .pieces = first};
       for (std::uint32_t layer = 1; by_layer && layer < layers_; ++layer) {
         ios_[layer * records_ + i] = {
             .what = block_io::kind::read,

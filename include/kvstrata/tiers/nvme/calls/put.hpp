@@ -108,7 +108,8 @@ inline std::vector<block_io> write_codes_sync(store_core& core, nvme_io& io, std
     head.coded_blocks = io.codes[i].body_blocks();
     encode(head, io.codes[i].parts(), io.codes[i].head());
     pieces[i] = io.codes[i].all();
-    ios[i] = {.what = block_io::kind::write, .offset = core.offset_of(io.chunks[i].place), .pieces = {&pieces[i], 1}};
+    ios[i] = block_io{
+        .what = block_io::kind::write, .offset = core.offset_of(io.chunks[i].place), .pieces = {&pieces[i], 1}};
   }
   core.engine->run_sync(ios);
   for (block_io& each : ios) each.pieces = {};

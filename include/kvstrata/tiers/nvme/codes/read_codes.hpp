@@ -60,7 +60,7 @@ class coded_reading
     std::vector<block_io> ios(all_.size());
     for (std::size_t i = 0; i < all_.size(); ++i) {
       pieces[i] = all_[i].head.all();
-      ios[i] = {
+      ios[i] = block_io{
           .what = block_io::kind::read, .offset = core_->offset_of((*reads_)[i].from.block), .pieces = {&pieces[i], 1}};
     }
     core_->engine->run_sync(ios);
@@ -104,7 +104,7 @@ class coded_reading
       const one& mine = all_[whose[k]];
       pieces[k] = {mine.body.data() + mine.begins[begin], mine.begins[end] - mine.begins[begin]};
       const std::uint64_t head = core_->offset_of((*reads_)[whose[k]].from.block);
-      ios[k] = {
+      ios[k] = block_io{
           .what = block_io::kind::read, .offset = head + block_bytes + mine.begins[begin], .pieces = {&pieces[k], 1}};
     }
     core_->engine->run_sync(ios);

@@ -84,7 +84,7 @@ class io_progress
     }
     const memory_piece& first = io_->pieces[piece_];
     if (within_ != 0 || first.bytes > most) {
-      rest_ = {.iov_base = first.data + within_, .iov_len = (std::min)(first.bytes - within_, most)};
+      rest_ = iovec{.iov_base = first.data + within_, .iov_len = (std::min)(first.bytes - within_, most)};
       return {.pieces = &rest_, .count = 1, .data = first.data + within_, .offset = offset_, .bytes = rest_.iov_len};
     }
     const std::size_t limit = (std::min)(io_->pieces.size() - piece_, static_cast<std::size_t>(IOV_MAX));

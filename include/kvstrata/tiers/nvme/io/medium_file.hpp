@@ -187,8 +187,8 @@ class medium_file
 #ifdef STATX_DIOALIGN
     struct statx told = {};
     if (::statx(fd_, "", AT_EMPTY_PATH, STATX_DIOALIGN, &told) == 0 && (told.stx_mask & STATX_DIOALIGN) != 0) {
-      alignment_ = {.address = (std::max)(told.stx_dio_mem_align, 1U),
-                    .length = (std::max)(told.stx_dio_offset_align, 1U)};
+      alignment_ = memory_alignment{.address = (std::max)(told.stx_dio_mem_align, 1U),
+                                    .length = (std::max)(told.stx_dio_offset_align, 1U)};
       return told.stx_dio_offset_align != 0 && block_bytes % alignment_.length == 0;
     }
 #endif
@@ -198,7 +198,7 @@ class medium_file
       std::array<std::byte, block_bytes + least> bytes{};
     } into;
     for (const std::size_t tried : {least, block_bytes}) {
-      alignment_ = {.address = tried, .length = tried};
+      alignment_ = memory_alignment{.address = tried, .length = tried};
       // An address and an offset that are multiples of `tried` and, as far as there is room, of nothing more.
       if (::pread(fd_, into.bytes.data() + (tried == least ? least : 0), tried, static_cast<::off_t>(tried)) >= 0)
         return true;

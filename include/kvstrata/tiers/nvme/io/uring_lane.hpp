@@ -52,7 +52,7 @@ class uring_lane
   {
     const std::uint32_t at = free_.back();
     free_.pop_back();
-    slots_[at] = {.what = {.request = request}};
+    slots_[at] = slot{.what = {.request = request}};
     if (request.io != nullptr) {
       const std::optional<medium_place> place = medium_->locate(request.io->offset, request.io->bytes());
       if (!place) return finish(at, EINVAL);

@@ -45,7 +45,7 @@ namespace kvstrata::nvme {
                          .durable_order = durable_order},
            mine, blocks.block(i));
     pieces[i] = {blocks.block(i).data(), block_bytes};
-    ios[i] = {.what = block_io::kind::write, .offset = core.offset_of(places[i]), .pieces = {&pieces[i], 1}};
+    ios[i] = block_io{.what = block_io::kind::write, .offset = core.offset_of(places[i]), .pieces = {&pieces[i], 1}};
   }
   core.engine->run_sync(ios);
 

@@ -29,7 +29,8 @@ namespace kvstrata::nvme {
   if (!head || head->key != r.key || head->layers != core.config.layers || head->code != core.fingerprint()) {
     return std::nullopt;
   }
-  read.from = {.block = r.block, .life = store_books::short_life(head->header), .tokens = head->header.tokens};
+  read.from =
+      chain_link{.block = r.block, .life = store_books::short_life(head->header), .tokens = head->header.tokens};
   read.wanted = head->header.pages();
   std::vector<record_read> reads{read};
   if (core.config.code) {

@@ -65,15 +65,15 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
   joined_put out;
   const record_header& header = fresh.header;
   manifest& next = out.next;
-  next = {.key = fresh.key,
-          .number = fresh.number,
-          .erased_at = 0,
-          .header = header,
-          .page_bytes = fresh.page_bytes,
-          .layers = fresh.layers,
-          .value_bytes = fresh.value_bytes,
-          .puts = {},
-          .past_lives = {}};
+  next = manifest{.key = fresh.key,
+                  .number = fresh.number,
+                  .erased_at = 0,
+                  .header = header,
+                  .page_bytes = fresh.page_bytes,
+                  .layers = fresh.layers,
+                  .value_bytes = fresh.value_bytes,
+                  .puts = {},
+                  .past_lives = {}};
   const put_pages mine{fresh.number, header.pages(), header.pages()};
   if (!old) {
     next.puts.push_back(mine);

@@ -67,17 +67,17 @@ class value_reads
     auto made = std::make_unique<get_value>();
     const put_name name{of.header.epoch, to_number(of.header.incarnation), p.number};
     add_words(made->words, {"GET", value_key(core.config.prefix, of.key, name, layer, piece)});
-    made->expected = {.key = of.key,
-                      .header = of.header,
-                      .number = p.number,
-                      .codec = 0,
-                      .page_bytes = of.page_bytes,
-                      .layers = of.layers,
-                      .layer = layer,
-                      .piece = piece,
-                      .begin = cut.begin_of(piece),
-                      .bytes = cut.bytes_of(piece),
-                      .crc = 0};
+    made->expected = value_head{.key = of.key,
+                                .header = of.header,
+                                .number = p.number,
+                                .codec = 0,
+                                .page_bytes = of.page_bytes,
+                                .layers = of.layers,
+                                .layer = layer,
+                                .piece = piece,
+                                .begin = cut.begin_of(piece),
+                                .bytes = cut.bytes_of(piece),
+                                .crc = 0};
     made->layer = layer;
     all_.push_back(made.get());
     gets_.push_back(std::move(made));
