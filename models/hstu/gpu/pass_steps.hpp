@@ -176,7 +176,7 @@ void pass<Runner>::state::attend(kvstrata::layer_index l, const section<query_ti
   }
   a.tiles = uploaded(tiles);
   a.tile_rows = uploaded(arrays.tile_rows);
-  a.positions = uploaded(arrays.positions);
+  a.visible = uploaded(arrays.positions);  // and their own keys follow these
   a.tile_count = static_cast<std::uint32_t>(tiles.count);
   a.first_candidate = static_cast<std::uint32_t>(plan().history_rows);
   a.heads = options.heads;
