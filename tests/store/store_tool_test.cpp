@@ -170,7 +170,7 @@ TEST_CASE("a store's tool says what it can do, and what is wrong with its argume
   std::filesystem::copy_file(b.path(), b.folder.path("later"));
   flip(b.folder.path("later"), 9);  // of the version
   flip(b.folder.path("later"), 4096 + 9);
-  refused(1, {b.folder.path("later")}, "another version (258, this program knows 2 and 3)");
+  refused(1, {b.folder.path("later")}, "another version (258, this program knows 2 to 4)");
   CHECK_FALSE(std::filesystem::exists(b.folder.path("new")));
 }
 

@@ -223,7 +223,7 @@ TEST_CASE("nvme_file refuses what is not its own, with a sentence, and leaves it
     kvstrata::nvme::format_detail::end_block(block);
   }
   write_file(two.paths[0], newer);
-  refuses(two, "another version (4, this program knows 2 and 3)");
+  refuses(two, "another version (5, this program knows 2 to 4)");
 
   // What is no store at all: text, noise, zeros before something else.
   file_bytes foreign(least_bytes, 'x');

@@ -85,7 +85,7 @@ TEST_CASE("how much shorter a store with a codec keeps its records is written fo
   CHECK(has("nvme_code_bytes_total{store=\"a\"} " + std::to_string(codes) + "\n"));
   CHECK(has("nvme_stored_bytes_total{store=\"a\"} " + std::to_string(stored) + "\n"));
   const std::string gauge = "nvme_stored_ratio{store=\"a\"} ";
-  REQUIRE(has("# TYPE nvme_stored_ratio gauge\n"));
+  REQUIRE(has("# TYPE kvstrata_nvme_stored_ratio gauge\n"));
   REQUIRE(has(gauge));
   const double ratio = std::stod(all.substr(all.find(gauge) + gauge.size()));
   CHECK(ratio == Approx(static_cast<double>(pages * page) / static_cast<double>(stored)));

@@ -156,7 +156,7 @@ inline void open_superblocks_sync(store_core& core)
       refuse("it begins with " + std::string(name_of(found.fault)) +
              (found.fault == superblock_fault::other_version
                   ? " (" + std::to_string(found.version) + ", this program knows " + std::to_string(format_version) +
-                        " and " + std::to_string(coded_version) + ")"
+                        " to " + std::to_string(newest_version) + ")"
                   : ""));
     }
     const superblock& is = *found.is;
