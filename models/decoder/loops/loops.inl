@@ -30,6 +30,10 @@ float largest(const float* values, std::size_t count)
   float most = -__builtin_inff();
 #pragma omp simd reduction(max : most)
   for (std::size_t i = 0; i < count; ++i) most = values[i] > most ? values[i] : most;
+  // clang's lanes of such a sum begin with the least finite number, g++'s with -infinity: who finds no more looks again.
+  if (most > -__FLT_MAX__) return most;
+  most = -__builtin_inff();
+  for (std::size_t i = 0; i < count; ++i) most = values[i] > most ? values[i] : most;
   return most;
 }
 
