@@ -19,7 +19,7 @@ string(REPLACE ";" "," said "${said}${complained}")
 string(REPLACE "[" "(" said "${said}")  # a list would take what stands between for one element
 string(REPLACE "]" ")" said "${said}")
 string(REPLACE "\n" ";" said "${said}")
-list(FILTER said INCLUDE REGEX "error: |instantiation of|required ")
+list(FILTER said INCLUDE REGEX "error: |instantiation of|required |note: because")
 string(REPLACE "|" ";" SENTENCES "${SENTENCES}")
 set(missing "")
 set(all ${SENTENCES})
