@@ -143,7 +143,7 @@ file(STRINGS "${ROOT}/include/kvstrata/version.hpp" macros REGEX "^#define KVSTR
 string(REGEX REPLACE "[^;0-9]+" "" version "${macros}")
 string(REPLACE ";" "." version "${version}")
 foreach(place "include/kvstrata/version.hpp|version = \"([0-9.]+)\"" "conanfile.py|version = \"([0-9.]+)\""
-              "CHANGELOG.md|\n## \\[?v?([0-9]+\\.[0-9]+\\.[0-9]+)")
+              "CITATION.cff|\nversion: ([0-9.]+)" "CHANGELOG.md|\n## \\[?v?([0-9]+\\.[0-9]+\\.[0-9]+)")
   string(REGEX REPLACE "\\|.*" "" file "${place}")
   string(REGEX REPLACE "^[^|]*\\|" "" pattern "${place}")
   if(EXISTS "${ROOT}/${file}")
