@@ -148,6 +148,22 @@ TEST_CASE("parts: what a part has beyond a shorter request makes room in the end
   CHECK(b.cache.stats().levels[0].dropped_tokens == 0);
 }
 
+TEST_CASE("parts: where its copy is refused, what a batch shares is given back", "[cache][parts]")
+{
+  bed b(8, 64);
+  static_cast<void>(b.serve(1, {b.reads(5, 16)}));
+  static_cast<void>(b.serve(2, {b.scratch(32)}));  // it goes down
+  const std::vector<part> shared{b.reads(5, 16)};
+  const std::vector<request> batch{b.asks(1, shared), b.asks(2, shared)};
+  b.device.refuse_next_copy(0, 1);
+  const auto refused = b.cache.prepare(batch, b.compute);
+  REQUIRE(!refused);
+  CHECK(refused.why().why == pressure::reason::copy_refused);
+  CHECK(b.cache.stats().levels[0].resident_bytes == 0);
+  static_cast<void>(b.serve(3, {b.scratch(32)}));  // all of the slab can be had
+  CHECK(b.cache.prepare(batch, b.compute).value().sources(1).from[0] == 16);
+}
+
 TEST_CASE("parts: readers of a version go on while another is written beside it", "[cache][parts]")
 {
   bed b(30, 40);
