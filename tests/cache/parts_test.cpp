@@ -117,6 +117,53 @@ TEST_CASE("parts: eviction takes what is replaced as a whole", "[cache][parts]")
   CHECK(b.cache.stats().levels[0].evicted_tokens == 40);
 }
 
+/// No lease is out, and the batch fits: then it is served, whatever of its own users must make room.
+TEST_CASE("parts: what a part has beyond a shorter request makes room in the end", "[cache][parts]")
+{
+  bed b(9, 64);
+  static_cast<void>(b.serve(1, {b.statics(1, 1, 12), b.appends(1, 20)}));  // eight of nine pages
+  static_cast<void>(b.serve(9, {b.history(9, 4)}));
+  const auto victims = [](const auto& lease) { return lease.plan().victims; };
+
+  // As long as somebody else makes room, it stays.
+  auto first = b.hold(1, {b.statics(1, 1, 12), b.appends(1, 8), b.scratch(4)});
+  REQUIRE(victims(first).size() == 1);
+  CHECK(victims(first)[0].user == user_id{9});
+  first.release();
+  static_cast<void>(b.serve(9, {b.history(9, 4)}));
+
+  auto all_of_it = b.hold(1, {b.statics(1, 1, 12), b.appends(1, 8), b.scratch(16)});  // 3 + 2 + 4 pages
+  REQUIRE(victims(all_of_it).size() == 2);
+  CHECK(victims(all_of_it)[0].space == 2);
+  CHECK(victims(all_of_it)[0].pages == 3);
+  CHECK(victims(all_of_it)[0].rear);
+  CHECK(victims(all_of_it)[1].user == user_id{9});
+  CHECK(all_of_it.sources(0, 0).from[0] == 12);
+  CHECK(all_of_it.sources(0, 1).from[0] == 8);
+  CHECK(all_of_it.view(2).pages(0).size() == 4);
+  all_of_it.release();
+  const token_sources again = b.serve(1, {b.statics(1, 1, 12), b.appends(1, 20)}, 1);
+  CHECK(again.from[0] == 8);
+  CHECK(again.from[1] == 12);
+  CHECK(b.cache.stats().levels[0].dropped_tokens == 0);
+}
+
+TEST_CASE("parts: where its copy is refused, what a batch shares is given back", "[cache][parts]")
+{
+  bed b(8, 64);
+  static_cast<void>(b.serve(1, {b.reads(5, 16)}));
+  static_cast<void>(b.serve(2, {b.scratch(32)}));  // it goes down
+  const std::vector<part> shared{b.reads(5, 16)};
+  const std::vector<request> batch{b.asks(1, shared), b.asks(2, shared)};
+  b.device.refuse_next_copy(0, 1);
+  const auto refused = b.cache.prepare(batch, b.compute);
+  REQUIRE(!refused);
+  CHECK(refused.why().why == pressure::reason::copy_refused);
+  CHECK(b.cache.stats().levels[0].resident_bytes == 0);
+  static_cast<void>(b.serve(3, {b.scratch(32)}));  // all of the slab can be had
+  CHECK(b.cache.prepare(batch, b.compute).value().sources(1).from[0] == 16);
+}
+
 TEST_CASE("parts: readers of a version go on while another is written beside it", "[cache][parts]")
 {
   bed b(30, 40);

@@ -215,6 +215,7 @@ class executor
   void abandon(state& s) noexcept
   {
     for (entry_type* e : held(s)) taker_.leave_to(*e);
+    for (request_plan& p : s.plan.requests) p.whole = false;  // rows may share a sequence: what ends last settles it
     let_go(s, {});
   }
 

@@ -118,7 +118,8 @@ void planner<Residency, Split>::plan_row(const part_rows& of, std::size_t i, boo
   entry_type* const found = out.entries[i];
   const bool same = of.same_as(i) != i;
   const bool goes_on = found != nullptr && !has_fingerprint(r) && found->known().version == version_of(r);
-  if (!same && !(goes_on && is_whole(r, *found, version_of(r)))) return plan_request(r, found, keep_surplus, p, out);
+  const bool whole = same || (keep_surplus && goes_on && is_whole(r, *found, version_of(r)));  // or it may have surplus
+  if (!whole) return plan_request(r, found, keep_surplus, p, out);
   p = request_plan{.user = r.user,
                    .history = r.history_tokens,
                    .first_token = r.first_token,
