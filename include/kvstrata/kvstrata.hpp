@@ -5,6 +5,7 @@
 //   tiers/nvme_file.hpp, memory_store.hpp         stores
 //   transfer/codes/staged_codes.hpp               the other way for codes across the link
 //   attention/..., beams/...                      partial states of attention; where beams' own tokens lie
+//   position/...                                  how cached keys carry their positions
 //   simulate/...                                  traces and simulators
 #pragma once
 
