@@ -120,6 +120,7 @@ void position_conformance(const P& policy)
     for (const token_count token : tokens) {
       const turn_by all = policy.kept(token) + policy.copied(start) + policy.read(start + token);
       REQUIRE(all == (P::encodes ? turn_by{start} + token : turn_by{0}));
+      if (!P::turns_reads) REQUIRE(policy.read(start + token) == 0);
       if (!P::encodes) {
         REQUIRE(policy.kept(token) == 0);
         REQUIRE(policy.copied(start) == 0);

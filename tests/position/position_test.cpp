@@ -20,6 +20,7 @@ struct from_the_middle
 {
   static constexpr std::string_view name = "from_the_middle";
   static constexpr bool encodes = true;
+  static constexpr bool turns_reads = true;
   [[nodiscard]] constexpr turn_by kept(token_count /*token*/) const noexcept { return 2048; }
   [[nodiscard]] constexpr turn_by copied(token_count /*start*/) const noexcept { return 0; }
   [[nodiscard]] constexpr turn_by read(token_count position) const noexcept { return turn_by{position} - 2048; }
@@ -75,7 +76,7 @@ TEST_CASE("rotary positions: turning back gives the key again, and a whole table
 {
   const rotary by(8, 500);
   CHECK(by.pairs() == 4);
-  angle_table table(by);
+  angle_table<position::position_free> table(by);
   table.reserve(300);
   table.reserve(20);
   CHECK(table.size() == 300);
@@ -83,10 +84,13 @@ TEST_CASE("rotary positions: turning back gives the key again, and a whole table
   for (const token_count position : {0U, 1U, 299U}) {
     one.set(by, position);
     for (std::size_t i = 0; i < 4; ++i) {
-      REQUIRE(table.cosines(position)[i] == one.cosines[i]);
-      REQUIRE(table.sines(position)[i] == one.sines[i]);
+      REQUIRE(table.view().cosines_at(position)[i] == one.cosines[i]);
+      REQUIRE(table.view().sines_at(position)[i] == one.sines[i]);
     }
   }
+  angle_table<position::rotate_on_copy> nothing(by);
+  nothing.reserve(300);
+  CHECK(!nothing.view().turn());
   const geometry shape{.layers = 1, .kv_heads = 1, .head_dim = 8, .element = element_type::f32};
   const float key[8] = {1, -2, 3, 0.5F, 4, 0, -1, 2};
   float there[8], back[8];

@@ -4,43 +4,61 @@
 #include <kvstrata/position/rotary.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace kvstrata {
 
-/// Of the positions [0, size()): 8 bytes a position and pair. Immutable but for reserve(); to be grown before threads read it.
+/// By which keys of blocks turn where they are read, position by position; null: they do not.
+struct read_angles
+{
+  const float* cosines = nullptr;  ///< [positions][pairs]
+  const float* sines = nullptr;
+  std::uint32_t pairs = 0;
+
+  [[nodiscard]] constexpr bool turn() const noexcept { return cosines != nullptr; }
+  [[nodiscard]] constexpr const float* cosines_at(token_count position) const noexcept
+  {
+    return cosines + std::size_t{position} * pairs;
+  }
+  [[nodiscard]] constexpr const float* sines_at(token_count position) const noexcept
+  {
+    return sines + std::size_t{position} * pairs;
+  }
+};
+
+/// By which keys at the positions [0, size()) turn where they are read: 8 bytes a position and pair. Immutable but for
+/// reserve(): to be grown before threads read it. Empty where a policy turns nothing.
+template <position_policy P>
 class angle_table
 {
  public:
-  explicit angle_table(rotary of) : of_(std::move(of)) {}
+  explicit angle_table(rotary of, P policy = {}) : of_(std::move(of)), policy_(policy) {}
 
-  [[nodiscard]] const rotary& of() const noexcept { return of_; }
   [[nodiscard]] token_count size() const noexcept { return size_; }
 
   /// From here on for at least so many positions.
   void reserve(token_count positions)
   {
-    if (positions <= size_) return;
+    if (!P::turns_reads || positions <= size_) return;
     const std::size_t pairs = of_.pairs();
     angles_.cosines.resize(positions * pairs);
     angles_.sines.resize(positions * pairs);
     for (; size_ < positions; ++size_) {
-      of_.angles(size_, angles_.cosines.data() + size_ * pairs, angles_.sines.data() + size_ * pairs);
+      of_.angles(policy_.read(size_), angles_.cosines.data() + size_ * pairs, angles_.sines.data() + size_ * pairs);
     }
   }
 
-  /// [pairs] of a position below size().
-  [[nodiscard]] const float* cosines(token_count position) const noexcept
+  /// Valid until the next reserve().
+  [[nodiscard]] read_angles view() const noexcept
   {
-    return angles_.cosines.data() + std::size_t{position} * of_.pairs();
-  }
-  [[nodiscard]] const float* sines(token_count position) const noexcept
-  {
-    return angles_.sines.data() + std::size_t{position} * of_.pairs();
+    if (size_ == 0) return {};
+    return {.cosines = angles_.cosines.data(), .sines = angles_.sines.data(), .pairs = of_.pairs()};
   }
 
  private:
   rotary of_;
+  [[no_unique_address]] P policy_;
   turn_angles angles_;  // [size_][pairs]
   token_count size_ = 0;
 };

@@ -8,6 +8,7 @@
 // -------------------------------- --------------------------------------------------------------------------------
 // P::name -> std::string_view      what texts and options call it
 // P::encodes -> bool               false: K carries no position, and the model says it otherwise (a relative bias)
+// P::turns_reads -> bool           false: read() is 0 for all, so that nobody asks it key by key
 // p.kept(token) -> turn_by         K of a block's token with that number is written into the block's pages turned so far
 // p.copied(start) -> turn_by       a block that begins at `start` of a context is copied, all of its K turned so far. 0: its pages
 //                                  are used where they lie
@@ -40,6 +41,7 @@ template <class P>
 concept position_policy = std::copyable<P> && requires(const P& p, token_count token) {
   { P::name } -> std::convertible_to<std::string_view>;
   { P::encodes } -> std::convertible_to<bool>;
+  { P::turns_reads } -> std::convertible_to<bool>;
   { p.kept(token) } noexcept -> std::same_as<turn_by>;
   { p.copied(token) } noexcept -> std::same_as<turn_by>;
   { p.read(token) } noexcept -> std::same_as<turn_by>;

@@ -11,6 +11,7 @@ struct none
 {
   static constexpr std::string_view name = "none";
   static constexpr bool encodes = false;
+  static constexpr bool turns_reads = false;
 
   [[nodiscard]] constexpr turn_by kept(token_count /*token*/) const noexcept { return 0; }
   [[nodiscard]] constexpr turn_by copied(token_count /*start*/) const noexcept { return 0; }

@@ -11,6 +11,7 @@ struct position_free
 {
   static constexpr std::string_view name = "position_free";
   static constexpr bool encodes = true;
+  static constexpr bool turns_reads = true;
 
   [[nodiscard]] constexpr turn_by kept(token_count /*token*/) const noexcept { return 0; }
   [[nodiscard]] constexpr turn_by copied(token_count /*start*/) const noexcept { return 0; }

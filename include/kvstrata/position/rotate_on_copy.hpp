@@ -11,6 +11,7 @@ struct rotate_on_copy
 {
   static constexpr std::string_view name = "rotate_on_copy";
   static constexpr bool encodes = true;
+  static constexpr bool turns_reads = false;
 
   token_count base = 0;  ///< the same for all who use the block, below most_positions
 
