@@ -8,6 +8,7 @@
 
 #include <kvstrata/assembly/approximate.hpp>
 #include <kvstrata/assembly/copy_blocks.hpp>
+#include <kvstrata/assembly/paged_context.hpp>
 #include <kvstrata/position/none.hpp>
 #include <kvstrata/position/position_free.hpp>
 #include <kvstrata/position/rotate_on_copy.hpp>
@@ -168,6 +169,109 @@ TEST_CASE("assembly: each position lies where a naive model says, under every po
     walk(position::rotate_on_copy{}, seed);
     walk(position::rotate_on_copy{.base = 9}, seed);
   }
+}
+
+TEST_CASE("assembly: as one plain page table, with pages copied where they must be and nowhere else", "[assembly]")
+{
+  for (std::uint64_t seed = 1; seed <= 3 * effort; ++seed) {
+    std::mt19937_64 random(seed);
+    const auto page_tokens = static_cast<token_count>(1 + random() % 9);
+    slab_bed bed(seed, 900, page_tokens);
+    std::vector<token_count> lengths;
+    std::vector<std::size_t> parts;
+    for (int i = 0; i < 5; ++i) {
+      lengths.push_back(static_cast<token_count>(1 + random() % 40));
+      if (seed % 2 == 0) lengths.back() = (lengths.back() / page_tokens + 1) * page_tokens;  // then pages often line up
+      parts.push_back(bed.add(lengths.back()));
+    }
+    const std::size_t scratch = bed.add(500);
+    std::vector<std::uint64_t> before;
+    for (const std::size_t p : parts) before.push_back(bed.checksum(p));
+    paged_context mine;
+    for (int round = 0; round < 12; ++round) {
+      const context c = random_context(random, lengths);
+      const auto of_part = [&](std::uint32_t part) {
+        return bed.view(parts[static_cast<std::size_t>(c.list.parts()[part].key.id)]);
+      };
+      mine.assemble(c.list, of_part, 0, bed.view(scratch));
+      const auto rare = 1 + random() % 30;
+      const auto chosen = positions_of(c.list, [&](token_count) { return random() % rare == 0; });
+      const auto computed = and_own(c.list, chosen);
+      mine.compute(intervals_of(chosen));
+      std::vector<token_count> told;
+      for (const token_interval i : mine.computed()) {
+        for (token_count p = i.begin; p < i.end; ++p) told.push_back(p);
+      }
+      REQUIRE(told == computed);
+      const page_table_view v = mine.view();
+      REQUIRE(v.tokens(0) == c.list.context());
+      std::vector<bool> copied((c.list.context() + page_tokens - 1) / page_tokens, false);
+      for (layer_index l = 0; l < slab_bed::shape.layers; ++l) {
+        const std::uint64_t bytes = mine.copy_rows(l);
+        std::uint64_t rows = 0;
+        for (token_count p = 0; p < c.list.context(); ++p) {
+          if (std::binary_search(computed.begin(), computed.end(), p)) continue;
+          const page_table_view shared = of_part(c.list.part_number(c.block[p]));
+          const std::byte* const kept = shared.key(l, 0, c.token[p]);
+          REQUIRE(bed.row(v.key(l, 0, p), v.value_offset()) == bed.row(kept, shared.value_offset()));
+          if (v.key(l, 0, p) != kept) {
+            ++rows;
+            copied[p / page_tokens] = true;
+          }
+        }
+        REQUIRE(bytes == rows * slab_bed::shape.token_layer_bytes());
+      }
+      // A page that is copied could not have been shared: something of it is computed, or its block does not line up.
+      for (token_count p = 0; p < c.list.context(); ++p) {
+        if (!copied[p / page_tokens]) continue;
+        const token_count first = p / page_tokens * page_tokens;
+        const token_count last = (std::min)(c.list.context(), first + page_tokens) - 1;
+        const bool touched =
+            std::any_of(computed.begin(), computed.end(), [&](token_count q) { return q >= first && q <= last; });
+        const bool lines_up = c.block[first] == c.block[last] && c.block[first] != context::own &&
+                              c.list.blocks()[c.block[first]].start % page_tokens == 0;
+        REQUIRE((touched || !lines_up));
+      }
+      for (layer_index l = 0; l < slab_bed::shape.layers; ++l) {
+        for (const token_count p : computed) std::memset(v.key(l, 0, p), 0x5a, slab_bed::shape.key_bytes());
+      }
+      for (std::size_t i = 0; i < parts.size(); ++i) REQUIRE(bed.checksum(parts[i]) == before[i]);
+    }
+  }
+}
+
+TEST_CASE("assembly: what one plain page table refuses", "[assembly]")
+{
+  slab_bed bed(3, 100, 8), elsewhere(4, 100, 8);
+  const std::size_t part = bed.add(20), scratch = bed.add(60), small = bed.add(20), foreign = elsewhere.add(20);
+  block_list list;
+  list.start(epoch_id{4}, 60);
+  list.add(block_of(1, 10, 20));
+  paged_context mine;
+  CHECK(sentence_of<usage_error>([&] { mine.compute({}); }) == "compute: no context was put together yet");
+  const auto put = [&](const page_table_view& from, std::size_t into) {
+    return sentence_of<usage_error>(
+        [&] { mine.assemble(list, [&](std::uint32_t) { return from; }, 0, bed.view(into)); });
+  };
+  CHECK(put(elsewhere.view(foreign), scratch) ==
+        "block 0 (sequence 1 of space 3) lies in another slab than the context's scratch");
+  CHECK(put(bed.view(scratch), scratch) ==
+        "block 0 (sequence 1 of space 3) has 20 tokens, but its pages are of the tokens [0, 60)");
+  REQUIRE(put(bed.view(part), small) == "nothing was thrown");
+  CHECK(sentence_of<usage_error>([&] { mine.compute({}); }) ==
+        "a context needs more than the 3 pages that its scratch has");
+  REQUIRE(put(bed.view(part), scratch) == "nothing was thrown");
+  const auto compute = [&](std::vector<token_interval> anew) {
+    return sentence_of<usage_error>([&] { mine.compute(anew); });
+  };
+  CHECK(compute({{12, 13}, {50, 61}}) ==
+        "the tokens [50, 61) are to be computed anew, but intervals ascend within [13, 60)");
+  CHECK(compute({{8, 12}}) ==
+        "of what is to be computed anew not all is in blocks: the tokens [0, 10) are in none, and are computed anyway");
+  CHECK(
+      compute({{28, 31}}) ==
+      "of what is to be computed anew not all is in blocks: the tokens [30, 60) are in none, and are computed anyway");
+  CHECK(compute({{10, 30}}) == "nothing was thrown");
 }
 
 TEST_CASE("assembly: a block is asked for once, and may stand in a context twice", "[assembly]")

@@ -77,7 +77,7 @@ class assembler
     for (std::size_t b = 0; b < blocks.size(); ++b) {
       const placed_block& block = blocks[b];
       const page_table_view from = view_of(list.part_number(b));
-      require_pages(block, b, from, request);
+      if (!holds(from, request, block.tokens)) refuse_pages(block, b, from, request);
       const std::span<const page_id> pages = from.pages(request);
       starts_.push_back(block.start);
       if (const turn_by by = policy_.copied(block.start); by != 0) {
@@ -152,19 +152,21 @@ class assembler
     if (list_ == nullptr) throw usage_error(std::string(call) + ": no context was put together yet");
   }
 
-  void require_pages(const placed_block& block, std::size_t number, const page_table_view& from,
-                     std::size_t request) const
+  /// Are these the block's pages, all of them? In the same slab as scratch.
+  [[nodiscard]] bool holds(const page_table_view& from, std::size_t request, token_count tokens) const noexcept
   {
-    const bool slab = from.base == base_ && from.page_tokens == page_tokens_;
-    const std::size_t pages = from.pages(request).size();
-    if (slab &&
-        std::uint64_t{pages - 1} * page_tokens_ + static_cast<std::uint32_t>(from.last_page_len[request]) ==
-            block.tokens &&
-        from.first_token(request) == 0) {
-      return;
-    }
+    const auto pages = static_cast<std::uint32_t>(from.indptr[request + 1] - from.indptr[request]);
+    return from.base == base_ && from.page_tokens == page_tokens_ && from.first_token(request) == 0 &&
+           (std::uint64_t{pages} - 1) * page_tokens_ + static_cast<std::uint32_t>(from.last_page_len[request]) ==
+               tokens;
+  }
+
+  [[noreturn]] void refuse_pages(const placed_block& block, std::size_t number, const page_table_view& from,
+                                 std::size_t request) const
+  {
     const std::string what = "block " + std::to_string(number) + " (" + name_of(key_of(block.key)) + ")";
-    if (!slab) throw usage_error(what + " lies in another slab than the context's scratch");
+    if (from.base != base_ || from.page_tokens != page_tokens_)
+      throw usage_error(what + " lies in another slab than the context's scratch");
     throw usage_error(what + " has " + std::to_string(block.tokens) + " tokens, but its pages are of the tokens [" +
                       std::to_string(from.first_token(request)) + ", " + std::to_string(from.tokens(request)) + ")");
   }
