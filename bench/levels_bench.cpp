@@ -7,6 +7,8 @@
 //              ten on the device, and on 10,240 device pages
 //   one_page   a user is a page of one token, one tier, one layer; 10,000 pages, users log-uniform: instructions of a
 //              hit in a batch of 64, of a hit alone, and of a miss (in a batch of 64)
+//   blocks     a context of 100 blocks of 100 tokens, all in the slab: instructions a block, from a list of blocks to page tables, a
+//              tenth of each computed anew, and with the lease and all
 //   bytes      of the heap for a user of 40,000 tokens who is in the host tier alone, and for a user of one page when
 //              1,000,000 are in the host tier and a tenth of them on the device; frames included
 //   time       a batch, beside an older checkout (--baseline)
@@ -57,8 +59,11 @@ session_log choose_sessions(const options& o)
 class bench_run
 {
  public:
-  bench_run(const options& o, const std::filesystem::path& program)
-      : options_(o), mine_(program), valgrind_(valgrind_is_here())
+  bench_run(const options& o, const std::filesystem::path& folder)
+      : options_(o),
+        blocks_(folder / "levels_blocks_subject"),
+        mine_(folder / "levels_subject"),
+        valgrind_(valgrind_is_here())
   {
     if (o.baseline.empty()) return;
     std::printf("compiling the baseline\n");
@@ -71,6 +76,7 @@ class bench_run
     if (options_.wants("streams") || options_.wants("time")) prepare_streams();
     if (options_.wants("streams")) measure_streams();
     if (options_.wants("one_page")) measure_one_page();
+    if (options_.wants("blocks")) measure_blocks();
     if (options_.wants("bytes")) measure_bytes();
     if (options_.wants("time")) measure_time();
     std::printf("\n");
@@ -198,6 +204,26 @@ class bench_run
     add("", "among 1,000,000 users, alone", streams_of(users, 1, 100'000), 60'000, 1, 0);
   }
 
+  void measure_blocks()
+  {
+    if (!valgrind_) {
+      board_.skip("contexts of blocks", "valgrind is not installed (Debian: valgrind)");
+      return;
+    }
+    std::printf("\ncontexts of 100 blocks: instructions a block\n");
+    const auto measure = [&](const std::string& action, const char* what) {
+      constexpr double counted_blocks = 40.0 * 100;
+      const double each =
+          counted_by_callgrind(quoted(blocks_.string()) + " " + action + " 60 100", "levels_measured_" + action) /
+          counted_blocks;
+      std::printf("  %-44s %9.0f\n", what, each);
+      std::fflush(stdout);
+      return each;
+    };
+    board_.add({"assembly_block", measure("assembly", "list, page tables, what is computed"), better::less, 400, ""});
+    board_.note("leased_block", measure("lease", "the same, prepare, layers, finish"));
+  }
+
   void measure_bytes()
   {
     std::printf("\nbytes of the heap\n");
@@ -254,6 +280,7 @@ class bench_run
   }
 
   options options_;
+  std::filesystem::path blocks_;
   scratch_folder scratch_;
   subject mine_;
   std::optional<subject> theirs_;
@@ -268,7 +295,7 @@ class bench_run
 int main(int argc, char** argv)
 try {
   const options o = parse({argv, static_cast<std::size_t>(argc)});
-  bench_run all(o, std::filesystem::read_symlink("/proc/self/exe").parent_path() / "levels_subject");
+  bench_run all(o, std::filesystem::read_symlink("/proc/self/exe").parent_path());
   all.go();
   if (o.hold.empty()) return 0;
   const std::vector<std::string> faults = all.board().faults(o.hold, o.only);

@@ -5,6 +5,8 @@
 //   tiers/nvme_file.hpp, memory_store.hpp         stores
 //   transfer/codes/staged_codes.hpp               the other way for codes across the link
 //   attention/..., beams/...                      partial states of attention; where beams' own tokens lie
+//   position/..., recompute/..., assembly/...     contexts put together from blocks: positions of cached keys, which tokens are
+//                                                 computed anew, page tables
 //   simulate/...                                  traces and simulators
 #pragma once
 

@@ -1,23 +1,18 @@
 #include "decoder/attention.hpp"
 
+#include "decoder/attention_tiles.hpp"
 #include "decoder/config.hpp"
 #include "decoder/loops/loops.hpp"
 
 #include "hstu/elementwise.hpp"
-#include "hstu/matmul.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 namespace decoder {
 namespace {
-
-constexpr std::uint32_t keys_of_tile = 256;
-constexpr std::size_t queries_of_tile = 256;  // their products with a tile of keys stay in the L2 cache
-constexpr float nothing = state::lse_of_nothing;
 
 // One head's K and V of tokens [first, first + count) out of their pages, [count][head_dim] each: a page's stretch at a time.
 void gather(float* keys, float* values, const kvstrata::page_table_view& view, kvstrata::layer_index layer,
@@ -74,59 +69,21 @@ float score_scale(std::uint32_t head_dim) noexcept
   return std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(head_dim));
 }
 
-// The online softmax: outputs are kept times 2^most of their row until the last tile.
 std::uint64_t attend_pages(const query_rows& queries, std::span<const std::uint32_t> seen,
                            const kvstrata::page_table_view& view, kvstrata::layer_index layer, std::size_t request,
                            std::uint32_t head, const state_rows& to, stage_scratch& scratch)
 {
-  const loops& l = best_loops();
-  const std::size_t dim = view.shape.head_dim;
-  const float scale = score_scale(view.shape.head_dim);
-  float* const keys = scratch.keys.reserve(keys_of_tile * dim);
-  float* const values = scratch.values.reserve(keys_of_tile * dim);
-  float* const products = scratch.products.reserve(queries_of_tile * keys_of_tile);
-  float* const most = scratch.most.reserve(queries.rows);
-  float* const sum = scratch.sum.reserve(queries.rows);
-  for (std::size_t row = 0; row < queries.rows; ++row) {
-    to[row].clear(dim);
-    most[row] = nothing;
-    sum[row] = 0;
+  const std::uint32_t first = view.first_token(request);
+  if (queries.rows == 1 && seen[0] > first) {
+    to[0].clear(view.shape.head_dim);
+    return attend_alone(queries.data, seen[0], view, layer, request, head, to[0], scratch);
   }
-  std::uint64_t read = 0;
-  const std::uint32_t end = queries.rows == 0 ? 0 : seen[queries.rows - 1];
-  if (queries.rows == 1 && end > view.first_token(request))
-    return attend_alone(queries.data, end, view, layer, request, head, to[0], scratch);
-  std::size_t begin = 0;  // rows in front of it see nothing more
-  for (std::uint32_t first = view.first_token(request); first < end; first += keys_of_tile) {
-    const std::uint32_t count = std::min(keys_of_tile, end - first);
-    while (seen[begin] <= first) ++begin;
-    gather(keys, values, view, layer, request, head, first, count);
-    read += 2 * count * dim * sizeof(float);
-    for (std::size_t from = begin; from < queries.rows; from += queries_of_tile) {
-      const std::size_t rows = std::min(queries_of_tile, queries.rows - from);
-      hstu::multiply_transposed(rows, count, dim, {queries.data + from * queries.stride, queries.stride}, {keys, dim},
-                                {products, keys_of_tile});
-      for (std::size_t i = 0; i < rows; ++i) {
-        float* const scores = products + i * keys_of_tile;
-        const std::size_t row = from + i;
-        const std::uint32_t visible = std::min(count, seen[row] - first);
-        const float best = std::max(most[row], scale * l.largest(scores, visible));
-        const float keep = most[row] == nothing ? 0.0f : std::exp2(most[row] - best);
-        sum[row] = sum[row] * keep + l.exp2(scores, scale, best, visible);
-        std::fill(scores + visible, scores + count, 0.0f);
-        if (keep != 1.0f) l.scale(to[row].o, keep, dim);
-        most[row] = best;
-      }
-      hstu::multiply(rows, dim, count, {products, keys_of_tile}, {values, dim},
-                     {to.o + from * to.o_stride, to.o_stride}, hstu::store::add);
-    }
-  }
-  for (std::size_t row = 0; row < queries.rows; ++row) {
-    if (most[row] == nothing) continue;
-    l.scale(to[row].o, 1.0f / sum[row], dim);
-    *to[row].lse = most[row] + std::log2(sum[row]);
-  }
-  return read;
+  return attend_tiles(
+      queries, seen, first, view.shape.head_dim,
+      [&](float* keys, float* values, std::uint32_t from, std::uint32_t count) {
+        gather(keys, values, view, layer, request, head, from, count);
+      },
+      to, scratch);
 }
 
 std::uint64_t attend_own(const float* query, std::span<const std::uint32_t> rows,

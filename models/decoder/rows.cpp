@@ -4,6 +4,8 @@
 
 #include "hstu/matmul.hpp"
 
+#include <kvstrata/position/rotary.hpp>
+
 #include <algorithm>
 #include <cmath>
 
@@ -29,17 +31,16 @@ void row_stack::start(std::span<const std::uint32_t> positions)
   const std::size_t half = c.head_dim / 2;
   cosines_.resize(rows_ * half);
   sines_.resize(rows_ * half);
-  for (std::size_t i = 0; i < half; ++i) {
-    const double turn = std::pow(static_cast<double>(c.rotary_base), -2.0 * static_cast<double>(i) / c.head_dim);
-    for (std::size_t row = 0; row < rows_; ++row) {
-      if (row != 0 && positions[row] == positions[row - 1]) {  // beams share theirs
-        cosines_[row * half + i] = cosines_[(row - 1) * half + i];
-        sines_[row * half + i] = sines_[(row - 1) * half + i];
-        continue;
-      }
-      cosines_[row * half + i] = static_cast<float>(std::cos(positions[row] * turn));
-      sines_[row * half + i] = static_cast<float>(std::sin(positions[row] * turn));
+  const kvstrata::rotary by(c.head_dim, c.rotary_base);
+  for (std::size_t row = 0; row < rows_; ++row) {
+    float* const cosines = cosines_.data() + row * half;
+    float* const sines = sines_.data() + row * half;
+    if (row == 0 || positions[row] != positions[row - 1]) {
+      by.angles(positions[row], cosines, sines);
+      continue;
     }
+    std::copy_n(cosines - half, half, cosines);  // beams share theirs
+    std::copy_n(sines - half, half, sines);
   }
 }
 
@@ -62,12 +63,17 @@ void row_stack::multiply(std::size_t columns, std::size_t inner, const float* fr
   });
 }
 
-void row_stack::project(std::uint32_t layer)
+void row_stack::project_unturned(std::uint32_t layer)
 {
   const config& c = model_->options();
   const layer_weights& w = model_->parameters().layers[layer];
   normalise(w.attention_norm);
   multiply(stride(), c.hidden, normed_.data(), w.project, projected_.data(), false);
+}
+
+void row_stack::turn()
+{
+  const config& c = model_->options();
   const std::size_t half = c.head_dim / 2;
   for (std::size_t row = 0; row < rows_; ++row) {
     for (std::size_t head = 0; head < 2 * std::size_t{c.heads}; ++head) {  // of Q, then of K
@@ -75,6 +81,24 @@ void row_stack::project(std::uint32_t layer)
                           half);
     }
   }
+}
+
+void row_stack::keep(std::span<const std::uint32_t> rows)
+{
+  const std::size_t hidden = model_->options().hidden;
+  const std::size_t half = model_->options().head_dim / 2;
+  const auto move = [](auto* all, std::size_t to, std::size_t from, std::size_t count) {
+    std::copy_n(all + from * count, count, all + to * count);
+  };
+  for (std::size_t to = 0; to < rows.size(); ++to) {
+    const std::size_t from = rows[to];
+    if (from == to) continue;
+    move(states_.data(), to, from, hidden);
+    move(projected_.data(), to, from, stride());
+    move(cosines_.data(), to, from, half);
+    move(sines_.data(), to, from, half);
+  }
+  rows_ = rows.size();
 }
 
 void row_stack::finish(std::uint32_t layer)

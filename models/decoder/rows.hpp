@@ -25,7 +25,16 @@ class row_stack
   [[nodiscard]] float* state(std::size_t row) noexcept { return states_.data() + row * model_->options().hidden; }
 
   /// Of layer `layer`: Q, K, V of all rows, Q and K turned by their positions.
-  void project(std::uint32_t layer);
+  void project(std::uint32_t layer)
+  {
+    project_unturned(layer);
+    turn();
+  }
+  /// The same in two steps, for those who want K as if its position were 0.
+  void project_unturned(std::uint32_t layer);
+  void turn();
+  /// Only these rows go on, ascending: their states, and what project() made of them. They are rows 0, 1, ... from now on.
+  void keep(std::span<const std::uint32_t> rows);
   [[nodiscard]] float* queries(std::size_t row) noexcept { return projected_.data() + row * stride(); }
   [[nodiscard]] const float* keys(std::size_t row) const noexcept
   {

@@ -52,6 +52,23 @@ struct heap
 
 [[nodiscard]] inline bool valgrind_is_here() { return run("valgrind --version").status == 0; }
 
+/// What a command executes in functions of that name. The program says when counting begins, where it can.
+[[nodiscard]] inline double counted_by_callgrind(const std::string& command, const std::string& function)
+{
+#if __has_include(<valgrind/callgrind.h>)
+  constexpr std::string_view instrumented = "no";  // until the program says so
+#else
+  constexpr std::string_view instrumented = "yes";
+#endif
+  const std::string said =
+      said_by("valgrind --tool=callgrind --callgrind-out-file=/dev/null --instr-atstart=" + std::string(instrumented) +
+              " '--toggle-collect=*" + function + "*' " + command);
+  constexpr std::string_view before = "Collected : ";
+  const std::size_t at = said.find(before);
+  if (at == std::string::npos) throw std::runtime_error("valgrind counted nothing:\n" + said);
+  return std::stod(said.substr(at + before.size()));
+}
+
 class subject
 {
  public:
@@ -62,14 +79,8 @@ class subject
   /// A batch.
   [[nodiscard]] double instructions(const scene& s) const
   {
-    const std::string said = said_by(
-        "valgrind --tool=callgrind --callgrind-out-file=/dev/null --instr-atstart=" + std::string(instrumented_) +
-        " '--toggle-collect=*levels_measured*' " + line("instructions", s));
-    constexpr std::string_view before = "Collected : ";
-    const std::size_t at = said.find(before);
-    if (at == std::string::npos) throw std::runtime_error("valgrind counted nothing:\n" + said);
-    const double counted = std::stod(said.substr(at + before.size()));
-    if (counted < s.batches()) throw std::runtime_error("valgrind did not see what it was to count:\n" + said);
+    const double counted = counted_by_callgrind(line("instructions", s), "levels_measured");
+    if (counted < s.batches()) throw std::runtime_error("valgrind did not see what it was to count");
     return counted / s.batches();
   }
 
@@ -100,12 +111,6 @@ class subject
   }
 
  private:
-#if __has_include(<valgrind/callgrind.h>)
-  static constexpr std::string_view instrumented_ = "no";  // until the subject says so
-#else
-  static constexpr std::string_view instrumented_ = "yes";
-#endif
-
   [[nodiscard]] std::string line(const char* action, const scene& s) const
   {
     std::string out = quoted(program_.string());

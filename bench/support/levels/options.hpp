@@ -15,7 +15,7 @@ inline constexpr std::string_view usage =
   --baseline DIR   a checkout of an older commit: the same is measured with its headers, and the time beside it
   --rounds N       of the time, with fresh caches each (5)
   --stream WHICH   kuairand, synthetic, or auto (the default): KuaiRand-Pure where it is at hand
-  --only PART      streams, one_page, bytes or time
+  --only PART      streams, one_page, blocks, bytes or time
   --hold TABLE     ends with 1 when a value is more than a fifth above the table's; measures nothing else: for tests
 )";
 
@@ -55,7 +55,7 @@ struct options
         throw std::runtime_error("--rounds is " + value + ", but it must be a number from 1 to 100");
       }
     } else if (name == "--stream") o.stream = one_of(value, {"auto", "kuairand", "synthetic"});
-    else if (name == "--only") o.only = one_of(value, {"streams", "one_page", "bytes", "time"});
+    else if (name == "--only") o.only = one_of(value, {"streams", "one_page", "blocks", "bytes", "time"});
     else if (name == "--hold") o.hold = value;
     else throw std::runtime_error("there is no option " + name + "\n" + std::string(usage));
   }

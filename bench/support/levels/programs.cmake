@@ -16,9 +16,13 @@ add_executable(levels_subject "${levels_bench_root}/support/levels/subject.cpp")
 target_compile_options(levels_subject PRIVATE -O3 -DNDEBUG)
 target_link_libraries(levels_subject PRIVATE kvstrata::kvstrata kvstrata_warnings)
 
+add_executable(levels_blocks_subject "${levels_bench_root}/support/levels/blocks_subject.cpp")
+target_compile_options(levels_blocks_subject PRIVATE -O3 -DNDEBUG)
+target_link_libraries(levels_blocks_subject PRIVATE kvstrata::kvstrata kvstrata_warnings)
+
 add_executable(levels_bench "${levels_bench_root}/levels_bench.cpp")
-add_dependencies(levels_bench levels_subject)
+add_dependencies(levels_bench levels_subject levels_blocks_subject)
 target_link_libraries(levels_bench PRIVATE kvstrata::kvstrata kvstrata_warnings kvstrata_checked_output kvstrata_source_dir bench_compiler)
 target_include_directories(levels_bench PRIVATE "${levels_bench_root}")
-# Side by side: the one looks for the other there.
-set_target_properties(levels_subject levels_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+# Side by side: the one looks for the others there.
+set_target_properties(levels_subject levels_blocks_subject levels_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")

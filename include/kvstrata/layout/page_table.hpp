@@ -56,6 +56,10 @@ class page_table
   void append(std::span<const page_id> pages, page_count shift)
   {
     page_id* const to = extend(pages.size());
+    if (shift == 0) {
+      std::copy(pages.begin(), pages.end(), to);
+      return;
+    }
     for (std::size_t i = 0; i < pages.size(); ++i) to[i] = to_page(to_number(pages[i]) + shift);
   }
   /// A request as a whole: its pages, and as below.

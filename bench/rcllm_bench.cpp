@@ -1,0 +1,251 @@
+// Reuse beyond the prefix, honestly: how far K, V and logits are from full recomputation against the share of block tokens that is
+// computed anew, for every selector beside the random control; and what is computed, in rows and in time, beside prefix caching.
+//
+//   rcllm_bench [CONTEXTS]      a seed (4)
+//
+// The decoder of models/decoder (rotary positions) and HSTU (biases by distance) with seeded random weights, five seeds, prompts of
+// about 1,400 tokens: an instruction that all have (7 %), four reviews, ten candidates, a question. Random weights say how errors
+// spread through layers and what a reading is worth here; they say nothing of how a trained model answers.
+#include "support/blocks/agreement.hpp"
+#include "support/blocks/decoder_contexts.hpp"
+#include "support/blocks/hstu_contexts.hpp"
+#include "support/paired.hpp"
+#include "support/target.hpp"
+
+#include <kvstrata/recompute/attention_and_divergence.hpp>
+#include <kvstrata/recompute/first_k.hpp>
+#include <kvstrata/recompute/k_deviation.hpp>
+#include <kvstrata/recompute/none.hpp>
+#include <kvstrata/recompute/random.hpp>
+#include <kvstrata/recompute/v_deviation.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace blocks_bench;
+namespace recompute = kv::recompute;
+
+constexpr std::array<float, 6> shares{0, 0.1F, 0.2F, 0.3F, 0.5F, 1};
+constexpr int seeds = 5;
+
+std::vector<bench::target> targets;  // printed last
+
+decoder::config sizes(std::uint32_t layers, std::uint64_t seed)
+{
+  return {.layers = layers,
+          .hidden = 128,
+          .heads = 4,
+          .head_dim = 32,
+          .ffn = 256,
+          .codebooks = {256, 256, 256},
+          .seed = seed};
+}
+
+template <class Each>
+void each_selector(Each&& each)
+{
+  each(recompute::first_k{});
+  each(recompute::k_deviation{});
+  each(recompute::v_deviation{});
+  each(recompute::attention_and_divergence{});
+  each(recompute::random{});
+}
+
+/// Means over contexts, of one seed.
+struct measured
+{
+  std::vector<double> layers;  // K and V together
+  double kv = 0, logits = 0, top = 0, ranks = 0;
+};
+
+void add(measured& to, const answer& mine, const answer& full, double weight)
+{
+  to.layers.resize(full.layers.size());
+  for (std::size_t l = 0; l < full.layers.size(); ++l) {
+    const double error = (decoder::relative_error(mine.layers[l].keys, full.layers[l].keys) +
+                          decoder::relative_error(mine.layers[l].values, full.layers[l].values)) /
+                         2;
+    to.layers[l] += weight * error;
+    to.kv += weight * error / static_cast<double>(full.layers.size());
+  }
+  to.logits += weight * decoder::relative_error(mine.logits, full.logits);
+  to.top += weight * top_overlap(mine.logits, full.logits, 10);
+  to.ranks += weight * rank_correlation(mine.logits, full.logits);
+}
+
+using table = std::map<std::string, std::array<std::vector<measured>, shares.size()>>;  // [selector][share][seed]
+
+/// make(seed): a world.
+template <class Make>
+table measure_errors(int contexts, Make&& make)
+{
+  table all;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    auto world = make(seed);
+    std::map<std::string, std::array<measured, shares.size()>> mine;
+    for (int i = 0; i < contexts; ++i) {
+      const auto order = world->any_prompt();
+      const answer full = world->serve(order, reuse::nothing, recompute::none{}, {});
+      each_selector([&](const auto& selector) {
+        for (std::size_t s = 0; s < shares.size(); ++s) {
+          const answer one = world->serve(order, reuse::blocks, selector, kv::recompute_shares::of(shares[s]));
+          add(mine[std::string(selector.name)][s], one, full, 1.0 / contexts);
+        }
+      });
+    }
+    for (auto& [name, by_share] : mine) {
+      for (std::size_t s = 0; s < shares.size(); ++s) all[name][s].push_back(by_share[s]);
+    }
+  }
+  return all;
+}
+
+template <class Of>
+std::string with_spread(const std::vector<measured>& seeds_of, Of&& of)
+{
+  std::vector<double> values;
+  for (const measured& m : seeds_of) values.push_back(of(m));
+  const bench::spread s = bench::spread_of(values);
+  char text[64];
+  std::snprintf(text, sizeof text, "%.3f (%.3f-%.3f)", s.median, s.low, s.high);
+  return text;
+}
+
+template <class Of>
+double mean(const std::vector<measured>& seeds_of, Of&& of)
+{
+  double sum = 0;
+  for (const measured& m : seeds_of) sum += of(m);
+  return sum / static_cast<double>(seeds_of.size());
+}
+
+template <class Of>
+void print_table(const table& all, const char* what, Of&& of)
+{
+  std::printf("\n%s, median of five seeds (lowest-highest)\n%-26s", what, "share computed anew");
+  for (const float share : shares) std::printf(" %20.1f", static_cast<double>(share));
+  std::printf("\n");
+  for (const auto& [name, by_share] : all) {
+    std::printf("%-26s", name.c_str());
+    for (const auto& one : by_share) std::printf(" %20s", with_spread(one, of).c_str());
+    std::printf("\n");
+  }
+}
+
+void report_errors(const std::string& model, const table& all)
+{
+  std::printf("\n%s, 4 layers\n", model.c_str());
+  const auto kv_of = [](const measured& m) { return m.kv; };
+  const auto logits_of = [](const measured& m) { return m.logits; };
+  print_table(all, "relative error of K and V, all positions, mean of layers", kv_of);
+  print_table(all, "relative error of logits, or scores", logits_of);
+  print_table(all, "of the ten best tokens those that are among the ten best", [](const measured& m) { return m.top; });
+  print_table(all, "rank correlation of all tokens", [](const measured& m) { return m.ranks; });
+  std::printf("\nby layer, share 0.3, mean of seeds\n");
+  for (const auto& [name, by_share] : all) {
+    std::printf("%-26s", name.c_str());
+    for (std::size_t l = 0; l < 4; ++l)
+      std::printf(" %8.4f", mean(by_share[3], [l](const measured& m) { return m.layers[l]; }));
+    std::printf("\n");
+  }
+  std::printf("\n");
+  for (const auto& [name, by_share] : all) {
+    if (name == "random") continue;
+    for (const std::size_t s : {std::size_t{1}, std::size_t{3}}) {
+      const double kv_gain = mean(all.at("random")[s], kv_of) / mean(by_share[s], kv_of);
+      const double logit_gain = mean(all.at("random")[s], logits_of) / mean(by_share[s], logits_of);
+      std::printf("%-26s share %.1f: %.2f times nearer than random in K and V, %.2f times in logits%s\n", name.c_str(),
+                  static_cast<double>(shares[s]), kv_gain, logit_gain,
+                  kv_gain < 1 || logit_gain < 1 ? "   DOES NOT BEAT RANDOM" : "");
+    }
+  }
+  double most = 0;
+  for (const auto& [name, by_share] : all) most = std::max(most, mean(by_share.back(), kv_of));
+  targets.push_back({model + "_kv_error_at_share_1", most, bench::better::less, 1e-4});
+  for (const auto& [name, by_share] : all) {
+    std::size_t rises = 0;
+    for (std::size_t s = 1; s < shares.size(); ++s) rises += mean(by_share[s], kv_of) >= mean(by_share[s - 1], kv_of);
+    targets.push_back({model + "_kv_error_rises_" + name, static_cast<double>(rises), bench::better::less, 0});
+  }
+}
+
+// Rows and time of one request beside prefix caching, which takes the instruction and computes all else.
+void measure_work(int contexts)
+{
+  decoder_world world(sizes(8, 1), 1);
+  std::vector<prompt_plan> prefix, blocks;
+  std::uint64_t tokens = 0;
+  for (int i = 0; i < contexts; ++i) {
+    const auto order = world.any_prompt();
+    prefix.push_back(world.plan(order, reuse::prefix));
+    blocks.push_back(world.plan(order, reuse::blocks));
+    tokens += prefix.back().words.size();
+    world.serve(blocks.back(), recompute::none{}, {}, [](auto&) {});  // everything is in the cache
+  }
+  std::uint64_t baseline_rows = 0;
+  const auto by_prefix = [&] {
+    baseline_rows = 0;
+    for (const prompt_plan& plan : prefix) {
+      world.serve(plan, recompute::none{}, {}, [&](auto& pass) { baseline_rows += pass.work().whole_rows; });
+    }
+  };
+  std::printf(
+      "\ndecoder, 8 layers, %d prompts of %.0f tokens, all blocks in the slab, one thread: beside prefix caching\n",
+      contexts, static_cast<double>(tokens) / contexts);
+  std::printf("%-26s %6s %14s %14s %22s\n", "", "share", "rows, whole", "K and V alone", "time, prefix / blocks");
+  each_selector([&](const auto& selector) {
+    for (const float share : {0.1F, 0.3F}) {
+      std::uint64_t rows = 0, projected = 0;
+      std::vector<double> ratios;
+      for (int round = 0; round < 5; ++round) {
+        const double before = bench::thread_seconds_of(by_prefix);
+        const double after = bench::thread_seconds_of([&] {
+          rows = projected = 0;
+          for (const prompt_plan& plan : blocks) {
+            world.serve(plan, selector, kv::recompute_shares::of(share), [&](auto& pass) {
+              rows += pass.work().whole_rows;
+              projected += pass.work().projected_rows;
+            });
+          }
+        });
+        ratios.push_back(before / after);
+      }
+      const bench::spread s = bench::spread_of(ratios);
+      std::printf("%-26s %6.1f %13.1f%% %13.1f%% %8.2f (%.2f to %.2f)\n", std::string(selector.name).c_str(),
+                  static_cast<double>(share), 100.0 * static_cast<double>(rows) / static_cast<double>(baseline_rows),
+                  100.0 * static_cast<double>(projected) / static_cast<double>(baseline_rows), s.median, s.low, s.high);
+      std::fflush(stdout);
+      targets.push_back({"time_against_prefix_" + std::string(selector.name) + (share < 0.2F ? "_0.1" : "_0.3"),
+                         s.median, bench::better::more, 1.3});
+    }
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+  const int contexts = argc > 1 ? std::atoi(argv[1]) : 4;
+  if (contexts < 1) {
+    std::fprintf(stderr, "rcllm_bench: CONTEXTS must be at least 1\n");
+    return 2;
+  }
+  report_errors("decoder", measure_errors(contexts, [](std::uint64_t seed) {
+                  return std::make_unique<decoder_world>(sizes(4, seed), seed);
+                }));
+  report_errors("hstu",
+                measure_errors(contexts, [](std::uint64_t seed) { return std::make_unique<hstu_world>(seed); }));
+  measure_work(contexts);
+  std::printf("\n");
+  for (const bench::target& t : targets) bench::print(t);
+  return 0;
+}

@@ -1,0 +1,22 @@
+// What a context gives, to be compared.
+#pragma once
+
+#include "decoder/blocks/context_rows.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace blocks_bench {
+
+namespace kv = kvstrata;
+
+/// Which blocks of a prompt are taken as blocks: the others' words are the context's own.
+enum class reuse : std::uint8_t { nothing, prefix, blocks };
+
+struct answer
+{
+  std::vector<decoder::layer_rows> layers;  // K and V of all positions
+  std::vector<float> logits;                // or scores
+};
+
+}  // namespace blocks_bench

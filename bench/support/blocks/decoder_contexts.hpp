@@ -1,0 +1,148 @@
+// Contexts of a recommendation prompt for the decoder, served from a cache: an instruction that all have, reviews of the user's
+// history, candidates, and a question; lengths as RcLLM (arXiv 2605.07443) tells of its prompts, scaled down.
+#pragma once
+
+#include "support/blocks/answer.hpp"
+
+#include "decoder/blocks/context_rows.hpp"
+#include "decoder/blocks/serve_context.hpp"
+#include "decoder/blocks/vocabulary.hpp"
+
+#include <kvstrata/cache.hpp>
+#include <kvstrata/device/emulated_device.hpp>
+#include <kvstrata/position/position_free.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace blocks_bench {
+
+/// What stands where, and whose words.
+struct prompt_plan
+{
+  kv::block_list list;
+  std::vector<kv::reused_block> blocks;
+  std::vector<std::uint32_t> words;
+};
+
+class decoder_world
+{
+ public:
+  static constexpr kv::token_count page_tokens = 16, longest = 2048;
+
+  decoder_world(const decoder::config& c, std::uint64_t seed)
+      : m_(c, 1),
+        positions_(m_.options(), kv::position::position_free{}, longest),
+        cache_(device_, {.shape = m_.shape(),
+                         .tiers = {{.bytes = 1200 * kv::page_bytes(m_.shape(), page_tokens)},
+                                   {.bytes = 1200 * kv::page_bytes(m_.shape(), page_tokens)}},
+                         .layout = {.page_tokens = page_tokens, .chunk = 128}}),
+        compute_(device_.create_stream("compute")),
+        server_(m_, positions_),
+        random_(seed)
+  {
+    // Texts of one topic have words in common, some far more than others.
+    const std::uint32_t words = decoder::start_word(c);
+    for (std::size_t t = 0; t < topics; ++t) {
+      for (std::size_t w = 0; w < 60; ++w) topics_[t].push_back(below(words));
+    }
+    add_block(100);                                                                     // the instruction
+    for (int i = 0; i < 30; ++i) add_block(static_cast<std::size_t>(30 + below(40)));   // reviews
+    for (int i = 0; i < 60; ++i) add_block(static_cast<std::size_t>(50 + below(100)));  // items
+  }
+
+  [[nodiscard]] const decoder::model& model() const noexcept { return m_; }
+  [[nodiscard]] const decoder::block_positions& positions() const noexcept { return positions_; }
+
+  /// A prompt: the numbers of its blocks, in order.
+  [[nodiscard]] std::vector<std::uint32_t> any_prompt()
+  {
+    std::vector<std::uint32_t> order{0};
+    for (int i = 0; i < 4; ++i) order.push_back(1 + below(30));
+    for (int i = 0; i < 10; ++i) order.push_back(31 + below(60));
+    return order;
+  }
+
+  [[nodiscard]] prompt_plan plan(const std::vector<std::uint32_t>& order, reuse how) const
+  {
+    prompt_plan out;
+    std::vector<kv::placed_block> placed;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const std::vector<std::uint32_t>& text = texts_[order[i]];
+      const auto at = static_cast<kv::token_count>(out.words.size());
+      const auto tokens = static_cast<kv::token_count>(text.size());
+      if (how == reuse::blocks || (how == reuse::prefix && i == 0)) {
+        placed.push_back({.key = {.kind = 1, .id = order[i], .version = 1}, .start = at, .tokens = tokens});
+        const bool history = order[i] >= 1 && order[i] <= 30;
+        out.blocks.push_back({at, tokens, history ? kv::block_group::history : kv::block_group::items});
+      }
+      out.words.insert(out.words.end(), text.begin(), text.end());
+      for (std::uint32_t w = 0; w < 3; ++w) out.words.push_back((order[i] * 7 + w) % 60);  // what stands between texts
+    }
+    for (std::uint32_t w = 0; w < 24; ++w) out.words.push_back((w * 11) % 90);  // the question
+    out.words.push_back(decoder::start_word(m_.options()));
+    out.list.start({}, static_cast<kv::token_count>(out.words.size()));
+    for (const auto& b : placed) out.list.add(b);
+    return out;
+  }
+
+  /// Under a lease from beginning to end; look(pass) before it is released.
+  template <kv::token_selector S, class Look>
+  void serve(const prompt_plan& plan, const S& selector, const kv::recompute_shares& shares, Look&& look)
+  {
+    decoder::context_parts(plan.list, server_.assembly(), static_cast<kv::token_count>(plan.words.size()), page_tokens,
+                           parts_);
+    const kv::request wanted{.user = kv::user_id{1}, .parts = parts_};
+    auto lease = cache_.prepare({&wanted, 1}, compute_).value();
+    server_.compute(
+        lease, 0, plan.list, {.words = plan.words, .blocks = plan.blocks, .shares = shares}, selector,
+        [&](std::uint32_t part) {
+          return std::span<const std::uint32_t>(texts_[static_cast<std::size_t>(plan.list.parts()[part].key.id)]);
+        });
+    look(server_.pass());
+    lease.finish();
+  }
+
+  template <kv::token_selector S>
+  [[nodiscard]] answer serve(const std::vector<std::uint32_t>& order, reuse how, const S& selector,
+                             const kv::recompute_shares& shares)
+  {
+    answer out;
+    serve(plan(order, how), selector, shares, [&](decoder::context_forward& pass) {
+      const auto logits = pass.logits(0);
+      out.logits.assign(logits.approximate_value().begin(), logits.approximate_value().end());
+      for (std::uint32_t l = 0; l < m_.options().layers; ++l)
+        out.layers.push_back(decoder::rows_of(pass.view(), l, positions_));
+    });
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t topics = 8;
+
+  [[nodiscard]] std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random_() % bound); }
+  void add_block(std::size_t tokens)
+  {
+    const std::vector<std::uint32_t>& words = topics_[below(topics)];
+    std::vector<std::uint32_t> text;
+    for (std::size_t t = 0; t < tokens; ++t) text.push_back(words[below(1 + below(60))]);
+    texts_.push_back(std::move(text));
+  }
+
+  decoder::model m_;
+  decoder::block_positions positions_;
+  kv::emulated_device device_;
+  kv::default_cache<kv::emulated_device> cache_;
+  kv::stream_id compute_;
+  decoder::context_server<kv::position::position_free> server_;
+  std::mt19937_64 random_;
+  std::vector<std::uint32_t> topics_[topics];
+  std::vector<std::vector<std::uint32_t>> texts_;
+  std::vector<kv::part> parts_;
+};
+
+}  // namespace blocks_bench

@@ -1,0 +1,44 @@
+// What was computed on top of reused blocks is approximate, and its type says so.
+//
+// A block was encoded by itself: its tokens did not see what stands before it here. So from the second layer on its K and V are
+// not those of this context, and whatever attends to them is inexact, however little. The error is measured, not bounded; it is 0
+// where nothing is reused, and where the one block that is reused stands at the context's beginning.
+#pragma once
+
+#include <kvstrata/core/ids.hpp>
+
+#include <utility>
+
+namespace kvstrata {
+
+/// Of a context's tokens. reused + recomputed + own is all of it.
+struct reuse_report
+{
+  token_count reused = 0;  ///< K and V from blocks
+  token_count reused_exactly =
+      0;  ///< of these, in a block at the context's beginning: they saw all that stands before them, so they are exact
+  token_count recomputed = 0;  ///< in blocks, and computed all the same
+  token_count own = 0;         ///< in no block: always computed
+
+  /// Did nothing inexact go into it?
+  [[nodiscard]] constexpr bool exact() const noexcept { return reused == reused_exactly; }
+  friend constexpr bool operator==(const reuse_report&, const reuse_report&) = default;
+};
+
+/// A T that is not to be taken for one: whoever wants the value says so, and what went into it stands beside it.
+template <class T>
+class approximate
+{
+ public:
+  approximate(T value, const reuse_report& how) : value_(std::move(value)), how_(how) {}
+
+  [[nodiscard]] const T& approximate_value() const& noexcept { return value_; }
+  [[nodiscard]] T approximate_value() && noexcept { return std::move(value_); }
+  [[nodiscard]] const reuse_report& how() const noexcept { return how_; }
+
+ private:
+  T value_;
+  reuse_report how_;
+};
+
+}  // namespace kvstrata

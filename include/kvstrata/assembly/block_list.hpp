@@ -1,0 +1,144 @@
+// What a context is made of: blocks at their places, and between them tokens that are the request's own.
+#pragma once
+
+#include <kvstrata/assembly/block.hpp>
+#include <kvstrata/core/error.hpp>
+#include <kvstrata/core/interval.hpp>
+#include <kvstrata/core/sequence_name.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace kvstrata {
+
+/// Checked as it is made. Serves context after context, and allocates nothing in steady state. Not synchronised.
+class block_list
+{
+ public:
+  /// Begins anew: a context of so many tokens, of one model.
+  void start(epoch_id model, token_count context)
+  {
+    model_ = model;
+    context_ = context;
+    blocks_.clear();
+    parts_.clear();
+    part_of_.clear();
+    std::fill(slots_.begin(), slots_.end(), 0U);
+  }
+
+  /// The next block. O(1). Throws usage_error, and nothing has changed, for one without tokens, of no kind, of another model,
+  /// that begins before the last one ends, or that ends beyond the context; and for one that is there already as another
+  /// version, or with another number of tokens.
+  void add(const placed_block& block)
+  {
+    require_place(block);
+    if (block.key.model != model_) {
+      refuse(block, "is of model " + std::to_string(to_number(block.key.model)) + ", but the context is of model " +
+                        std::to_string(to_number(model_)));
+    }
+    if (block.key.kind == 0) refuse(block, "is of kind 0, which is users' histories; blocks have a kind of their own");
+    make_room();
+    std::uint32_t& slot = slot_of(key_of(block.key));
+    if (slot != 0) {
+      require_same(parts_[slot - 1], block);
+    } else {
+      parts_.push_back(part_of(block));
+      slot = static_cast<std::uint32_t>(parts_.size());
+    }
+    blocks_.push_back(block);
+    part_of_.push_back(slot - 1);
+  }
+
+  [[nodiscard]] epoch_id model() const noexcept { return model_; }
+  [[nodiscard]] token_count context() const noexcept { return context_; }
+  [[nodiscard]] std::span<const placed_block> blocks() const noexcept { return blocks_; }
+
+  /// What to ask the cache for: each block once, however often it is in the context. Valid until the next change.
+  [[nodiscard]] std::span<const part> parts() const noexcept { return parts_; }
+  /// Which of them a block is.
+  [[nodiscard]] std::uint32_t part_number(std::size_t block) const noexcept { return part_of_[block]; }
+
+  /// Tokens in blocks.
+  [[nodiscard]] token_count block_tokens() const noexcept
+  {
+    token_count all = 0;
+    for (const placed_block& b : blocks_) all += b.tokens;
+    return all;
+  }
+  /// Calls each(interval) for the context's tokens that are in no block, ascending.
+  template <class Each>
+  void each_own(Each&& each) const
+  {
+    token_count at = 0;
+    for (const placed_block& b : blocks_) {
+      if (at < b.start) each(token_interval{at, b.start});
+      at = b.start + b.tokens;
+    }
+    if (at < context_) each(token_interval{at, context_});
+  }
+
+ private:
+  [[noreturn]] void refuse(const placed_block& block, const std::string& what) const
+  {
+    throw usage_error("block " + std::to_string(blocks_.size()) + " (" + name_of(key_of(block.key)) + ") " + what);
+  }
+
+  /// So that nothing throws later.
+  void make_room()
+  {
+    if (blocks_.size() < blocks_.capacity()) return;
+    const std::size_t more = 2 * blocks_.size() + 8;
+    parts_.reserve(more);
+    part_of_.reserve(more);
+    std::vector<std::uint32_t> slots(std::bit_ceil(2 * more));
+    blocks_.reserve(more);
+    slots_.swap(slots);
+    for (std::size_t p = 0; p < parts_.size(); ++p) slot_of(parts_[p].key) = static_cast<std::uint32_t>(p + 1);
+  }
+
+  /// The slot of a key, or where it belongs: 0.
+  [[nodiscard]] std::uint32_t& slot_of(const sequence_key& key) noexcept
+  {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t at = sequence_key_hash()(key) & mask;
+    while (slots_[at] != 0 && !(parts_[slots_[at] - 1].key == key)) at = (at + 1) & mask;
+    return slots_[at];
+  }
+
+  void require_place(const placed_block& block) const
+  {
+    if (block.tokens == 0) refuse(block, "has no tokens");
+    const token_count free = blocks_.empty() ? 0 : blocks_.back().start + blocks_.back().tokens;
+    if (block.start < free) {
+      refuse(block, "begins at token " + std::to_string(block.start) + ", but the one before it ends at token " +
+                        std::to_string(free) + "; blocks ascend and do not overlap");
+    }
+    if (block.start > context_ || block.tokens > context_ - block.start) {
+      refuse(block, "has " + std::to_string(block.tokens) + " tokens from token " + std::to_string(block.start) +
+                        " on, but the context has " + std::to_string(context_));
+    }
+  }
+
+  void require_same(const part& before, const placed_block& now) const
+  {
+    if (before.version == now.key.version && before.tokens == now.tokens) return;
+    refuse(now, "is twice in a context, as version " + std::to_string(before.version) + " of " +
+                    std::to_string(before.tokens) + " tokens and as version " + std::to_string(now.key.version) +
+                    " of " + std::to_string(now.tokens) + " tokens");
+  }
+
+  epoch_id model_{};
+  token_count context_ = 0;
+  std::vector<placed_block> blocks_;
+  std::vector<part> parts_;
+  std::vector<std::uint32_t> part_of_;  // [block]
+  std::vector<std::uint32_t>
+      slots_;  // by hash, then the next free one: a part's number plus one; a power of two, half free
+};
+
+}  // namespace kvstrata

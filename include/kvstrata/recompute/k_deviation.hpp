@@ -1,0 +1,25 @@
+// Where K of layer 1 has changed most, in squares: CacheBlend's reading (EuroSys 2025) as LMCache has it.
+#pragma once
+
+#include <kvstrata/recompute/concepts.hpp>
+
+namespace kvstrata::recompute {
+
+/// A token selector.
+struct k_deviation
+{
+  static constexpr std::string_view name = "k_deviation";
+  static constexpr bool recomputes = true;
+  static constexpr bool reads_attention = false;
+  static constexpr bool reads_changes = true;
+
+  void score(const token_readings& readings, std::span<float> to) const
+  {
+    each_reused(readings.blocks,
+                [&](token_count p, token_count, const reused_block&) { to[p] = readings.keys[p].squared; });
+  }
+};
+
+static_assert(token_selector<k_deviation>);
+
+}  // namespace kvstrata::recompute

@@ -1,0 +1,286 @@
+// HSTU on contexts put together from blocks: exact where it must be, nearer the more is computed anew.
+#include "hstu/blocks/context_forward.hpp"
+#include "hstu/fixture.hpp"
+#include "support/catch.hpp"
+#include "support/sentence_of.hpp"
+
+#include <kvstrata/recompute/attention_and_divergence.hpp>
+#include <kvstrata/recompute/first_k.hpp>
+#include <kvstrata/recompute/k_deviation.hpp>
+#include <kvstrata/recompute/none.hpp>
+#include <kvstrata/recompute/random.hpp>
+#include <kvstrata/recompute/v_deviation.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+using namespace hstu_test;
+using kvstrata::recompute_shares;
+namespace recompute = kvstrata::recompute;
+using kvstrata_test::sentence_of;
+
+namespace {
+
+hstu::config small()
+{
+  return {.layers = 3,
+          .hidden = 24,
+          .heads = 2,
+          .head_dim = 12,
+          .tasks = 3,
+          .max_tokens = 128,
+          .normaliser = 32,
+          .position_buckets = 40,
+          .time_buckets = 0,
+          .inputs = hstu::token_inputs::by_caller,
+          .event_tokens = 1};
+}
+
+kvstrata::page_table_view only(const kvstrata::page_table_view& all, std::size_t request)
+{
+  kvstrata::page_table_view one = all;
+  one.indptr = all.indptr.subspan(request, 2);
+  one.last_page_len = all.last_page_len.subspan(request, 1);
+  one.first_tokens = all.first_tokens.subspan(request, 1);
+  return one;
+}
+
+struct answer
+{
+  std::vector<float> scores;
+  std::vector<std::vector<float>> keys, values;  // [layers][context][D]
+  kvstrata::reuse_report report;
+  hstu::context_work work;
+};
+
+// Items of a few tokens each, encoded by themselves into pages, and scratch.
+class items_bed
+{
+ public:
+  items_bed(const hstu::model& m, std::uint64_t seed, std::vector<kvstrata::token_count> lengths,
+            kvstrata::token_count page_tokens)
+      : m_(&m), random_(seed), lengths_(std::move(lengths)), pages_(random_, m.shape(), page_tokens, with_scratch())
+  {
+    for (std::size_t i = 0; i < lengths_.size(); ++i) {
+      items_.push_back(some(lengths_[i]));
+      const kvstrata::token_interval all[] = {{0, lengths_[i]}};
+      hstu::request r;
+      r.history = lengths_[i];
+      r.compute = all;
+      r.inputs = items_[i];
+      hstu::batch_forward pass(m, {&r, 1}, only(pages_.view(), i));
+      pass.embed();
+      for (std::uint32_t l = 0; l < m.options().layers; ++l) pass.layer(l);
+    }
+    candidates_ = some(5);
+  }
+
+  /// Items in turn, each behind `gap` tokens of the context's own, and a few at the end.
+  struct plan
+  {
+    kvstrata::block_list list;
+    std::vector<kvstrata::reused_block> blocks;
+    std::vector<float> inputs;
+  };
+  [[nodiscard]] plan plan_of(const std::vector<std::uint32_t>& order, std::uint32_t gap, std::uint32_t end)
+  {
+    plan out;
+    std::vector<kvstrata::placed_block> placed;
+    const auto add = [&](const std::vector<float>& inputs) {
+      out.inputs.insert(out.inputs.end(), inputs.begin(), inputs.end());
+    };
+    const auto at = [&] { return static_cast<kvstrata::token_count>(out.inputs.size() / m_->options().hidden); };
+    for (const std::uint32_t item : order) {
+      add(some(gap));
+      placed.push_back({.key = {.kind = 1, .id = item, .version = 1}, .start = at(), .tokens = lengths_[item]});
+      out.blocks.push_back({at(), lengths_[item]});
+      add(items_[item]);
+    }
+    add(some(end));
+    out.list.start({}, at());
+    for (const auto& b : placed) out.list.add(b);
+    return out;
+  }
+
+  template <kvstrata::token_selector S>
+  answer compute(const plan& p, const S& selector, float share)
+  {
+    kvstrata::paged_context context;
+    context.assemble(
+        p.list,
+        [&](std::uint32_t part) { return only(pages_.view(), static_cast<std::size_t>(p.list.parts()[part].key.id)); },
+        0, only(pages_.view(), lengths_.size()));
+    hstu::context_forward pass(*m_);
+    pass.run({.inputs = p.inputs,
+              .blocks = p.blocks,
+              .shares = recompute_shares::of(share),
+              .candidate_inputs = candidates_},
+             selector, context, [](kvstrata::layer_index) {});
+    answer out;
+    out.report = pass.report();
+    out.work = pass.work();
+    const auto scores = pass.scores();
+    out.scores.assign(scores.approximate_value().begin(), scores.approximate_value().end());
+    const std::size_t width = hstu::width_of(m_->options());
+    for (std::uint32_t l = 0; l < m_->options().layers; ++l) {
+      out.keys.emplace_back();
+      out.values.emplace_back();
+      for (kvstrata::token_count t = 0; t < p.list.context(); ++t) {
+        const auto* const key = reinterpret_cast<const float*>(context.view().key(l, 0, t));
+        const auto* const value = key + context.view().value_offset() / sizeof(float);
+        out.keys.back().insert(out.keys.back().end(), key, key + width);
+        out.values.back().insert(out.values.back().end(), value, value + width);
+      }
+    }
+    return out;
+  }
+  /// The same inputs, all of them the context's own.
+  answer recomputed(const plan& p)
+  {
+    plan all;
+    all.inputs = p.inputs;
+    all.list.start({}, p.list.context());
+    return compute(all, recompute::none{}, 0);
+  }
+
+ private:
+  std::vector<float> some(std::size_t tokens)
+  {
+    std::vector<float> out;
+    for (std::size_t i = 0; i < tokens * m_->options().hidden; ++i)
+      out.push_back(static_cast<float>(static_cast<std::int32_t>(below(random_, 2001)) - 1000) / 600.0F);
+    return out;
+  }
+  std::vector<kvstrata::token_count> with_scratch() const
+  {
+    auto out = lengths_;
+    out.push_back(300);
+    return out;
+  }
+
+  const hstu::model* m_;
+  generator random_;
+  std::vector<kvstrata::token_count> lengths_;
+  pages pages_;
+  std::vector<std::vector<float>> items_;
+  std::vector<float> candidates_;
+};
+
+double apart(const answer& a, const answer& b)
+{
+  double most = furthest(a.scores, b.scores);
+  for (std::size_t l = 0; l < b.keys.size(); ++l)
+    most = std::max({most, furthest(a.keys[l], b.keys[l]), furthest(a.values[l], b.values[l])});
+  return most;
+}
+
+double error_of(const std::vector<float>& a, const std::vector<float>& b)
+{
+  double d = 0, all = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    d += (a[i] - b[i]) * (a[i] - b[i]);
+    all += b[i] * b[i];
+  }
+  return std::sqrt(d / all);
+}
+
+template <class Each>
+void each_selector(Each&& each)
+{
+  each(recompute::first_k{});
+  each(recompute::k_deviation{});
+  each(recompute::v_deviation{});
+  each(recompute::attention_and_divergence{});
+  each(recompute::random{});
+}
+
+constexpr double near = 2e-5;
+
+}  // namespace
+
+TEST_CASE("blocks: HSTU's are exact where all is computed anew, and where one block begins the context", "[blocks]")
+{
+  const hstu::model m(small(), 1);
+  for (const kvstrata::token_count page_tokens : {4U, 8U}) {
+    items_bed bed(m, page_tokens, {16, 24, 9, 13}, page_tokens);
+    for (const auto& plan : {bed.plan_of({0, 1, 2, 3}, 3, 5), bed.plan_of({1, 0, 0}, 8, 1), bed.plan_of({2}, 0, 0)}) {
+      const answer full = bed.recomputed(plan);
+      REQUIRE(full.report.exact());
+      each_selector([&](const auto& selector) {
+        const answer all = bed.compute(plan, selector, 1);
+        REQUIRE(apart(all, full) < near);
+        REQUIRE(all.report.exact());
+      });
+    }
+    const auto first = bed.plan_of({1}, 0, 6);
+    const answer mine = bed.compute(first, recompute::none{}, 0);
+    CHECK(apart(mine, bed.recomputed(first)) < near);
+    CHECK(mine.report == kvstrata::reuse_report{.reused = 24, .reused_exactly = 24, .own = 6});
+    const auto later = bed.plan_of({1}, 8, 6);
+    const answer other = bed.compute(later, recompute::none{}, 0);
+    CHECK(apart(other, bed.recomputed(later)) > 1e-3);
+    CHECK(!other.report.exact());
+  }
+}
+
+TEST_CASE("blocks: HSTU's error falls with the share that is computed anew, layer by layer", "[blocks]")
+{
+  const hstu::model m(small(), 1);
+  const float shares[] = {0, 0.3F, 0.6F, 1};
+  each_selector([&](const auto& selector) {
+    INFO(selector.name);
+    std::vector<std::vector<double>> errors(4, std::vector<double>(3, 0.0));
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      items_bed bed(m, seed, {16, 24, 9, 13}, 8);
+      const auto plan = bed.plan_of({0, 1, 2, 3}, 4, 5);
+      const answer full = bed.recomputed(plan);
+      for (std::size_t s = 0; s < 4; ++s) {
+        const answer mine = bed.compute(plan, selector, shares[s]);
+        for (std::size_t l = 0; l < 3; ++l)
+          errors[s][l] += error_of(mine.keys[l], full.keys[l]) + error_of(mine.values[l], full.values[l]);
+      }
+    }
+    for (std::size_t l = 0; l < 3; ++l) {
+      INFO("layer " << l);
+      REQUIRE(errors[3][l] < 1e-4);
+      REQUIRE((l == 0 || errors[0][l] > 1e-3));
+      for (std::size_t s = 1; s < 4; ++s) REQUIRE((l == 0 || errors[s][l] < errors[s - 1][l]));
+    }
+  });
+}
+
+TEST_CASE("blocks: what HSTU's pass does, and what it refuses", "[blocks]")
+{
+  const hstu::model m(small(), 1);
+  items_bed bed(m, 3, {20, 30}, 8);
+  const auto plan = bed.plan_of({0, 1}, 5, 5);  // 65 tokens
+  const answer cheap = bed.compute(plan, recompute::first_k{}, 0.1F);
+  CHECK(cheap.report == kvstrata::reuse_report{.reused = 45, .recomputed = 5, .own = 15});
+  CHECK(cheap.work.whole_rows == 2 * 20);
+  CHECK(cheap.work.projected_rows == 20);
+  const answer reads = bed.compute(plan, recompute::v_deviation{}, 0.1F);
+  CHECK(reads.work.whole_rows == 65 + 2 * 20);
+  CHECK(reads.work.projected_rows == 65 + 20);
+
+  hstu::config c = small();
+  c.inputs = hstu::token_inputs::tables;
+  c.event_tokens = 2;
+  CHECK(sentence_of<kvstrata::config_error>([&] {
+          const hstu::model tables(c, 1);
+          hstu::context_forward pass(tables);
+        }) == "hstu.inputs is tables, but blocks stand at any place, so inputs must come without positions");
+  c = small();
+  c.time_buckets = 4;
+  CHECK(sentence_of<kvstrata::config_error>([&] {
+          const hstu::model times(c, 1);
+          hstu::context_forward pass(times);
+        }) == "hstu.time_buckets is 4, but blocks have no times, so it must be 0");
+  auto wrong = plan;
+  wrong.inputs.pop_back();
+  CHECK(sentence_of<kvstrata::history_error>([&] { bed.compute(wrong, recompute::none{}, 0); }) ==
+        "a context of 65 tokens has 1559 numbers as inputs, but a token has 24");
+  CHECK_THROWS_AS(bed.compute(plan, recompute::random{}, 1.5F), kvstrata::config_error);
+}
