@@ -270,6 +270,7 @@ TEST_CASE("parts: what stands on a version goes with it", "[cache][parts]")
     b.run_model(lease);
     lease.finish();
     CHECK(b.cache.stats().forgotten.superseded == 12 + 15);
+    CHECK(b.cache.stats().superseded_versions == 12);
   }
 }
 
