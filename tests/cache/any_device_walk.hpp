@@ -1,4 +1,4 @@
-// The random walk on a cache on any device: nothing but the device concept is used, so device memory is read and written
+// The random walks on a cache on any device: nothing but the device concept is used, so device memory is read and written
 // by copies on the compute streams.
 //
 //   my_device d;
@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cache/copying_model.hpp"
+#include "cache/parts_walker.hpp"
 #include "cache/subject.hpp"
 #include "cache/walker.hpp"
 
@@ -16,6 +17,14 @@ void any_device_walk(Device& device, const point_on<Device>& where, const walk& 
 {
   const auto cache = where.make(device, s);
   walker<Device, copying_model<Device>>(*cache, device, where.about(s), how).run();
+}
+
+/// With requests of parts among the others.
+template <kvstrata::device Device>
+void any_device_parts_walk(Device& device, const point_on<Device>& where, const walk& how, const sizes& s = {})
+{
+  const auto cache = where.make(device, s);
+  walking_parts::walker<Device, copying_model<Device>>(*cache, device, where.about(s), how).run();
 }
 
 }  // namespace kvstrata_test

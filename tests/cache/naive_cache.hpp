@@ -1,15 +1,20 @@
 // What the cache promises, kept in maps and vectors: which rows were committed, what their bytes are, what each of them
 // saw, and how many can only have vanished through a counted loss.
 //
+// Histories and append parts are sequences of rows. An append part stands on versions of the replace and read parts before it:
+// where one of these has another, its rows are gone. Of replace and read parts see naive_versions.hpp.
+//
 // A row's value stands for what a model computes: it depends on the row's token and on all rows that it sees. So what is
 // served must be what one full pass gives in which row i sees [w(i), i], w(i) being the first_token of the request that
 // computed row i: whatever was lost, computed again, moved or rewritten meanwhile.
 #pragma once
 
+#include "cache/naive_versions.hpp"
 #include "cache/story.hpp"
 #include "support/catch.hpp"
 
 #include <kvstrata/core/interval.hpp>
+#include <kvstrata/core/sequence_name.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/plan/request.hpp>
 
@@ -18,6 +23,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvstrata_test {
@@ -30,6 +36,13 @@ namespace kvstrata_test {
   return mix({to_number(user), to_number(epoch), draft, token});
 }
 
+/// A sequence, or the history of a user.
+struct naive_key : kvstrata::sequence_key
+{
+  naive_key(const kvstrata::sequence_key& key) : sequence_key(key) {}
+  naive_key(kvstrata::user_id user) : sequence_key(kvstrata::key_of(user)) {}
+};
+
 class naive_cache
 {
  public:
@@ -39,7 +52,7 @@ class naive_cache
   explicit naive_cache(bool may_return = false) : may_return_(may_return) {}
 
   /// [first_token, result) is the longest history that anybody committed of the user's window.
-  [[nodiscard]] token_count known(kvstrata::user_id user) const
+  [[nodiscard]] token_count known(const naive_key& user) const
   {
     const auto found = users_.find(user);
     if (found == users_.end()) return 0;
@@ -48,26 +61,36 @@ class naive_cache
                                                                          : rows.rbegin()->first + 1;
   }
   /// Where the user's last window begins.
-  [[nodiscard]] token_count first_token(kvstrata::user_id user) const
+  [[nodiscard]] token_count first_token(const naive_key& user) const
   {
     const auto found = users_.find(user);
     return found == users_.end() ? 0 : found->second.first_token;
   }
-  [[nodiscard]] story& tale(kvstrata::user_id user) { return users_[user].tale; }
-  [[nodiscard]] naive_vouchers& vouched(kvstrata::user_id user) { return users_[user].vouched; }
+  [[nodiscard]] story& tale(const naive_key& user) { return users_[user].tale; }
+  [[nodiscard]] naive_vouchers& vouched(const naive_key& user) { return users_[user].vouched; }
 
-  /// Users of whom something was committed.
+  /// Users of whose histories something was committed.
   [[nodiscard]] std::vector<kvstrata::user_id> users() const
   {
     std::vector<kvstrata::user_id> out;
-    for (const auto& [user, all] : users_) {
-      if (!all.rows.empty()) out.push_back(user);
+    for (const auto& [key, all] : users_) {
+      if (key.space == 0 && !all.rows.empty()) out.push_back(kvstrata::user_id{key.id});
+    }
+    return out;
+  }
+
+  /// All sequences of rows of which something was committed, and what they stand on.
+  [[nodiscard]] std::vector<std::pair<kvstrata::sequence_key, naive_ground>> sequences() const
+  {
+    std::vector<std::pair<kvstrata::sequence_key, naive_ground>> out;
+    for (const auto& [key, all] : users_) {
+      if (!all.rows.empty()) out.emplace_back(key, all.stands_on);
     }
     return out;
   }
 
   /// The draft that a served token must show.
-  [[nodiscard]] std::uint64_t draft_of(kvstrata::user_id user, token_count token) const
+  [[nodiscard]] std::uint64_t draft_of(const naive_key& user, token_count token) const
   {
     return users_.at(user).rows.at(token).draft;
   }
@@ -76,11 +99,11 @@ class naive_cache
   [[nodiscard]] std::vector<std::uint64_t> values(const kvstrata::request_plan& r,
                                                   std::span<const kvstrata::token_interval> computed)
   {
-    return pass(users_[r.user], r.first_token, r.history, computed);
+    return pass(users_[r.key()], r.first_token, r.history, computed);
   }
 
   /// Tokens of a user from `token` on that are there, as far as anybody knows.
-  [[nodiscard]] std::uint64_t believed_from(kvstrata::user_id user, token_count token) const
+  [[nodiscard]] std::uint64_t believed_from(const naive_key& user, token_count token) const
   {
     std::uint64_t out = 0;
     const auto& rows = users_.at(user).rows;
@@ -90,12 +113,17 @@ class naive_cache
 
   /// A request begins, with this plan. What it makes useless is of no use from now on. `seen`: the user was looked at just
   /// now, so that what has vanished is known; `sure`: so is what their fingerprints vouch for, of which the cache keeps
-  /// `most` stretches.
-  void begin(const kvstrata::request& r, const kvstrata::request_plan& p, bool seen, bool sure, std::size_t most)
+  /// `most` stretches. `stands_on`: what is before it in its request, where it is an append part.
+  void begin(const kvstrata::request& r, const kvstrata::request_plan& p, bool seen, bool sure, std::size_t most,
+             const naive_ground& stands_on = {})
   {
-    person& who = users_[r.user];
+    person& who = users_[key_of(r)];
     const kvstrata::tokens_forgotten& told = p.kept.forgotten;
     constexpr token_count all = ~token_count{0};
+    if (who.stands_on != stands_on) return begin_anew(who, r, told, stands_on);
+    if (told.superseded != 0) {
+      FAIL("rows of " << name_of(key_of(r)) << " are said to be superseded, but they stand on the same");
+    }
     token_count agreed_until = who.vouched.agreed_until(r);
     if (sure) check_proof(r, p, agreed_until == all, seen);
     if (agreed_until == all && p.kept.rewritten) agreed_until = 0;  // it cannot be compared, and so starts anew
@@ -103,8 +131,9 @@ class naive_cache
       std::uint64_t believed = 0;
       for (auto at = who.rows.lower_bound(from); at != who.rows.end(); at = who.rows.erase(at)) {
         believed += at->second.is == row_state::here ? 1U : 0U;
+        refused_tainted_ += r.exact && at->second.tainted ? 1U : 0U;
       }
-      settle(believed, said, why, exact, r.user);
+      settle(believed, said, why, exact, key_of(r));
     };
     std::uint64_t passed = 0;
     for (auto& [t, mine] : who.rows) {
@@ -112,7 +141,7 @@ class naive_cache
       passed += mine.is == row_state::here ? 1U : 0U;
       if (r.first_token > who.first_token) mine.is = row_state::passed;
     }
-    settle(r.first_token > who.first_token ? passed : 0, told.passed, "passed", seen, r.user);
+    settle(r.first_token > who.first_token ? passed : 0, told.passed, "passed", seen, key_of(r));
     const token_count lasting = r.history_tokens - std::min(r.volatile_tail, r.history_tokens - r.first_token);
     // What may return is told by its value: rows of the old tokens have another, and those before them are as good as ever.
     take(may_return_ ? all : agreed_until, told.rewritten, "rewritten", seen);
@@ -128,7 +157,7 @@ class naive_cache
     token_count end = agreed_until;
     if (r.first_token < who.first_token) end = 0;
     if (r.volatile_tail != 0) end = std::min(end, lasting);
-    if (told.stranded == 0 && !r.exact && p.kept.tokens.end < std::min(end, known(r.user)) && end > r.first_token) {
+    if (told.stranded == 0 && !r.exact && p.kept.tokens.end < std::min(end, known(key_of(r))) && end > r.first_token) {
       FAIL("nothing from " << p.kept.tokens.end << " on is kept, though all up to " << end << " may be");
     }
     who.first_token = r.first_token;
@@ -179,9 +208,9 @@ class naive_cache
       if (t >= r.history || times[t] != 2) FAIL("token " << t << " is computed again, but not on the compute list");
       times[t] = 3;
     }
-    person& who = users_[r.user];
+    person& who = users_[r.key()];
     const std::vector<std::uint64_t> right = pass(who, r.first_token, r.history, compute);
-    const std::string name = " of user " + std::to_string(to_number(r.user));
+    const std::string name = " of " + name_of(r.key());
     for (token_count t = r.first_token; t < r.history; ++t) {
       const auto known = who.rows.find(t);
       if (times[t] == 0) FAIL("token " << t << name << " is in no piece of the plan");
@@ -205,7 +234,7 @@ class naive_cache
   /// What is computed again gives the same bytes: it keeps its draft. Tokens from `lasting` on are not kept.
   void commit(const kvstrata::request_plan& r, std::span<const kvstrata::token_interval> computed, std::uint64_t draft)
   {
-    person& who = users_[r.user];
+    person& who = users_[r.key()];
     const std::vector<std::uint64_t> values = pass(who, r.first_token, r.history, computed);
     for (const kvstrata::token_interval piece : computed) {
       for (auto t = piece.begin; t < std::min(piece.end, r.lasting); ++t) {
@@ -215,20 +244,48 @@ class naive_cache
         mine.tainted = t >= r.inexact_from;
       }
     }
+    if (!versions_.are_current(who.stands_on)) stand_on(who, who.stands_on);
+  }
+
+  /// Replace and read parts.
+  [[nodiscard]] const naive_versions& versions() const noexcept { return versions_; }
+  /// As naive_versions::see(). What has vanished is counted.
+  naive_versions::outcome see_version(const kvstrata::sequence_key& key, std::uint64_t number, token_count tokens,
+                                      token_count computed, bool exact)
+  {
+    const auto out = versions_.see(key, number, tokens, computed, exact);
+    if (out == naive_versions::outcome::vanished) vanished_ += tokens;
+    return out;
+  }
+  /// What was there is superseded, and so is all that stands on another version.
+  void commit_version(const kvstrata::sequence_key& key, const naive_version& now)
+  {
+    if (const naive_version* const before = versions_.find(key)) superseded_ += before->tokens;
+    versions_.commit(key, now);
+    for (auto& [of, who] : users_) {
+      if (!versions_.are_current(who.stands_on)) stand_on(who, who.stands_on);
+    }
   }
 
   /// `seen`: a plan for all that is known of the user was seen just now, so what has vanished of it is known.
-  void forget(kvstrata::user_id user, bool seen)
+  void forget(const naive_key& user, bool seen)
   {
     if (!seen) {
       for (const auto& [t, mine] : users_[user].rows) uncertain_ += mine.is == row_state::here ? 1U : 0U;
     }
     users_.erase(user);
+    versions_.forget(user);
+  }
+  /// An epoch is over.
+  void forget_all()
+  {
+    while (!users_.empty()) forget(users_.begin()->first, false);
+    versions_.forget_all();
   }
 
   /// Has the user rows that were computed in a window that began earlier? They may be made useless (stranded) by a request
   /// that asks for nothing new.
-  [[nodiscard]] bool has_earlier_rows(kvstrata::user_id user) const
+  [[nodiscard]] bool has_earlier_rows(const naive_key& user) const
   {
     const auto known = users_.find(user);
     if (known == users_.end()) return false;
@@ -241,14 +298,18 @@ class naive_cache
   /// counted `uncertain()` more: of users who were forgotten before anybody looked.
   [[nodiscard]] std::uint64_t vanished() const noexcept { return vanished_; }
   [[nodiscard]] std::uint64_t uncertain() const noexcept { return uncertain_; }
+  /// At most so many tokens the cache may have counted as superseded.
+  [[nodiscard]] std::uint64_t superseded() const noexcept { return superseded_; }
+  /// Rows that had been computed on top of a lossy copy, and went for a request that wants exact ones.
+  [[nodiscard]] std::uint64_t refused_tainted() const noexcept { return refused_tainted_; }
 
  private:
   /// A request whose fingerprint says nothing of the cached history gets what is there, but adds no row to it: where it has
   /// to, all else goes.
   void check_proof(const kvstrata::request& r, const kvstrata::request_plan& p, bool agrees, bool seen) const
   {
-    const std::string name = " of user " + std::to_string(to_number(r.user));
-    const person& who = users_.at(r.user);
+    const std::string name = " of " + name_of(key_of(r));
+    const person& who = users_.at(key_of(r));
     const bool unproven = agrees && who.vouched.unproven(r);
     if (!unproven) {
       if (p.kept.rewritten == agrees) FAIL("the history" << name << (agrees ? " agrees" : " contradicts"));
@@ -298,16 +359,16 @@ class naive_cache
     token_count first_token = 0;
     story tale;
     naive_vouchers vouched;
+    naive_ground stands_on;
   };
 
   /// `believed` tokens of the user were there, as far as anybody knew, and `said` of them were forgotten: the others had
   /// vanished before.
-  void settle(std::uint64_t believed, std::uint64_t said, const char* why, bool exact, kvstrata::user_id user)
+  void settle(std::uint64_t believed, std::uint64_t said, const char* why, bool exact, const naive_key& user)
   {
     if (may_return_) return;  // what is forgotten may have come back before
     if (said > believed || (exact && said != believed)) {
-      FAIL(said << " tokens of user " << to_number(user) << " are said to be " << why << ", but " << believed
-                << " are");
+      FAIL(said << " tokens of " << name_of(user) << " are said to be " << why << ", but " << believed << " are");
     }
     vanished_ += believed - said;
   }
@@ -333,10 +394,39 @@ class naive_cache
     return values;
   }
 
+  /// A request of an append part on other ground than what is there.
+  void begin_anew(person& who, const kvstrata::request& r, const kvstrata::tokens_forgotten& told,
+                  const naive_ground& ground)
+  {
+    const std::uint64_t believed = stand_on(who, ground);
+    if (told.total() > believed) {
+      FAIL(told.total() << " tokens of " << name_of(key_of(r)) << " are said to be forgotten, but " << believed
+                        << " are there");
+    }
+    superseded_ -= told.total() - told.superseded;  // a cache counts a token once
+    uncertain_ += believed - told.total();          // it may have known before
+    who.first_token = r.first_token;
+  }
+  /// All that the user has rests on other versions, or is about to. Returns how many tokens were there, as far as anybody
+  /// knows.
+  std::uint64_t stand_on(person& who, const naive_ground& ground)
+  {
+    std::uint64_t there = 0;
+    for (const auto& [t, mine] : who.rows) there += mine.is == row_state::here ? 1U : 0U;
+    superseded_ += there;
+    who.rows.clear();
+    who.vouched = {};
+    if (&ground != &who.stands_on) who.stands_on = ground;
+    return there;
+  }
+
   bool may_return_ = false;
-  std::map<kvstrata::user_id, person> users_;
+  naive_versions versions_;
+  std::map<kvstrata::sequence_key, person, naive_key_order> users_;
   std::uint64_t vanished_ = 0;
   std::uint64_t uncertain_ = 0;
+  std::uint64_t superseded_ = 0;
+  std::uint64_t refused_tainted_ = 0;
 };
 
 }  // namespace kvstrata_test

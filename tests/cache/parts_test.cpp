@@ -270,6 +270,7 @@ TEST_CASE("parts: what stands on a version goes with it", "[cache][parts]")
     b.run_model(lease);
     lease.finish();
     CHECK(b.cache.stats().forgotten.superseded == 12 + 15);
+    CHECK(b.cache.stats().superseded_versions == 12);
   }
 }
 
@@ -327,6 +328,12 @@ TEST_CASE("parts: bad input is refused with a sentence, and changes nothing", "[
   CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare({&r, 1}, b.compute)); }) ==
         "the request of user 7 has parts and also tokens of its own; of a request with parts only the parts tell of "
         "tokens");
+  r.history_tokens = 0;
+  r.provisional = true;
+  CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare({&r, 1}, b.compute)); }) ==
+        "the request of user 7 has parts and also request.provisional; only a request without parts is counted on "
+        "before a "
+        "store has answered: leave it out, and wait where the call says pressure::arriving");
   const std::vector<part> mine{b.appends(1, 4)}, theirs{b.appends(1, 4)};
   const std::vector<request> twice{b.asks(1, mine), b.asks(2, theirs)};
   CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare(twice, b.compute)); }) ==

@@ -1,11 +1,8 @@
-// A long random sequence of requests with and without parts, on a cache of any policies. What is checked after every step is
-// small enough to be seen through: of a part that is replaced or read, the version that was committed last, and its bytes; of one
-// that is appended to, who wrote which row, what the rows stand on, and whether anything of that came through a lossy copy.
+// A long random sequence of requests with and without parts, on a cache on any device, checked against naive_cache after every
+// step.
 #pragma once
 
-#include "cache/random_walk.hpp"
-#include "cache/tiny_model.hpp"
-#include "support/catch.hpp"
+#include "cache/walk_bed.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/plan/part.hpp>
@@ -16,7 +13,7 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <random>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -29,32 +26,6 @@ namespace walking_parts {
 
 using namespace kvstrata;
 
-struct by_key
-{
-  bool operator()(const sequence_key& a, const sequence_key& b) const
-  {
-    return std::pair(a.space, a.id) < std::pair(b.space, b.id);
-  }
-};
-
-/// Versions of replace and read parts, in the order of the request.
-using ground = std::vector<std::pair<sequence_key, std::uint64_t>>;
-
-struct shared_truth
-{
-  bool committed = false;
-  std::uint64_t version = 0;
-  token_count tokens = 0;
-  std::uint64_t draft = 0;
-};
-
-struct append_truth
-{
-  std::map<token_count, std::uint64_t> drafts;  ///< of committed rows
-  ground stands_on;
-  std::set<token_count> tainted{};  ///< of these, the ones that were computed on top of a lossy copy
-};
-
 /// A sequence of a lease.
 struct row
 {
@@ -63,34 +34,30 @@ struct row
   part_mode mode = part_mode::append;
   std::uint64_t version = 0;
   token_count tokens = 0;
-  ground stands_on{};
-  bool same = false;       ///< an earlier row of the lease has the sequence
-  bool computed = false;   ///< of a shared one: it is written
-  bool forgotten = false;  ///< erased, or the epoch is over
-  bool exact = false;      ///< is wanted
-  token_count tainted_from =
-      all_exact;            ///< of an append part: what its lease computes from there on rests on a lossy copy
-  std::uint64_t draft = 0;  ///< of a shared one: its bytes
+  token_count first_token = 0;  ///< of the window
+  naive_ground stands_on{};
+  bool same = false;         ///< an earlier row of the lease has the sequence
+  bool computed = false;     ///< of a shared one: it is written
+  bool forgotten = false;    ///< erased, or the epoch is over
+  bool exact = false;        ///< is wanted
+  std::uint64_t draft = 0;   ///< of a shared one: its bytes
+  naive_vouchers vouched{};  ///< by its fingerprint
 };
 
-struct open_lease
+template <kvstrata::device Device, class Model>
+class walker : walking::walk_bed<Device, Model, row>
 {
-  std::unique_ptr<any_lease> lease;
-  stream_id stream{};
-  std::vector<row> rows;
-  std::shared_ptr<lease_work> work;
-  std::uint64_t draft = 0;
-  layer_index next = 0;
-  bool committed = false;
-};
+  using bed = walking::walk_bed<Device, Model, row>;
+  using bed::about_, bed::cache_, bed::device_, bed::epoch_, bed::how_, bed::model_, bed::naive_, bed::open_,
+      bed::streams_;
+  using bed::begun, bed::below, bed::close_all_leases, bed::close_some_lease, bed::end_of_walk, bed::pass_time,
+      bed::same, bed::work_on_a_lease;
+  using typename bed::open_lease;
 
-class walker
-{
  public:
-  walker(any_cache& cache, emulated_device& device, const facts& about, const walk& how)
-      : cache_(cache), device_(device), about_(about), how_(how), model_(device, 2e-6), random_(how.seed + 77)
+  walker(any_cache& cache, Device& device, const facts& about, const walk& how)
+      : bed(cache, device, about, how, how.seed + 77)
   {
-    for (const char* name : {"compute a", "compute b"}) streams_.push_back(device_.create_stream(name));
   }
 
   void run()
@@ -104,25 +71,28 @@ class walker
       else if (what < 88) erase();
       else if (what < 89) advance_epoch();
       else if (what < 91) cache_.clean(below(40));
+      else if (what < 93 && open_.empty()) account();
       else pass_time();
       look();
       if (model_.found().count() != 0) FAIL(model_.found().first());
     }
     CAPTURE(about_.name, how_.seed);
-    while (!open_.empty()) close_lease(open_.size() - 1);
+    close_all_leases();
     cache_.drain_sync();
     look();
-    if (about_.loses_nothing) REQUIRE(cache_.stats().forgotten.superseded == superseded_);
+    account();
+    if (about_.loses_nothing) REQUIRE(cache_.stats().forgotten.superseded == naive_.superseded());
     end();
   }
 
-  [[nodiscard]] std::uint64_t superseded() const { return superseded_; }
-  [[nodiscard]] std::uint64_t served() const { return served_; }
-  [[nodiscard]] const parts_met& met() const { return met_; }
+  [[nodiscard]] parts_met met() const
+  {
+    parts_met out = met_;
+    out.refused_tainted = naive_.refused_tainted();
+    return out;
+  }
 
  private:
-  [[nodiscard]] unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
-
   // --- requests ------------------------------------------------------------------------------------------------------
 
   [[nodiscard]] token_count longest() const
@@ -135,12 +105,12 @@ class walker
     part p{.key = key, .mode = mode};
     const auto before = chosen_.find(key);
     if (before != chosen_.end()) return before->second;
-    const shared_truth& known = shared_[key];
+    const naive_version* const known = naive_.versions().find(key);
     auto& newest = newest_[key];
     const bool another = mode == part_mode::replace && below(4) == 0;
-    if (known.committed && !another) {
-      p.version = known.version;
-      p.tokens = known.tokens;
+    if (known != nullptr && !another) {
+      p.version = known->number;
+      p.tokens = known->tokens;
     } else {
       p.version = mode == part_mode::read ? 0 : (another || newest == 0 ? newest + 1 : newest);
       newest = std::max(newest, p.version);
@@ -150,22 +120,56 @@ class walker
     return p;
   }
 
+  /// Of most the window never moves; of every second one each request has a fingerprint.
   [[nodiscard]] part append_part(sequence_key key)
   {
-    const auto& rows = append_[key].drafts;
-    const token_count known = rows.empty() ? 0 : rows.rbegin()->first + 1;
+    part p{.key = key, .first_token = naive_.first_token(key)};
+    if (key.id % 3 == 0) {
+      const unsigned what = below(20);
+      if (what == 0) p.first_token = below(p.first_token + 1);
+      else if (what > 14) p.first_token += below(7);
+    }
+    const token_count most = std::min(p.first_token - p.first_token % tiny_page + longest(), about_.longest);
+    p.first_token = std::min(p.first_token, most);
+    const token_count known = std::clamp(naive_.known(key), p.first_token, most);
     const unsigned what = below(10);
-    token_count tokens = what == 0 ? below(known + 1) : what < 4 ? known : known + below(9);
-    return {.key = key, .tokens = std::min(tokens, longest())};
+    p.tokens = what == 0 ? p.first_token + below(known + 1 - p.first_token) : what < 4 ? known : known + below(9);
+    p.tokens = std::min(p.tokens, most);
+    if (key.id % 2 != 0) return p;
+    const token_count told = naive_.vouched(key).prefix;
+    if (told != 0 && told <= p.tokens && below(8) == 0) {
+      rewritten_.try_emplace(key, naive_.tale(key));
+      naive_.tale(key).rewrite(0);  // whatever of it the cache has forgotten, it sees that
+    }
+    hashes_.push_back(naive_.tale(key).prefixes(1, p.tokens));
+    p.fingerprint = {.stride = 1, .prefix_hashes = hashes_.back()};
+    return p;
+  }
+
+  void start_batch()
+  {
+    parts_.clear();
+    hashes_.clear();
+    chosen_.clear();
+    rewritten_.clear();
+  }
+  /// Nothing came of it: the histories are what they were.
+  void take_back()
+  {
+    for (auto& [key, tale] : rewritten_) naive_.tale(key) = std::move(tale);
+    rewritten_.clear();
   }
 
   /// Of a user: their history alone, or parts.
   [[nodiscard]] request request_for(unsigned user)
   {
-    request r{.user = user_id{user}, .epoch = epoch_};
+    request r{.user = user_id{user}, .epoch = epoch_, .if_rewritten = rewritten_history::start_anew};
     if (about_.lossy) r.exact = below(4) == 0;
     if (below(3) == 0) {
-      r.history_tokens = append_part({0, user}).tokens;
+      const part all = append_part({0, user});
+      r.history_tokens = all.tokens;
+      r.first_token = all.first_token;
+      r.fingerprint = all.fingerprint;
       return r;
     }
     std::vector<part> parts;
@@ -179,28 +183,41 @@ class walker
     return r;
   }
 
+  /// A row's part as a request of its own.
+  [[nodiscard]] static request asked(const std::vector<request>& batch, const row& r)
+  {
+    request out = batch[r.request];
+    if (out.parts.empty()) return out;
+    const part& mine = out.parts[r.part];
+    out.user = user_id{mine.key.id};
+    out.history_tokens = mine.tokens;
+    out.first_token = mine.first_token;
+    out.fingerprint = mine.fingerprint;
+    out.parts = {&mine, 1};
+    return out;
+  }
+
   /// The sequences of a batch, as they stand in its requests.
   [[nodiscard]] static std::vector<row> rows_of(const std::vector<request>& batch)
   {
     std::vector<row> out;
-    std::set<sequence_key, by_key> seen;
+    std::set<sequence_key, naive_key_order> seen;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const request& r = batch[i];
-      if (r.parts.empty()) {
-        out.push_back({.request = i, .key = key_of(r.user), .tokens = r.history_tokens, .exact = r.exact});
-        continue;
-      }
-      ground so_far;
-      for (std::size_t p = 0; p < r.parts.size(); ++p) {
-        const part& mine = r.parts[p];
-        row next{.request = i, .part = p, .key = mine.key, .mode = mine.mode, .version = mine.version};
-        next.tokens = mine.tokens;
-        next.exact = r.exact;
-        if (is_shared(mine.mode)) {
-          so_far.emplace_back(mine.key, mine.version);
-          next.same = !seen.insert(mine.key).second;
+      naive_ground so_far;
+      for (std::size_t p = 0; p < std::max<std::size_t>(batch[i].parts.size(), 1); ++p) {
+        row next{.request = i, .part = p, .key = {}};
+        const request mine = asked(batch, next);
+        next.key = key_of(mine);
+        next.mode = mode_of(mine);
+        next.version = version_of(mine);
+        next.tokens = mine.history_tokens;
+        next.first_token = mine.first_token;
+        next.exact = mine.exact;
+        if (is_shared(next.mode)) {
+          so_far.emplace_back(next.key, next.version);
+          next.same = !seen.insert(next.key).second;
         }
-        if (mine.mode == part_mode::append) next.stands_on = so_far;
+        if (next.mode == part_mode::append) next.stands_on = so_far;
         out.push_back(next);
       }
     }
@@ -210,7 +227,7 @@ class walker
   [[nodiscard]] page_count pages_of_all(const std::vector<row>& rows) const
   {
     page_count all = 0;
-    for (const row& r : rows) all += r.same ? 0 : about_.pages({0, r.tokens});
+    for (const row& r : rows) all += r.same ? 0 : about_.pages({r.first_token, r.tokens});
     return all;
   }
 
@@ -228,15 +245,14 @@ class walker
   }
   [[nodiscard]] bool serves(const row& wanted) const
   {
-    const auto known = shared_.find(wanted.key);
-    return known != shared_.end() && known->second.committed && known->second.version == wanted.version;
+    const naive_version* const known = naive_.versions().find(wanted.key);
+    return known != nullptr && known->number == wanted.version;
   }
 
-  void prepare()
+  void prepare() override
   {
-    if (open_.size() >= how_.leases) return close_lease(below(static_cast<unsigned>(open_.size())));
-    parts_.clear();
-    chosen_.clear();
+    if (open_.size() >= how_.leases) return close_some_lease();
+    start_batch();
     std::vector<request> batch;
     std::set<unsigned> users;
     for (unsigned n = 1 + below(3); n != 0; --n) {
@@ -247,10 +263,10 @@ class walker
     }
     std::vector<row> rows = rows_of(batch);
     const bool asks_first = below(4) == 0;
+    std::optional<batch_plan> said;
     if (asks_first) {
       const auto before = cache_.stats();
-      const auto said = cache_.plan(batch);
-      if (said) REQUIRE(said->size() == batch.size());
+      if (auto plan = cache_.plan(batch)) said = *plan;
       REQUIRE(same(before, cache_.stats()));
     }
     const bool must_be_refused =
@@ -260,11 +276,12 @@ class walker
     auto got = cache_.prepare(batch, stream);
     if (!got) {
       REQUIRE(same(before, cache_.stats()));
+      REQUIRE(!said);
+      take_back();
       const pressure& why = got.why();
       if (why.why == pressure::reason::held) {
         REQUIRE(!open_.empty());
-        REQUIRE(why.pages_needed > why.pages_free + why.pages_evictable);
-        REQUIRE(why.pages_free + why.pages_evictable + why.pages_held <= about_.device_pages());
+        bed::check_held(why);
       } else {
         REQUIRE(why.why == pressure::reason::user_held);
         REQUIRE(is_under_lease({why.space, why.user}));
@@ -272,13 +289,16 @@ class walker
       return;
     }
     REQUIRE(!must_be_refused);
-    open_lease fresh;
-    fresh.lease = std::move(got).value();
-    fresh.stream = stream;
-    fresh.draft = ++drafts_;
+    REQUIRE(asks_first == said.has_value());
+    open_lease fresh = begun(std::move(got).value(), stream);
+    if (said) {
+      REQUIRE(said->size() == batch.size());
+      REQUIRE(said->compute == fresh.lease->plan().compute);
+      REQUIRE(said->pages_needed == fresh.lease->plan().pages_needed);
+    }
     fresh.rows = std::move(rows);
     REQUIRE(fresh.lease->size() == batch.size());
-    for (row& r : fresh.rows) see(fresh, r);
+    for (row& r : fresh.rows) see(fresh, r, asked(batch, r));
     for (row& r : fresh.rows) see_exactness(fresh, r);
     check_views(fresh, batch);
     fresh.work = work_of(fresh);
@@ -297,65 +317,33 @@ class walker
   }
 
   /// What is served is what was committed, and stands on what it is asked for with.
-  void see(open_lease& l, row& r)
+  void see(const open_lease& l, row& r, const request& asked)
   {
+    const token_sources from = l.lease->sources(r.request, r.part);
     const auto compute = l.lease->compute(r.request, r.part);
     token_count computed = 0;
     for (const token_interval piece : compute) computed += piece.size();
-    const token_sources from = l.lease->sources(r.request, r.part);
     REQUIRE(from.computed == computed);
-    REQUIRE(from.from[0] + from.fetched() + from.computed == r.tokens);
-    const std::string name = name_of(r.key);
-    if (r.mode != part_mode::scratch) served_ += r.tokens - computed;
+    REQUIRE(from.from[0] + from.fetched() + from.computed == r.tokens - r.first_token);
     if (r.mode == part_mode::scratch) {
       REQUIRE(computed == r.tokens);
     } else if (is_shared(r.mode)) {
-      if (computed != 0 && computed != r.tokens) FAIL(name << " is served in part");
       r.computed = computed != 0;
-      const row* first = nullptr;
-      for (const row& other : l.rows) {
-        if (&other != &r && other.key == r.key && other.mode == r.mode && first == nullptr) first = &other;
-      }
       if (r.same) {
-        if (r.computed) FAIL(name << " is computed twice in one batch");
-        r.draft = first->draft;
+        if (r.computed) FAIL(name_of(r.key) << " is computed twice in one batch");
+        r.draft = std::find_if(l.rows.begin(), l.rows.end(), [&](const row& other) {
+                    return other.key == r.key && is_shared(other.mode);
+                  })->draft;
         return;
       }
-      shared_truth& known = shared_[r.key];
-      if (!r.computed && !(known.committed && known.version == r.version && known.tokens == r.tokens))
-        FAIL(name << " is served as version " << r.version << ", which was not committed last");
-      if (r.computed && known.committed && known.version == r.version) {
-        if (any_exact(l, r.key)) {  // it has vanished, or it is there and was not good enough
-          ++met_.made_exact;
-        } else {
-          vanished_ += known.tokens;
-          known.committed = false;
-        }
-      }
-      r.draft = r.computed ? l.draft : known.draft;
+      const auto what = naive_.see_version(r.key, r.version, r.tokens, computed, any_exact(l, r.key));
+      if (what == naive_versions::outcome::not_enough) ++met_.made_exact;
+      r.draft = r.computed ? l.draft : naive_.versions().find(r.key)->draft;
     } else {
-      append_truth& known = append_[r.key];
-      if (known.stands_on != r.stands_on) {
-        superseded_ += known.drafts.size();
-        known.drafts.clear();
-        known.tainted.clear();
-        known.stands_on = r.stands_on;
-      }
-      for (token_count t = 0; t < r.tokens; ++t) {
-        const bool now = std::any_of(compute.begin(), compute.end(), [t](token_interval p) { return p.contains(t); });
-        if (!now && known.drafts.count(t) == 0)
-          FAIL("token " << t << " of " << name << " is served, and nobody committed it on this ground");
-        if (!now || plan_of(l, r).recomputed.contains(t)) continue;
-        met_.refused_tainted += r.exact && known.drafts.count(t) != 0 && known.tainted.count(t) != 0 ? 1U : 0U;
-        const std::uint64_t gone = known.drafts.erase(t);
-        if (!r.exact) vanished_ += gone;  // or it was not good enough
-        known.tainted.erase(t);
-      }
-      if (!r.exact || !plan_of(l, r).kept.forgets) return;
-      for (auto at = known.drafts.lower_bound(plan_of(l, r).kept.tokens.end); at != known.drafts.end();) {
-        known.tainted.erase(at->first);  // behind what the request asks for
-        at = known.drafts.erase(at);
-      }
+      const request_plan& p = plan_of(l, r);
+      naive_.begin(asked, p, false, false, about_.kept_stretches, r.stands_on);
+      naive_.see(l.lease->plan(), l.lease->plan().row(r.request, r.part));
+      if (!p.kept.unproven) r.vouched = naive_vouchers::of(asked, about_.kept_stretches);
     }
   }
 
@@ -369,36 +357,23 @@ class walker
   }
 
   /// Whoever wants exact tokens gets no others, and what is computed on top of others is none.
-  void see_exactness(open_lease& l, row& r)
+  void see_exactness(const open_lease& l, const row& r)
   {
     const request_plan& p = plan_of(l, r);
-    const std::string name = name_of(r.key);
     if ((r.exact || !about_.lossy) && p.inexact_from < r.tokens)
-      FAIL(name << " is inexact from token " << p.inexact_from << " on, and asked for as exact");
-    if (r.mode == part_mode::scratch) return;
-    if (is_shared(r.mode)) {
-      if (p.inexact_from < r.tokens) ++met_.inexact_shared;
-      return;
-    }
+      FAIL(name_of(r.key) << " is inexact from token " << p.inexact_from << " on, and asked for as exact");
+    if (is_shared(r.mode)) met_.inexact_shared += p.inexact_from < r.tokens ? 1U : 0U;
+    if (r.mode != part_mode::append) return;
     const bool on_inexact = std::any_of(l.rows.begin(), l.rows.end(), [&](const row& other) {
       return other.request == r.request && other.part < r.part && is_shared(other.mode) &&
              plan_of(l, other).inexact_from < other.tokens;
     });
     const auto compute = l.lease->compute(r.request, r.part);
-    bool behind = on_inexact;
-    for (token_count t = 0; t < r.tokens; ++t) {
-      const bool now = std::any_of(compute.begin(), compute.end(), [t](token_interval c) { return c.contains(t); });
-      if (!now) {
-        const bool tainted = append_[r.key].tainted.count(t) != 0;
-        if (tainted && t < p.inexact_from) FAIL("token " << t << " of " << name << " rests on a lossy copy");
-        behind = behind || t >= p.inexact_from;
-      } else if (behind) {
-        if (t < p.inexact_from)
-          FAIL("token " << t << " of " << name << " is computed on a lossy copy, and called exact");
-        if (r.tainted_from == all_exact) r.tainted_from = t;
-        if (on_inexact) ++met_.tainted_rows;
-      }
-    }
+    if (!on_inexact || compute.empty()) return;
+    if (p.inexact_from > compute.front().begin)
+      FAIL("token " << compute.front().begin << " of " << name_of(r.key)
+                    << " is computed on a lossy copy, and called exact");
+    for (const token_interval piece : compute) met_.tainted_rows += piece.size();
   }
 
   void check_views(const open_lease& l, const std::vector<request>& batch)
@@ -411,9 +386,10 @@ class walker
       for (std::size_t i = 0; i < batch.size(); ++i) {
         const auto at =
             std::find_if(l.rows.begin(), l.rows.end(), [&](const row& r) { return r.request == i && r.part == part; });
-        const token_count tokens = at == l.rows.end() ? 0 : at->tokens;
-        REQUIRE(view.pages(i).size() == pages_of({0, tokens}, tiny_page).size());
-        REQUIRE(view.tokens(i) == tokens);
+        const token_interval all = at == l.rows.end() ? token_interval{} : token_interval{at->first_token, at->tokens};
+        REQUIRE(view.pages(i).size() == pages_of(all, tiny_page).size());
+        REQUIRE(view.tokens(i) == all.end);
+        REQUIRE(view.first_token(i) == all.begin);
         for (const page_id id : view.pages(i)) REQUIRE(to_number(id) < about_.slab_pages + about_.window_pages);
       }
     }
@@ -447,15 +423,15 @@ class walker
       work->value_offset = view.value_offset();
       work->layer_stride = view.where.layer_stride;
       const auto compute = l.lease->compute(r.request, r.part);
-      const request_plan& p = l.lease->plan().requests[l.lease->plan().row(r.request, r.part)];
+      const request_plan& p = plan_of(l, r);
       if (r.same && r.draft == l.draft) continue;  // written by the row before it, in the same kernel
-      for (token_count t = 0; t < r.tokens; ++t) {
+      for (token_count t = r.first_token; t < r.tokens; ++t) {
         const bool writes =
             std::any_of(compute.begin(), compute.end(), [t](token_interval piece) { return piece.contains(t); });
         std::uint64_t draft = l.draft;
         if (is_shared(r.mode)) draft = r.draft;
         else if (r.mode == part_mode::append && (!writes || p.recomputed.contains(t)))
-          draft = append_[r.key].drafts.at(t);
+          draft = naive_.draft_of(r.key, t);
         work->cells.push_back({.key = view.key(0, r.request, t),
                                .tag = mix({r.key.space, r.key.id, to_number(epoch_), draft, r.part, t}),
                                .user = alias_of(r.key),
@@ -469,91 +445,26 @@ class walker
     return work;
   }
 
-  // --- what becomes of a lease ----------------------------------------------------------------------------------------
-
-  void work_on_a_lease()
+  /// First what others stand on.
+  void learn(open_lease& l) override
   {
-    if (open_.empty()) return prepare();
-    const std::size_t which = below(static_cast<unsigned>(open_.size()));
-    const unsigned what = below(20);
-    if (what == 0) return drop(which);
-    if (what < 9) return layer(which);
-    close_lease(which);
-  }
-
-  void layer(std::size_t which)
-  {
-    open_lease& l = open_[which];
-    if (l.next == tiny.layers) return commit(which);
-    l.lease->wait(l.next);
-    model_.launch(l.stream, l.next, l.work);
-    l.lease->layer_done(l.next++);
-  }
-
-  void commit(std::size_t which)
-  {
-    open_lease& l = open_[which];
-    if (l.committed) {
-      REQUIRE_THROWS_AS(l.lease->commit(), usage_error);
-      return;
-    }
-    l.lease->commit();
-    l.committed = true;
-    for (const row& r : l.rows) {  // first those that others stand on
-      if (r.forgotten || !r.computed) continue;
-      shared_truth& known = shared_[r.key];
-      if (known.committed) superseded_ += known.tokens;
-      known = {true, r.version, r.tokens, l.draft};
-      for (auto& [key, theirs] : append_) supersede(key, theirs, l);
+    for (const row& r : l.rows) {
+      if (r.computed && !r.forgotten) naive_.commit_version(r.key, {r.version, r.tokens, l.draft});
     }
     for (const row& r : l.rows) {
       if (r.forgotten || r.mode != part_mode::append) continue;
-      append_truth& known = append_[r.key];
-      const request_plan& p = l.lease->plan().requests[l.lease->plan().row(r.request, r.part)];
-      for (const token_interval piece : l.lease->compute(r.request, r.part)) {
-        for (token_count t = piece.begin; t < piece.end; ++t) {
-          if (!p.recomputed.contains(t)) known.drafts[t] = l.draft;
-          if (t >= r.tainted_from) known.tainted.insert(t);
-          else known.tainted.erase(t);
-        }
-      }
-      supersede(r.key, known, l);
+      naive_.commit(plan_of(l, r), l.lease->compute(r.request, r.part), l.draft);
+      naive_.vouched(r.key).learn(r.vouched);
     }
-  }
-
-  /// Rows that stand on what is not there any more are gone, and so are those that a lease still adds.
-  void supersede(const sequence_key&, append_truth& rows, const open_lease&)
-  {
-    for (const auto& [key, version] : rows.stands_on) {
-      const shared_truth& now = shared_[key];
-      if (!now.committed || now.version == version) continue;
-      superseded_ += rows.drafts.size();
-      rows.drafts.clear();
-      rows.tainted.clear();
-      return;
-    }
-  }
-
-  void close_lease(std::size_t which)
-  {
-    while (open_[which].next != tiny.layers) layer(which);
-    if (!open_[which].committed && below(8) != 0) commit(which);
-    drop(which);
-  }
-
-  void drop(std::size_t which)
-  {
-    if (below(2) == 0) open_[which].lease->release();
-    open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(which));
   }
 
   // --- the other calls ------------------------------------------------------------------------------------------------
 
   void prefetch()
   {
-    parts_.clear();
-    chosen_.clear();
+    start_batch();
     const request r = request_for(1 + below(how_.users));
+    take_back();
     if (pages_of_all(rows_of({r})) > about_.device_pages()) return;
     prefetch_limit limit;
     if (below(2) == 0) limit.pages = below(8);
@@ -578,8 +489,7 @@ class walker
   }
   void forget(const sequence_key& key)
   {
-    shared_.erase(key);
-    append_.erase(key);
+    naive_.forget(key, false);
     newest_.erase(key);
     for (auto at = sizes_.begin(); at != sizes_.end();) {
       const auto& [space, id, version] = at->first;
@@ -594,44 +504,19 @@ class walker
   {
     epoch_ = epoch_id{to_number(epoch_) + 1};
     cache_.advance_epoch(epoch_);
-    for (auto& [key, known] : shared_) known = {};
-    append_.clear();
+    naive_.forget_all();
     for (open_lease& l : open_) {
       for (row& r : l.rows) r.forgotten = true;
     }
     REQUIRE(cache_.stats().users == 0);
   }
 
-  void pass_time()
-  {
-    const bool is_virtual = device_.config().time == time_mode::virtual_time;
-    if (is_virtual && below(4) == 0) device_.delay_next_copy(1e-6 * below(50), below(6));
-    if (is_virtual && below(4) != 0) return device_.advance_host(1e-6 * below(40));
-    if (below(3) == 0) cache_.drain_sync();
-    else device_.wait_sync(device_.record(streams_[below(2)]));
-  }
-
   // --- books ----------------------------------------------------------------------------------------------------------
-
-  [[nodiscard]] static std::uint64_t dropped(const cache_stats& s)
-  {
-    std::uint64_t sum = 0;
-    for (level_index i = 0; i < s.depth; ++i) sum += s.levels[i].dropped_tokens;
-    return sum;
-  }
 
   void look()
   {
     const cache_stats s = cache_.stats();
-    const std::vector<tier_stats> tiers = all_tiers(s);
-    for (std::size_t i = 0; i < tiers.size(); ++i) {
-      REQUIRE(tiers[i].free_bytes + tiers[i].resident_bytes + tiers[i].in_flight_bytes == tiers[i].capacity_bytes);
-      REQUIRE(tiers[i].stale_bytes <= tiers[i].resident_bytes);
-      REQUIRE(tiers[i].resident_tokens * (i < about_.levels ? about_.frame_bytes[i] : tiny_page_bytes) <=
-              tiers[i].resident_bytes * tiny_page);
-    }
-    REQUIRE(s.leases == open_.size());
-    REQUIRE(s.dirty_tokens <= s.levels[0].resident_tokens);
+    bed::check_tiers(s);
     std::set<page_id> viewed;
     for (const open_lease& l : open_) {
       for (const row& r : l.rows) {
@@ -641,10 +526,58 @@ class walker
       }
     }
     REQUIRE(s.levels[0].resident_bytes >= viewed.size() * tiny_page_bytes);
-    REQUIRE(s.forgotten.superseded <= superseded_);
+    REQUIRE(s.forgotten.superseded <= naive_.superseded());
     REQUIRE(cache_.counted().superseded_tokens == s.forgotten.superseded);
-    if (vanished_ > dropped(s)) FAIL(vanished_ << " tokens have vanished, but " << dropped(s) << " were dropped");
-    if (about_.loses_nothing) REQUIRE(dropped(s) == 0);
+    bed::check_losses(s);
+  }
+
+  struct found
+  {
+    std::uint64_t in_slab = 0;
+    std::uint64_t useless = 0;    ///< rests on rows that are gone
+    std::uint64_t sequences = 0;  ///< of which anything is there
+    bool all_seen = true;
+
+    void add(const batch_plan& plan, std::size_t row)
+    {
+      const request_plan& p = plan.requests[row];
+      in_slab += p.in_slab.size();
+      useless += p.kept.forgotten.total();
+      if (p.computed() != p.history - p.first_token || p.kept.forgotten.total() != 0) ++sequences;
+    }
+  };
+
+  /// With no lease open: what the slab says that it holds is what plans find there.
+  void account()
+  {
+    found all;
+    const auto see = [&](std::vector<part> parts) {
+      const request r{.user = user_id{1}, .epoch = epoch_, .parts = parts};
+      const auto plan = cache_.plan({&r, 1});
+      if (plan) all.add(*plan, plan->row(0, parts.size() - 1));
+      else all.all_seen = false;
+    };
+    for (const auto& [key, known] : naive_.versions().all()) see({version_part(key, known.number)});
+    for (const auto& [key, ground] : naive_.sequences()) {
+      std::vector<part> parts;
+      for (const auto& [on, number] : ground) parts.push_back(version_part(on, number));
+      const token_count first = naive_.first_token(key);
+      parts.push_back({.key = key, .tokens = std::max(first, naive_.known(key)), .first_token = first});
+      see(std::move(parts));
+    }
+    const cache_stats s = cache_.stats();
+    if (!all.all_seen) return;
+    REQUIRE(s.levels[0].resident_tokens >= all.in_slab);
+    REQUIRE(s.levels[0].resident_tokens <= all.in_slab + all.useless);
+    REQUIRE(s.users == all.sequences);
+  }
+  [[nodiscard]] part version_part(const sequence_key& key, std::uint64_t number) const
+  {
+    const auto known = sizes_.find({key.space, key.id, number});
+    return {.key = key,
+            .version = number,
+            .tokens = known == sizes_.end() ? 1 : known->second,  // erased: of any size
+            .mode = key.space == 3 ? part_mode::read : part_mode::replace};
   }
 
   void end()
@@ -667,45 +600,16 @@ class walker
       REQUIRE(tier.resident_tokens == 0);
       REQUIRE(tier.resident_bytes == tier.stale_bytes);  // what of older epochs and versions nobody needed the room of
     }
-    for (const stream_id stream : streams_) device_.wait_sync(device_.record(stream));
-    const auto violations = device_.violations();
-    if (!violations.empty())
-      FAIL(violations.size() << " orderings are missing, the first: " << to_string(violations[0]));
-    if (model_.found().count() != 0) FAIL("wrong reads, the first: " << model_.found().first());
-    cache_.close();
+    end_of_walk();
   }
 
-  [[nodiscard]] static bool same(const cache_stats& a, const cache_stats& b, bool nothing_waited = true)
-  {
-    if (a.leases != b.leases || a.forgotten != b.forgotten) return false;
-    for (level_index i = 0; i < (nothing_waited ? a.depth : 1U); ++i) {
-      if (a.levels[i].resident_tokens != b.levels[i].resident_tokens) return false;
-      if (a.levels[i].evicted_tokens != b.levels[i].evicted_tokens) return false;
-      if (a.levels[i].resident_bytes != b.levels[i].resident_bytes) return false;
-    }
-    return !nothing_waited || a.users == b.users;
-  }
-
-  any_cache& cache_;
-  emulated_device& device_;
-  facts about_;
-  walk how_;
-  tiny_model model_;
-  std::mt19937_64 random_;
-  std::vector<stream_id> streams_;
-  epoch_id epoch_{};
-  std::deque<std::vector<part>> parts_;  // of the batch that is being made
-  std::map<sequence_key, part, by_key> chosen_;
-  std::map<sequence_key, shared_truth, by_key> shared_;
-  std::map<sequence_key, append_truth, by_key> append_;
-  std::map<sequence_key, std::uint64_t, by_key> newest_;
+  std::deque<std::vector<part>> parts_;            // of the batch that is being made
+  std::deque<std::vector<std::uint64_t>> hashes_;  // likewise
+  std::map<sequence_key, part, naive_key_order> chosen_;
+  std::map<sequence_key, story, naive_key_order> rewritten_;  // what they were before
+  std::map<sequence_key, std::uint64_t, naive_key_order> newest_;
   std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>, token_count> sizes_;
-  std::vector<open_lease> open_;
-  std::uint64_t drafts_ = 0;
   parts_met met_;
-  std::uint64_t vanished_ = 0;
-  std::uint64_t superseded_ = 0;  // at most so many tokens were there to be
-  std::uint64_t served_ = 0;
 };
 
 }  // namespace walking_parts

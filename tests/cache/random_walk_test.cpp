@@ -37,7 +37,7 @@ void random_walk(any_cache& cache, emulated_device& device, const facts& about, 
 
 parts_met parts_walk(any_cache& cache, emulated_device& device, const facts& about, const walk& how)
 {
-  walking_parts::walker walker(cache, device, about, how);
+  walking_parts::walker<emulated_device, tiny_model> walker(cache, device, about, how);
   walker.run();
   return walker.met();
 }
@@ -59,8 +59,10 @@ void walk_point(const policy_point& where, const emulated_device_config& config,
 void copying_walk_point(const policy_point& where, const emulated_device_config& config, const walk& how,
                         const sizes& s)
 {
-  emulated_device device(config);
-  any_device_walk(device, where, how, s);
+  for (const auto& once : {any_device_walk<emulated_device>, any_device_parts_walk<emulated_device>}) {
+    emulated_device device(config);
+    once(device, where, how, s);
+  }
 }
 
 void walk_points(std::span<const policy_point> points, std::uint64_t first_seed)
@@ -71,8 +73,9 @@ void walk_points(std::span<const policy_point> points, std::uint64_t first_seed)
                  {.seed = seed, .steps = 60 * effort, .leases = 1 + seed % 4, .look_every = seed % 2 == 0 ? 1 : 17});
     }
     walk_point(where, real_adversary(), {.seed = first_seed, .steps = 20 * effort, .look_every = 4});
-    parts_walk_point(where, adversary(first_seed),
-                     {.seed = first_seed, .steps = 60 * effort, .leases = 1 + first_seed % 4});
+    for (std::uint64_t seed = first_seed; seed < first_seed + 1 + effort / 2; ++seed)
+      parts_walk_point(where, adversary(seed), {.seed = seed, .steps = 60 * effort, .leases = 1 + seed % 4});
+    parts_walk_point(where, real_adversary(), {.seed = first_seed, .steps = 20 * effort});
     first_seed += 10;
   }
 }
@@ -90,11 +93,36 @@ constexpr policy_point alone =
 
 TEST_CASE("long random operations with requests of parts", "[cache][parts][random]")
 {
+  std::uint64_t superseded = 0, rewritten = 0, passed = 0, widened = 0;
   for (const policy_point& where : {ours, paper, busy, alone}) {
-    for (std::uint64_t seed = 1; seed <= 2 * effort; ++seed)
-      parts_walk_point(where, adversary(seed),
-                       {.seed = seed, .steps = 250 * effort, .users = 6, .leases = 1 + seed % 4});
+    for (std::uint64_t seed = 1; seed <= 2 * effort; ++seed) {
+      emulated_device device(adversary(seed));
+      const auto cache = where.make(device, {});
+      parts_walk(*cache, device, where.about({}),
+                 {.seed = seed, .steps = 250 * effort, .users = 6, .leases = 1 + seed % 4});
+      const counters::snapshot counted = cache->counted();
+      superseded += counted.superseded_tokens;
+      rewritten += counted.rewritten_tokens;
+      passed += counted.passed_tokens;
+      widened += counted.widened_tokens;
+    }
     parts_walk_point(where, real_adversary(), {.seed = 1, .steps = 100 * effort, .users = 6});
+  }
+  CHECK(superseded != 0);  // or the walks show nothing
+  CHECK(rewritten != 0);
+  CHECK(passed != 0);
+  CHECK(widened != 0);
+}
+
+TEST_CASE("requests of parts: with an arena that is large enough nothing is dropped but what is superseded",
+          "[cache][parts][random]")
+{
+  for (std::uint64_t seed = 41; seed < 41 + 2 * effort; ++seed) {
+    emulated_device device(adversary(seed));
+    facts about = ours.about({.lower = 2000});
+    about.loses_nothing = true;
+    const auto cache = ours.make(device, {.lower = 2000});
+    parts_walk(*cache, device, about, {.seed = seed, .steps = 400, .leases = 1 + seed % 4});
   }
 }
 

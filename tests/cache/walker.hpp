@@ -1,10 +1,7 @@
 // A long random sequence of operations on a cache on any device, checked against naive_cache after every step.
 #pragma once
 
-#include "cache/naive_cache.hpp"
-#include "cache/random_walk.hpp"
-#include "cache/tiny_model.hpp"
-#include "support/catch.hpp"
+#include "cache/walk_bed.hpp"
 #include "support/device_bed.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -29,17 +26,31 @@ namespace kvstrata_test {
 
 namespace walking {
 
-using namespace kvstrata;
-
-/// `Model` is what computes: tiny_model, or copying_model<Device>.
-template <kvstrata::device Device, class Model>
-class walker
+/// A request that is under a lease.
+struct turn
 {
+  user_id user{};
+  token_interval window;
+  token_count known = 0;   ///< what was committed of the user when the lease began
+  bool forgotten = false;  ///< erased, or the epoch is over
+  naive_vouchers vouched;  ///< by its fingerprints
+};
+
+template <kvstrata::device Device, class Model>
+class walker : walk_bed<Device, Model, turn>
+{
+  using bed = walk_bed<Device, Model, turn>;
+  using bed::about_, bed::cache_, bed::device_, bed::drafts_, bed::epoch_, bed::how_, bed::model_, bed::naive_,
+      bed::open_, bed::streams_;
+  using bed::begun, bed::below, bed::close_all_leases, bed::close_some_lease, bed::dropped_below, bed::end_of_walk,
+      bed::evicted_below, bed::is_in_window, bed::pass_time, bed::resident_tokens, bed::same, bed::snapshot,
+      bed::work_on_a_lease;
+  using typename bed::open_lease;
+
  public:
   walker(any_cache& cache, Device& device, const facts& about, const walk& how)
-      : cache_(cache), device_(device), about_(about), how_(how), model_(device, 2e-6), random_(how.seed)
+      : bed(cache, device, about, how, how.seed)
   {
-    for (const char* name : {"compute a", "compute b"}) streams_.push_back(device_.create_stream(name));
   }
 
   void run()
@@ -62,7 +73,7 @@ class walker
       if (model_.found().count() != 0) FAIL(model_.found().first());
     }
     CAPTURE(about_.name, how_.seed);
-    while (!open_.empty()) close_lease(open_.size() - 1);
+    close_all_leases();
     account();
     for (unsigned round = 0; cache_.stats().waiting_writes != 0; ++round) {  // every turn lets at least one begin
       if (round > how_.users && about_.coded()) break;  // but of those for whom pages that are kept raw leave no frame
@@ -84,48 +95,17 @@ class walker
     if (epoch_ == epoch_id{}) {  // else something of an older epoch may still lie where nobody needed room
       for (const tier_stats& tier : all_tiers(s)) REQUIRE(tier.resident_bytes == 0);
     }
-    for (const stream_id stream : streams_) device_.wait_sync(device_.record(stream));
-    if constexpr (emulates) {
-      const auto violations = device_.violations();
-      if (!violations.empty())
-        FAIL(violations.size() << " orderings are missing, the first: " << to_string(violations[0]));
-    }
-    if (model_.found().count() != 0)
-      FAIL(model_.found().count() << " wrong reads, the first: " << model_.found().first());
-    cache_.close();
+    end_of_walk();
   }
 
  private:
-  static constexpr bool emulates = std::derived_from<Device, emulated_device>;
-
-  /// A request that is under a lease.
-  struct turn
-  {
-    user_id user{};
-    token_interval window;
-    token_count known = 0;   ///< what was committed of the user when the lease began
-    bool forgotten = false;  ///< erased, or the epoch is over
-    naive_vouchers vouched;  ///< by its fingerprints
-  };
-  struct open_lease
-  {
-    std::unique_ptr<any_lease> lease;
-    stream_id stream{};
-    std::vector<turn> turns;
-    std::shared_ptr<lease_work> work;
-    std::uint64_t draft = 0;
-    layer_index next = 0;
-    bool committed = false;
-  };
-
-  [[nodiscard]] unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
   [[nodiscard]] user_id some_user() { return user_id{1000 + below(how_.users)}; }
   [[nodiscard]] token_count longest() const { return std::min(how_.longest, about_.longest); }
 
   [[nodiscard]] bool is_held(user_id user) const
   {
     for (const open_lease& l : open_) {
-      for (const turn& t : l.turns) {
+      for (const turn& t : l.rows) {
         if (t.user == user && !t.forgotten) return true;
       }
     }
@@ -229,9 +209,9 @@ class walker
     return std::nullopt;
   }
 
-  void prepare()
+  void prepare() override
   {
-    if (open_.size() >= how_.leases) return close_lease(below(static_cast<unsigned>(open_.size())));
+    if (open_.size() >= how_.leases) return close_some_lease();
     hashes_.clear();
     std::vector<request> batch;
     std::set<user_id> chosen, seen;
@@ -280,10 +260,7 @@ class walker
     for (const request& r : batch) {  // whether the cache has forgotten them in between is not known
       if (seen.count(r.user) == 0 && naive_.known(r.user) != 0) unsure_.insert(r.user);
     }
-    open_lease fresh;
-    fresh.lease = std::move(got).value();
-    fresh.stream = stream;
-    fresh.draft = ++drafts_;
+    open_lease fresh = begun(std::move(got).value(), stream);
     const batch_plan& plan = fresh.lease->plan();
     if (asks_first) {
       REQUIRE(said.has_value());
@@ -300,8 +277,8 @@ class walker
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const kept_tokens& kept = plan.requests[i].kept;
       if (asks_first) REQUIRE(said->requests[i].kept.forgotten == kept.forgotten);
-      fresh.turns.push_back({batch[i].user, window_of(batch[i]), naive_.known(batch[i].user), false,
-                             kept.unproven ? naive_vouchers{} : naive_vouchers::of(batch[i], about_.kept_stretches)});
+      fresh.rows.push_back({batch[i].user, window_of(batch[i]), naive_.known(batch[i].user), false,
+                            kept.unproven ? naive_vouchers{} : naive_vouchers::of(batch[i], about_.kept_stretches)});
     }
     check_view(*fresh.lease, batch);
     fresh.work = work_of(fresh);
@@ -367,8 +344,7 @@ class walker
     }
     REQUIRE(!must_be_refused);
     REQUIRE(!open_.empty());  // or nobody could ever relieve it
-    REQUIRE(why.pages_needed > why.pages_free + why.pages_evictable);
-    REQUIRE(why.pages_free + why.pages_evictable + why.pages_held <= about_.device_pages());
+    bed::check_held(why);
     std::uint64_t seen = 0;
     for (const open_lease& l : open_) seen += l.lease->view().page_ids.size();
     REQUIRE(why.pages_held >= seen);
@@ -409,8 +385,6 @@ class walker
     }
   }
 
-  [[nodiscard]] bool is_in_window(page_id id) const { return to_number(id) >= about_.slab_pages; }
-
   void check_pages_are_apart()
   {
     std::set<page_id> all;
@@ -427,8 +401,8 @@ class walker
     const page_table_view view = l.lease->view();
     work->value_offset = view.value_offset();
     work->layer_stride = view.where.layer_stride;
-    for (std::size_t i = 0; i < l.turns.size(); ++i) {
-      const turn& who = l.turns[i];
+    for (std::size_t i = 0; i < l.rows.size(); ++i) {
+      const turn& who = l.rows[i];
       const auto compute = l.lease->compute(i);
       const token_interval again = l.lease->plan().requests[i].recomputed;
       for (token_count t = who.window.begin; t < who.window.end; ++t) {
@@ -446,61 +420,17 @@ class walker
     return work;
   }
 
-  // --- what becomes of a lease -------------------------------------------------------------------------------------
-
-  void work_on_a_lease()
+  void learn(open_lease& l) override
   {
-    if (open_.empty()) return prepare();
-    const std::size_t which = below(static_cast<unsigned>(open_.size()));
-    const unsigned what = below(20);
-    if (what == 0) return drop(which);  // whatever it has come to
-    if (what < 6) return layer(which);
-    close_lease(which);
-  }
-
-  /// One layer, in the way of a model: wait, compute, done.
-  void layer(std::size_t which)
-  {
-    open_lease& l = open_[which];
-    if (l.next == tiny.layers) return commit(which);
-    if (below(8) == 0) l.lease->wait_sync(l.next);
-    else l.lease->wait(l.next);
-    model_.launch(l.stream, l.next, l.work);
-    l.lease->layer_done(l.next++);
-  }
-
-  void commit(std::size_t which)
-  {
-    open_lease& l = open_[which];
-    if (l.committed) {
-      REQUIRE_THROWS_AS(l.lease->commit(), usage_error);
-      return;
-    }
-    l.lease->commit();
-    l.committed = true;
-    for (std::size_t i = 0; i < l.turns.size(); ++i) {
-      if (l.turns[i].forgotten) continue;
+    for (std::size_t i = 0; i < l.rows.size(); ++i) {
+      if (l.rows[i].forgotten) continue;
       const request_plan& r = l.lease->plan().requests[i];
       naive_.commit(r, l.lease->compute(i), l.draft);
-      naive_.vouched(r.user).learn(l.turns[i].vouched);
+      naive_.vouched(r.user).learn(l.rows[i].vouched);
       for (const token_interval piece : l.lease->compute(i)) {
         expected_.committed_tokens += intersect(piece, {r.first_token, r.lasting}).size();
       }
     }
-  }
-
-  /// The rest of the layers, mostly a commit, and the end.
-  void close_lease(std::size_t which)
-  {
-    while (open_[which].next != tiny.layers) layer(which);
-    if (!open_[which].committed && below(10) != 0) commit(which);
-    drop(which);
-  }
-
-  void drop(std::size_t which)
-  {
-    if (below(2) == 0) open_[which].lease->release();
-    open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(which));
   }
 
   // --- the other calls ---------------------------------------------------------------------------------------------
@@ -613,7 +543,7 @@ class walker
     if (held) REQUIRE(erased);
     naive_.forget(user, seen);
     for (open_lease& l : open_) {
-      for (turn& t : l.turns) {
+      for (turn& t : l.rows) {
         if (t.user == user) t.forgotten = true;
       }
     }
@@ -631,7 +561,7 @@ class walker
     epoch_ = epoch_id{to_number(epoch_) + 1};
     cache_.advance_epoch(epoch_);
     for (open_lease& l : open_) {
-      for (turn& t : l.turns) t.forgotten = true;
+      for (turn& t : l.rows) t.forgotten = true;
     }
     const auto s = cache_.stats();
     REQUIRE(s.users == 0);
@@ -689,17 +619,6 @@ class walker
     REQUIRE(same(before, snapshot(), before.waiting_writes == 0));
   }
 
-  void pass_time()
-  {
-    if constexpr (emulates) {
-      const bool is_virtual = device_.config().time == time_mode::virtual_time;
-      if (is_virtual && below(4) == 0) device_.delay_next_copy(1e-6 * below(50), below(6));
-      if (is_virtual && below(4) != 0) return device_.advance_host(1e-6 * below(40));
-    }
-    if (below(3) == 0) cache_.drain_sync();
-    else device_.wait_sync(device_.record(streams_[below(2)]));
-  }
-
   // --- books -------------------------------------------------------------------------------------------------------
 
   [[nodiscard]] std::optional<batch_plan> plan_of(const request& r)
@@ -713,32 +632,13 @@ class walker
   [[nodiscard]] bool held_shorter(user_id user) const
   {
     for (const open_lease& l : open_) {
-      for (const turn& t : l.turns) {
+      for (const turn& t : l.rows) {
         if (t.user == user && !t.forgotten) return t.window.end < t.known;
       }
     }
     return false;
   }
 
-  [[nodiscard]] static std::uint64_t resident_tokens(const cache_stats& s)
-  {
-    std::uint64_t sum = 0;
-    for (level_index i = 0; i < s.depth; ++i) sum += s.levels[i].resident_tokens;
-    return sum;
-  }
-  /// From all levels below the slab.
-  [[nodiscard]] static std::uint64_t evicted_below(const cache_stats& s)
-  {
-    std::uint64_t sum = 0;
-    for (level_index i = 1; i < s.depth; ++i) sum += s.levels[i].evicted_tokens;
-    return sum;
-  }
-  [[nodiscard]] static std::uint64_t dropped_below(const cache_stats& s)
-  {
-    std::uint64_t sum = 0;
-    for (level_index i = 1; i < s.depth; ++i) sum += s.levels[i].dropped_tokens;
-    return sum;
-  }
   [[nodiscard]] static bool same_below(const cache_stats& a, const cache_stats& b)
   {
     for (level_index i = 1; i < a.depth; ++i) {
@@ -879,32 +779,16 @@ class walker
 
   void check_losses(const cache_stats& s, bool all_seen, std::uint64_t doubtful = 0)
   {
+    bed::check_losses(s);
+    if (!all_seen) return;
     const std::uint64_t dropped = s.levels[0].dropped_tokens + dropped_below(s);
-    REQUIRE(naive_.vanished() <= dropped);
-    if (all_seen) REQUIRE(dropped <= naive_.vanished() + naive_.uncertain() + doubtful);
-    if (about_.loses_nothing) REQUIRE(dropped == 0);
+    REQUIRE(dropped <= naive_.vanished() + naive_.uncertain() + doubtful);
   }
 
   void look()
   {
     const cache_stats s = cache_.stats();
-    const std::vector<tier_stats> tiers = all_tiers(s);
-    for (std::size_t i = 0; i < tiers.size(); ++i) {
-      const tier_stats& tier = tiers[i];
-      REQUIRE(tier.free_bytes + tier.resident_bytes + tier.in_flight_bytes == tier.capacity_bytes);
-      REQUIRE(tier.dropped_tokens <= tier.evicted_tokens);
-      REQUIRE(tier.resident_tokens * (i < about_.levels ? about_.frame_bytes[i] : tiny_page_bytes) <=
-              tier.resident_bytes * tiny_page);
-    }
-    REQUIRE(s.depth == about_.levels);
-    for (level_index i = 0; i < most_levels; ++i) {
-      REQUIRE(s.levels[i].capacity_bytes == about_.level_pages[i] * about_.frame_bytes[i]);
-    }
-    REQUIRE(s.window.capacity_bytes == about_.window_pages * tiny_page_bytes);
-    REQUIRE(s.dirty_tokens <= s.levels[0].resident_tokens);
-    if (about_.levels == 1) REQUIRE(s.dirty_tokens == s.levels[0].resident_tokens);
-    if (!about_.bounded_writes && !about_.coded()) REQUIRE(s.waiting_writes == 0);
-    REQUIRE(s.leases == open_.size());
+    bed::check_tiers(s);
     std::uint64_t viewed = 0;
     std::uint64_t landed = 0;
     for (const open_lease& l : open_) {
@@ -990,41 +874,8 @@ class walker
     }
   }
 
-  /// What a refused call must leave as it was. A prefetch that does nothing may still let writes begin that waited:
-  /// then the levels below and what is left of older epochs may change.
-  [[nodiscard]] cache_stats snapshot() { return cache_.stats(); }
-  [[nodiscard]] static bool same(const cache_stats& a, const cache_stats& b, bool nothing_waited = true)
-  {
-    const auto tokens = [](const tier_stats& x, const tier_stats& y) {
-      return x.resident_tokens == y.resident_tokens && x.evicted_tokens == y.evicted_tokens &&
-             x.dropped_tokens == y.dropped_tokens;
-    };
-    const auto bytes = [](const tier_stats& x, const tier_stats& y) {
-      return x.capacity_bytes == y.capacity_bytes && x.resident_bytes == y.resident_bytes &&
-             x.free_bytes + x.in_flight_bytes == y.free_bytes + y.in_flight_bytes;
-    };
-    if (!tokens(a.levels[0], b.levels[0]) || !bytes(a.window, b.window) || a.leases != b.leases) return false;
-    if (a.forgotten != b.forgotten) return false;
-    if (!nothing_waited) return true;
-    for (level_index i = 0; i < a.depth; ++i) {
-      if (!bytes(a.levels[i], b.levels[i]) || !tokens(a.levels[i], b.levels[i])) return false;
-    }
-    return a.dirty_tokens == b.dirty_tokens && a.users == b.users;
-  }
-
-  any_cache& cache_;
-  Device& device_;
-  facts about_;
-  walk how_;
-  Model model_;
-  std::mt19937_64 random_;
-  std::vector<stream_id> streams_;
-  naive_cache naive_;
-  epoch_id epoch_{};
   std::deque<std::vector<std::uint64_t>> hashes_;
   std::set<user_id> unsure_;  ///< what their fingerprints vouch for
-  std::vector<open_lease> open_;
-  std::uint64_t drafts_ = 0;
   std::uint64_t batches_ = 0;
   std::uint64_t pressure_ = 0;
   counters::snapshot expected_;

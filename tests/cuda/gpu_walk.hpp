@@ -1,4 +1,4 @@
-// The random walk of tests/cache on a cuda_device.
+// The random walks of tests/cache on a cuda_device.
 #pragma once
 
 #include "cache/any_device_walk.hpp"
@@ -15,7 +15,9 @@ inline void gpu_walk(const point_on<kvstrata::cuda_device>& where, std::uint64_t
 {
   for (std::uint64_t seed = first_seed; seed < first_seed + 2 + effort; ++seed) {
     kvstrata::cuda_device device({.poison_freed = seed % 3 != 0});
-    any_device_walk(device, where, {.seed = seed, .steps = 200, .leases = 1 + seed % 4, .look_every = 3});
+    const walk how{.seed = seed, .steps = 200, .leases = 1 + seed % 4, .look_every = 3};
+    any_device_walk(device, where, how);
+    any_device_parts_walk(device, where, how);
   }
 }
 

@@ -214,6 +214,8 @@ class residency
   [[nodiscard]] bool any_superseded() const noexcept { return dependants_.any_superseded(); }
   /// Tokens so far.
   [[nodiscard]] std::uint64_t superseded() const noexcept { return superseded_; }
+  /// Of these, those of the versions themselves.
+  [[nodiscard]] std::uint64_t superseded_versions() const noexcept { return superseded_versions_; }
 
   /// A new epoch begins; when this throws, it does not. O(levels).
   void advance(epoch_id epoch);
@@ -287,7 +289,7 @@ class residency
   [[no_unique_address]] stored_book<Tiers::stores> stored_;
   std::uint32_t clock_ = 0;  // requests
   dependants dependants_;
-  std::uint64_t superseded_ = 0;  // tokens
+  std::uint64_t superseded_ = 0, superseded_versions_ = 0;  // tokens
 };
 
 }  // namespace kvstrata

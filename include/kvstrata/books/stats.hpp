@@ -64,6 +64,7 @@ struct cache_stats
   std::uint64_t stretch_bytes = 0;          ///< kept of users' stretch fingerprints, in host memory
   by_level<store_figures> stores{};         ///< [level] of those that are stores
   tokens_forgotten forgotten{};             ///< that requests have made useless so far
+  std::uint64_t superseded_versions = 0;    ///< of forgotten.superseded: replace and read parts; the rest stood on them
   std::uint64_t refused_writes = 0;         ///< transfers down that the device did not take; their tokens are elsewhere
   std::uint64_t refused_fetches = 0;        ///< calls turned away because it did not take one up
   std::uint64_t not_overwritten_bytes = 0;  ///< of erased users, that it refused to overwrite so far
@@ -91,6 +92,7 @@ constexpr cache_stats& operator+=(cache_stats& all, const cache_stats& one) noex
   all.stretch_bytes += one.stretch_bytes;
   all.not_overwritten_bytes += one.not_overwritten_bytes;
   all.forgotten += one.forgotten;
+  all.superseded_versions += one.superseded_versions;
   all.refused_writes += one.refused_writes;
   all.refused_fetches += one.refused_fetches;
   for (std::size_t i = 0; i < pressure_reasons; ++i) all.pressure_for[i] += one.pressure_for[i];

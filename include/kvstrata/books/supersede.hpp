@@ -15,7 +15,9 @@ auto residency<Tiers, Layout, Replacement, Tracker>::publish(entry_type& writer)
   users_.publish(writer);
   dependants_.supersede(writer.key(), writer.known().version);
   if (before == nullptr) return nullptr;
-  note_superseded(before->template tokens_in<0, memories>(any_token));
+  const std::uint64_t tokens = before->template tokens_in<0, memories>(any_token);
+  superseded_versions_ += tokens;
+  note_superseded(tokens);
   if (before->holds == 0) return before;
   doom(*before);
   return nullptr;

@@ -63,6 +63,7 @@ cache_stats cache<Tiers, Layout, Transfer, Replacement, Tracker>::figures()
   s.leases = executor_.open();
   s.forgotten = executor_.forgotten();
   s.forgotten.superseded += residency_.superseded();
+  s.superseded_versions = residency_.superseded_versions();
   s.refused_fetches = refused_fetches_;
   s.pressure_for = turned_away_;
   mover_.describe_stores(s);

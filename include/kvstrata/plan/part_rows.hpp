@@ -152,7 +152,12 @@ class part_rows
     if (r.history_tokens != 0 || r.first_token != 0) refuse("tokens of its own");
     if (r.volatile_tail != 0) refuse("a volatile tail");
     if (has_fingerprint(r)) refuse("a fingerprint of its own");
-    if (r.provisional) refuse("request.provisional");
+    if (r.provisional) {
+      throw usage_error(
+          whose(r.user) +
+          " has parts and also request.provisional; only a request without parts is counted on before a store "
+          "has answered: leave it out, and wait where the call says pressure::arriving");
+    }
   }
 
   static void require_right(const part& p, const request& r, bool appends)

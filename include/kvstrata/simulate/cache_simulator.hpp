@@ -169,6 +169,10 @@ class cache_simulator
       out.levels[i].evicted = now.stats.levels[i].evicted_tokens - before.evicted_tokens;
       out.levels[i].dropped = now.stats.levels[i].dropped_tokens - before.dropped_tokens;
     }
+    const std::uint64_t versions = now.stats.superseded_versions - before_.stats.superseded_versions;
+    out.forgotten.superseded = now.stats.forgotten.superseded - before_.stats.forgotten.superseded;
+    out.parts.of(part_mode::replace).superseded = versions;
+    out.parts.of(part_mode::append).superseded = out.forgotten.superseded - versions;
     out.onload_bytes = now.up - before_.up;
     out.offload_bytes = now.down - before_.down;
     return out;
@@ -235,23 +239,33 @@ class cache_simulator
       carry_out(batch.subspan(batch.size() / 2), counted, observe);
     } else if (counted) {
       ++counts_.unserved;
-      counts_.computed_tokens += window_of(batch.front()).size();
+      counts_.computed_tokens += kept_tokens_of(batch.front());
+      counts_.parts.add_computed(batch.front());
     }
   }
 
   void count(const batch_plan& plan) noexcept
   {
     ++counts_.batches;
-    for (const request_plan& r : plan.requests) {
-      const token_sources came = sources_of(plan.pieces_of(r));
-      for (level_index i = 0; i < most_levels; ++i) {
-        counts_.levels[i].tokens += came.from[i];
-        if (came.from[i] != 0) ++counts_.levels[i].requests;
+    for (std::size_t asked = 0; asked < plan.size(); ++asked) {
+      by_level<std::uint64_t> from{};
+      bool missed = true;
+      for (std::size_t part = 0; part < plan.parts(asked); ++part) {
+        const request_plan& r = plan.requests[plan.row(asked, part)];
+        const token_sources came = sources_of(plan.pieces_of(r));
+        counts_.parts.add(r.mode, came);
+        if (r.mode == part_mode::scratch) continue;
+        for (level_index i = 0; i < most_levels; ++i) from[i] += came.from[i];
+        counts_.computed_tokens += came.computed;
+        counts_.recomputed_tokens += r.recomputed.size();
+        missed = missed && r.in_slab.empty() && r.fetched == 0 && r.recomputed.empty();
+        counts_.forgotten += r.kept.forgotten;
       }
-      counts_.computed_tokens += came.computed;
-      counts_.recomputed_tokens += r.recomputed.size();
-      if (r.in_slab.empty() && r.fetched == 0 && r.recomputed.empty()) ++counts_.missed;
-      counts_.forgotten += r.kept.forgotten;
+      for (level_index i = 0; i < most_levels; ++i) {
+        counts_.levels[i].tokens += from[i];
+        if (from[i] != 0) ++counts_.levels[i].requests;
+      }
+      if (missed) ++counts_.missed;
     }
   }
 

@@ -72,13 +72,18 @@ class fleet_simulator
   /// The user has just been served, in no time: how a fleet starts warm (simulate/warm_start.hpp).
   void take_in(const request& asked) { hold(gpus_[route_(asked, *this)], asked, bytes_for(asked)); }
 
-  /// A request comes; what begins before is served first. Throws usage_error when it comes before the one in front of it.
+  /// A request comes; what begins before is served first. Throws usage_error when it comes before the one in front of it, or
+  /// has parts: who is where is known of whole users.
   template <class Observe = no_fleet_observer>
   void add(const arrival& one, Observe&& observe = {})
   {
     if (!(one.seconds >= now_)) {
       throw usage_error("the arrivals go back in time, from " + std::to_string(now_) + " s to " +
                         std::to_string(one.seconds) + " s; sort them");
+    }
+    if (!one.asked.parts.empty()) {
+      throw usage_error("the request of user " + std::to_string(to_number(one.asked.user)) +
+                        " has parts, but a fleet_simulator knows whole users; a serving_simulator takes parts");
     }
     serve_until(one.seconds, observe);
     now_ = one.seconds;

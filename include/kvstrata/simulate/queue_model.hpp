@@ -4,6 +4,7 @@
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/plan/plan.hpp>
 #include <kvstrata/simulate/machine.hpp>
+#include <kvstrata/simulate/request_work.hpp>
 
 #include <cstddef>
 
@@ -18,10 +19,15 @@ void queue_model(emulated_device& device, stream_id compute, Lease& lease, const
   const batch_plan& plan = lease.plan();
   double front = 0;
   double all = 0;
-  for (std::size_t r = 0; r < plan.requests.size(); ++r) {
-    const request_plan& asked = plan.requests[r];
-    front += cost.compute_seconds(lease.front(r), asked.first_token);
-    all += layer_seconds(cost, candidates, plan.compute_of(r), asked.history, asked.first_token);
+  for (std::size_t r = 0; r < plan.size(); ++r) {
+    request_work work(cost, candidates);
+    for (std::size_t part = 0; part < plan.parts(r); ++part) {
+      const request_plan& asked = plan.requests[plan.row(r, part)];
+      const token_interval first = lease.front(r, part);
+      if (asked.mode == part_mode::append) front += cost.compute_seconds(first, asked.first_token);
+      work.add(asked.mode, {asked.first_token, asked.history}, plan.compute_of(asked));
+    }
+    all += work.layer_seconds();
   }
   for (layer_index l = 0; l < cost.layers; ++l) {
     if (front > 0) device.launch(compute, {.label = "front", .seconds = front}, [] {});

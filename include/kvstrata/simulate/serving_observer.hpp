@@ -17,7 +17,7 @@
 
 namespace kvstrata {
 
-/// One answer's plan, summed.
+/// One answer's plan, summed over its parts, but for scratch.
 struct answer_sums
 {
   by_level<token_count> served{};  ///< [level] tokens that came from it

@@ -4,6 +4,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/plan/request.hpp>
+#include <kvstrata/simulate/part_counts.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -73,9 +74,10 @@ struct serving_report
   double drain_seconds = 0;     ///< open loop: from then until all were answered
   double longest_seconds = 0;   ///< of a batch
   by_level<std::uint64_t> served_tokens{};  ///< [level] that they came from
-  std::uint64_t computed_tokens = 0;
-  std::uint64_t recomputed_tokens = 0;  ///< of the computed: a level had them, but computing them is quicker
-  std::uint64_t dropped_tokens = 0;     ///< lost by eviction
+  std::uint64_t computed_tokens = 0;        ///< of histories and parts, but for scratch
+  std::uint64_t recomputed_tokens = 0;      ///< of the computed: a level had them, but computing them is quicker
+  std::uint64_t dropped_tokens = 0;         ///< lost by eviction
+  part_counts parts{};                      ///< the same tokens by the mode of their part, and those of scratch
   std::uint64_t onload_bytes = 0;
   std::uint64_t offload_bytes = 0;
   std::vector<double> latencies;  ///< by request, as they came; from arrival (closed loop: its batch's turn) to answer

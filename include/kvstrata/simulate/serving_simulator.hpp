@@ -21,6 +21,7 @@
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/queue_model.hpp>
 #include <kvstrata/simulate/request_batch.hpp>
+#include <kvstrata/simulate/request_work.hpp>
 #include <kvstrata/simulate/serving_observer.hpp>
 #include <kvstrata/simulate/serving_report.hpp>
 #include <kvstrata/simulate/serving_worker.hpp>
@@ -180,6 +181,8 @@ class serving_simulator
       now.stalled += done.streams[static_cast<std::size_t>(one.compute)].stall_seconds;
     }
     for (level_index i = 0; i < s.depth; ++i) now.dropped += s.levels[i].dropped_tokens;
+    now.parts.of(part_mode::replace).superseded = s.superseded_versions;
+    now.parts.of(part_mode::append).superseded = s.forgotten.superseded - s.superseded_versions;
     now.up = done.to_device.bytes;
     now.down = done.from_device.bytes;
     return now;
@@ -249,23 +252,36 @@ class serving_simulator
       return;
     }
     ++at_.unserved;
-    const token_interval all[] = {window_of(batch.front())};
-    at_.computed += all[0].size();
-    if (who.looked_on) who.sums.push_back({.computed = all[0].size(), .unserved = true});
-    const double seconds = cost_.layers * layer_seconds(cost_, candidates_, all, all[0].end, all[0].begin);
+    const request& asked = batch.front();
+    const auto tokens = static_cast<token_count>(kept_tokens_of(asked));
+    at_.computed += tokens;
+    at_.parts.add_computed(asked);
+    if (who.looked_on) who.sums.push_back({.computed = tokens, .unserved = true});
+    request_work work(cost_, candidates_);
+    const auto add = [&work](part_mode mode, token_interval all) { work.add(mode, all, {&all, 1}); };
+    if (asked.parts.empty()) add(part_mode::append, window_of(asked));
+    for (const part& p : asked.parts) add(p.mode, {p.first_token, p.tokens});
+    const double seconds = cost_.layers * work.layer_seconds();
     device_->launch(who.compute, {.label = "unserved", .seconds = seconds}, [] {});
   }
 
   void count(worker& who, const batch_plan& plan)
   {
-    for (const request_plan& r : plan.requests) {
-      const token_sources came = sources_of(plan.pieces_of(r));
-      for (level_index i = 0; i < most_levels; ++i) at_.served[i] += came.from[i];
-      at_.computed += came.computed;
-      at_.recomputed += r.recomputed.size();
-      if (who.looked_on) {
-        who.sums.push_back({.served = came.from, .computed = came.computed, .recomputed = r.recomputed.size()});
+    for (std::size_t asked = 0; asked < plan.size(); ++asked) {
+      answer_sums sums;
+      for (std::size_t part = 0; part < plan.parts(asked); ++part) {
+        const request_plan& r = plan.requests[plan.row(asked, part)];
+        const token_sources came = sources_of(plan.pieces_of(r));
+        at_.parts.add(r.mode, came);
+        if (r.mode == part_mode::scratch) continue;
+        for (level_index i = 0; i < most_levels; ++i) sums.served[i] += came.from[i];
+        sums.computed += came.computed;
+        sums.recomputed += r.recomputed.size();
       }
+      for (level_index i = 0; i < most_levels; ++i) at_.served[i] += sums.served[i];
+      at_.computed += sums.computed;
+      at_.recomputed += sums.recomputed;
+      if (who.looked_on) who.sums.push_back(sums);
     }
   }
 

@@ -103,6 +103,7 @@ struct serving_mark
   by_level<std::uint64_t> served{};
   std::uint64_t computed = 0;
   std::uint64_t recomputed = 0;
+  part_counts parts{};
   std::uint64_t dropped = 0;
   std::uint64_t up = 0;
   std::uint64_t down = 0;
@@ -117,6 +118,8 @@ struct serving_mark
     for (level_index i = 0; i < most_levels; ++i) out.served_tokens[i] = to.served[i] - from.served[i];
     out.computed_tokens = to.computed - from.computed;
     out.recomputed_tokens = to.recomputed - from.recomputed;
+    out.parts = to.parts;
+    out.parts -= from.parts;
     out.dropped_tokens = to.dropped - from.dropped;
     out.onload_bytes = to.up - from.up;
     out.offload_bytes = to.down - from.down;

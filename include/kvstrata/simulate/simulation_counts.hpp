@@ -4,6 +4,7 @@
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/observe/events.hpp>
+#include <kvstrata/simulate/part_counts.hpp>
 
 #include <cstdint>
 
@@ -33,14 +34,15 @@ struct simulation_counts
 {
   std::uint64_t requests = 0;
   std::uint64_t batches = 0;
-  std::uint64_t merged = 0;         ///< of the requests: shared another's answer, and ask for nothing
-  std::uint64_t missed = 0;         ///< no level had anything of the user's history
-  std::uint64_t unserved = 0;       ///< larger than the slab, or no room could be made: computed beside the cache
-  std::uint64_t pressure = 0;       ///< batches that found no room and were halved
-  by_level<tier_outcome> levels{};  ///< from the slab down
-  std::uint64_t computed_tokens = 0;
+  std::uint64_t merged = 0;             ///< of the requests: shared another's answer, and ask for nothing
+  std::uint64_t missed = 0;             ///< no level had anything of the user's history, or of any of the parts
+  std::uint64_t unserved = 0;           ///< larger than the slab, or no room could be made: computed beside the cache
+  std::uint64_t pressure = 0;           ///< batches that found no room and were halved
+  by_level<tier_outcome> levels{};      ///< from the slab down
+  std::uint64_t computed_tokens = 0;    ///< of histories and parts, but for scratch
   std::uint64_t recomputed_tokens = 0;  ///< of these: a level had them, but computing them is quicker
   tokens_forgotten forgotten{};         ///< that requests have made useless
+  part_counts parts{};                  ///< the same tokens by the mode of their part, and those of scratch
   std::uint64_t onload_bytes = 0;       ///< 0 without a tracker that counts them (simulate/traffic.hpp)
   std::uint64_t offload_bytes = 0;      ///< likewise
 
