@@ -74,7 +74,7 @@ class frames
   };
   [[nodiscard]] ends all_ends()
   {
-    ends out{tier_.base(), shape_, layout_, tier_.capacity(), {}};
+    ends out{tier_.data(), shape_, layout_, tier_.capacity(), {}};
     if constexpr (is_slab) out.in_slab = tier_.place();
     return out;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <kvstrata/core/sizes.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
@@ -84,7 +85,7 @@ struct device_slab
   class bound;
 };
 
-/// Page p of layer l lies at base() + place().offset(l, p). try_take never waits: it returns the fence of the pages'
+/// Page p of layer l lies at data() + place().offset(l, p). try_take never waits: it returns the fence of the pages'
 /// last use. Not synchronised: the cache holds a lock.
 template <device Device, option... Options>
 class device_slab<Device, Options...>::bound
@@ -199,7 +200,7 @@ class device_slab<Device, Options...>::bound
         wait_for(d, *poison_stream_, last_use);
         for (layer_index layer = 0; layer < layers_; ++layer) {
           for (page_count page = run.first; page < run.first + run.count; ++page) {
-            d.poison(*poison_stream_, store::base() + place_.offset(layer, page), piece_bytes_);
+            d.poison(*poison_stream_, store::data() + place_.offset(layer, page), piece_bytes_);
           }
         }
       } catch (...) {
@@ -214,5 +215,8 @@ class device_slab<Device, Options...>::bound
   onload_window window_;
   std::optional<stream_id> poison_stream_;
 };
+
+static_assert(slab_tier<device_slab<detail::device_archetype>> &&
+              bound_tier<device_slab<detail::device_archetype>::bound>);
 
 }  // namespace kvstrata
