@@ -6,7 +6,7 @@
 #include <kvstrata/core/sizes.hpp>
 #include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/device/last_use.hpp>
-#include <kvstrata/layout/concepts.hpp>
+#include <kvstrata/layout/check_places.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
 #include <kvstrata/tiers/onload_window.hpp>
@@ -96,7 +96,7 @@ class device_slab<Device, Options...>::bound
 
  public:
   /// Reserves the slab. Throws config_error when not one page fits, or a size cannot be counted, capacity_error when the
-  /// device has not the memory.
+  /// device has not the memory, contract_error when the layout's pages do not lie in the slab, or not apart.
   template <layout_policy Layout>
   bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout)
       : bound(d, sizes, shape, layout, extent_of(sizes, checked_page_bytes(shape, layout)))
@@ -180,7 +180,7 @@ class device_slab<Device, Options...>::bound
   template <layout_policy Layout>
   bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout, const slab_region& r)
       : store(d, reserve(d, sizes, shape, layout, r), r.pages - r.window),
-        place_(layout.device_place(shape, r.total)),
+        place_(checked_device_place(shape, layout, r.total)),
         piece_bytes_(page_layer_bytes(shape, layout.page_tokens)),
         layers_(shape.layers),
         window_(r.pages - r.window, r.window)
