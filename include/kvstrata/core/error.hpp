@@ -12,6 +12,8 @@
 //   `- data_error       an unreadable or malformed trace: file, line, reason
 #pragma once
 
+#include <kvstrata/core/language.hpp>  // first
+
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -44,13 +46,13 @@ struct usage_error : error
   using error::error;
 };
 
-struct device_error : error
-{
 struct contract_error : error
 {
   using error::error;
 };
 
+struct device_error : error
+{
   using error::error;
 };
 
