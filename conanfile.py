@@ -1,11 +1,12 @@
 # Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda,
-# kvstrata::uring, kvstrata::zstd, kvstrata::zlib and kvstrata::redis.
+# kvstrata::uring, kvstrata::zstd, kvstrata::zlib, kvstrata::redis and kvstrata::testing. docs/conan.md
 import os
+import re
 
 from conan import ConanFile
 from conan.tools.build import check_min_cppstd
 from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
-from conan.tools.files import copy
+from conan.tools.files import copy, load, save
 
 required_conan_version = ">=2.0"
 
@@ -19,8 +20,9 @@ class KvstrataConan(ConanFile):
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
     options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False], "zlib": [True, False],
-               "redis": [True, False]}
-    default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False, "redis": False}
+               "redis": [True, False], "testing": [True, False]}
+    default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False, "redis": False,
+                       "testing": False}
     exports_sources = "CMakeLists.txt", "cmake/*", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
     no_copy_source = True
 
@@ -73,12 +75,22 @@ class KvstrataConan(ConanFile):
         copy(self, "*.hpp", headers, os.path.join(self.package_folder, "include"))
         if self.options.cuda:
             copy(self, "*.cuh", headers, os.path.join(self.package_folder, "include"))
+        copy(self, "package_components.cmake", os.path.join(self.source_folder, "cmake"),
+             os.path.join(self.package_folder, "cmake"))
+        if self.options.testing:  # as cmake/testing.cmake does
+            tests = os.path.join(self.source_folder, "tests")
+            for suite in load(self, os.path.join(tests, "support", "suites.txt")).split():
+                text = re.sub(r'#include "([a-z0-9_/]+\.hpp)"', r"#include <kvstrata_testing/\1>",
+                              load(self, os.path.join(tests, suite)))
+                save(self, os.path.join(self.package_folder, "include", "kvstrata_testing", suite), text)
 
     def package_id(self):
         self.info.settings.clear()
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "kvstrata")
+        self.cpp_info.set_property("cmake_config_version_compat", "SameMinorVersion")  # as the package of CMake
+        self.cpp_info.set_property("cmake_build_modules", [os.path.join("cmake", "package_components.cmake")])
         main = self.cpp_info.components["kvstrata"]
         main.set_property("cmake_target_name", "kvstrata::kvstrata")
         main.bindirs = []
@@ -91,6 +103,8 @@ class KvstrataConan(ConanFile):
             main.system_libs = ["pthread"]
         if self.options.cuda:  # the toolkit itself is the consumer's: link CUDA::cudart_static of find_package(CUDAToolkit)
             self._component("cuda")
+        if self.options.testing:
+            self._component("testing")
         # Package, its component, and what a machine calls the library that has no such package.
         for name, package, component, library in (
             ("uring", "liburing", "liburing", "uring"),

@@ -184,8 +184,7 @@ void sweep()
   bench::speed_trace trace = bench::zipf_trace(500'000, keys);
   fill_next_requests(trace.accesses);
   std::vector<std::unique_ptr<sweep_instance>> all;
-  add<lru>(all, keys), add<fifo>(all, keys), add<kvstrata::clock>(all, keys), add<sieve>(all, keys),
-      add<lfu>(all, keys);
+  add<lru>(all, keys), add<fifo>(all, keys), add<clock_sweep>(all, keys), add<sieve>(all, keys), add<lfu>(all, keys);
   add<slru<>>(all, keys), add<two_q>(all, keys), add<arc>(all, keys), add<s3_fifo>(all, keys), add<lirs>(all, keys);
   add<w_tiny_lfu>(all, keys), add<gdsf>(all, keys), add<lru_k<>>(all, keys), add<random_replacement>(all, keys);
   add<locality>(all, keys), add<belady>(all, keys);

@@ -66,7 +66,7 @@ template <class Policy>
       {"multi_index_lru", {}, make_running<multi_index_lru>},
       of<kvstrata::lru>("lru", lean),
       of<kvstrata::fifo>("fifo", lean),
-      of<kvstrata::clock>("clock", lean),
+      of<kvstrata::clock_sweep>("clock", lean),
       of<kvstrata::sieve>("sieve", lean),
       of<kvstrata::lfu>("lfu", as_fast),
       of<kvstrata::slru<>>("slru", as_fast),

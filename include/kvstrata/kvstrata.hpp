@@ -10,6 +10,8 @@
 //   simulate/...                                  traces and simulators
 #pragma once
 
+#include <kvstrata/core/language.hpp>  // first
+
 #include <kvstrata/ahead/prefetcher.hpp>
 #include <kvstrata/ahead/prometheus.hpp>
 #include <kvstrata/cache.hpp>

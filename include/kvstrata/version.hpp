@@ -1,6 +1,8 @@
 // The version of the library: macros for the preprocessor, one string for people. CMakeLists.txt reads it from here.
 #pragma once
 
+#include <kvstrata/core/language.hpp>  // first
+
 #include <string_view>
 
 #define KVSTRATA_VERSION_MAJOR 0

@@ -319,9 +319,9 @@ TEST_CASE("frames: an extent's end is where its layout places it", "[books]")
   const std::size_t piece = page_layer_bytes(book_shape, book_page);
   // The slab: layer by layer over all its pages. Below: the extent's own layers, one after the other.
   const copy_end above = slab.here.end_of({5, 3, 7});
-  CHECK(above.at == slab.here.tier().base() + 7 * piece);
+  CHECK(above.at == slab.here.tier().data() + 7 * piece);
   CHECK(above.where == placement{.layer_stride = 20 * piece, .page_stride = piece});
   const copy_end below = arena.here.end_of({5, 3, 7});
-  CHECK(below.at == arena.here.tier().base() + 7 * book_page_bytes);
+  CHECK(below.at == arena.here.tier().data() + 7 * book_page_bytes);
   CHECK(below.where == placement{.layer_stride = 3 * piece, .page_stride = piece});
 }

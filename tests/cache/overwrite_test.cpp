@@ -30,7 +30,7 @@ struct watched : pinned_arena<Writes>
     on(Device& d, const typename pinned_arena<Writes>::config& sizes, std::size_t frame_bytes)
         : pinned_arena<Writes>::template on<Device>(d, sizes, frame_bytes)
     {
-      seen[Number] = {this->base(), this->capacity() * frame_bytes};
+      seen[Number] = {this->data(), this->capacity() * frame_bytes};
     }
   };
 };

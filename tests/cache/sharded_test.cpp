@@ -345,7 +345,7 @@ TEST_CASE("a slab may be a region of somebody else's reservation", "[cache][shar
     CHECK(mine.window().try_take(9)->run == frame_run{3, 2});
     const placement all = layout.device_place(tiny, 10);
     CHECK(mine.place() == all);
-    CHECK(mine.base() + mine.place().offset(2, 4) == memory.data() + all.offset(2, 7));
+    CHECK(mine.data() + mine.place().offset(2, 4) == memory.data() + all.offset(2, 7));
   }
   const auto refuses = [&](slab::config c) { CHECK_THROWS_AS(slab::bound(device, c, tiny, layout), config_error); };
   refuses({.bytes = tiny_page_bytes, .region = whole});

@@ -60,7 +60,7 @@ file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE
           "${SOURCE}/tests" "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
 file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
 foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True" "kvstrata/*:zlib=True"
-        "kvstrata/*:redis=True")
+        "kvstrata/*:redis=True" "kvstrata/*:testing=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")
   if(options)
     list(APPEND command -o "${options}" -c tools.build:skip_test=True)
@@ -70,4 +70,38 @@ foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zs
   if(NOT status EQUAL 0)
     message(FATAL_ERROR "conan create failed: ${status}")
   endif()
+endforeach()
+
+# A component that the package was made without is refused, in a sentence, whichever generator wrote the package file; the
+# suites come with the source that counts allocations.
+file(CONFIGURE OUTPUT "${WORK}/components/CMakeLists.txt" @ONLY CONTENT [[
+cmake_minimum_required(VERSION 3.25)
+project(components LANGUAGES CXX)
+find_package(kvstrata 0.1 REQUIRED COMPONENTS ${COMPONENT})
+get_target_property(sources kvstrata::${COMPONENT} INTERFACE_SOURCES)
+message(STATUS "its sources are ${sources}")
+]])
+foreach(generator CMakeDeps CMakeConfigDeps)
+  set(folder "${WORK}/${generator}")
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -E env "CONAN_HOME=${WORK}/home" "${conan}" install --requires=kvstrata/[*] --no-remote
+            -pr:a "${WORK}/profile" -g ${generator} -g CMakeToolchain -of "${folder}" -o "kvstrata/*:testing=True"
+            -c tools.build:skip_test=True -c tools.cmake.cmakedeps:new=will_break_next
+    OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message("SKIPPED: ${generator}, which this conan does not know or cannot use: ${said}")
+    continue()
+  endif()
+  foreach(component testing cuda)
+    execute_process(
+      COMMAND "${CMAKE_COMMAND}" -S "${WORK}/components" -B "${folder}/${component}" -G "${GENERATOR}" -DCMAKE_BUILD_TYPE=Release
+              "-DCOMPONENT=${component}" "-DCMAKE_TOOLCHAIN_FILE=${folder}/conan_toolchain.cmake"
+      OUTPUT_VARIABLE said ERROR_VARIABLE said)
+    string(REGEX REPLACE "[ \n]+" " " said "${said}")
+    if(component STREQUAL "cuda" AND NOT said MATCHES "made without its component cuda: set the option")
+      message(FATAL_ERROR "${generator} does not refuse the component cuda: ${said}")
+    elseif(component STREQUAL "testing" AND NOT said MATCHES "its sources are [^ ]*allocation_count.cpp")
+      message(FATAL_ERROR "${generator} does not bring the source of the component testing: ${said}")
+    endif()
+  endforeach()
 endforeach()

@@ -21,7 +21,7 @@ struct eviction_ear
   void on(const tokens_evicted& e) noexcept { tokens += e.tokens; }
 };
 
-struct silent
+struct silent : no_tracker
 {
 };
 
@@ -43,15 +43,17 @@ struct needs_a_file
 };
 static_assert(!tracker<needs_a_file> && !tracks<needs_a_file, batch_prepared> && !tracker<int&>);
 
+// What would not be told is refused with a sentence: tests/static/refused.
 struct hears_if_it_may_change_it
 {
   void on(batch_prepared&) noexcept;
 };
-static_assert(tracker<hears_if_it_may_change_it> && !tracks<hears_if_it_may_change_it, batch_prepared>);
+static_assert(!listens_for<hears_if_it_may_change_it, batch_prepared> &&
+              listens_to_change<hears_if_it_may_change_it, batch_prepared>);
 
 // --- what an empty tracker and an absent tier cost -----------------------------------------------------------------------
 template <std::size_t Words>
-struct as_large_as
+struct as_large_as : no_tracker
 {
   std::uint64_t words[Words];
 };

@@ -58,13 +58,13 @@ struct held
 };
 
 constexpr std::tuple table{
-    held<kvstrata::lru>{"LRU", exact, exact},        // a hit is the youngest again
-    held<kvstrata::fifo>{"FIFO", exact, exact},      // a hit moves nothing
-    held<kvstrata::clock>{"Clock", exact, exact},    // one bit, new objects unmarked
-    held<example::clock>{"Clock", exact, exact},     // likewise
-    held<kvstrata::lfu>{"LFU", exact, exact},        // ties: longest in its frequency class
-    held<kvstrata::sieve>{"Sieve", exact, exact},    // new objects unmarked
-    held<kvstrata::belady>{"Belady", exact, exact},  // without bypass
+    held<kvstrata::lru>{"LRU", exact, exact},            // a hit is the youngest again
+    held<kvstrata::fifo>{"FIFO", exact, exact},          // a hit moves nothing
+    held<kvstrata::clock_sweep>{"Clock", exact, exact},  // one bit, new objects unmarked
+    held<example::clock>{"Clock", exact, exact},         // likewise
+    held<kvstrata::lfu>{"LFU", exact, exact},            // ties: longest in its frequency class
+    held<kvstrata::sieve>{"Sieve", exact, exact},        // new objects unmarked
+    held<kvstrata::belady>{"Belady", exact, exact},      // without bypass
     // Exact at unit sizes where four divides the capacity; else the other program empties segments early.
     held<kvstrata::slru<>>{"SLRU", 0.04, 2.0},                     // four equal segments
     held<kvstrata::two_q>{"TwoQ", exact, no_counts},               // Kin 25 %, Kout 50 %

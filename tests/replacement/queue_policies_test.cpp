@@ -142,7 +142,7 @@ double bytes_an_object(std::uint64_t objects)
 }  // namespace
 
 TEST_CASE("fifo: conformance") { replacement_conformance<fifo>(); }
-TEST_CASE("clock: conformance") { replacement_conformance<kvstrata::clock>(); }
+TEST_CASE("clock: conformance") { replacement_conformance<clock_sweep>(); }
 TEST_CASE("sieve: conformance") { replacement_conformance<sieve>(); }
 TEST_CASE("lfu: conformance") { replacement_conformance<lfu>(); }
 TEST_CASE("slru: conformance") { replacement_conformance<slru<>>(); }
@@ -163,7 +163,7 @@ TEST_CASE("fifo: who came first goes first, used or not")
 
 TEST_CASE("clock: a mark is a second chance at the end of the queue, and is lost when the hand passes")
 {
-  replacement_rig<kvstrata::clock> r(4);
+  replacement_rig<clock_sweep> r(4);
   insert_all(r);
   r.touch(0);
   r.touch(2);
@@ -397,7 +397,7 @@ TEST_CASE("an object of the plain queues takes at most 64 bytes, index included"
     CAPTURE(objects);
     CHECK(bytes_an_object<lru>(objects) <= 64);
     CHECK(bytes_an_object<fifo>(objects) <= 64);
-    CHECK(bytes_an_object<kvstrata::clock>(objects) <= 64);
+    CHECK(bytes_an_object<clock_sweep>(objects) <= 64);
     CHECK(bytes_an_object<sieve>(objects) <= 64);
   }
 }

@@ -59,8 +59,8 @@ void compare_with_object_cache(const std::vector<trace_access>& all, page_count 
 }  // namespace
 
 TEMPLATE_TEST_CASE("with unit sizes in one tier the control plane hits where the bare policy hits",
-                   "[simulate][simulator]", lru, fifo, kvstrata::clock, sieve, lfu, slru<>, s3_fifo, arc, two_q, lirs,
-                   gdsf, w_tiny_lfu)
+                   "[simulate][simulator]", lru, fifo, clock_sweep, sieve, lfu, slru<>, s3_fifo, arc, two_q, lirs, gdsf,
+                   w_tiny_lfu)
 {
   const std::vector<trace_access> all = keys_of(skewed(800, 12'000));
   for (const page_count capacity : {1U, 7U, 100U, 300U}) {

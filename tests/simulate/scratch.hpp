@@ -17,16 +17,6 @@
 
 namespace kvstrata_test {
 
-/// Matches a message that holds `part`; Catch2 3 has another name for it than 2.
-inline auto says(const std::string& part)
-{
-#if __has_include(<catch2/catch_all.hpp>)
-  return Catch::Matchers::ContainsSubstring(part);
-#else
-  return Catch::Contains(part);
-#endif
-}
-
 /// A folder of its own, removed with all that is in it.
 class scratch_folder
 {

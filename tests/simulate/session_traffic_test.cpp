@@ -161,7 +161,7 @@ void takes_the_same()
 TEST_CASE("a policy that is chosen at run time takes the same victims", "[simulate][policies]")
 {
   takes_the_same<lru>();
-  takes_the_same<kvstrata::clock>();
+  takes_the_same<kvstrata::clock_sweep>();
   takes_the_same<s3_fifo>();
   takes_the_same<lirs>();
   takes_the_same<gdsf>();

@@ -29,7 +29,7 @@ std::unique_ptr<bench::running_cache> make(const std::string& policy, const tier
 {
   if (policy == "lru") return bench::make_running<object_cache<lru>>(size);
   if (policy == "fifo") return bench::make_running<object_cache<fifo>>(size);
-  if (policy == "clock") return bench::make_running<object_cache<kvstrata::clock>>(size);
+  if (policy == "clock") return bench::make_running<object_cache<kvstrata::clock_sweep>>(size);
   if (policy == "sieve") return bench::make_running<object_cache<sieve>>(size);
   if (policy == "plain_lru") return bench::make_running<bench::plain_lru>(size);  // the planted fault
   throw std::runtime_error("there is no policy " + policy);

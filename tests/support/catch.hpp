@@ -1,5 +1,10 @@
-// Catch2, version 2 or 3, and what version 2 lacks: a skip that says why. `Approx` is there in both.
+// Catch2, version 2 or 3, and what version 2 lacks: a skip that says why. `Approx` is there in both. Where there is no Catch2,
+// or KVSTRATA_TESTING_WITHOUT_CATCH2 is defined, what the conformance suites need of it.
 #pragma once
+
+#if defined(KVSTRATA_TESTING_WITHOUT_CATCH2) || (!__has_include(<catch2/catch_all.hpp>) && !__has_include(<catch2/catch.hpp>))
+#include "support/without_catch.hpp"
+#else
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
@@ -20,3 +25,19 @@ using Catch::Approx;
     SUCCEED("skipped");                                                                             \
     return;                                                                                         \
   } while (false)
+
+namespace kvstrata_test {
+
+/// Matches a message that holds `part`; Catch2 3 has another name for it than 2.
+inline auto says(const std::string& part)
+{
+#if __has_include(<catch2/catch_all.hpp>)
+  return Catch::Matchers::ContainsSubstring(part);
+#else
+  return Catch::Contains(part);
+#endif
+}
+
+}  // namespace kvstrata_test
+
+#endif

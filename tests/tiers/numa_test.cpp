@@ -45,13 +45,13 @@ TEST_CASE("an arena comes from the NUMA node that it is told, and nothing else d
   emulated_device device;
   const std::optional<int> before = policy_of();
   const arena anywhere(device, {.bytes = 16 * frame_bytes}, frame_bytes);
-  CHECK(policy_of(anywhere.base()) == 0);
+  CHECK(policy_of(anywhere.data()) == 0);
   const arena here(device, {.bytes = 16 * frame_bytes, .numa_node = 0}, frame_bytes);
-  CHECK(policy_of(here.base()) == 1);
-  CHECK(policy_of(here.base() + 15 * frame_bytes) == 1);
+  CHECK(policy_of(here.data()) == 1);
+  CHECK(policy_of(here.data() + 15 * frame_bytes) == 1);
   const arena only_here(device, {.bytes = 16 * frame_bytes, .numa_node = 0, .numa_required = true}, frame_bytes);
-  CHECK(policy_of(only_here.base()) == 2);
-  *only_here.base() = std::byte{1};  // and it can be had
+  CHECK(policy_of(only_here.data()) == 2);
+  *only_here.data() = std::byte{1};  // and it can be had
   CHECK(policy_of() == before);
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("a NUMA node that cannot be had is a sentence, or a refusal where it i
   CHECK_FALSE(why_not_numa_node(4'000'000'000).empty());
   emulated_device device;
   const arena elsewhere(device, {.bytes = frame_bytes, .numa_node = absent}, frame_bytes);
-  *elsewhere.base() = std::byte{1};
+  *elsewhere.data() = std::byte{1};
   CHECK(elsewhere.capacity() == 1);
   CHECK(sentence_of<config_error>([&] {
           const arena refused(device, {.bytes = frame_bytes, .numa_node = absent, .numa_required = true}, frame_bytes);

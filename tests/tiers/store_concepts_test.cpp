@@ -135,11 +135,6 @@ static_assert(two_stores::memories == 3 && two_stores::stores == 2 && two_stores
 using no_store = tier_stack<slab, arena>;
 static_assert(no_store::stores == 0 && no_store::depth == no_store::memories);
 
-template <class... Tiers>
-concept stacks = requires { typename tier_stack<Tiers...>; };
-static_assert(stacks<slab, arena, memory_store<>> && !stacks<slab, arena, bad_writes>);
-static_assert(!stacks<slab, arena, unbound_store> && !stacks<slab, arena, of_no_kind>);
-
 }  // namespace
 
 TEST_CASE("a stack's configuration names its stores")

@@ -70,7 +70,7 @@ void frame_conformance()
     REQUIRE(tier->capacity() == 10);
     REQUIRE(tier->free() == 10);
     REQUIRE(tier->in_flight() == 0);
-    REQUIRE(tier->base() != nullptr);
+    REQUIRE(tier->data() != nullptr);
     REQUIRE_NOTHROW(tier->drain_sync());
   }
 
@@ -247,7 +247,7 @@ void tier_conformance()
   using namespace kvstrata;
   frame_conformance<Subject, Device>();
 
-  SECTION("every frame keeps its own bytes, at base() + frame * frame_bytes")
+  SECTION("every frame keeps its own bytes, at data() + frame * frame_bytes")
   {
     for (const std::size_t frame_bytes : {std::size_t{1} << 16U, std::size_t{5000}}) {
       constexpr page_count frames = 23;
@@ -266,12 +266,12 @@ void tier_conformance()
       REQUIRE(all);
       REQUIRE(all->run.count == frames);
       for (page_count f = 0; f < frames; ++f) {
-        d.copy(down, copy_direction::from_device, tier->base() + f * frame_bytes, from.data() + f * frame_bytes,
+        d.copy(down, copy_direction::from_device, tier->data() + f * frame_bytes, from.data() + f * frame_bytes,
                frame_bytes);
       }
       d.wait(up, d.record(down));
       for (page_count f = frames; f-- != 0;) {
-        d.copy(up, copy_direction::to_device, to.data() + f * frame_bytes, tier->base() + f * frame_bytes, frame_bytes);
+        d.copy(up, copy_direction::to_device, to.data() + f * frame_bytes, tier->data() + f * frame_bytes, frame_bytes);
       }
       d.wait_sync(d.record(up));
       REQUIRE(std::memcmp(bed.look(to.data(), to.size()), bytes.data(), bytes.size()) == 0);
@@ -287,7 +287,7 @@ void tier_conformance()
       const auto tier = Subject::make(d, 64 * 4096, 4096);
       const auto taken = tier->try_take(64);
       REQUIRE(taken);
-      std::memset(tier->base(), again, 64 * 4096);
+      std::memset(tier->data(), again, 64 * 4096);
       tier->give_back(taken->run, {});
       tier->drain_sync();
     }

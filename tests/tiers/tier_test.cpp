@@ -96,7 +96,7 @@ TEST_CASE("a slab's freed pages are poisoned after their last use, in every laye
   const stream_id compute = d.create_stream("compute");
   const auto taken = s.try_take(6);
   REQUIRE(taken);
-  std::byte* const base = s.base();
+  std::byte* const base = s.data();
   std::memset(base, 1, 4096 * 6);
   bool read_before_poison = true;
   const emulated_device::memory_range touched[] = {{base, 4096 * 6}};

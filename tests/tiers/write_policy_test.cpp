@@ -19,7 +19,7 @@ void check_rows(std::initializer_list<row> rows)
 {
   for (const row& r : rows) {
     CAPTURE(r.facts.tokens, r.facts.page_tokens, r.facts.chunk_tokens, r.facts.uses);
-    CHECK(Writes::flushed_end(r.facts) == r.flushed);
+    CHECK(flushed_tokens<Writes>(r.facts) == token_interval{0, r.flushed});
     CHECK(Writes::writes_back(r.facts) == r.written_back);
   }
 }

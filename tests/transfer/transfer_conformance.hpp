@@ -33,10 +33,10 @@ void write_policy_conformance()
       for (token_count tokens = 0; tokens < 5000; tokens += 1 + tokens / 97) {
         CAPTURE(tokens, page, chunk, uses);
         const kvstrata::write_facts facts{tokens, page, chunk, uses};
-        const token_count end = Writes::flushed_end(facts);
+        const token_count end = kvstrata::flushed_tokens<Writes>(facts).end;
         REQUIRE(end <= tokens);
         REQUIRE(end >= before);
-        REQUIRE(Writes::flushed_end(facts) == end);
+        REQUIRE(kvstrata::flushed_tokens<Writes>(facts) == kvstrata::flushed_tokens<Writes>(facts));
         REQUIRE((!Writes::writes_back(facts) || Writes::writes_back({tokens, page, chunk, uses + 1})));
         before = end;
         uses += tokens % 3 == 0 ? 1 : 0;

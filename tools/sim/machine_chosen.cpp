@@ -17,7 +17,7 @@ using namespace kvstrata;
 
 constexpr std::array<named_policy, 20> policies{{{"lru", &any_replacement::of<lru>},
                                                  {"fifo", &any_replacement::of<fifo>},
-                                                 {"clock", &any_replacement::of<kvstrata::clock>},
+                                                 {"clock", &any_replacement::of<kvstrata::clock_sweep>},
                                                  {"sieve", &any_replacement::of<sieve>},
                                                  {"lfu", &any_replacement::of<lfu>},
                                                  {"slru", &any_replacement::of<slru<>>},

@@ -124,11 +124,11 @@ class workplace
     const auto extents = take_extents(layout, batch, history, arena);
     const auto other_extents = take_extents(layout, batch, history, arena);
     const auto in_slab = [&](const placed_extent& x) {
-      return copy_end{slab.base() + slab.place().offset(0, x.frame), slab.place()};
+      return copy_end{slab.data() + slab.place().offset(0, x.frame), slab.place()};
     };
     const auto in_arena = [&](const placed_extent& x) {
       const extent_place place = layout.lower_place(shape_, x.frame, x.pages, arena.capacity());
-      return copy_end{arena.base() + place.offset, place.where};
+      return copy_end{arena.data() + place.offset, place.where};
     };
     const auto list = [&](const extents_of_users& from, auto&& from_end, const extents_of_users& to, auto&& to_end) {
       copy_list out{.piece_bytes = page_layer_bytes(shape_, layout.page_tokens), .layers = shape_.layers, .runs = {}};

@@ -8,6 +8,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
+#include <kvstrata/layout/check_places.hpp>
 #include <kvstrata/tiers/tier_stack.hpp>
 
 #include <algorithm>
@@ -39,6 +40,7 @@ class frames
         unused_(take_remainder(tier_, layout.granule_pages())),
         codes_(d, sizes, shape, layout.page_tokens, tier_.capacity())
   {
+    if constexpr (!is_slab) check_lower_places(shape_, layout_, tier_.capacity());
   }
 
   /// Where the level keeps a code of its pages.
@@ -74,7 +76,7 @@ class frames
   };
   [[nodiscard]] ends all_ends()
   {
-    ends out{tier_.base(), shape_, layout_, tier_.capacity(), {}};
+    ends out{tier_.data(), shape_, layout_, tier_.capacity(), {}};
     if constexpr (is_slab) out.in_slab = tier_.place();
     return out;
   }

@@ -74,7 +74,7 @@ class level_codes<Device, Recipe>
   [[nodiscard]] std::byte* elsewhere(page_count frame) noexcept
   {
     const auto at = of_.find(frame);
-    return at == of_.end() ? nullptr : raw_.base() + std::size_t{at->second.raw} * raw_bytes();
+    return at == of_.end() ? nullptr : raw_.data() + std::size_t{at->second.raw} * raw_bytes();
   }
 
   /// Gives these frames raw ones, as far as there are any. For how many; adds to `after` what must come to pass before they are

@@ -7,6 +7,8 @@
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 
+#include <cstdint>
+
 namespace kvstrata {
 
 /// A user's copy in that level. The replacement policy's hook is a base class, so that a policy hands back the copy it
@@ -14,12 +16,15 @@ namespace kvstrata {
 template <level_index Level, class Hook, class Entry>
 struct residence : Hook
 {
-  token_interval tokens;     ///< valid; in the slab it begins at a page, else at an extent
-  extent_list extents;       ///< cover `tokens`, and in the slab all of the history while under a lease
-  served_tokens read;        ///< of `tokens`: served from here to a request since they came
-  bool listed : 1 = false;   ///< known to the replacement policy
-  bool left : 1 = false;     ///< the level has evicted the user since their last request
-  bool refused : 1 = false;  ///< it has not admitted them since then: it is not asked again before the next
+  token_interval tokens;         ///< valid; in the slab it begins at a page, else at an extent
+  extent_list extents;           ///< cover `tokens`, and in the slab all of the history while under a lease
+  served_tokens read;            ///< of `tokens`: served from here to a request since they came
+  bool listed : 1 = false;       ///< known to the replacement policy
+  bool left : 1 = false;         ///< the level has evicted the user since their last request
+  bool refused : 1 = false;      ///< it has not admitted them since then: it is not asked again before the next
+  std::uint8_t commits : 5 = 0;  ///< since something of them was last written here; 31 for more
+
+  void count_commit() noexcept { commits = static_cast<std::uint8_t>(commits + (commits < 31 ? 1 : 0)) & 31U; }
 
   [[nodiscard]] page_interval covered() const noexcept { return extents.covered(); }
 
@@ -37,6 +42,7 @@ struct residence : Hook
     read.clear();
     settle_mark(*this);
     listed = left = refused = false;
+    commits = 0;
   }
 };
 

@@ -100,7 +100,7 @@ class executor
   {
     const auto& slab = residency_->slab().tier();
     return s.parts.of(part, s.table)
-        .view(slab.base(), slab.place(), residency_->shape(), residency_->layout().page_tokens);
+        .view(slab.data(), slab.place(), residency_->shape(), residency_->layout().page_tokens);
   }
 
   /// Carries a prefetch out; nobody holds its pages afterwards, and they do not land in the window.

@@ -6,10 +6,13 @@
 //   |- capacity_error   a batch that can never fit, or memory that cannot be had
 //   |- history_error    a request that contradicts what is cached of its user
 //   |- usage_error      a call that is never right: commit twice, use after close, ...
+//   |- contract_error   a policy or a layout of yours does what its concept's table does not allow: named by its type
 //   |- device_error     the device reports that earlier work failed
 //   |- copy_refused     the device did not take a copy, and works on: a cache drops that copy and serves on
 //   `- data_error       an unreadable or malformed trace: file, line, reason
 #pragma once
+
+#include <kvstrata/core/language.hpp>  // first
 
 #include <cstdint>
 #include <stdexcept>
@@ -39,6 +42,11 @@ struct history_error : error
 };
 
 struct usage_error : error
+{
+  using error::error;
+};
+
+struct contract_error : error
 {
   using error::error;
 };

@@ -1,6 +1,8 @@
 // Strong types for the identities that could be swapped by mistake.
 #pragma once
 
+#include <kvstrata/core/language.hpp>  // first
+
 #include <cstddef>
 #include <cstdint>
 

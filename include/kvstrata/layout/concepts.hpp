@@ -21,7 +21,9 @@
 //
 // Any of them but granule_pages() may throw: what was being planned or moved then does not come to pass.
 // In every tier a page is [K,V][token][head][dim] in one layer; only the strides between pages and layers differ.
-// Different extents of one tier never overlap, and all of them lie within its tier_pages * page_bytes bytes.
+// Different extents of one tier never overlap, and all of them lie within its tier_pages * page_bytes bytes. A cache that is
+// built looks at the slab and at a few extents of each tier, and throws contract_error where that is not so;
+// checked<Layout> (layout/checked.hpp) looks at all that is asked.
 // Minimum model: layout/paged_layout.hpp. Models: paged_layout, contiguous_layout, hybrid_layout.
 #pragma once
 

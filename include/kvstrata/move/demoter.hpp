@@ -61,13 +61,19 @@ class demoter
   }
 
   /// What the write policy of level To makes of a copy in level From.
-  template <level_index From>
+  template <level_index From, level_index To>
   [[nodiscard]] write_facts facts(const entry_type& e) const
   {
-    return {.tokens = e.template at<From>().tokens.end,
-            .page_tokens = residency_->layout().page_tokens,
-            .chunk_tokens = residency_->layout().chunk_tokens(),
-            .uses = e.uses};
+    const token_count end = e.template at<From>().tokens.end;
+    const auto& there = e.template at<To>();
+    write_facts out{.tokens = end,
+                    .page_tokens = residency_->layout().page_tokens,
+                    .chunk_tokens = residency_->layout().chunk_tokens(),
+                    .uses = e.uses,
+                    .commits = there.commits,
+                    .here = there.tokens};
+    if constexpr (To + 1 < memories) out.below = e.template tokens_in<To + 1, memories>({0, end});
+    return out;
   }
 
   template <level_index From>
@@ -123,6 +129,7 @@ class demoter
       if (taken.empty()) continue;
       op.jobs[To].template append<From, To>(e, taken);
       residency_->template set_tokens<To>(e, hull(mine.tokens, taken));
+      mine.commits = 0;
     }
     op.jobs[To].keep_if_any();
     return out;
@@ -218,7 +225,7 @@ class demoter
     residency_->hot().heat(e);
     each_level<Level + 1, memories>([&](auto to) {
       if (e.template tokens_in<Level + 1, memories>(lost) == lost.size()) return;
-      if (!Residency::template level_at<to()>::writes::writes_back(facts<Level>(e))) return;
+      if (!Residency::template level_at<to()>::writes::writes_back(facts<Level, to()>(e))) return;
       const lane_number lane = lanes_->of(mine, e.hot().last_use);
       wait_for_uses<Level, to()>(e, lane);
       const token_interval there = e.template at<to()>().tokens;

@@ -43,7 +43,10 @@ class writer
     try {
       for (entry_type* e : committed) {
         residency_->dirty().warm(*e);
-        each_level<1, memories>([&](auto to) { write_committed<to()>(*e, ready.empty(), lane); });
+        each_level<1, memories>([&](auto to) {
+          e->template at<to()>().count_commit();
+          write_committed<to()>(*e, ready.empty(), lane);
+        });
       }
       static_cast<void>(queue_copies(ready));
     } catch (...) {
@@ -159,10 +162,11 @@ class writer
   [[nodiscard]] token_interval wanted(const entry_type& e) const
   {
     using policy = typename Residency::template level_at<To>::writes;
-    token_count end = policy::flushed_end(down_->template facts<0>(e));
-    if (e.atomic && end != 0) [[unlikely]]
-      end = e.template at<0>().tokens.end;  // all of it or nothing
-    return intersect(e.template at<0>().tokens, {0, end});
+    const token_interval mine = e.template at<0>().tokens;
+    const token_interval part = flushed_tokens<policy>(down_->template facts<0, To>(e));
+    if (e.atomic && !part.empty()) [[unlikely]]
+      return mine;  // all of it or nothing
+    return intersect(mine, part);
   }
 
   /// Has another level below the slab tokens that level To lacks, so that they may have been fetched for this commit?

@@ -33,6 +33,9 @@ class tracker_ref
   T* to_ = nullptr;
 };
 
+template <tracker T>
+inline constexpr bool detail::tells_others<tracker_ref<T>> = true;
+
 static_assert(tracker<tracker_ref<no_tracker>> && !tracks<tracker_ref<no_tracker>, batch_prepared>);
 
 }  // namespace kvstrata

@@ -36,6 +36,9 @@ class trackers
   [[no_unique_address]] std::tuple<Trackers...> all_;
 };
 
+template <tracker... Trackers>
+inline constexpr bool detail::tells_others<trackers<Trackers...>> = true;
+
 static_assert(tracker<trackers<>> && tracker<trackers<no_tracker>>);
 static_assert(!tracks<trackers<no_tracker>, batch_prepared>);
 

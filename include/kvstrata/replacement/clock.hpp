@@ -6,7 +6,7 @@
 //   victims:  from the head on; who is marked loses the mark and goes to the end instead
 //
 // One bit an object. Every operation O(1), victims amortised over the touches before it, and without allocation: the
-// queue runs through the objects. POSIX has a function of this name: where <ctime> is included, write kvstrata::clock.
+// queue runs through the objects.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -15,7 +15,7 @@
 
 namespace kvstrata {
 
-class clock
+class clock_sweep
 {
  public:
   struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
@@ -52,6 +52,6 @@ class clock
   boost::intrusive::list<hook> queue_;  // the hand is at its head
 };
 
-static_assert(replacement_policy<kvstrata::clock>);
+static_assert(replacement_policy<clock_sweep>);
 
 }  // namespace kvstrata

@@ -14,8 +14,8 @@
 // p.victims(visit)                    calls visit(hook&) -> bool for each object, the first to go first, until visit
 //                                     returns false. Visits each object at most once, and all when visit never
 //                                     returns false. Removes nothing (the caller removes what it takes afterwards;
-//                                     what it does not take stays), but may age its own marks, as a clock hand does;
-//                                     visit calls nothing of p
+//                                     what it does not take stays), but may age its own marks and write to hooks, as a
+//                                     clock hand does: asked twice, it may answer otherwise. visit calls nothing of p
 //
 // fallback when absent                meaning
 // ----------------------------------- ---------------------------------------------------------------------------
@@ -29,13 +29,15 @@
 //                                     that remember who was here (ghosts) learn it here; noexcept
 //
 // remove, changed and evict end lives in the midst of giving memory back: a policy whose versions are not noexcept is
-// refused. insert, touch and victims may throw (an object whose insert threw is not in the policy and is dropped); visit
+// refused. So is one that has a member of an optional name and it cannot be called like this. insert, touch and victims may throw (an object whose insert threw is not in the policy and is dropped); visit
 // may throw, too.
 //
-// Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: the menu in
+// Not synchronised: the caller holds a lock. checked<P> (replacement/checked.hpp) holds a policy of yours to this table in any
+// cache. Minimum model: replacement/lru.hpp. Models: the menu in
 // replacement/replacement.hpp; examples/03_write_a_replacement_policy.cpp writes one.
 #pragma once
 
+#include <kvstrata/core/member_names.hpp>
 #include <kvstrata/replacement/object_info.hpp>
 
 #include <concepts>
@@ -97,15 +99,56 @@ concept evicts_noexcept = !remembers_evicted<P> || requires(P& p, typename P::ho
 
 namespace detail {
 
+struct name_evict
+{
+  int evict;
+};
+struct name_changed
+{
+  int changed;
+};
+template <class P>
+concept has_member_evict = may_be_a_base<P> && !requires { &named_twice<P, name_evict>::evict; };
+template <class P>
+concept has_member_changed = may_be_a_base<P> && !requires { &named_twice<P, name_changed>::changed; };
+
+/// What a policy visits with: its hook, or what is derived from it, as an lvalue. With anything else a sentence.
 template <class Hook>
 struct visit_archetype
 {
-  bool operator()(Hook&) const;
+  bool operator()(Hook&) const { return false; }
+  template <class Other>
+    requires(!std::convertible_to<Other, Hook&>)
+  bool operator()(Other&&) const
+  {
+    static_assert(std::convertible_to<Other, Hook&>,
+                  "a replacement policy's victims(visit) must call visit(hook&), with the hook of an object");
+    return false;
+  }
 };
+
+}  // namespace detail
+
+template <class P>
+concept orders_victims =
+    has_replacement_hook<P> && requires(P& p, detail::visit_archetype<typename P::hook> visit) { p.victims(visit); };
+
+namespace detail {
+
+template <class P>
+concept visits_for_something =
+    requires(P& p, visit_archetype<typename P::hook> visit) { p.victims(visit, anything{}); };
+
+/// Never called: where it is looked at, the compiler looks into victims(visit).
+template <class P>
+void look_into_victims(P& p)
+{
+  p.victims(visit_archetype<typename P::hook>{});
+}
 
 /// Refuses with a sentence.
 template <tracks_objects P>
-struct refuse_throwing_policy
+struct refuse_policy
 {
   static_assert(removes_noexcept<P>,
                 "a replacement policy's remove(hook) must be noexcept: it is called while memory is given back, and a "
@@ -117,22 +160,29 @@ struct refuse_throwing_policy
       evicts_noexcept<P>,
       "a replacement policy's evict(hook, info) must be noexcept: it is called while memory is given back, and "
       "a throw there would mix users");
+  static_assert(remembers_evicted<P> || !has_member_evict<P>,
+                "a replacement policy has a member evict, but not evict(hook, info), with a hook& and a const "
+                "object_info&: nobody would call it");
+  static_assert(hears_of_changes<P> || !has_member_changed<P>,
+                "a replacement policy has a member changed, but not changed(hook, info), with a hook& and a const "
+                "object_info&: nobody would call it");
+  static_assert(asks_who_comes<P> || !visits_for_something<P>,
+                "a replacement policy has a victims with two arguments, but not victims(visit, coming), with a const "
+                "object_info&: nobody would call it");
+  static_assert((static_cast<void>(&look_into_victims<P>), true));
   static constexpr bool value = true;
 };
 
 }  // namespace detail
 
 template <class P>
-concept orders_victims =
-    has_replacement_hook<P> && requires(P& p, detail::visit_archetype<typename P::hook> visit) { p.victims(visit); };
-
-template <class P>
 concept constructible_for_tier = std::default_initializable<P> || std::constructible_from<P, const tier_size&>;
 
-/// Where only a remove, changed or evict that may throw is in the way, the program does not compile, and is told why.
+/// Where only a member is in the way that may throw, or that nobody would call, the program does not compile, and is told
+/// why.
 template <class P>
 concept replacement_policy =
-    tracks_objects<P> && orders_victims<P> && constructible_for_tier<P> && detail::refuse_throwing_policy<P>::value;
+    tracks_objects<P> && orders_victims<P> && constructible_for_tier<P> && detail::refuse_policy<P>::value;
 
 /// Makes a policy for a tier.
 template <replacement_policy P>

@@ -53,7 +53,8 @@ struct object_info
 struct tier_size
 {
   std::uint64_t bytes = 0;
-  std::uint64_t objects = 0;  ///< at most so many at a time: one for each page of the tier
+  std::uint64_t objects = 0;  ///< at most so many at a time, users' copies: one for each page of the tier, for none is
+                              ///< smaller. As a rule far fewer are there; a simulator's may be more than ever come
 };
 
 }  // namespace kvstrata

@@ -4,7 +4,7 @@
 //   -------------------- ------------------------------------------------------ -----------------------------------
 //   lru                  least recently used                                    the baseline; short loops ruin it
 //   fifo                 who came first                                         a hit costs nothing, counts for nothing
-//   clock                who came first and was not used since the last round   close to lru, and a hit is one bit
+//   clock_sweep          who came first and was not used since the last round   close to lru, and a hit is one bit
 //   sieve                the same, but who is spared stays where it is          new ones go soon: scans pass by
 //   random_replacement   anybody                                                the yardstick; loops do not ruin it
 //   lfu                  least often used while here                            what was popular once stays

@@ -3,6 +3,7 @@
 // leases and writes are simulated by the cache itself on a device without data.
 #pragma once
 
+#include <kvstrata/core/type_name.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/simulate/key_index.hpp>
@@ -68,8 +69,8 @@ class object_cache
   object_cache(const object_cache&) = delete;
   object_cache& operator=(const object_cache&) = delete;
 
-  /// Throws what the policy throws, and std::bad_alloc: the object is not in the cache then, or keeps its place, and
-  /// the room that was made stays free.
+  /// Throws what the policy throws, contract_error when it makes no room, and std::bad_alloc: the object is not in the
+  /// cache then, or keeps its place, and the room that was made stays free.
   access_outcome request(const trace_access& asked)
   {
     return serve(asked.key, [&asked] {
@@ -186,13 +187,11 @@ class object_cache
   /// Evicts until the object fits; false when it may not come in.
   bool make_way(const object_info& info)
   {
-    bool asked = false;
     if (info.bytes <= size_.bytes - used_) return admission_.admits(info, nullptr);
-    while (info.bytes > size_.bytes - used_) {
+    for (bool asked = false; info.bytes > size_.bytes - used_; asked = true) {
       node* const victim = victim_for(info);
-      const object_info theirs = info_of(*victim, info);
+      const object_info theirs = info_of(victim, info);
       if (!asked && !admission_.admits(info, &theirs)) return false;
-      asked = true;
       evict(*victim, theirs);
     }
     return true;
@@ -225,7 +224,8 @@ class object_cache
     const std::uint64_t now = (std::min)(info.bytes, size_.bytes);
     while (now > size_.bytes - (used_ - bytes_of(one))) {
       node* const victim = first_victim(one);
-      evict(*victim, info_of(*victim, info));
+      const object_info theirs = info_of(victim, info);
+      evict(*victim, theirs);
     }
     used_ += now - one.size.bytes;
     one.size.bytes = now;
@@ -254,9 +254,10 @@ class object_cache
     return victim;
   }
 
-  [[nodiscard]] static object_info info_of(const node& one, const object_info& now) noexcept
+  [[nodiscard]] static object_info info_of(const node* one, const object_info& now)
   {
-    return {.user = user_id{one.key}, .bytes = bytes_of(one), .time_ms = now.time_ms};
+    if (one == nullptr) detail::blame<Policy>(" names nobody in victims(visit), though it has objects that could go");
+    return {.user = user_id{one->key}, .bytes = bytes_of(*one), .time_ms = now.time_ms};
   }
 
   void evict(node& one, const object_info& info)

@@ -31,7 +31,7 @@ inline void add_queue_policies(policy_menu& menu)
 {
   menu.add<lru>("lru", "least recently used")
       .add<fifo>("fifo", "first in, first out")
-      .add<clock>("clock", "FIFO that spares once whoever was used")
+      .add<clock_sweep>("clock", "FIFO that spares once whoever was used")
       .add<sieve>("sieve", "FIFO whose hand leaves whoever was used where they are")
       .add<lfu>("lfu", "least frequently used; the longest in its class first")
       .add<slru<>>("slru", "four segments of LRU; a use promotes by one")

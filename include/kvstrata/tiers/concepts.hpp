@@ -19,7 +19,7 @@
 //                                        remember it
 // t.in_flight() -> page_count            free frames that queued work still uses, or more where uses were joined; 0
 //                                        once all that was given back with them has come to pass
-// t.base() -> std::byte*                 where frame 0 begins; frame f lies f * frame bytes behind it. Copies to and
+// t.data() -> std::byte*                 where frame 0 begins; frame f lies f * frame bytes behind it. Copies to and
 //                                        from the device address it directly, whatever the medium is
 // t.drain_sync()                         blocks until no queued work uses a free frame
 //
@@ -29,6 +29,8 @@
 // typename T::writes                     page_write_through. A write policy: what comes down to the tier, and when
 // T::name -> std::string_view            "memory". What texts call the tier
 //
+// A member of these names that is something else is refused. A tier_stack says of a tier what it lacks.
+//
 // t.try_take(most, theirs)               try_take(most). As that, but frames that others still use, theirs(event) says of
 //                                        whose points that holds, come last, and taken_run::waits tells of them
 //
@@ -37,6 +39,7 @@
 // pinned_arena; examples/04_write_a_tier.cpp shows one over a mapped file.
 #pragma once
 
+#include <kvstrata/core/member_names.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
@@ -48,6 +51,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace kvstrata {
@@ -138,7 +142,7 @@ concept accounts_for_frames = requires(B& tier) {
 
 template <class B>
 concept addressable = requires(B& tier) {
-  { tier.base() } -> std::same_as<std::byte*>;
+  { tier.data() } -> std::same_as<std::byte*>;
 };
 
 template <class B>
@@ -149,6 +153,30 @@ template <class B>
 concept bound_tier = hands_out_frames<B> && takes_frames_back<B> && accounts_for_frames<B> && addressable<B> &&
                      drains<B> && detail::refuse_throwing_tier<B>::value;
 
+namespace detail {
+
+struct name_name
+{
+  int name;
+};
+template <class T>
+concept has_member_name = may_be_a_base<T> && !requires { &named_twice<T, name_name>::name; };
+
+template <class T>
+concept is_named = requires { typename std::integral_constant<std::size_t, std::string_view(T::name).size()>; };
+
+/// Refuses with a sentence.
+template <class T>
+struct refuse_tier_name
+{
+  static_assert(is_named<T> || !has_member_name<T>,
+                "a tier has a member name, but no static constexpr one that a std::string_view can be made of: nobody "
+                "would read it");
+  static constexpr bool value = true;
+};
+
+}  // namespace detail
+
 template <class T, class Device>
 concept binds_to =
     device<Device> &&
@@ -156,7 +184,8 @@ concept binds_to =
 
 /// A tier below the slab that copies to and from the device address directly.
 template <class T, class Device>
-concept memory_tier = tier_recipe<T> && binds_to<T, Device> && bound_tier<typename T::template on<Device>> &&
-                      write_policy<tier_writes_t<T>>;
+concept memory_tier =
+    tier_recipe<T> && binds_to<T, Device> && bound_tier<typename T::template on<Device>> &&
+    write_policy<tier_writes_t<T>> && admission_policy<tier_admission_t<T>> && detail::refuse_tier_name<T>::value;
 
 }  // namespace kvstrata

@@ -4,8 +4,9 @@
 #pragma once
 
 #include <kvstrata/core/sizes.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/device/last_use.hpp>
-#include <kvstrata/layout/concepts.hpp>
+#include <kvstrata/layout/check_places.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
 #include <kvstrata/tiers/onload_window.hpp>
@@ -84,7 +85,7 @@ struct device_slab
   class bound;
 };
 
-/// Page p of layer l lies at base() + place().offset(l, p). try_take never waits: it returns the fence of the pages'
+/// Page p of layer l lies at data() + place().offset(l, p). try_take never waits: it returns the fence of the pages'
 /// last use. Not synchronised: the cache holds a lock.
 template <device Device, option... Options>
 class device_slab<Device, Options...>::bound
@@ -95,7 +96,7 @@ class device_slab<Device, Options...>::bound
 
  public:
   /// Reserves the slab. Throws config_error when not one page fits, or a size cannot be counted, capacity_error when the
-  /// device has not the memory.
+  /// device has not the memory, contract_error when the layout's pages do not lie in the slab, or not apart.
   template <layout_policy Layout>
   bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout)
       : bound(d, sizes, shape, layout, extent_of(sizes, checked_page_bytes(shape, layout)))
@@ -179,7 +180,7 @@ class device_slab<Device, Options...>::bound
   template <layout_policy Layout>
   bound(Device& d, const config& sizes, const geometry& shape, const Layout& layout, const slab_region& r)
       : store(d, reserve(d, sizes, shape, layout, r), r.pages - r.window),
-        place_(layout.device_place(shape, r.total)),
+        place_(checked_device_place(shape, layout, r.total)),
         piece_bytes_(page_layer_bytes(shape, layout.page_tokens)),
         layers_(shape.layers),
         window_(r.pages - r.window, r.window)
@@ -199,7 +200,7 @@ class device_slab<Device, Options...>::bound
         wait_for(d, *poison_stream_, last_use);
         for (layer_index layer = 0; layer < layers_; ++layer) {
           for (page_count page = run.first; page < run.first + run.count; ++page) {
-            d.poison(*poison_stream_, store::base() + place_.offset(layer, page), piece_bytes_);
+            d.poison(*poison_stream_, store::data() + place_.offset(layer, page), piece_bytes_);
           }
         }
       } catch (...) {
@@ -214,5 +215,8 @@ class device_slab<Device, Options...>::bound
   onload_window window_;
   std::optional<stream_id> poison_stream_;
 };
+
+static_assert(slab_tier<device_slab<detail::device_archetype>> &&
+              bound_tier<device_slab<detail::device_archetype>::bound>);
 
 }  // namespace kvstrata

@@ -63,7 +63,7 @@ class frame_store
   {
     return pool_.in_flight([this](event point) { return device_->query(point); });
   }
-  [[nodiscard]] std::byte* base() const noexcept { return memory_.data(); }
+  [[nodiscard]] std::byte* data() const noexcept { return memory_.data(); }
   void drain_sync()
   {
     pool_.each_use([this](const fence& uses) { wait_for_sync(*device_, uses); });

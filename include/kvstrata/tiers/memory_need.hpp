@@ -88,7 +88,7 @@ template <write_policy Writes, layout_policy Layout>
   };
   for (token_count committed = 0; committed < tokens;) {
     committed = step == 0 || tokens - committed < step ? tokens : committed + step;
-    write_until(Writes::flushed_end(facts(committed)));
+    write_until(flushed_tokens<Writes>(facts(committed)).end);
   }
   if (tokens != 0 && Writes::writes_back(facts(tokens))) write_until(tokens);
   return out;
@@ -103,7 +103,7 @@ template <write_policy Writes, layout_policy Layout>
                           .page_tokens = layout.page_tokens,
                           .chunk_tokens = layout.chunk_tokens(),
                           .uses = (std::uint64_t{1} << 24U) - 1};
-  out.tokens = Writes::writes_back(facts) ? tokens : Writes::flushed_end(facts);
+  out.tokens = Writes::writes_back(facts) ? tokens : flushed_tokens<Writes>(facts).end;
   out.frames = pages_of({0, out.tokens}, layout.page_tokens).size();
   out.runs = out.tokens == 0 ? 0U : 1U;
   return out;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <kvstrata/core/options.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
 #include <kvstrata/tiers/stores/memory_io.hpp>
 #include <kvstrata/tiers/stores/shelf.hpp>
@@ -262,5 +263,7 @@ struct memory_store
   template <host_stream_device Device>
   using on = memory_store_on<Device>;
 };
+
+static_assert(store_tier<memory_store<>, detail::device_archetype>);
 
 }  // namespace kvstrata

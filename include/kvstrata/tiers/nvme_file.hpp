@@ -19,6 +19,7 @@
 #include <kvstrata/codec/identity.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/options.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/tiers/nvme/codes/body_code.hpp>
 #include <kvstrata/tiers/nvme/config.hpp>
 #include <kvstrata/tiers/nvme/nvme_file_on.hpp>
@@ -81,5 +82,7 @@ struct nvme_file
   template <host_stream_device Device>
   using on = typename detail::nvme_file_with<Device, codec>::type;
 };
+
+static_assert(store_tier<nvme_file<>, detail::device_archetype>);
 
 }  // namespace kvstrata

@@ -9,6 +9,7 @@
 #include <kvstrata/codec/identity.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/numa.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/tiers/concepts.hpp>
 #include <kvstrata/tiers/frame_store.hpp>
@@ -79,5 +80,7 @@ struct pinned_arena
     }
   };
 };
+
+static_assert(memory_tier<pinned_arena<>, detail::device_archetype>);
 
 }  // namespace kvstrata

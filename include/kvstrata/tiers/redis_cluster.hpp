@@ -22,6 +22,7 @@
 #pragma once
 
 #include <kvstrata/core/options.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/tiers/redis/config.hpp>
 #include <kvstrata/tiers/redis/redis_cluster_on.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
@@ -42,5 +43,7 @@ struct redis_cluster
   template <host_stream_device Device>
   using on = redis_cluster_on<Device>;
 };
+
+static_assert(store_tier<redis_cluster<>, detail::device_archetype>);
 
 }  // namespace kvstrata

@@ -13,6 +13,7 @@
 #include <kvstrata/core/levels.hpp>
 #include <kvstrata/tiers/device_slab.hpp>
 #include <kvstrata/tiers/pinned_arena.hpp>
+#include <kvstrata/tiers/refuse_lower_tier.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
 
 #include <array>
@@ -77,14 +78,11 @@ struct refuse_order
   static constexpr bool value = true;
 };
 
-template <class T, class Device>
-concept lower_tier = memory_tier<T, Device> || store_tier<T, Device>;
-
 }  // namespace detail
 
 template <class Slab, class... Lower>
   requires detail::refuse_stack<Slab, Lower...>::value && detail::refuse_order<Slab, Lower...>::value &&
-           (detail::lower_tier<Lower, typename Slab::device_type> && ...)
+           (detail::is_lower_tier<Lower, typename Slab::device_type> && ...)
 struct tier_stack
 {
   using device_type = typename Slab::device_type;

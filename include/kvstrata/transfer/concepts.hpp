@@ -15,6 +15,8 @@
 // E::check_piece(bytes)                  absent: any size will do. Static; throws config_error when it cannot move pages of
 //                                        so many bytes a layer. Asked when a cache is built
 //
+// An engine or a transfer policy whose check_piece is not that is refused.
+//
 // An engine whose onload lands elsewhere than on the pages (window_copy) says so, and can bring it there:
 //
 // E::lands_in_window -> bool             absent: false
@@ -43,6 +45,7 @@
 // kernel_copy, window_copy (transfer/engines/); layerwise_transfer, immediate_transfer.
 #pragma once
 
+#include <kvstrata/core/member_names.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 #include <kvstrata/transfer/copy_engine.hpp>
@@ -100,10 +103,36 @@ concept relocates_if_window = !lands_in_window<E> || relocates_layers<typename E
 template <class E, class Device>
 concept binds_a_direction = std::constructible_from<typename E::template on<Device>, Device&, copy_direction>;
 
+namespace detail {
+
+struct name_check_piece
+{
+  int check_piece;
+};
+template <class T>
+concept has_member_check_piece = may_be_a_base<T> && !requires { &named_twice<T, name_check_piece>::check_piece; };
+
+template <class T>
+concept checks_pieces = requires(std::size_t bytes) { T::check_piece(bytes); };
+
+/// Refuses with a sentence: engines and transfer policies.
+template <class T>
+struct refuse_check_piece
+{
+  static_assert(checks_pieces<T> || !has_member_check_piece<T>,
+                "an engine or a transfer policy has a member check_piece, but not a static check_piece(bytes), with a "
+                "std::size_t: nobody would call it");
+  static constexpr bool value = true;
+};
+
+}  // namespace detail
+
+/// Where only a check_piece is in the way that nobody would call, the program does not compile, and is told why.
 template <class E, class Device>
-concept copy_engine = device<Device> && engine_recipe<E> && binds_a_direction<E, Device> &&
-                      carries_copy_lists<typename E::template on<Device>> &&
-                      drains_all_queued<typename E::template on<Device>> && relocates_if_window<E, Device>;
+concept copy_engine =
+    device<Device> && engine_recipe<E> && binds_a_direction<E, Device> &&
+    carries_copy_lists<typename E::template on<Device>> && drains_all_queued<typename E::template on<Device>> &&
+    relocates_if_window<E, Device> && detail::refuse_check_piece<E>::value;
 
 template <class C>
 concept onloads = requires(C& channel, const copy_list& list, const fence& after) {
@@ -132,9 +161,9 @@ template <class T, class Device>
 concept relocates_where_it_lands = !T::lands_in_window || relocates<typename T::template on<Device>>;
 
 template <class T, class Device>
-concept transfer_policy =
-    device<Device> && names_split_policy<T> && tells_where_it_lands<T> &&
-    std::constructible_from<typename T::template on<Device>, Device&> && onloads<typename T::template on<Device>> &&
-    offloads<typename T::template on<Device>> && relocates_where_it_lands<T, Device>;
+concept transfer_policy = device<Device> && names_split_policy<T> && tells_where_it_lands<T> &&
+                          std::constructible_from<typename T::template on<Device>, Device&> &&
+                          onloads<typename T::template on<Device>> && offloads<typename T::template on<Device>> &&
+                          relocates_where_it_lands<T, Device> && detail::refuse_check_piece<T>::value;
 
 }  // namespace kvstrata

@@ -53,6 +53,6 @@ struct immediate_transfer
   };
 };
 
-static_assert(names_split_policy<immediate_transfer<>> && tells_where_it_lands<immediate_transfer<>>);
+static_assert(transfer_policy<immediate_transfer<>, detail::device_archetype>);
 
 }  // namespace kvstrata

@@ -6,6 +6,7 @@
 // orders them are events alone. The host never blocks.
 #pragma once
 
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/transfer/codes/coded_copies.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 #include <kvstrata/transfer/options.hpp>
@@ -69,6 +70,6 @@ struct layerwise_transfer
   };
 };
 
-static_assert(names_split_policy<layerwise_transfer<>> && tells_where_it_lands<layerwise_transfer<>>);
+static_assert(transfer_policy<layerwise_transfer<>, detail::device_archetype>);
 
 }  // namespace kvstrata

@@ -22,6 +22,7 @@
 //                                           depends on the batch alone. May throw: the batch is refused with that
 #pragma once
 
+#include <kvstrata/core/member_names.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/transfer/cost_model.hpp>
 #include <kvstrata/transfer/split_batch.hpp>
@@ -45,8 +46,32 @@ concept splits = requires(const S& split, const split_batch& batch, std::span<to
   { split.recompute_until(batch, until) } -> std::same_as<void>;
 };
 
+namespace detail {
+
+struct name_check
+{
+  int check;
+};
 template <class S>
-concept split_policy = is_split_option<S> && std::default_initializable<S> && std::copyable<S> && splits<S>;
+concept has_member_check = may_be_a_base<S> && !requires { &named_twice<S, name_check>::check; };
+
+/// Refuses with a sentence.
+template <class S>
+struct refuse_split_policy
+{
+  static_assert(
+      !has_member_check<S>,
+      "a split policy has a member check, but check(s) must be a function beside it, or a friend: nobody would "
+      "call it");
+  static constexpr bool value = true;
+};
+
+}  // namespace detail
+
+/// Where only a member check is in the way, the program does not compile, and is told why.
+template <class S>
+concept split_policy = is_split_option<S> && std::default_initializable<S> && std::copyable<S> && splits<S> &&
+                       detail::refuse_split_policy<S>::value;
 
 struct always_fetch
 {

@@ -24,6 +24,7 @@ struct watcher
 struct watcher_of_my_event
 {
   void on(const my_event&) noexcept(right) {}
+  void on(const tokens_cleaned&) noexcept {}
 };
 
 static_assert(tracker<watcher<1>>);

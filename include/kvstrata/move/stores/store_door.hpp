@@ -46,7 +46,7 @@ class store_door
   template <class Store>
   [[nodiscard]] static tier_size size_of(Residency& r, const Store& store)
   {
-    if constexpr (requires { store.size(); }) return store.size();
+    if constexpr (tells_its_size<Store>) return store.size();
     else return ten_times(r.template level<last>().size());
   }
   [[nodiscard]] static tier_size ten_times(const tier_size& above) noexcept

@@ -87,7 +87,7 @@ class store_room
   void drain_sync() { memory_.drain_sync(); }
 
  private:
-  [[nodiscard]] std::byte* at(const placed_extent& one) noexcept { return memory_.base() + one.frame * page_bytes_; }
+  [[nodiscard]] std::byte* at(const placed_extent& one) noexcept { return memory_.data() + one.frame * page_bytes_; }
 
   std::size_t page_bytes_;
   placement within_;

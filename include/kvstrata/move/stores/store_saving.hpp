@@ -29,8 +29,8 @@ void store_lines<Residency>::write_through(std::span<entry_type* const> committe
     const token_interval there = std::as_const(*e).template at<memories - 1>().tokens;
     if (there.empty()) continue;
     each([&](auto& line) {
-      const token_count end = std::decay_t<decltype(line)>::writes::flushed_end(facts(*e));
-      if (end != 0) line.put(*e, intersect(there, {0, end}), demote);
+      const token_interval part = flushed_tokens<typename std::decay_t<decltype(line)>::writes>(facts(*e));
+      if (!part.empty()) line.put(*e, intersect(there, part), demote);
     });
   }
 }

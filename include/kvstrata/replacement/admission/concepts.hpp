@@ -19,6 +19,7 @@
 // lru_k_admission, tiny_lfu, worth_writing, write_rate, each in its own header.
 #pragma once
 
+#include <kvstrata/core/member_names.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/replacement/object_info.hpp>
 
@@ -39,8 +40,36 @@ concept decides_admission = requires(A& a, const object_info& candidate, const o
 template <class A>
 concept admission_constructible = std::default_initializable<A> || std::constructible_from<A, const tier_size&>;
 
+/// Does the policy want to know of requests?
 template <class A>
-concept admission_policy = is_admission_option<A> && decides_admission<A> && admission_constructible<A>;
+concept hears_of_requests = requires(A& a, const object_info& info) { a.requested(info); };
+
+namespace detail {
+
+struct name_requested
+{
+  int requested;
+};
+template <class A>
+concept has_member_requested = may_be_a_base<A> && !requires { &named_twice<A, name_requested>::requested; };
+
+/// Refuses with a sentence.
+template <decides_admission A>
+struct refuse_admission
+{
+  static_assert(
+      hears_of_requests<A> || !has_member_requested<A>,
+      "an admission policy has a member requested, but not requested(info), with a const object_info&: nobody "
+      "would call it");
+  static constexpr bool value = true;
+};
+
+}  // namespace detail
+
+/// Where only a requested is in the way that nobody would call, the program does not compile, and is told why.
+template <class A>
+concept admission_policy =
+    is_admission_option<A> && decides_admission<A> && admission_constructible<A> && detail::refuse_admission<A>::value;
 
 /// Makes an admission policy for a tier.
 template <admission_policy A>
@@ -49,10 +78,6 @@ template <admission_policy A>
   if constexpr (std::constructible_from<A, const tier_size&>) return A(size);
   else return A();
 }
-
-/// Does the policy want to know of requests?
-template <class A>
-concept hears_of_requests = requires(A& a, const object_info& info) { a.requested(info); };
 
 /// Tells the policy of a request, if it wants to know.
 template <admission_policy A>

@@ -50,6 +50,7 @@
 // store_conformance.hpp holds a store of your own to all of the above.
 #pragma once
 
+#include <kvstrata/core/member_names.hpp>
 #include <kvstrata/device/concepts.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/tiers/stores/record.hpp>
@@ -145,6 +146,11 @@ concept gets_by_layer = requires(S& s, const sequence_key& key, const record_hea
 };
 
 template <class S>
+concept tells_its_size = requires(const S& s) {
+  { s.size() } -> std::same_as<tier_size>;
+};
+
+template <class S>
 concept erases_records = requires(S& s, const sequence_key& key) { s.erase(key); };
 template <class S>
 concept erases_noexcept = requires(S& s, const sequence_key& key) {
@@ -175,6 +181,31 @@ struct refuse_throwing_store
   static constexpr bool value = true;
 };
 
+struct name_get_by_layer
+{
+  int get_by_layer;
+};
+struct name_size
+{
+  int size;
+};
+template <class S>
+concept has_member_get_by_layer = may_be_a_base<S> && !requires { &named_twice<S, name_get_by_layer>::get_by_layer; };
+template <class S>
+concept has_member_size = may_be_a_base<S> && !requires { &named_twice<S, name_size>::size; };
+
+/// Refuses with a sentence.
+template <class S>
+struct refuse_misspelt_store
+{
+  static_assert(gets_by_layer<S> || !has_member_get_by_layer<S>,
+                "a store has a member get_by_layer, but not get_by_layer(key, header, wanted, into, ready, layers) -> "
+                "std::optional<store_promise>: nobody would call it");
+  static_assert(tells_its_size<S> || !has_member_size<S>,
+                "a store has a member size, but not size() const -> tier_size: nobody would call it");
+  static constexpr bool value = true;
+};
+
 template <class T>
 struct store_writes
 {
@@ -201,10 +232,12 @@ struct store_admission<T>
 
 }  // namespace detail
 
-/// Where only an erase that may throw is in the way, the program does not compile, and is told why.
+/// Where only an erase that may throw, or a member that nobody would call, is in the way, the program does not compile, and is
+/// told why.
 template <class S>
-concept bound_store = finds_records<S> && puts_records<S> && gets_records<S> && erases_records<S> &&
-                      tells_outcomes<S> && flushes_and_closes<S> && detail::refuse_throwing_store<S>::value;
+concept bound_store =
+    finds_records<S> && puts_records<S> && gets_records<S> && erases_records<S> && tells_outcomes<S> &&
+    flushes_and_closes<S> && detail::refuse_throwing_store<S>::value && detail::refuse_misspelt_store<S>::value;
 
 /// What comes down to a store, and when.
 template <class T>

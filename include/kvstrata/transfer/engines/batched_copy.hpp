@@ -6,6 +6,7 @@
 // has no batches the pieces are copied one by one.
 #pragma once
 
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
 #include <cstddef>
@@ -64,6 +65,6 @@ struct batched_copy
   };
 };
 
-static_assert(engine_recipe<batched_copy<>>);
+static_assert(copy_engine<batched_copy<>, detail::device_archetype>);
 
 }  // namespace kvstrata

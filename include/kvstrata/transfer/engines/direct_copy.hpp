@@ -4,6 +4,7 @@
 //   coalesced_copy   one copy for all pages that are dense on both sides, straight to their final place
 #pragma once
 
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
 namespace kvstrata {
@@ -57,6 +58,7 @@ struct coalesced_copy : detail::direct_copy<true>
 {
 };
 
-static_assert(engine_recipe<per_page_copy> && engine_recipe<coalesced_copy>);
+static_assert(copy_engine<per_page_copy, detail::device_archetype> &&
+              copy_engine<coalesced_copy, detail::device_archetype>);
 
 }  // namespace kvstrata

@@ -6,6 +6,7 @@
 // kernel can reach of the host.
 #pragma once
 
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
 #include <cstdint>
@@ -52,6 +53,6 @@ struct kernel_copy
   };
 };
 
-static_assert(engine_recipe<kernel_copy<>>);
+static_assert(copy_engine<kernel_copy<>, detail::device_archetype>);
 
 }  // namespace kvstrata

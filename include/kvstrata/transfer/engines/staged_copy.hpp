@@ -11,6 +11,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
 #include <array>
@@ -153,6 +154,6 @@ class staged_copy<SlotBytes, Slots, Sms>::on
   std::vector<copy_piece> small_;  // between the slot and the pages
 };
 
-static_assert(engine_recipe<staged_copy<>>);
+static_assert(copy_engine<staged_copy<>, detail::device_archetype>);
 
 }  // namespace kvstrata

@@ -66,6 +66,6 @@ struct window_copy
   };
 };
 
-static_assert(engine_recipe<window_copy<>> && lands_in_window<window_copy<>>);
+static_assert(copy_engine<window_copy<>, detail::device_archetype> && lands_in_window<window_copy<>>);
 
 }  // namespace kvstrata
