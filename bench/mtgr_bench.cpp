@@ -1,7 +1,7 @@
 // MTGR on the CPU: what one pass for all candidates saves, what a mask of one number a row saves, what a cache saves on streams
 // of sessions, and what the paper's sizes cost, with random weights.
 //
-//   mtgr_bench [ROUNDS]
+//   mtgr_bench [ROUNDS [compress | mask | sessions | sizes]...]
 //
 // Seconds are processor seconds, all threads together, in pairs: on a shared machine a wall clock counts others' work. FLOPs are
 // those of matrix products, a multiplication and an addition being two; what is counted stands beside them.
@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -164,8 +165,8 @@ class masked_attention
       positions_.push_back(row);
       tile_rows_.push_back(row);
     }
-    std::stable_sort(tile_rows_.begin() + on_pages_, tile_rows_.end(),
-                     [this](std::uint32_t a, std::uint32_t b) { return visible_[a] < visible_[b]; });
+    std::stable_sort(tile_rows_.begin(), tile_rows_.end(),
+                     [this](std::uint32_t a, std::uint32_t b) { return end_of(a) < end_of(b); });
     lay_out();
     write_mask();
   }
@@ -191,8 +192,8 @@ class masked_attention
     attention_.run(crew_, batch, tiles_, 0);
   }
 
-  /// By a mask of N x N: every row with every key, `block` rows at a time, and what is not seen times 0. K and V lie dense, by
-  /// head, and need no gathering.
+  /// By a mask of N x N: every row with every key, `block` rows at a time, and what is not seen times 0. K and V lie by head, as
+  /// products like them, and need no gathering.
   void by_mask(std::uint32_t block)
   {
     const hstu::elementwise& loops = hstu::best_elementwise();
@@ -205,13 +206,14 @@ class masked_attention
       const std::size_t width = std::size_t{heads_} * dim_;
       float* const scores = scores_[member].reserve(count * rows_);
       hstu::multiply_transposed(count, rows_, dim_, {queries_.data() + first * width + head * dim_, width},
-                                {dense_keys_.data() + head * rows_ * dim_, dim_}, {scores, rows_});
+                                {keys_by_head_.data() + head * rows_ * dim_, dim_}, {scores, rows_});
       for (std::size_t i = 0; i < count; ++i) {
         float* const row = scores + i * rows_;
         loops.silu(row, row, rows_);
         loops.multiply(row, row, mask_.data() + (first + i) * rows_, rows_);  // it has the factor, too
       }
-      hstu::multiply(count, dim_, rows_, {scores, rows_}, {dense_values_.data() + head * rows_ * dim_, dim_},
+      hstu::multiply(count, dim_, rows_, {scores, rows_},
+                     {values_by_head_.data() + head * rows_ * value_stride_, value_stride_},
                      {results_.data() + first * width + head * dim_, width});
     });
   }
@@ -253,16 +255,14 @@ class masked_attention
     }
     const std::size_t most = hstu::tiling{hstu::most_queries, 32, crew_.size()}.rows_for(std::size_t{rows_} * heads_);
     const auto end = [this](std::uint32_t row) { return end_of(row); };
-    hstu::add_tiles(tiles_, 0, tile_rows_, 0, on_pages_, most, 0, end);
-    hstu::add_tiles(tiles_, 0, tile_rows_, on_pages_, rows_, most, 0, end);
+    hstu::add_tiles(tiles_, 0, tile_rows_, 0, rows_, most, 0, end);
     hstu::sort_by_cost(tiles_);
-    for (std::vector<float>* to : {&dense_keys_, &dense_values_}) {
-      const std::vector<float>& from = to == &dense_keys_ ? keys_ : values_;
-      for (std::size_t h = 0; h < heads_; ++h) {
-        for (std::size_t t = 0; t < rows_; ++t) {
-          const auto at = from.begin() + static_cast<std::ptrdiff_t>(t * width + h * dim_);
-          to->insert(to->end(), at, at + dim_);
-        }
+    float* const keys = keys_by_head_.reserve(rows_ * width);
+    float* const values = values_by_head_.reserve(rows_ * heads_ * value_stride_);
+    for (std::size_t h = 0; h < heads_; ++h) {
+      for (std::size_t t = 0; t < rows_; ++t) {
+        std::copy_n(keys_.data() + t * width + h * dim_, dim_, keys + (h * rows_ + t) * dim_);
+        std::copy_n(values_.data() + t * width + h * dim_, dim_, values + (h * rows_ + t) * value_stride_);
       }
     }
   }
@@ -277,12 +277,14 @@ class masked_attention
 
   hstu::crew crew_{0};
   std::uint32_t heads_, dim_, on_pages_, rows_;
-  std::vector<float> queries_, keys_, values_, dense_keys_, dense_values_, results_, slab_, mask_;
+  std::size_t value_stride_ = hstu::spread_stride(dim_);
+  std::vector<float> queries_, keys_, values_, results_, slab_, mask_;
   std::vector<std::uint32_t> visible_, positions_, tile_rows_;
   std::vector<hstu::query_tile> tiles_;
   kvstrata::page_table table_;
   kvstrata::page_table_view view_;
   hstu::tile_attention attention_;
+  hstu::buffer keys_by_head_, values_by_head_;
   std::vector<hstu::buffer> scores_;
 };
 
@@ -356,10 +358,13 @@ int main(int argc, char** argv)
 {
   const int rounds = argc > 1 ? (std::max)(1, std::atoi(argv[1])) : 9;
   std::vector<bench::target> targets;
-  compress(rounds, targets);
-  mask(rounds, targets);
-  bench::sessions::run((rounds + 2) / 3, targets);
-  paper_sizes(rounds);
+  const auto wanted = [argc, argv](std::string_view part) {
+    return argc < 3 || std::find(argv + 2, argv + argc, part) != argv + argc;
+  };
+  if (wanted("compress")) compress(rounds, targets);
+  if (wanted("mask")) mask(rounds, targets);
+  if (wanted("sessions")) bench::sessions::run((rounds + 2) / 3, targets);
+  if (wanted("sizes")) paper_sizes(rounds);
   for (const bench::target& t : targets) bench::print(t);
   return 0;
 }

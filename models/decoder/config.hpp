@@ -3,14 +3,13 @@
 
 #include "decoder/catalogue/tuples.hpp"
 
+#include "hstu/limits.hpp"
+
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/geometry.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace decoder {
@@ -47,25 +46,17 @@ struct config
 /// Throws kvstrata::config_error with the first field that is zero, too large or odd, its value and its limit.
 inline void check(const config& c)
 {
-  const auto between = [](std::string_view field, std::uint32_t value, std::uint32_t least, std::uint32_t most) {
-    if (value < least) throw kvstrata::config_error(field, value, "it must be at least " + std::to_string(least));
-    if (value > most) throw kvstrata::config_error(field, value, "it may be at most " + std::to_string(most));
-  };
-  between("decoder.layers", c.layers, 1, 1024);
-  between("decoder.hidden", c.hidden, 1, 65'536);
-  between("decoder.heads", c.heads, 1, 1024);
-  between("decoder.head_dim", c.head_dim, 2, 4096);
-  between("decoder.ffn", c.ffn, 1, 1U << 20);
+  hstu::check_between("decoder.layers", c.layers, 1, 1024);
+  hstu::check_between("decoder.hidden", c.hidden, 1, 65'536);
+  hstu::check_between("decoder.heads", c.heads, 1, 1024);
+  hstu::check_between("decoder.head_dim", c.head_dim, 2, 4096);
+  hstu::check_between("decoder.ffn", c.ffn, 1, 1U << 20);
   if (c.head_dim % 2 != 0) {
     throw kvstrata::config_error("decoder.head_dim", c.head_dim, "it must be even: rotary positions turn pairs");
   }
   check_codebooks(c.codebooks);
-  const auto positive = [](std::string_view field, float value) {
-    if (std::isfinite(value) && value > 0) return;
-    throw kvstrata::config_error(field, std::to_string(value), "it must be above 0 and finite");
-  };
-  positive("decoder.rotary_base", c.rotary_base);
-  positive("decoder.epsilon", c.epsilon);
+  hstu::check_positive("decoder.rotary_base", c.rotary_base);
+  hstu::check_positive("decoder.epsilon", c.epsilon);
 }
 
 }  // namespace decoder

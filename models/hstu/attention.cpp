@@ -30,8 +30,10 @@ void gather_stretch(float* keys, float* values, const key_stretch& from, kvstrat
     const std::byte* page = view.page(layer, pages[token / view.page_tokens - first_page]);
     const std::size_t skip = inside * stride + head * dim;
     loops.copy_rows(keys + done * dim, reinterpret_cast<const float*>(page) + skip, stride, run, dim);
-    loops.copy_rows(values + done * dim, reinterpret_cast<const float*>(page + view.value_offset()) + skip, stride, run,
-                    dim);
+    const float* const value = reinterpret_cast<const float*>(page + view.value_offset()) + skip;
+    for (std::uint32_t i = 0; i < run; ++i) {
+      loops.copy_rows(values + (done + i) * spread_stride(dim), value + i * stride, stride, 1, dim);
+    }
     done += run;
   }
 }
@@ -78,7 +80,7 @@ void gather(float* keys, float* values, std::span<const key_stretch> from, kvstr
     const std::uint32_t run = std::min(count, end - first);
     gather_stretch(keys, values, from[i], layer, head, first, run);
     keys += run * dim;
-    values += run * dim;
+    values += run * spread_stride(dim);
     first += run;
     count -= run;
   }
@@ -93,6 +95,7 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   const std::size_t dim = shape.head_dim;
   const std::size_t stride = std::size_t{shape.kv_heads} * dim;
   const std::size_t at_head = head * dim;
+  const std::size_t value_stride = spread_stride(dim);
   scratch.rows.resize(rows.size());
   attention_scratch::query* const seen = scratch.rows.data();
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -104,7 +107,7 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
   float* queries = scratch.queries.reserve(most_queries * dim);
   float* outputs = scratch.outputs.reserve(most_queries * dim);
   float* const key_tile = gathered.keys != nullptr ? nullptr : scratch.keys.reserve(most_keys * dim);
-  float* const value_tile = gathered.keys != nullptr ? nullptr : scratch.values.reserve(most_keys * dim);
+  float* const value_tile = gathered.keys != nullptr ? nullptr : scratch.values.reserve(most_keys * value_stride);
   float* products = scratch.products.reserve(most_queries * most_keys);
   float* bias_row = scratch.bias.reserve(most_keys);
   scratch.cursors.assign(rows.size(), all.time_buckets == 0 ? 0 : static_cast<bucket_cursor>(all.time_buckets - 1));
@@ -127,7 +130,7 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
     const float* values = value_tile;
     if (gathered.keys != nullptr) {
       keys = gathered.keys + (first - gathered.first) * dim;
-      values = gathered.values + (first - gathered.first) * dim;
+      values = gathered.values + (first - gathered.first) * value_stride;
     } else {
       gather(key_tile, value_tile, from.stretches, layer, head, first, count);
     }
@@ -147,7 +150,7 @@ void attend(const attention_rows& all, std::span<const std::uint32_t> rows, cons
       }
       std::fill(row + visible, row + count, 0.0f);
     }
-    multiply_add(all.products, queries_left, dim, count, {products, padded}, {values, dim},
+    multiply_add(all.products, queries_left, dim, count, {products, padded}, {values, value_stride},
                  {outputs + begin * dim, dim}, scratch.rounded);
   }
 

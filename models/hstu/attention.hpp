@@ -66,12 +66,13 @@ struct request_keys
 /// One head's K and V of a stretch of tokens, out of their pages.
 struct gathered_head
 {
-  const float* keys = nullptr;  ///< [tokens][head_dim]; null: not gathered
-  const float* values = nullptr;
-  std::uint32_t first = 0;  ///< the first of the tokens
+  const float* keys = nullptr;    ///< [tokens][head_dim]; null: not gathered
+  const float* values = nullptr;  ///< [tokens][spread_stride(head_dim)]
+  std::uint32_t first = 0;        ///< the first of the tokens
 };
 
-/// Copies one head's K and V of the keys [first, first + count) out of their pages, to [count][head_dim] each.
+/// Copies one head's K and V of the keys [first, first + count) out of their pages, to [count][head_dim] and
+/// [count][spread_stride(head_dim)].
 void gather(float* keys, float* values, std::span<const key_stretch> from, kvstrata::layer_index layer,
             std::uint32_t head, std::uint32_t first, std::uint32_t count);
 

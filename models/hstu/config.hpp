@@ -1,11 +1,12 @@
 // The reference model's sizes: an aggregate, checked once.
 #pragma once
 
+#include "hstu/limits.hpp"
+
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/core/ids.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -94,32 +95,23 @@ struct config
 /// Throws kvstrata::config_error with the first field that is zero or too large, its value and its limit.
 inline void check(const config& c)
 {
-  const auto between = [](std::string_view field, std::uint32_t value, std::uint32_t least, std::uint32_t most) {
-    if (value < least) throw kvstrata::config_error(field, value, "it must be at least " + std::to_string(least));
-    if (value > most) throw kvstrata::config_error(field, value, "it may be at most " + std::to_string(most));
-  };
-  between("hstu.layers", c.layers, 1, 1024);
-  between("hstu.hidden", c.hidden, 1, 65'536);
-  between("hstu.heads", c.heads, 1, 1024);
-  between("hstu.head_dim", c.head_dim, 1, 4096);
-  between("hstu.items", c.items, 1, 1u << 28);
-  between("hstu.actions", c.actions, 1, 1u << 20);
-  between("hstu.tasks", c.tasks, 0, 1024);
-  between("hstu.max_tokens", c.max_tokens, 1, 1u << 24);
-  between("hstu.position_buckets", c.position_buckets, 0, 65'536);
-  between("hstu.time_buckets", c.time_buckets, 0, 256);
-  between("hstu.event_tokens", c.event_tokens, 1, 1024);
+  check_between("hstu.layers", c.layers, 1, 1024);
+  check_between("hstu.hidden", c.hidden, 1, 65'536);
+  check_between("hstu.heads", c.heads, 1, 1024);
+  check_between("hstu.head_dim", c.head_dim, 1, 4096);
+  check_between("hstu.items", c.items, 1, 1u << 28);
+  check_between("hstu.actions", c.actions, 1, 1u << 20);
+  check_between("hstu.tasks", c.tasks, 0, 1024);
+  check_between("hstu.max_tokens", c.max_tokens, 1, 1u << 24);
+  check_between("hstu.position_buckets", c.position_buckets, 0, 65'536);
+  check_between("hstu.time_buckets", c.time_buckets, 0, 256);
+  check_between("hstu.event_tokens", c.event_tokens, 1, 1024);
   if (c.inputs == token_inputs::tables && c.event_tokens != 2) {
     throw kvstrata::config_error("hstu.event_tokens", c.event_tokens,
                                  "it must be 2 where tokens come from tables: an item and its action");
   }
-  const auto finite = [](std::string_view field, float value, bool positive) {
-    if (std::isfinite(value) && (value > 0 || !positive)) return;
-    throw kvstrata::config_error(field, std::to_string(value),
-                                 positive ? "it must be above 0 and finite" : "it must be finite");
-  };
-  finite("hstu.alpha", c.alpha, false);
-  finite("hstu.epsilon", c.epsilon, true);
+  check_finite("hstu.alpha", c.alpha);
+  check_positive("hstu.epsilon", c.epsilon);
 }
 
 }  // namespace hstu

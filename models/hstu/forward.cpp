@@ -25,6 +25,7 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
       requests(batch.begin(), batch.end()),
       view(table),
       width(width_of(options)),
+      blocks(packed.layers.front().blocks(options.hidden, width)),
       how(treated)
 {
   check_batch(options, geometry_of(options), requests, view);
@@ -68,16 +69,17 @@ void batch_forward::state::compute_front(kvstrata::layer_index l)
 {
   const std::size_t rows = work->plan.front_rows;
   const bool last = l + 1 == options.layers;
-  project_all(l, 0, rows, last);
+  project_all(l, 0, rows, last ? rows : 0);
   if (last) return;
   attend_all(l, work->plan.front_tiles);
   output_all(l, 0, rows);
 }
 
-void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only)
+void batch_forward::state::project_all(kvstrata::layer_index l, std::size_t first, std::size_t last,
+                                       std::size_t first_whole)
 {
   for_blocks(first, last, [&](std::size_t begin, std::size_t end, workspace::member& mine) {
-    project(l, begin, end, keys_only, mine);
+    project(l, begin, end, first_whole, mine);
   });
 }
 
@@ -158,12 +160,7 @@ void batch_forward::layer(kvstrata::layer_index l)
   if (!s.front_done) s.compute_front(l);
   const row_plan& plan = s.work->plan;
   const bool last = l + 1 == s.options.layers;
-  if (last) {
-    s.project_all(l, plan.front_rows, plan.history_rows, true);
-    s.project_all(l, plan.history_rows, plan.rows, false);
-  } else {
-    s.project_all(l, plan.front_rows, plan.rows, false);
-  }
+  s.project_all(l, plan.front_rows, plan.rows, last ? plan.history_rows : 0);
   s.attend_all(l, last ? plan.candidate_tiles : plan.tiles);
   s.output_all(l, last ? plan.history_rows : plan.front_rows, plan.rows);
   s.front_done = false;

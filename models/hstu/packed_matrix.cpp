@@ -31,7 +31,7 @@ struct packed_matrix::state
   std::size_t inner = 0, columns = 0;
   precision in = precision::f32;
   store how = store::assign;
-  bool packed = false;  // or by rows, where oneDNN has nothing better
+  bool packed = false;  // or by rows, spread_stride() apart, where oneDNN has nothing better
   dnnl::memory::desc layout;
   buffer values;
   std::array<kernel, kernels> of_rows;  // [r]: 2^r rows
@@ -67,7 +67,7 @@ void packed_matrix::state::multiply(std::size_t rows, const float* a, float* c, 
 {
   using namespace onednn;
   if (!packed && in == precision::f32) {
-    hstu::multiply(rows, columns, inner, {a, inner}, {values.data(), columns}, {c, columns}, how);
+    hstu::multiply(rows, columns, inner, {a, inner}, {values.data(), spread_stride(columns)}, {c, columns}, how);
     return;
   }
   // First what the kernels want for themselves, then the rows as they read them.
@@ -120,6 +120,7 @@ packed_matrix::packed_matrix(std::size_t inner, std::size_t columns, matrix<cons
       s.scratch_floats = (std::max)(s.scratch_floats, (s.of_rows[r].scratch.get_size() + 63) / 64 * 16);
     }
     s.packed = s.layout != dnnl::memory::desc(sizes, s.type(), dnnl::memory::format_tag::ab);
+    if (!s.packed && in == precision::f32) s.layout = {sizes, s.type(), dims{size(spread_stride(columns)), 1}};
     const dnnl::memory given = onednn::memory_at(
         dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, dims{size(from.stride), 1}), from.data);
     const dnnl::memory own =

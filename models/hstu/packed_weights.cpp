@@ -10,10 +10,7 @@ packed_weights pack(const config& c, const weights& w, precision in)
   const std::size_t hidden = c.hidden;
   packed_weights out;
   for (const layer_weights& layer : w.layers) {
-    const float* const project = layer.project.data();
-    out.layers.push_back({{hidden, 2 * width, {project, 4 * width}, in, store::assign},
-                          {hidden, 2 * width, {project + 2 * width, 4 * width}, in, store::assign},
-                          {width, hidden, {layer.output.data(), hidden}, in, store::add}});
+    out.layers.emplace_back(hidden, width, layer.project.data(), layer.output.data(), in);
   }
   std::size_t inputs = hidden;
   for (const head_layer& layer : w.head) {

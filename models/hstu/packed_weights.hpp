@@ -2,20 +2,12 @@
 #pragma once
 
 #include "hstu/config.hpp"
-#include "hstu/packed_matrix.hpp"
+#include "hstu/packed_layer.hpp"
 #include "hstu/weights.hpp"
 
 #include <vector>
 
 namespace hstu {
-
-/// D is width_of(config).
-struct packed_layer
-{
-  packed_matrix gates_and_queries;  ///< [hidden][2 * D], columns U and Q, ...
-  packed_matrix keys_and_values;    ///< ... K and V: of most rows the last layer wants these alone
-  packed_matrix output;             ///< [D][hidden], whose products are added
-};
 
 struct packed_weights
 {

@@ -54,9 +54,9 @@ void batch_forward::state::normalise_rows(float* to, const layer_weights& w, std
   }
 }
 
-// U, Q into the workspace, K and V into the pages or, of candidates, into the workspace.
-void batch_forward::state::project(kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
-                                   workspace::member& mine)
+// K and V into the pages or, of candidates, into the workspace; U, Q of the rows from first_whole on into the workspace.
+void batch_forward::state::project(kvstrata::layer_index layer, std::size_t begin, std::size_t end,
+                                   std::size_t first_whole, workspace::member& mine)
 {
   const layer_weights& w = parameters.layers[layer];
   const std::size_t hidden = options.hidden;
@@ -87,11 +87,12 @@ void batch_forward::state::project(kvstrata::layer_index layer, std::size_t begi
     activate(key, from);
     activate(value, from + width);
   }
-  if (keys_only) return;
-  packed.layers[layer].gates_and_queries.multiply(count, normal, projected, mine.product);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t row = begin + i;
-    float* const from = projected + i * pair;
+  const std::size_t whole = (std::max)(begin, first_whole);
+  if (whole >= end) return;
+  packed.layers[layer].gates_and_queries.multiply(end - whole, normal + (whole - begin) * hidden, projected,
+                                                  mine.product);
+  for (std::size_t row = whole; row < end; ++row) {
+    float* const from = projected + (row - whole) * pair;
     if (!w.project_bias.empty()) loops.add(from, from, w.project_bias.data(), pair);
     loops.silu(work->u.data() + row * width, from, width);
     activate(work->q.data() + row * width, from + width);

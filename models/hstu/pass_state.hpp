@@ -26,7 +26,7 @@ struct batch_forward::state
 
   void embed_rows(std::size_t begin, std::size_t end);
   [[nodiscard]] const float* token_of(std::size_t row) const;
-  void project(kvstrata::layer_index layer, std::size_t begin, std::size_t end, bool keys_only,
+  void project(kvstrata::layer_index layer, std::size_t begin, std::size_t end, std::size_t first_whole,
                workspace::member& mine);
   void output(kvstrata::layer_index layer, std::size_t begin, std::size_t end, workspace::member& mine);
   void normalise_rows(float* to, const layer_weights& w, std::size_t begin, std::size_t end) const;
@@ -35,31 +35,19 @@ struct batch_forward::state
 
   void require_turn(kvstrata::layer_index l, const char* call) const;
   void compute_front(kvstrata::layer_index l);
-  void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, bool keys_only);
+  void project_all(kvstrata::layer_index l, std::size_t first, std::size_t last, std::size_t first_whole);
   void attend_all(kvstrata::layer_index l, const std::vector<query_tile>& tiles);
   void output_all(kvstrata::layer_index l, std::size_t first, std::size_t last);
 
-  /// Rows of one product with a weight matrix at most. Where products pack it anew, one that no cache keeps costs too much
-  /// for few rows.
-  [[nodiscard]] std::size_t most_block_rows() const
-  {
-    constexpr std::size_t kept_floats = std::size_t{1} << 20;
-    const bool packs = packed.layers.front().keys_and_values.wants_many_rows();
-    return packs && options.hidden * 4 * width > kept_floats ? 384 : 256;
-  }
+  /// Rows of one product with a weight matrix at most.
+  [[nodiscard]] std::size_t most_block_rows() const { return blocks.most; }
 
   // Calls body(begin, end, member's scratch) for blocks of the rows [first, last), on all cores.
   template <class Body>
   void for_blocks(std::size_t first, std::size_t last, Body body)
   {
-    if (first >= last) return;
-    // Enough blocks for the crew to share evenly, none so small that the product's fixed costs show.
-    const std::size_t shares = 2 * team.size();
-    const std::size_t even = ((last - first + shares - 1) / shares + 15) / 16 * 16;
-    const std::size_t step = (std::min)(most_block_rows(), even);
-    team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t member) {
-      const std::size_t begin = first + block * step;
-      body(begin, (std::min)(begin + step, last), work->members[member]);
+    each_block(team, blocks, first, last, [&](std::size_t begin, std::size_t end, std::size_t member) {
+      body(begin, end, work->members[member]);
     });
   }
 
@@ -76,7 +64,8 @@ struct batch_forward::state
   kvstrata::page_table_view view;
   std::vector<key_stretch> stretches;  // [requests] a history in one piece ...
   std::vector<request_keys> keys;      // ... of which these are the windows
-  std::size_t width = 0;
+  const std::size_t width;
+  const row_blocks blocks;
   const fronts how;
   kvstrata::layer_index next_layer = 0;
   bool embedded = false;

@@ -17,23 +17,25 @@ void tile_attention::gather_shared(crew& team, const attention_batch& batch, std
     one.count = (std::max)(one.count, (std::max)(end, one.first) - one.first);
   }
   several_.clear();
-  std::size_t floats = 0;
+  std::size_t tokens = 0;
   for (std::uint32_t r = 0; r < gathered_.size(); ++r) {
     gathered_keys& one = gathered_[r];
     if (one.tiles < 2) one.count = 0;
     if (one.count == 0) continue;
-    one.at = floats;
-    floats += std::size_t{one.count} * batch.heads * batch.head_dim;
+    one.at = tokens;
+    tokens += std::size_t{one.count} * batch.heads;
     several_.push_back(r);
   }
-  float* const keys = keys_.reserve(floats);
-  float* const values = values_.reserve(floats);
+  const std::size_t value_stride = spread_stride(batch.head_dim);
+  float* const keys = keys_.reserve(tokens * batch.head_dim);
+  float* const values = values_.reserve(tokens * value_stride);
   team.each(several_.size() * batch.heads, [&](std::size_t item, std::size_t) {
     const std::uint32_t r = several_[item / batch.heads];
     const gathered_keys& one = gathered_[r];
     const auto head = static_cast<std::uint32_t>(item % batch.heads);
-    const std::size_t at = one.at + std::size_t{head} * one.count * batch.head_dim;
-    gather(keys + at, values + at, batch.keys[r].stretches, layer, head, one.first, one.count);
+    const std::size_t at = one.at + std::size_t{head} * one.count;
+    gather(keys + at * batch.head_dim, values + at * value_stride, batch.keys[r].stretches, layer, head, one.first,
+           one.count);
   });
 }
 
@@ -41,8 +43,8 @@ gathered_head tile_attention::gathered_of(std::uint32_t request, std::uint32_t h
 {
   const gathered_keys& one = gathered_[request];
   if (one.count == 0) return {};
-  const std::size_t at = one.at + std::size_t{head} * one.count * head_dim;
-  return {keys_.data() + at, values_.data() + at, one.first};
+  const std::size_t at = one.at + std::size_t{head} * one.count;
+  return {keys_.data() + at * head_dim, values_.data() + at * spread_stride(head_dim), one.first};
 }
 
 void tile_attention::run(crew& team, const attention_batch& batch, std::span<const query_tile> tiles,

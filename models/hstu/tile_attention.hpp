@@ -41,7 +41,7 @@ class tile_attention
     std::uint32_t tiles = 0;  // that read them
     std::uint32_t first = 0;
     std::uint32_t count = 0;  // 0: not gathered
-    std::size_t at = 0;       // in floats: [heads][count][head_dim]
+    std::size_t at = 0;       // in tokens of a head: [heads][count]
   };
 
   void gather_shared(crew& team, const attention_batch& batch, std::span<const query_tile> tiles,

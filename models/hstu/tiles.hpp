@@ -29,7 +29,7 @@ struct tiling
   [[nodiscard]] constexpr std::size_t rows_for(std::size_t row_heads) const noexcept
   {
     std::size_t rows = most_rows;
-    while (rows > least_rows && row_heads < 2 * workers * rows) rows /= 2;
+    while (rows > least_rows && (row_heads + rows - 1) / rows < 2 * workers) rows /= 2;
     return rows;
   }
 };

@@ -1,47 +1,13 @@
 #include "hstu/weights.hpp"
 
-#include <kvstrata/core/error.hpp>
+#include "hstu/drawn_tensors.hpp"
+#include "hstu/limits.hpp"
 
 #include <cmath>
 #include <string>
 #include <string_view>
 
 namespace hstu {
-namespace {
-
-// The finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-std::uint64_t mix(std::uint64_t x) noexcept
-{
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-// Draws tensor after tensor; every tensor has a stream of its own, so that one size does not shift the others.
-class source
-{
- public:
-  explicit source(std::uint64_t seed) : seed_(mix(seed)) {}
-
-  std::vector<float> uniform(std::size_t count, double deviation)
-  {
-    const std::uint64_t stream = mix(seed_ + ++tensor_);
-    const auto reach = static_cast<float>(std::sqrt(3.0) * deviation);
-    std::vector<float> out(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto bits = static_cast<std::int32_t>(mix(stream + i) >> 40);  // 24 bits: exact in a float
-      out[i] = static_cast<float>(bits - (1 << 23)) * 0x1p-23f * reach;
-    }
-    return out;
-  }
-
- private:
-  std::uint64_t seed_;
-  std::uint64_t tensor_ = 0;
-};
-
-}  // namespace
 
 weights random_weights(const config& c)
 {
@@ -51,7 +17,7 @@ weights random_weights(const config& c)
   // SiLU attention does not divide QK^T by sqrt(head_dim), so wide heads get smaller Q and K instead.
   const double narrow = std::pow(64.0 / c.head_dim, 0.25);
 
-  source draw(c.seed);
+  drawn_tensors draw(c.seed);
   weights w;
   if (c.inputs == token_inputs::tables) {
     w.items = draw.uniform(c.items * hidden, 1.0);
@@ -82,19 +48,13 @@ void check(const config& c, const weights& w)
   const std::size_t width = width_of(c);
   const auto sized = [](std::string_view name, const std::vector<float>& tensor, std::size_t rows, std::size_t columns,
                         bool may_be_empty = false) {
-    if (tensor.size() == rows * columns || (may_be_empty && tensor.empty())) return;
-    throw kvstrata::config_error("the size of the tensor " + std::string(name), tensor.size(),
-                                 "the model's config asks for " + std::to_string(rows) + " x " +
-                                     std::to_string(columns) + " = " + std::to_string(rows * columns));
+    if (!(may_be_empty && tensor.empty())) check_size(name, tensor.size(), rows, columns);
   };
   const bool by_caller = c.inputs == token_inputs::by_caller;
   sized("items", w.items, c.items, hidden, by_caller);
   sized("actions", w.actions, c.actions, hidden, by_caller);
   sized("positions", w.positions, std::size_t{c.max_tokens} + 1, hidden, by_caller);
-  if (w.layers.size() != c.layers) {
-    throw kvstrata::config_error("the number of layers among the weights", w.layers.size(),
-                                 "the model's config asks for " + std::to_string(c.layers));
-  }
+  check_layers(w.layers.size(), c.layers);
   for (std::size_t l = 0; l < w.layers.size(); ++l) {
     const layer_weights& layer = w.layers[l];
     const std::string name = "layers." + std::to_string(l) + ".";

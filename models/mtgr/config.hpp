@@ -1,15 +1,13 @@
 // MTGR's sizes: an aggregate, checked once.
 #pragma once
 
-#include <kvstrata/core/error.hpp>
+#include "hstu/limits.hpp"
+
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/core/ids.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 namespace mtgr {
 
@@ -80,25 +78,19 @@ struct config
 /// Throws kvstrata::config_error with the first field that is zero or too large, its value and its limit.
 inline void check(const config& c)
 {
-  const auto between = [](std::string_view field, std::uint32_t value, std::uint32_t least, std::uint32_t most) {
-    if (value < least) throw kvstrata::config_error(field, value, "it must be at least " + std::to_string(least));
-    if (value > most) throw kvstrata::config_error(field, value, "it may be at most " + std::to_string(most));
-  };
-  between("mtgr.layers", c.layers, 1, 1024);
-  between("mtgr.hidden", c.hidden, 1, 65'536);
-  between("mtgr.heads", c.heads, 1, 1024);
-  between("mtgr.head_dim", c.head_dim, 1, 4096);
-  between("mtgr.user_tokens", c.user_tokens, 0, 65'536);
-  between("mtgr.user_features", c.user_features, 1, 65'536);
-  between("mtgr.item_features", c.item_features, 1, 65'536);
-  between("mtgr.cross_features", c.cross_features, 0, 65'536);
-  between("mtgr.token_hidden", c.token_hidden, 1, 65'536);
-  between("mtgr.head_hidden", c.head_hidden, 1, 65'536);
-  between("mtgr.most_sequence", c.most_sequence, 0, 1u << 24);
-  between("mtgr.most_recent", c.most_recent, 0, 1u << 24);
-  if (!(std::isfinite(c.epsilon) && c.epsilon > 0)) {
-    throw kvstrata::config_error("mtgr.epsilon", std::to_string(c.epsilon), "it must be above 0 and finite");
-  }
+  hstu::check_between("mtgr.layers", c.layers, 1, 1024);
+  hstu::check_between("mtgr.hidden", c.hidden, 1, 65'536);
+  hstu::check_between("mtgr.heads", c.heads, 1, 1024);
+  hstu::check_between("mtgr.head_dim", c.head_dim, 1, 4096);
+  hstu::check_between("mtgr.user_tokens", c.user_tokens, 0, 65'536);
+  hstu::check_between("mtgr.user_features", c.user_features, 1, 65'536);
+  hstu::check_between("mtgr.item_features", c.item_features, 1, 65'536);
+  hstu::check_between("mtgr.cross_features", c.cross_features, 0, 65'536);
+  hstu::check_between("mtgr.token_hidden", c.token_hidden, 1, 65'536);
+  hstu::check_between("mtgr.head_hidden", c.head_hidden, 1, 65'536);
+  hstu::check_between("mtgr.most_sequence", c.most_sequence, 0, 1u << 24);
+  hstu::check_between("mtgr.most_recent", c.most_recent, 0, 1u << 24);
+  hstu::check_positive("mtgr.epsilon", c.epsilon);
 }
 
 }  // namespace mtgr

@@ -1,5 +1,4 @@
 // model, and the steps of a pass.
-#include "hstu/matmul.hpp"
 #include "mtgr/pass_state.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -31,6 +30,7 @@ model::model(const config& c, std::size_t threads) : model(c, random_weights(che
 model::model(const config& c, weights w, std::size_t threads)
     : config_(checked(c)),
       weights_(checked(config_, std::move(w))),
+      packed_(std::make_unique<packed_weights>(pack(config_, weights_))),
       crew_(std::make_unique<hstu::crew>(threads)),
       pool_(std::make_shared<workspace_pool>())
 {
@@ -40,8 +40,10 @@ model::~model() = default;
 batch_forward::state::state(const model& m, std::span<const request> batch, const part_views& given)
     : options(m.config_),
       parameters(m.weights_),
+      packed(*m.packed_),
       team(*m.crew_),
       width(width_of(options)),
+      blocks(packed.layers.front().blocks(options.hidden, width)),
       pool(m.pool_),
       work(pool->take()),
       plan(work->plan),
@@ -115,15 +117,12 @@ void batch_forward::layer(kvstrata::layer_index l)
   s.require_turn(l);
   const row_plan& plan = s.plan;
   const bool last = l + 1 == s.options.layers;
-  const auto project = [&](std::size_t first, std::size_t end_row, bool keys_only) {
-    s.for_blocks(first, end_row, [&](std::size_t begin, std::size_t end, state::member& mine) {
-      s.project(l, begin, end, keys_only, mine);
-    });
-  };
-  project(0, plan.page_rows, last);
-  project(plan.page_rows, plan.rows, false);
+  const std::size_t first_whole = last ? plan.page_rows : 0;  // of rows in front K and V are wanted alone
+  s.for_blocks(0, plan.rows, [&](std::size_t begin, std::size_t end, state::member& mine) {
+    s.project(l, begin, end, first_whole, mine);
+  });
   s.attend(l, last ? plan.candidate_tiles : plan.tiles);
-  s.for_blocks(last ? plan.page_rows : 0, plan.rows,
+  s.for_blocks(first_whole, plan.rows,
                [&](std::size_t begin, std::size_t end, state::member& mine) { s.output(l, begin, end, mine); });
   ++s.next_layer;
 }

@@ -34,6 +34,7 @@ class crew;
 
 namespace mtgr {
 
+struct packed_weights;
 class workspace_pool;
 
 /// Weights, the crew that computes with them, and scratch memory for passes. Immutable to its users: any number of threads may run passes on one model.
@@ -58,6 +59,7 @@ class model
 
   config config_;
   weights weights_;
+  std::unique_ptr<const packed_weights> packed_;  // its matrices once more, as products read them
   std::unique_ptr<hstu::crew> crew_;
   std::shared_ptr<workspace_pool> pool_;
 };

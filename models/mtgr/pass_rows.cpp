@@ -1,5 +1,4 @@
 // What the steps of a pass do with a block of rows: make tokens, project, output, score.
-#include "hstu/matmul.hpp"
 #include "mtgr/pass_state.hpp"
 
 #include <algorithm>
@@ -10,6 +9,7 @@ namespace mtgr {
 void batch_forward::state::make_tokens(domain d, std::size_t begin, std::size_t end, member& mine)
 {
   const token_weights& w = parameters.tokens[static_cast<std::size_t>(d)];
+  const packed_weights::token_matrices& by = packed.tokens[static_cast<std::size_t>(d)];
   const std::size_t count = end - begin;
   const std::size_t features = mtgr::features_of(options, d);
   const std::size_t inner = options.token_hidden;
@@ -19,41 +19,35 @@ void batch_forward::state::make_tokens(domain d, std::size_t begin, std::size_t 
   for (std::size_t i = 0; i < count; ++i) {
     std::copy_n(mtgr::features_of(options, plan, requests, begin + i), features, from + i * features);
   }
-  hstu::multiply(count, inner, features, {from, features}, {w.in.data(), inner}, {between, inner});
+  by.in.multiply(count, from, between, mine.product);
   for (std::size_t i = 0; i < count; ++i) {
-    float* const row = between + i * inner;
-    loops.add(row, row, w.in_bias.data() + (d == domain::user ? plan.tokens[begin + i] * inner : 0), inner);
-    loops.silu(row, row, inner);
+    const std::size_t of_token = d == domain::user ? plan.tokens[begin + i] * inner : 0;
+    loops.silu_bias(between + i * inner, w.in_bias.data() + of_token, inner);
   }
   float* const to = work->x.data() + begin * hidden;
-  hstu::multiply(count, hidden, inner, {between, inner}, {w.out.data(), hidden}, {to, hidden});
+  by.out.multiply(count, between, to, mine.product);
   for (std::size_t i = 0; i < count; ++i) loops.add(to + i * hidden, to + i * hidden, w.out_bias.data(), hidden);
 }
 
-// U, Q into the workspace, K and V into the pages of their part or, of candidates, into the workspace.
-void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, std::size_t end, bool keys_only,
+// K and V into the pages of their part or, of candidates, into the workspace; U, Q of the rows from first_whole on into the
+// workspace.
+void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, std::size_t end, std::size_t first_whole,
                                    member& mine)
 {
   const layer_weights& w = parameters.layers[l];
   const std::size_t hidden = options.hidden;
   const std::size_t count = end - begin;
-  const std::size_t skip = keys_only ? 2 * width : 0;
-  const std::size_t columns = 4 * width - skip;
+  const std::size_t pair = 2 * width;
   float* const normal = mine.inputs.reserve(count * hidden);
-  float* const projected = mine.results.reserve(count * columns);
+  float* const projected = mine.results.reserve(count * pair);  // K, V; then U, Q
   for (std::size_t i = 0; i < count; ++i) {
     normalise(w.input, plan.domain_of(begin + i), normal + i * hidden, work->x.data() + (begin + i) * hidden, hidden);
   }
-  hstu::multiply(count, columns, hidden, {normal, hidden}, {w.project.data() + skip, 4 * width}, {projected, columns});
+  packed.layers[l].keys_and_values.multiply(count, normal, projected, mine.product);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t row = begin + i;
-    float* from = projected + i * columns;
-    loops.add(from, from, w.project_bias.data() + skip, columns);
-    if (!keys_only) {
-      loops.silu(work->u.data() + row * width, from, width);
-      loops.silu(work->q.data() + row * width, from + width, width);
-      from += 2 * width;
-    }
+    float* const from = projected + i * pair;
+    loops.add(from, from, w.project_bias.data() + pair, pair);
     if (row < plan.page_rows) {
       const kvstrata::page_table_view& view = plan.is_static(row) ? views.statics : views.recents;
       std::byte* const slot = view.key(l, plan.requests[row], plan.tokens[row]);
@@ -64,6 +58,15 @@ void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, s
       loops.silu(work->own_keys.data() + at, from, width);
       loops.silu(work->own_values.data() + at, from + width, width);
     }
+  }
+  const std::size_t whole = (std::max)(begin, first_whole);
+  if (whole >= end) return;
+  packed.layers[l].gates_and_queries.multiply(end - whole, normal + (whole - begin) * hidden, projected, mine.product);
+  for (std::size_t row = whole; row < end; ++row) {
+    float* const from = projected + (row - whole) * pair;
+    loops.add(from, from, w.project_bias.data(), pair);
+    loops.silu(work->u.data() + row * width, from, width);
+    loops.silu(work->q.data() + row * width, from + width, width);
   }
 }
 
@@ -81,7 +84,7 @@ void batch_forward::state::output(kvstrata::layer_index l, std::size_t begin, st
     normalise(w.gated, plan.domain_of(row), to, to, width);
   }
   float* const to = work->x.data() + begin * hidden;
-  hstu::multiply(count, hidden, width, {gated, width}, {w.output.data(), hidden}, {to, hidden}, hstu::store::add);
+  packed.layers[l].output.multiply(count, gated, to, mine.product);
   for (std::size_t i = 0; i < count; ++i) loops.add(to + i * hidden, to + i * hidden, w.output_bias.data(), hidden);
 }
 
@@ -95,12 +98,10 @@ void batch_forward::state::score(std::size_t begin, std::size_t end, member& min
   for (std::size_t i = 0; i < count; ++i) {
     loops.normalise(normal + i * hidden, work->x.data() + (begin + i) * hidden, options.epsilon, hidden);
   }
-  hstu::multiply(count, tasks * inner, hidden, {normal, hidden}, {parameters.head_in.data(), tasks * inner},
-                 {towers, tasks * inner});
+  packed.head_in.multiply(count, normal, towers, mine.product);
   for (std::size_t i = 0; i < count; ++i) {
     float* const row = towers + i * tasks * inner;
-    loops.add(row, row, parameters.head_in_bias.data(), tasks * inner);
-    loops.silu(row, row, tasks * inner);
+    loops.silu_bias(row, parameters.head_in_bias.data(), tasks * inner);
     for (std::size_t t = 0; t < tasks; ++t) {
       scores[(begin - plan.page_rows + i) * tasks + t] =
           loops.dot(row + t * inner, parameters.head_out.data() + t * inner, inner) + parameters.head_out_bias[t];

@@ -4,9 +4,9 @@
 #include "hstu/crew.hpp"
 #include "hstu/elementwise.hpp"
 #include "mtgr/model.hpp"
+#include "mtgr/packed_weights.hpp"
 #include "mtgr/workspace.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -27,7 +27,7 @@ struct batch_forward::state
 
   void require_turn(kvstrata::layer_index l) const;
   void make_tokens(domain d, std::size_t begin, std::size_t end, member& mine);
-  void project(kvstrata::layer_index l, std::size_t begin, std::size_t end, bool keys_only, member& mine);
+  void project(kvstrata::layer_index l, std::size_t begin, std::size_t end, std::size_t first_whole, member& mine);
   void attend(kvstrata::layer_index l, std::span<const hstu::query_tile> tiles);
   void output(kvstrata::layer_index l, std::size_t begin, std::size_t end, member& mine);
   void score(std::size_t begin, std::size_t end, member& mine);
@@ -45,23 +45,18 @@ struct batch_forward::state
   template <class Body>
   void for_blocks(std::size_t first, std::size_t last, Body body)
   {
-    if (first >= last) return;
-    // Enough blocks for the crew to share evenly, none so small that the product's fixed costs show; a product packs its
-    // matrix anew, so where no cache keeps that, blocks are larger, and few rows, as behind a cache, are one block a core.
-    const std::size_t most = options.hidden * 4 * width > (std::size_t{1} << 20) ? 384 : 96;
-    const std::size_t shares = last - first > most * team.size() ? 2 * team.size() : team.size();
-    const std::size_t step = (std::min)(most, ((last - first + shares - 1) / shares + 15) / 16 * 16);
-    team.each((last - first + step - 1) / step, [&](std::size_t block, std::size_t number) {
-      const std::size_t begin = first + block * step;
-      body(begin, (std::min)(begin + step, last), work->members[number]);
+    hstu::each_block(team, blocks, first, last, [&](std::size_t begin, std::size_t end, std::size_t number) {
+      body(begin, end, work->members[number]);
     });
   }
 
   const config& options;
   const weights& parameters;
+  const packed_weights& packed;
   hstu::crew& team;
   const hstu::elementwise& loops = hstu::best_elementwise();
   const std::size_t width;
+  const hstu::row_blocks blocks;
 
   std::shared_ptr<workspace_pool> pool;
   std::unique_ptr<workspace> work;

@@ -3,7 +3,7 @@
 #include <kvstrata/core/error.hpp>
 
 #include <algorithm>
-#include <numeric>
+#include <iterator>
 #include <string>
 
 namespace mtgr {
@@ -197,14 +197,16 @@ void row_plan::assign_tiles(const config& c, std::size_t batch_size, const hstu:
                     most_rows, 0, [this](std::uint32_t row) { return end_of(row); });
   };
   for (std::uint32_t i = 0; i < batch_size; ++i) {
-    const std::vector<std::uint32_t>& mine = by_request[i];
+    // A few rows of R, as behind a cache, would be a tile that costs what the candidates' does: they attend together.
+    std::vector<std::uint32_t>& mine = by_request[i];
+    std::stable_sort(mine.begin(), mine.end(),
+                     [this](std::uint32_t a, std::uint32_t b) { return end_of(a) < end_of(b); });
     const std::size_t first = tile_rows.size();
     tile_rows.insert(tile_rows.end(), mine.begin(), mine.end());
-    const std::size_t middle = tile_rows.size() - (first_candidate[i + 1] - first_candidate[i]);
-    std::stable_sort(tile_rows.begin() + static_cast<std::ptrdiff_t>(middle), tile_rows.end(),
-                     [this](std::uint32_t a, std::uint32_t b) { return visible[a] < visible[b]; });
+    const std::size_t middle = tile_rows.size();
+    std::copy_if(mine.begin(), mine.end(), std::back_inserter(tile_rows),
+                 [this](std::uint32_t row) { return row >= page_rows; });
     add(tiles, i, first, middle);
-    add(tiles, i, middle, tile_rows.size());
     add(candidate_tiles, i, middle, tile_rows.size());
   }
   hstu::sort_by_cost(tiles);

@@ -33,17 +33,17 @@ void check_batch(const config& c, const kvstrata::geometry& shape, std::span<con
 struct row_plan
 {
   std::size_t rows = 0;
-  std::size_t page_rows = 0;                      ///< rows in front are on pages, the others candidates
-  std::array<std::size_t, domains + 1> begin{};   ///< where each domain's rows begin
-  std::vector<std::uint32_t> requests;            ///< [rows]
-  std::vector<std::uint32_t> tokens;              ///< [page_rows] of its part; of candidates the number in its request
-  std::vector<std::uint32_t> sources;             ///< [rows] which of its request's given vectors of its domain it is
-  std::vector<std::uint32_t> visible;             ///< [rows] keys [0, visible) and itself
-  std::vector<std::uint32_t> positions;           ///< [page_rows] its own key
-  std::vector<std::uint32_t> recent_begin;        ///< [requests]
-  std::vector<std::size_t> first_candidate;       ///< [requests + 1] counted in candidates
-  std::vector<std::uint32_t> tile_rows;           ///< by request, ascending in what they see within a tile
-  std::vector<hstu::query_tile> tiles;            ///< of all rows, costly first
+  std::size_t page_rows = 0;                     ///< rows in front are on pages, the others candidates
+  std::array<std::size_t, domains + 1> begin{};  ///< where each domain's rows begin
+  std::vector<std::uint32_t> requests;           ///< [rows]
+  std::vector<std::uint32_t> tokens;             ///< [page_rows] of its part; of candidates the number in its request
+  std::vector<std::uint32_t> sources;            ///< [rows] which of its request's given vectors of its domain it is
+  std::vector<std::uint32_t> visible;            ///< [rows] keys [0, visible) and itself
+  std::vector<std::uint32_t> positions;          ///< [page_rows] its own key
+  std::vector<std::uint32_t> recent_begin;       ///< [requests]
+  std::vector<std::size_t> first_candidate;      ///< [requests + 1] counted in candidates
+  std::vector<std::uint32_t> tile_rows;  ///< by request all rows, then its candidates, ascending in what they see
+  std::vector<hstu::query_tile> tiles;   ///< of all rows, costly first
   std::vector<hstu::query_tile> candidate_tiles;  ///< of candidates: the last layer's
 
   /// Numbers of keys of R begin at a multiple of `alignment`: 1 where keys of both parts are side by side.

@@ -28,6 +28,7 @@ struct workspace
   {
     hstu::buffer inputs;   ///< [block rows][widest of what a product reads]
     hstu::buffer results;  ///< [block rows][widest of what it gives]
+    hstu::buffer product;  ///< what packed_matrix asks for
   };
   std::vector<member> members;  ///< one per member of the crew
 };

@@ -1,5 +1,6 @@
 // What is served from the pages gives the answer of what is computed anew.
 #include "mtgr/reference.hpp"
+#include "mtgr/rows.hpp"
 
 #include "support/catch.hpp"
 
@@ -35,6 +36,32 @@ std::vector<user> random_users(generator& random, const mtgr::config& c)
 }
 
 }  // namespace
+
+TEST_CASE("a few new rows of R share the candidates' tile, whatever these see, and the last layer has candidates alone",
+          "[mtgr]")
+{
+  generator random(17);
+  const mtgr::config c = small_config();
+  std::vector<user> users;
+  users.emplace_back(random, c, 60, 20, 90);
+  users[0].static_compute = {};
+  users[0].recent_compute = {{16, 20}};
+  const mtgr::request asked = users[0].request();
+  mtgr::row_plan plan;
+  plan.assign(c, {&asked, 1}, 1, {128, 128, 1});
+  REQUIRE(plan.tiles.size() == 1);
+  CHECK(plan.tiles[0].count == 94);
+  REQUIRE(plan.candidate_tiles.size() == 1);
+  CHECK(plan.candidate_tiles[0].count == 90);
+  for (const hstu::query_tile& tile : {plan.tiles[0], plan.candidate_tiles[0]}) {
+    std::vector<std::uint32_t> rows(plan.tile_rows.begin() + tile.first,
+                                    plan.tile_rows.begin() + tile.first + tile.count);
+    CHECK(std::is_sorted(rows.begin(), rows.end(),
+                         [&](std::uint32_t a, std::uint32_t b) { return plan.end_of(a) < plan.end_of(b); }));
+    std::sort(rows.begin(), rows.end());
+    for (std::uint32_t i = 0; i < rows.size(); ++i) CHECK(rows[i] == plan.rows - rows.size() + i);
+  }
+}
 
 TEST_CASE("cached equals recomputed at every layer, and served bytes stay as they are", "[mtgr]")
 {

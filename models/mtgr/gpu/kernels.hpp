@@ -47,6 +47,21 @@ template <class Block>
   return hstu::gpu::pack_vector<Block>(out);
 }
 
+/// to = group norm(values), of a row. Collective.
+template <class Block, std::uint32_t Vectors>
+HSTU_KERNEL inline void store_group_norm(Block& block, hstu::gpu::row_in_warp<Vectors>& values,
+                                         const row_groups& groups, std::uint32_t row, std::uint32_t width,
+                                         float epsilon, bf16* to)
+{
+  values.normalise(block, epsilon);
+  const std::size_t group = groups.group_of(row) * width;
+  for (std::uint32_t v = 0; v < Vectors; ++v) {
+    if (!values.has(v)) continue;
+    const std::size_t at = group + values.at(v);
+    hstu::gpu::store_vector(to + values.at(v), grouped<Block>(values.vector(v), groups.gain + at, groups.bias + at));
+  }
+}
+
 }  // namespace detail
 
 /// normal[row] = group norm(residual[row]), for the rows [first_row, last_row).
@@ -68,14 +83,7 @@ struct group_normalise_kernel : hstu::gpu::row_kernel
     if (r >= last_row) return;
     hstu::gpu::row_in_warp<Vectors> values(this->lane(block), width);
     values.load(residual.row(r));
-    values.normalise(block, epsilon);
-    const std::size_t group = groups.group_of(r) * width;
-    for (std::uint32_t v = 0; v < Vectors; ++v) {
-      if (!values.has(v)) continue;
-      const std::size_t at = group + values.at(v);
-      hstu::gpu::store_vector(normal.row(r) + values.at(v),
-                              detail::grouped<Block>(values.vector(v), groups.gain + at, groups.bias + at));
-    }
+    detail::store_group_norm(block, values, groups, r, width, epsilon, normal.row(r));
   }
 };
 
@@ -99,14 +107,7 @@ struct group_gate_kernel : hstu::gpu::row_kernel
     hstu::gpu::row_in_warp<Vectors> values(this->lane(block), width);
     values.load(static_cast<const bf16*>(attended.row(r)));
     values.multiply(gate.row(r));
-    values.normalise(block, epsilon);
-    const std::size_t group = groups.group_of(r) * width;
-    for (std::uint32_t v = 0; v < Vectors; ++v) {
-      if (!values.has(v)) continue;
-      const std::size_t at = group + values.at(v);
-      hstu::gpu::store_vector(attended.row(r) + values.at(v),
-                              detail::grouped<Block>(values.vector(v), groups.gain + at, groups.bias + at));
-    }
+    detail::store_group_norm(block, values, groups, r, width, epsilon, attended.row(r));
   }
 };
 
