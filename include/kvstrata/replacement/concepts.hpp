@@ -32,6 +32,8 @@
 // refused. insert, touch and victims may throw (an object whose insert threw is not in the policy and is dropped); visit
 // may throw, too.
 //
+// A policy may have a form that takes less memory and time in a cache of objects: replacement/lean_form.hpp.
+//
 // Not synchronised: the caller holds a lock. Minimum model: replacement/lru.hpp. Models: the menu in
 // replacement/replacement.hpp; examples/03_write_a_replacement_policy.cpp writes one.
 #pragma once
