@@ -255,7 +255,7 @@ TEST_CASE("a list of ghosts does what lists and walking do")
   for (const std::size_t slots : {0U, 1U, 2U, 3U, 16U, 50U}) {
     CAPTURE(slots);
     std::mt19937_64 random(slots);
-    ghost_list<2, std::uint64_t> real(slots);
+    ghost_list<2, std::uint64_t> real(slots, 6);
     std::list<known> naive[2];  // the oldest first
     const auto sum = [&naive](std::uint32_t list) {
       std::uint64_t bytes = 0;

@@ -9,75 +9,86 @@
 //   evict:    from T1 into B1, from T2 into B2. T1 and B1 remember no more than the tier has, all four twice as much
 //
 // Sizes are bytes, p a real number. Where the caller does not say who comes (caches that make room for a batch), p adapts
-// when they come in: an eviction later. Ghosts: as many as the tier has objects or bytes, 48 to 64 bytes each. O(1);
+// when they come in: an eviction later. Ghosts: as many as the tier has objects or bytes, 40 bytes each. O(1);
 // nothing allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
-#include <kvstrata/replacement/ghost_list.hpp>
+#include <kvstrata/replacement/ghost_hooks.hpp>
+#include <kvstrata/replacement/lean_form.hpp>
 
 #include <boost/intrusive/list.hpp>
 
 #include <algorithm>
+#include <array>
+#include <concepts>
 #include <cstdint>
 
 namespace kvstrata {
 
-class arc
+/// `Bytes`: how hooks keep what objects take. `Ghosts`: by what it remembers who left.
+template <class Bytes = told_bytes, class Ghosts = ghosts_by_key>
+class basic_arc
 {
+  static constexpr std::uint8_t t1 = 0;
+  static constexpr std::uint8_t t2 = 1;
+
  public:
-  struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
+  struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>,
+                Ghosts::template mark<basic_arc>
   {
-    std::uint64_t bytes = 0;
-    bool frequent = false;
+    [[no_unique_address]] Bytes bytes{};
+    std::uint8_t list = t1;  // t1 or t2
   };
 
-  /// Allocates the ghosts: 48 to 64 bytes for each of size.objects. Throws std::bad_alloc.
-  explicit arc(const tier_size& size) : bytes_(size.bytes), ghosts_((std::min)(size.objects, size.bytes) + 1) {}
+  /// Allocates the ghosts: 40 bytes for each of size.objects. Throws std::bad_alloc.
+  explicit basic_arc(const tier_size& size)
+      : bytes_(size.bytes), ghosts_((std::min)(size.objects, size.bytes) + 1, size.bytes)
+  {
+  }
 
   void insert(hook& object, const object_info& info) noexcept
   {
-    object.bytes = info.bytes;
     if (!is_expected(info.user)) expect(info);
-    object.frequent = expected_.from != nowhere;
+    object.list = expected_.from != nowhere ? t2 : t1;
     recent_target_ = expected_.target;
-    if (expected_.known) ghosts_.take(to_number(info.user));
+    if (expected_.known || std::same_as<Ghosts, ghosts_by_hook>) ghosts_.take(to_number(info.user));
     expected_.waiting = false;
-    list_of(object).push_back(object);
-    bytes_of(object) += object.bytes;
-    const std::uint64_t recent = recent_bytes_;
-    ghosts_.limit(bytes_ - (std::min)(bytes_, recent), t1);
-    const std::uint64_t all = recent + frequent_bytes_ + ghosts_.bytes(t1);
+    object.bytes = info.bytes;  // not before: of a ghost they are what it took
+    lists_[object.list].push_back(object);
+    held_[object.list] += object.bytes;
+    ghosts_.limit(bytes_ - (std::min)(bytes_, held_[t1]), t1);
+    const std::uint64_t all = held_[t1] + held_[t2] + ghosts_.bytes(t1);
     ghosts_.limit(2 * bytes_ - (std::min)(2 * bytes_, all), t2);
   }
 
   void touch(hook& object, const object_info& info) noexcept
   {
     expected_.waiting = false;
-    list& from = list_of(object);
-    bytes_of(object) -= object.bytes;
+    list& from = lists_[object.list];
+    held_[object.list] -= object.bytes;
     object.bytes = info.bytes;
-    object.frequent = true;
-    frequent_bytes_ += object.bytes;
-    frequent_.splice(frequent_.end(), from, list::s_iterator_to(object));
+    object.list = t2;
+    held_[t2] += object.bytes;
+    lists_[t2].splice(lists_[t2].end(), from, list::s_iterator_to(object));
   }
 
   void changed(hook& object, const object_info& info) noexcept
   {
-    bytes_of(object) += info.bytes - object.bytes;
+    held_[object.list] += info.bytes - object.bytes;
     object.bytes = info.bytes;
   }
 
   void remove(hook& object) noexcept
   {
-    bytes_of(object) -= object.bytes;
-    list_of(object).erase(list::s_iterator_to(object));
+    held_[object.list] -= object.bytes;
+    lists_[object.list].erase(list::s_iterator_to(object));
   }
 
   void evict(hook& object, const object_info& info) noexcept
   {
-    ghosts_.remember(to_number(info.user), info.bytes, object.frequent ? t2 : t1);
     remove(object);
+    ghosts_.remember(object, to_number(info.user), info.bytes, object.list);
   }
 
   /// Those that were offered count as gone.
@@ -93,10 +104,16 @@ class arc
     offer(visit, expected_.target, expected_.from == t2);
   }
 
+  /// For callers who keep hooks: replacement/lean_form.hpp.
+  using ghost_memory = typename Ghosts::template memory<hook, 2>;
+  [[nodiscard]] ghost_memory& ghosts() noexcept
+    requires(std::same_as<Ghosts, ghosts_by_hook>)
+  {
+    return ghosts_;
+  }
+
  private:
   using list = boost::intrusive::list<hook, boost::intrusive::constant_time_size<false>>;
-  static constexpr std::uint32_t t1 = 0;
-  static constexpr std::uint32_t t2 = 1;
   static constexpr std::uint32_t nowhere = 2;
 
   /// For whom room is made. Their ghost keeps its place until they have come.
@@ -108,9 +125,6 @@ class arc
     std::uint32_t from = nowhere;  // whose ghost says so
     double target = 0;             // p, adapted
   };
-
-  list& list_of(const hook& object) noexcept { return object.frequent ? frequent_ : recent_; }
-  std::uint64_t& bytes_of(const hook& object) noexcept { return object.frequent ? frequent_bytes_ : recent_bytes_; }
 
   [[nodiscard]] bool is_expected(user_id user) const noexcept { return expected_.waiting && expected_.user == user; }
 
@@ -124,7 +138,7 @@ class arc
   }
 
   /// p: the list that `back` left should have been larger, the more so the more the other's ghosts outweigh its own.
-  [[nodiscard]] double adapted(const ghost_list<2>::ghost& back) const noexcept
+  [[nodiscard]] double adapted(const typename ghost_memory::ghost& back) const noexcept
   {
     const auto mine = static_cast<double>((std::max)(ghosts_.bytes(back.list), std::uint64_t{1}));
     const auto other = static_cast<double>(ghosts_.bytes(1 - back.list));
@@ -136,26 +150,34 @@ class arc
   template <class Visit>
   void offer(Visit&& visit, double target, bool tie_goes)
   {
-    auto recent = recent_.begin();
-    auto frequent = frequent_.begin();
-    std::uint64_t recent_left = recent_bytes_;
-    while (recent != recent_.end() || frequent != frequent_.end()) {
+    auto recent = lists_[t1].begin();
+    auto frequent = lists_[t2].begin();
+    const auto recent_end = lists_[t1].end();
+    const auto frequent_end = lists_[t2].end();
+    std::uint64_t recent_left = held_[t1];
+    while (recent != recent_end || frequent != frequent_end) {
       const auto left = static_cast<double>(recent_left);
       const bool exceeds = left > target || (tie_goes && left >= target);
-      const bool from_recent = frequent == frequent_.end() || (recent != recent_.end() && exceeds);
+      const bool from_recent = frequent == frequent_end || (recent != recent_end && exceeds);
       if (from_recent) recent_left -= recent->bytes;
       if (!visit(from_recent ? *recent++ : *frequent++)) return;
     }
   }
 
-  list recent_;    // T1
-  list frequent_;  // T2
-  std::uint64_t recent_bytes_ = 0;
-  std::uint64_t frequent_bytes_ = 0;
-  double recent_target_ = 0;  // p
-  std::uint64_t bytes_;       // c
-  ghost_list<2> ghosts_;      // B1 and B2
+  std::array<list, 2> lists_;  // T1 and T2: which one a hit is in cannot be foreseen, so nothing branches on it
+  std::array<std::uint64_t, 2> held_{};  // their bytes
+  double recent_target_ = 0;             // p
+  std::uint64_t bytes_;                  // c
+  ghost_memory ghosts_;                  // B1 and B2
   newcomer expected_;
+};
+
+using arc = basic_arc<>;
+
+template <class Bytes>
+struct lean_form<arc, Bytes>
+{
+  using type = basic_arc<Bytes, ghosts_by_hook>;
 };
 
 static_assert(replacement_policy<arc> && remembers_evicted<arc> && asks_who_comes<arc>);

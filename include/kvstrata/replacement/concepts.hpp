@@ -29,8 +29,10 @@
 //                                     that remember who was here (ghosts) learn it here; noexcept
 //
 // remove, changed and evict end lives in the midst of giving memory back: a policy whose versions are not noexcept is
-// refused. So is one that has a member of an optional name and it cannot be called like this. insert, touch and victims may throw (an object whose insert threw is not in the policy and is dropped); visit
-// may throw, too.
+// refused. So is one that has a member of an optional name and it cannot be called like this. insert, touch and victims may
+// throw (an object whose insert threw is not in the policy and is dropped); visit may throw, too.
+//
+// A policy may have a form that takes less memory and time in a cache of objects: replacement/lean_form.hpp.
 //
 // Not synchronised: the caller holds a lock. checked<P> (replacement/checked.hpp) holds a policy of yours to this table in any
 // cache. Minimum model: replacement/lru.hpp. Models: the menu in

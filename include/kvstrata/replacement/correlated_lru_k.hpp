@@ -11,9 +11,8 @@
 //
 // Time is the number of uses that the policy has seen; the period is a share of as many as the tier has objects. With 0
 // it is lru_k, which notes a touch quicker. What the figure leaves open: a use that never was has no time that could move
-// up, and somebody goes although all were used within the period. Ghosts: as many as the tier has objects or bytes, 48 +
-// 8K to 64 + 8K bytes each. Touch O(1) or O(log n) once a period, the others amortised O(log n); nothing allocates after
-// construction.
+// up, and somebody goes although all were used within the period. Ghosts: as many as the tier has objects or bytes, 40 +
+// 8K bytes each. Touch O(1) or O(log n) once a period, the others amortised O(log n); nothing allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -55,7 +54,7 @@ class correlated_lru_k
   explicit correlated_lru_k(const tier_size& size)
       : bytes_(size.bytes),
         period_(share((std::min)(size.objects, size.bytes), PeriodPercent)),
-        ghosts_((std::min)(size.objects, size.bytes) + 1)
+        ghosts_((std::min)(size.objects, size.bytes) + 1, size.bytes)
   {
   }
 

@@ -9,7 +9,8 @@
 // a tier's objects differ in size, and a memory of "as much as fits into half of the tier" must be counted in bytes.
 //
 // All in one array that is allocated at construction: the lists run through it as 32-bit indices, as do the chains of
-// the index, of which there are at least four for each key: a wrong guess at a chain's end costs more than the rest. Every operation O(1), `take` and `forget` on average.
+// the index, of which there are four for each key: a wrong guess at a chain's end costs more than the rest. Every
+// operation O(1), `take` and `forget` on average.
 #pragma once
 
 #include <algorithm>
@@ -44,14 +45,17 @@ class ghost_list
     [[no_unique_address]] Note note{};
   };
 
-  /// Room for so many keys in all lists together, though never for more than 2^31: 48 to 64 bytes a key,
-  /// and the note. Throws
+  /// Room for so many keys in all lists together, though never for more than 2^30: 40 bytes a key and the note, and 4
+  /// more where an object may take more than `small` bytes. None takes more than `largest`, or it counts as that. Throws
   /// std::bad_alloc.
-  explicit ghost_list(std::uint64_t slots)
-      : slots_(static_cast<std::uint32_t>((std::min)(slots, std::uint64_t{1} << 31U))),
-        shift_(64U - static_cast<std::uint32_t>(std::bit_width(std::uint64_t{4} * (std::max)(slots_, 2U) - 1U))),
-        heads_(std::make_unique<std::uint32_t[]>(std::size_t{1} << (64U - shift_))),
+  ghost_list(std::uint64_t slots, std::uint64_t largest)
+      : slots_(static_cast<std::uint32_t>((std::min)(slots, std::uint64_t{1} << 30U))),
+        chains_(chains_a_key * (std::max)(slots_, 1U)),
+        largest_(largest),
+        heads_(std::make_unique<std::uint32_t[]>(chains_)),
         nodes_(std::make_unique_for_overwrite<node[]>(std::size_t{slots_} + Lists)),
+        upper_(largest > small ? std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t{slots_} + Lists)
+                               : nullptr),
         unused_(Lists)
   {
     for (std::uint32_t list = 0; list < Lists; ++list) nodes_[list].older = nodes_[list].younger = list;
@@ -82,10 +86,11 @@ class ghost_list
     if (free_ != none) free_ = one.next;
     std::uint32_t& head = head_of(key);
     const std::uint32_t youngest = nodes_[list].older;
+    bytes = (std::min)(bytes, largest_);
     one.key = key;
-    one.bytes = bytes;
+    one.size = static_cast<std::uint32_t>(bytes << list_bits) | list;
+    if (upper_ != nullptr) upper_[at] = static_cast<std::uint32_t>(bytes >> (32U - list_bits));
     one.note = note;
-    one.list = list;
     one.next = head;
     one.older = youngest;
     one.younger = list;
@@ -94,6 +99,13 @@ class ghost_list
     head = at;
     bytes_[list] += bytes;
     ++size_;
+  }
+
+  /// The same, for policies that may be told to keep hooks instead (ghost_hooks).
+  template <class Hook>
+  void remember(Hook&, std::uint64_t key, std::uint64_t bytes, std::uint32_t list = 0) noexcept
+  {
+    remember(key, bytes, list);
   }
 
   /// What is known of the key; empty when it is not remembered.
@@ -130,22 +142,24 @@ class ghost_list
 
  private:
   static constexpr std::uint32_t none = 0;  // node 0 ends list 0: it is never in a chain
+  static constexpr std::uint32_t chains_a_key = 4;
+  static constexpr std::uint32_t list_bits = std::bit_width(Lists - 1);
+  static constexpr std::uint64_t small = (std::numeric_limits<std::uint32_t>::max)() >> list_bits;
 
   /// The first `Lists` nodes are the ends of the lists: their `younger` is the oldest, their `older` the youngest.
   struct node
   {
     std::uint64_t key;
-    std::uint64_t bytes;
     std::uint32_t next;  // in the chain of its bucket, or among the free
     std::uint32_t older;
     std::uint32_t younger;
-    std::uint32_t list;
+    std::uint32_t size;  // in bytes, the lower part of it, and below that which list it is in
     [[no_unique_address]] Note note;
   };
 
   [[nodiscard]] std::uint32_t& head_of(std::uint64_t key) const noexcept
   {
-    return heads_[static_cast<std::size_t>(key * 0x9e3779b97f4a7c15U >> shift_)];
+    return heads_[static_cast<std::size_t>((key * 0x9e3779b97f4a7c15U >> 32U) * chains_ >> 32U)];
   }
 
   /// The link of a chain that leads to the key, or the one at the chain's end.
@@ -156,10 +170,16 @@ class ghost_list
     return link;
   }
 
-  [[nodiscard]] ghost known_of(std::uint32_t at) const noexcept
+  [[nodiscard]] std::uint32_t list_of(std::uint32_t at) const noexcept
   {
-    return {nodes_[at].bytes, nodes_[at].list, nodes_[at].note};
+    return nodes_[at].size & ((1U << list_bits) - 1);
   }
+  [[nodiscard]] std::uint64_t bytes_of(std::uint32_t at) const noexcept
+  {
+    const std::uint64_t lower = nodes_[at].size >> list_bits;
+    return upper_ == nullptr ? lower : lower | std::uint64_t{upper_[at]} << (32U - list_bits);
+  }
+  [[nodiscard]] ghost known_of(std::uint32_t at) const noexcept { return {bytes_of(at), list_of(at), nodes_[at].note}; }
 
   /// Takes out what `*link`, a link of its chain, points to.
   void erase(std::uint32_t* link) noexcept
@@ -169,16 +189,18 @@ class ghost_list
     *link = one.next;
     nodes_[one.older].younger = one.younger;
     nodes_[one.younger].older = one.older;
-    bytes_[one.list] -= one.bytes;
+    bytes_[list_of(at)] -= bytes_of(at);
     --size_;
     one.next = free_;
     free_ = at;
   }
 
   std::uint32_t slots_;
-  std::uint32_t shift_;
-  std::unique_ptr<std::uint32_t[]> heads_;  // buckets: the first node of each chain
+  std::uint32_t chains_;
+  std::uint64_t largest_;
+  std::unique_ptr<std::uint32_t[]> heads_;  // [chains_]: the first node of each
   std::unique_ptr<node[]> nodes_;           // [Lists + slots_]
+  std::unique_ptr<std::uint32_t[]> upper_;  // [Lists + slots_], of bytes; null where all are small
   std::uint32_t unused_;                    // nodes from here on were never used
   std::uint32_t free_ = none;
   std::uint64_t size_ = 0;

@@ -14,7 +14,7 @@
 // bytes as the tier has (GhostPercent), and when they are more, whoever is deepest in the stack leaves it. The paper
 // prunes the stack until a LIR object is at its bottom. What it tells is only who was used after the oldest LIR object:
 // here uses are numbered and the numbers compared. The decisions are the same. Ghosts: as many as the tier has objects or
-// bytes, 56 to 72 bytes each. O(1), demotion and forgetting amortised; allocates at construction only.
+// bytes, 48 bytes each. O(1), demotion and forgetting amortised; allocates at construction only.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -47,7 +47,7 @@ class basic_lirs
   explicit basic_lirs(const tier_size& size)
       : lir_most_(size.bytes - (std::min)(size.bytes, (std::max)(share(size.bytes, HirPercent), std::uint64_t{1}))),
         ghost_most_(ghosts_for(size.bytes)),
-        ghosts_(ghosts_for((std::min)(size.objects, size.bytes)) + 1)
+        ghosts_(ghosts_for((std::min)(size.objects, size.bytes)) + 1, size.bytes)
   {
   }
 

@@ -12,7 +12,7 @@
 // objects in the tier: 0.01 is LRU, infinity LFU. All scores fall alike, so log2(score) + time / half-life keeps the order
 // for ever, and a use only raises it: a touch is noted in O(1), and victims put the object where it belongs when they come
 // across it, amortised O(log n), as are insert and removal. Ghosts: eight times as many as the tier has objects or
-// bytes, 64 to 80 bytes each. Nothing allocates after construction.
+// bytes, 56 bytes each. Nothing allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
@@ -52,7 +52,7 @@ class basic_lrfu
   explicit basic_lrfu(const tier_size& size)
       : half_life_((std::max)(static_cast<double>((std::min)(size.objects, size.bytes)) * HalfLifePercent / 100, 1e-2)),
         ghost_bytes_((std::min)(size.bytes, most_bytes) * Ghosts),
-        ghosts_((std::min)((std::min)(size.objects, size.bytes), most_bytes) * Ghosts + 1)
+        ghosts_((std::min)((std::min)(size.objects, size.bytes), most_bytes) * Ghosts + 1, size.bytes)
   {
   }
 

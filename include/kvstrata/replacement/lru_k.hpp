@@ -42,8 +42,11 @@ class lru_k
     friend bool operator<(const hook& a, const hook& b) noexcept { return a.place < b.place; }
   };
 
-  /// Allocates the ghosts: 48 + 8K to 64 + 8K bytes for each of size.objects. Throws std::bad_alloc.
-  explicit lru_k(const tier_size& size) : bytes_(size.bytes), ghosts_((std::min)(size.objects, size.bytes) + 1) {}
+  /// Allocates the ghosts: 40 + 8K bytes for each of size.objects. Throws std::bad_alloc.
+  explicit lru_k(const tier_size& size)
+      : bytes_(size.bytes), ghosts_((std::min)(size.objects, size.bytes) + 1, size.bytes)
+  {
+  }
 
   void insert(hook& object, const object_info& info) noexcept
   {

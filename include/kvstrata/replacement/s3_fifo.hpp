@@ -9,44 +9,49 @@
 //   evict:    who leaves the small queue is remembered, while that is at most 90 % of the tier's bytes
 //
 // The newcomer is looked for among the ghosts after its victims have joined them, and only then are the oldest ghosts
-// forgotten: so the order is the paper's. Ghosts: 90 % of as many as the tier has objects or bytes, 48 to 64 bytes each.
+// forgotten: so the order is the paper's. Ghosts: 90 % of as many as the tier has objects or bytes, 40 bytes each.
 // O(1), victims amortised; nothing allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
-#include <kvstrata/replacement/ghost_list.hpp>
+#include <kvstrata/replacement/ghost_hooks.hpp>
+#include <kvstrata/replacement/lean_form.hpp>
 #include <kvstrata/replacement/share.hpp>
 
 #include <boost/intrusive/list.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 
 namespace kvstrata {
 
-class s3_fifo
+/// `Bytes`: how hooks keep what objects take. `Ghosts`: by what it remembers who left.
+template <class Bytes = told_bytes, class Ghosts = ghosts_by_key>
+class basic_s3_fifo
 {
  public:
-  struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
+  struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>,
+                Ghosts::template mark<basic_s3_fifo>
   {
-    std::uint64_t bytes = 0;
+    [[no_unique_address]] Bytes bytes{};
     std::uint8_t uses = 0;
     bool in_main = false;
   };
 
-  /// Allocates the ghosts: 48 to 64 bytes for 90 % of size.objects. Throws std::bad_alloc.
-  explicit s3_fifo(const tier_size& size)
+  /// Allocates the ghosts: 40 bytes for 90 % of size.objects. Throws std::bad_alloc.
+  explicit basic_s3_fifo(const tier_size& size)
       : small_share_((std::max)(share(size.bytes, 10), std::uint64_t{1})),
         ghost_bytes_(share(size.bytes, 90)),
-        ghosts_(share((std::min)(size.objects, size.bytes), 90) + 1)
+        ghosts_(share((std::min)(size.objects, size.bytes), 90) + 1, size.bytes)
   {
   }
 
   void insert(hook& object, const object_info& info) noexcept
   {
-    object.bytes = info.bytes;
-    object.uses = 0;
     object.in_main = ghosts_.take(to_number(info.user)).has_value() && info.requested;
+    object.bytes = info.bytes;  // not before: of a ghost they are what it took
+    object.uses = 0;
     ghosts_.limit(ghost_bytes_);
     (object.in_main ? main_ : small_).push_back(object);
     if (!object.in_main) small_bytes_ += object.bytes;
@@ -73,8 +78,8 @@ class s3_fifo
 
   void evict(hook& object, const object_info& info) noexcept
   {
-    if (!object.in_main) ghosts_.remember(to_number(info.user), info.bytes);
     remove(object);
+    if (!object.in_main) ghosts_.remember(object, to_number(info.user), info.bytes);
   }
 
   /// Those that were offered count as gone.
@@ -93,9 +98,17 @@ class s3_fifo
     }
   }
 
+  /// For callers who keep hooks: replacement/lean_form.hpp.
+  using ghost_memory = typename Ghosts::template memory<hook>;
+  [[nodiscard]] ghost_memory& ghosts() noexcept
+    requires(std::same_as<Ghosts, ghosts_by_hook>)
+  {
+    return ghosts_;
+  }
+
  private:
   using queue = boost::intrusive::list<hook, boost::intrusive::constant_time_size<false>>;
-  using position = queue::iterator;
+  using position = typename queue::iterator;
 
   static constexpr std::uint8_t most_uses = 3;  // two bits
   static constexpr std::uint8_t to_main = 2;
@@ -134,7 +147,15 @@ class s3_fifo
   std::uint64_t small_bytes_ = 0;
   std::uint64_t small_share_;
   std::uint64_t ghost_bytes_;
-  ghost_list<> ghosts_;
+  ghost_memory ghosts_;
+};
+
+using s3_fifo = basic_s3_fifo<>;
+
+template <class Bytes>
+struct lean_form<s3_fifo, Bytes>
+{
+  using type = basic_s3_fifo<Bytes, ghosts_by_hook>;
 };
 
 static_assert(replacement_policy<s3_fifo> && remembers_evicted<s3_fifo>);

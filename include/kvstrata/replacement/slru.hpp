@@ -15,6 +15,7 @@
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
+#include <kvstrata/replacement/lean_form.hpp>
 #include <kvstrata/replacement/share.hpp>
 
 #include <boost/intrusive/list.hpp>
@@ -24,7 +25,8 @@
 
 namespace kvstrata {
 
-template <unsigned Segments = 4, unsigned ProtectedPercent = 0>
+/// `Bytes`: how hooks keep what objects take.
+template <unsigned Segments = 4, unsigned ProtectedPercent = 0, class Bytes = told_bytes>
 class slru
 {
   static_assert(Segments >= 2 && Segments <= 64, "slru: from 2 to 64 segments");
@@ -33,7 +35,7 @@ class slru
  public:
   struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
   {
-    std::uint64_t bytes = 0;
+    [[no_unique_address]] Bytes bytes{};
     unsigned segment = 0;
   };
 
@@ -115,6 +117,12 @@ class slru
   }
 
   std::array<segment, Segments> segments_;  // the lowest first
+};
+
+template <unsigned Segments, unsigned ProtectedPercent, class Bytes>
+struct lean_form<slru<Segments, ProtectedPercent>, Bytes>
+{
+  using type = slru<Segments, ProtectedPercent, Bytes>;
 };
 
 static_assert(replacement_policy<slru<>> && replacement_policy<slru<2, 80>>);

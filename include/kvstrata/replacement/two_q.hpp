@@ -7,42 +7,47 @@
 //   evict:    who leaves A1in is remembered in A1out, up to Kout (50 %) of the tier's bytes; who leaves Am is not
 //
 // The newcomer is looked for in A1out after its victims have joined it, and only then are the oldest forgotten: so the
-// order is the paper's. Ghosts: half as many as the tier has objects or bytes, 48 to 64 bytes each. O(1); nothing
+// order is the paper's. Ghosts: half as many as the tier has objects or bytes, 40 bytes each. O(1); nothing
 // allocates after construction.
 #pragma once
 
 #include <kvstrata/replacement/concepts.hpp>
-#include <kvstrata/replacement/ghost_list.hpp>
+#include <kvstrata/replacement/ghost_hooks.hpp>
+#include <kvstrata/replacement/lean_form.hpp>
 #include <kvstrata/replacement/share.hpp>
 
 #include <boost/intrusive/list.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 
 namespace kvstrata {
 
-class two_q
+/// `Bytes`: how hooks keep what objects take. `Ghosts`: by what it remembers who left.
+template <class Bytes = told_bytes, class Ghosts = ghosts_by_key>
+class basic_two_q
 {
  public:
-  struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>
+  struct hook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>,
+                Ghosts::template mark<basic_two_q>
   {
-    std::uint64_t bytes = 0;
+    [[no_unique_address]] Bytes bytes{};
     bool hot = false;
   };
 
-  /// Allocates the ghosts: 48 to 64 bytes for half of size.objects. Throws std::bad_alloc.
-  explicit two_q(const tier_size& size)
+  /// Allocates the ghosts: 40 bytes for half of size.objects. Throws std::bad_alloc.
+  explicit basic_two_q(const tier_size& size)
       : in_share_(share(size.bytes, 25)),
         out_share_(share(size.bytes, 50)),
-        out_(share((std::min)(size.objects, size.bytes), 50) + 1)
+        out_(share((std::min)(size.objects, size.bytes), 50) + 1, size.bytes)
   {
   }
 
   void insert(hook& object, const object_info& info) noexcept
   {
-    object.bytes = info.bytes;
     object.hot = out_.take(to_number(info.user)).has_value() && info.requested;
+    object.bytes = info.bytes;  // not before: of a ghost they are what it took
     out_.limit(out_share_);
     if (!object.hot) in_bytes_ += object.bytes;
     list_of(object).push_back(object);
@@ -68,8 +73,8 @@ class two_q
 
   void evict(hook& object, const object_info& info) noexcept
   {
-    if (!object.hot) out_.remember(to_number(info.user), info.bytes);
     remove(object);
+    if (!object.hot) out_.remember(object, to_number(info.user), info.bytes);
   }
 
   /// Those that were offered count as gone.
@@ -86,6 +91,14 @@ class two_q
     }
   }
 
+  /// For callers who keep hooks: replacement/lean_form.hpp.
+  using ghost_memory = typename Ghosts::template memory<hook>;
+  [[nodiscard]] ghost_memory& ghosts() noexcept
+    requires(std::same_as<Ghosts, ghosts_by_hook>)
+  {
+    return out_;
+  }
+
  private:
   using list = boost::intrusive::list<hook, boost::intrusive::constant_time_size<false>>;
 
@@ -96,7 +109,15 @@ class two_q
   std::uint64_t in_bytes_ = 0;
   std::uint64_t in_share_;   // Kin
   std::uint64_t out_share_;  // Kout
-  ghost_list<> out_;         // A1out
+  ghost_memory out_;         // A1out
+};
+
+using two_q = basic_two_q<>;
+
+template <class Bytes>
+struct lean_form<two_q, Bytes>
+{
+  using type = basic_two_q<Bytes, ghosts_by_hook>;
 };
 
 static_assert(replacement_policy<two_q> && remembers_evicted<two_q>);

@@ -6,16 +6,16 @@
 #include <kvstrata/core/type_name.hpp>
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/concepts.hpp>
+#include <kvstrata/replacement/lean_form.hpp>
 #include <kvstrata/simulate/key_index.hpp>
+#include <kvstrata/simulate/node_pool.hpp>
 #include <kvstrata/simulate/trace_access.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace kvstrata {
 
@@ -46,11 +46,13 @@ class object_cache
     std::uint64_t bytes = 0;
   };
   static constexpr bool is_unit = Size == object_size::unit;
+  using held_policy = lean_form_t<Policy, std::conditional_t<is_unit, one_byte, told_bytes>>;
+  static constexpr bool keeps_hooks = remembers_by_hook<held_policy>;
 
   // Members of its own, not of further bases: a hook may have members of any name.
-  struct node : Policy::hook
+  struct node : held_policy::hook
   {
-    std::uint32_t next = 0;  // in the index, and among the nodes whose objects left; first: it fits behind small hooks
+    std::uint32_t next = 0;  // the index's, and the pool's; first: it fits behind small hooks
     std::uint64_t key = 0;
     [[no_unique_address]] std::conditional_t<is_unit, no_size, stored_size> size;
   };
@@ -58,12 +60,12 @@ class object_cache
  public:
   /// Throws std::bad_alloc. `size.objects` may be more than ever come in: it bounds what policies remember.
   explicit object_cache(const tier_size& size)
-      : size_(size), policy_(make_replacement<Policy>(size)), admission_(make_admission<Admission>(size))
+      : size_(size), policy_(make_replacement<held_policy>(size)), admission_(make_admission<Admission>(size))
   {
   }
   /// The same with an admission policy that the caller made: one with a configuration of its own.
   object_cache(const tier_size& size, Admission admission)
-      : size_(size), policy_(make_replacement<Policy>(size)), admission_(std::move(admission))
+      : size_(size), policy_(make_replacement<held_policy>(size)), admission_(std::move(admission))
   {
   }
   object_cache(const object_cache&) = delete;
@@ -92,7 +94,7 @@ class object_cache
   [[nodiscard]] std::uint64_t held_bytes(user_id key) const noexcept
   {
     const node* const found = find(to_number(key));
-    return found == nullptr ? 0 : bytes_of(*found);
+    return found == nullptr || is_kept(*found) ? 0 : bytes_of(*found);
   }
   /// Of the latest hit, what the object took before it: what could be used. Not for unit sizes.
   [[nodiscard]] std::uint64_t hit_bytes() const noexcept
@@ -106,52 +108,45 @@ class object_cache
   void prefetch_object(std::uint64_t key) const noexcept
   {
 #if defined(__GNUC__) || defined(__clang__)
-    if (const std::uint32_t number = index_.first(key); number != key_index::nobody) __builtin_prefetch(&at(number));
+    if (const std::uint32_t number = index_.first(key); number != key_index::nobody)
+      __builtin_prefetch(&nodes_.at(number));
 #else
     static_cast<void>(key);
 #endif
   }
 
-  [[nodiscard]] std::size_t objects() const noexcept { return index_.size(); }
+  [[nodiscard]] std::size_t objects() const noexcept { return objects_; }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_; }
   [[nodiscard]] const tier_size& size() const noexcept { return size_; }
-  [[nodiscard]] Policy& policy() noexcept { return policy_; }
+  /// In its lean form, where it has one (replacement/lean_form.hpp).
+  [[nodiscard]] held_policy& policy() noexcept { return policy_; }
 
-  /// Bytes that the cache's objects and index take, without what the policy allocates beside them.
-  [[nodiscard]] std::size_t metadata_bytes() const noexcept
-  {
-    return nodes_ * sizeof(node) + chunks_.size() * sizeof(chunks_.front()) + index_.bytes();
-  }
+  /// Bytes that the cache's objects and index take, those of who left included where the policy remembers them by their
+  /// hooks; without what the policy allocates beside them.
+  [[nodiscard]] std::size_t metadata_bytes() const noexcept { return nodes_.bytes() + index_.bytes(); }
 
   /// sizeof one object, its hook included.
   static constexpr std::size_t object_bytes = sizeof(node);
 
  private:
-  static constexpr std::size_t chunk_nodes = 128;
-
-  /// Nodes are numbered from 1 on, as the index wants it: the very first is nobody's.
-  [[nodiscard]] node& at(std::uint32_t number) const noexcept
-  {
-    return chunks_[number / chunk_nodes][number % chunk_nodes];
-  }
   [[nodiscard]] auto by_number() const noexcept
   {
-    return [this](std::uint32_t number) -> node& { return at(number); };
+    return [this](std::uint32_t number) -> node& { return nodes_.at(number); };
   }
   [[nodiscard]] node* find(std::uint64_t key) const noexcept
   {
     const std::uint32_t number = index_.find(key, by_number());
-    return number == key_index::nobody ? nullptr : &at(number);
+    return number == key_index::nobody ? nullptr : &nodes_.at(number);
   }
 
   /// `info()` is made where it is looked at: a dozen stores a request would fill the core's queue while the index and the
-  /// object are on their way from memory, and nothing could go on.
+  /// object are on their way from memory, and nothing could go on; and what nobody looks at is not made at all.
   template <class Info>
   [[gnu::always_inline]] access_outcome serve(std::uint64_t key, const Info& info)
   {
     if constexpr (hears_of_requests<Admission>) notify_requested(admission_, info());
     node* const found = find(key);
-    if (found == nullptr) return miss(info());
+    if (found == nullptr || is_kept(*found)) return miss(found, info);
     hit(*found, info());
     return access_outcome::hit;
   }
@@ -167,17 +162,26 @@ class object_cache
       policy_.touch(found, theirs);
     }
   }
-  [[gnu::noinline]] access_outcome miss(const object_info& info)
+  /// `kept`: the node of one who left, where the policy remembers them by it; else null.
+  template <class Info>
+  [[gnu::noinline]] access_outcome miss(node* kept, const Info& make)
   {
-    if (info.bytes > size_.bytes || !make_way(info)) return access_outcome::bypassed;
-    const std::uint32_t number = fresh();
-    node& one = at(number);
-    one.key = to_number(info.user);
-    if constexpr (!is_unit) one.size.bytes = info.bytes;
-    take_in(number, info);
-    return access_outcome::admitted;
+    const object_info& info = make();
+    if constexpr (keeps_hooks) policy_.ghosts().expect(kept);
+    const bool comes_in = info.bytes <= size_.bytes && make_way(info);
+    if (comes_in) take_in(kept != nullptr ? *kept : enlist(to_number(info.user)), info);
+    if constexpr (keeps_hooks) {
+      while (auto* const hook = policy_.ghosts().forgotten()) take_out(static_cast<node&>(*hook));
+    }
+    return comes_in ? access_outcome::admitted : access_outcome::bypassed;
   }
 
+  /// Is it the node of one who left?
+  [[nodiscard]] static bool is_kept([[maybe_unused]] const node& one) noexcept
+  {
+    if constexpr (keeps_hooks) return held_policy::ghost_memory::keeps(one);
+    else return false;
+  }
   [[nodiscard]] static std::uint64_t bytes_of(const node& one) noexcept
   {
     if constexpr (is_unit) return 1;
@@ -197,15 +201,23 @@ class object_cache
     return true;
   }
 
-  void take_in(std::uint32_t number, const object_info& info)
+  /// A new node, which the index finds.
+  [[nodiscard, gnu::always_inline]] node& enlist(std::uint64_t key)
   {
-    node& one = at(number);
+    const std::uint32_t number = nodes_.take(most_nodes());
+    node& one = nodes_.at(number);
+    one.key = key;
     try {
       index_.insert(number, by_number());
     } catch (...) {
-      give_up(number);
+      nodes_.give_up(number);
       throw;
     }
+    return one;
+  }
+  void take_in(node& one, const object_info& info)
+  {
+    if constexpr (!is_unit) one.size.bytes = info.bytes;
     try {
       policy_.insert(one, info);
     } catch (...) {
@@ -213,10 +225,9 @@ class object_cache
       throw;
     }
     used_ += info.bytes;
+    ++objects_;
   }
-
-  void give_up(std::uint32_t number) noexcept { at(number).next = std::exchange(free_, number); }
-  void take_out(node& one) noexcept { give_up(index_.erase(one, by_number())); }
+  void take_out(node& one) noexcept { nodes_.give_up(index_.erase(one, by_number())); }
 
   /// At most to the cache's size.
   void grow(node& one, const object_info& info)
@@ -234,7 +245,7 @@ class object_cache
   [[nodiscard]] node* victim_for(const object_info& coming)
   {
     node* victim = nullptr;
-    const auto take = [&victim](typename Policy::hook& hook) {
+    const auto take = [&victim](typename held_policy::hook& hook) {
       victim = &static_cast<node&>(hook);
       return false;
     };
@@ -245,7 +256,7 @@ class object_cache
   [[nodiscard]] node* first_victim(const node& spared)
   {
     node* victim = nullptr;
-    policy_.victims([&victim, &spared](typename Policy::hook& hook) {
+    policy_.victims([&victim, &spared](typename held_policy::hook& hook) {
       node& one = static_cast<node&>(hook);
       if (&one == &spared) return true;
       victim = &one;
@@ -263,37 +274,25 @@ class object_cache
   void evict(node& one, const object_info& info)
   {
     used_ -= bytes_of(one);
+    --objects_;
     notify_evicted(policy_, one, info);
-    take_out(one);
+    if (!is_kept(one)) take_out(one);
   }
 
-  /// The number of a node that has no object.
-  [[nodiscard]] std::uint32_t fresh()
+  /// Of the objects, and of who left.
+  [[nodiscard]] std::uint64_t most_nodes() noexcept
   {
-    if (free_ != key_index::nobody) return std::exchange(free_, at(free_).next);
-    if (unused_ == 0) {
-      const std::uint64_t missing = size_.objects >= nodes_ ? size_.objects - nodes_ + 1 : chunk_nodes;
-      const auto count = static_cast<std::size_t>((std::min)(missing, std::uint64_t{chunk_nodes}));
-      const std::size_t first = chunks_.empty() ? 1 : 0;
-      chunks_.push_back(std::make_unique<node[]>((std::max)(count, first + 1)));
-      nodes_ += (std::max)(count, first + 1);
-      next_ = static_cast<std::uint32_t>((chunks_.size() - 1) * chunk_nodes + first);
-      unused_ = (std::max)(count, first + 1) - first;
-    }
-    --unused_;
-    return next_++;
+    if constexpr (keeps_hooks) return size_.objects + policy_.ghosts().slots();
+    else return size_.objects;
   }
 
   tier_size size_;
   std::uint64_t used_ = 0;
   std::uint64_t hit_bytes_ = 0;
-  std::vector<std::unique_ptr<node[]>> chunks_;  // outlive the policy
-  std::size_t nodes_ = 0;                        // in all of them
-  std::size_t unused_ = 0;                       // nodes at the end of the last chunk that were never used ...
-  std::uint32_t next_ = 0;                       // ... and the number of the first of these
-  std::uint32_t free_ = key_index::nobody;       // the first of the nodes whose objects left
+  std::size_t objects_ = 0;  // those of who left not counted
+  node_pool<node> nodes_;    // outlives the policy
   key_index index_;
-  Policy policy_;
+  held_policy policy_;
   Admission admission_;
 };
 

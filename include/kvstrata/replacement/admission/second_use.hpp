@@ -21,8 +21,9 @@ class second_use
  public:
   using option_kind = admission_option;
 
-  /// 48 to 64 bytes for each of size.objects. Throws std::bad_alloc.
-  explicit second_use(const tier_size& size) : most_bytes_(size.bytes), seen_once_((std::min)(size.objects, size.bytes))
+  /// 40 bytes for each of size.objects. Throws std::bad_alloc.
+  explicit second_use(const tier_size& size)
+      : most_bytes_(size.bytes), seen_once_((std::min)(size.objects, size.bytes), size.bytes)
   {
   }
 
