@@ -85,6 +85,13 @@ class toy_server
     const std::lock_guard lock(mutex_);
     return values_.size();
   }
+  /// What is kept is changed: change(key, value).
+  template <class Change>
+  void each(Change&& change)
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [key, kept] : values_) change(key, kept);
+  }
   void clear()
   {
     const std::lock_guard lock(mutex_);

@@ -5,6 +5,7 @@
 #include <kvstrata/tiers/redis/calls/ask.hpp>
 #include <kvstrata/tiers/redis/calls/cluster_io.hpp>
 #include <kvstrata/tiers/redis/calls/layer_memory.hpp>
+#include <kvstrata/tiers/redis/calls/value_codes.hpp>
 #include <kvstrata/tiers/redis/format/pieces.hpp>
 
 #include <algorithm>
@@ -23,33 +24,45 @@ namespace kvstrata::redis {
 class value_writes
 {
  public:
+  /// Encodes the bodies where there is a codec. O(bytes).
   value_writes(const cluster_core& core, const cluster_io& io, std::uint64_t number)
   {
     const std::uint32_t layers = core.config.layers;
-    const layer_cut cut = cut_of(io.header.pages().size(), io.page_bytes, layers, core.config.value_bytes);
+    const std::uint64_t codec = core.codec();
+    const layer_cut cut = cut_of(io.header.pages().size(), io.page_bytes, layers, core.config.value_bytes, codec);
+    std::optional<value_encoder> encoder;
+    if (codec != 0) encoder.emplace(*core.config.code, io.header);
     const put_name name{io.header.epoch, to_number(io.header.incarnation), number};
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
       const layer_memory memory(io.pieces, io.page_bytes, layers, layer);
       for (std::uint32_t piece = 0; piece < cut.pieces(); ++piece) {
         auto made = std::make_unique<set_value>();
         std::uint32_t crc = stores::crc_start;
-        memory.each(cut.begin_of(piece), cut.bytes_of(piece), [&](std::byte* data, std::size_t bytes) {
-          made->body.push_back({data, bytes});
-          crc = stores::crc32c({data, bytes}, crc);
-        });
+        if (encoder) {
+          made->code = encoder->encode(memory, cut.begin_of(piece), cut.bytes_of(piece));
+          made->body.push_back({made->code.data(), made->code.size()});
+          made->body_bytes = made->code.size();
+          crc = stores::crc32c(made->code);
+        } else {
+          memory.each(cut.begin_of(piece), cut.bytes_of(piece), [&](std::byte* data, std::size_t bytes) {
+            made->body.push_back({data, bytes});
+            crc = stores::crc32c({data, bytes}, crc);
+          });
+          made->body_bytes = cut.bytes_of(piece);
+        }
+        stored_bytes_ += value_head_bytes + made->body_bytes;
         encode({.key = io.key,
                 .header = io.header,
                 .number = number,
-                .codec = 0,
+                .codec = codec,
                 .page_bytes = io.page_bytes,
                 .layers = layers,
                 .layer = layer,
                 .piece = piece,
                 .begin = cut.begin_of(piece),
-                .bytes = cut.bytes_of(piece),
+                .bytes = static_cast<std::uint32_t>(made->body_bytes),
                 .crc = crc},
                value_head_span(made->head));
-        made->body_bytes = cut.bytes_of(piece);
         made->name(value_key(core.config.prefix, io.key, name, layer, piece));
         all_.push_back(made.get());
         sets_.push_back(std::move(made));
@@ -57,8 +70,10 @@ class value_writes
     }
   }
   [[nodiscard]] std::span<command* const> all() const noexcept { return all_; }
+  [[nodiscard]] std::uint64_t stored_bytes() const noexcept { return stored_bytes_; }
 
  private:
+  std::uint64_t stored_bytes_ = 0;
   std::vector<std::unique_ptr<set_value>> sets_;
   std::vector<command*> all_;
 };
@@ -87,7 +102,8 @@ class value_writes
                 .seen = seen_of(core, io),
                 .page_bytes = io.page_bytes,
                 .layers = core.config.layers,
-                .value_bytes = core.config.value_bytes};
+                .value_bytes = core.config.value_bytes,
+                .codec = core.codec()};
   if (state.what) fresh.number = (std::max)(fresh.number, state.what->number + 1);
   {
     const std::lock_guard lock(core.mutex);
@@ -97,8 +113,10 @@ class value_writes
   const std::uint64_t drawn = fresh.number;
   joined_put joined = join_put(state.what, fresh);
   bool changed = false;
+  std::uint64_t stored_bytes = 0;
   if (joined.verdict == put_verdict::joins) {
     const value_writes writes(core, io, drawn);
+    stored_bytes = writes.stored_bytes();
     if (const loss lost = with.run(writes.all(), true); lost != loss::none) return lost;
     constexpr int most_tries = 8;  // each time somebody else did what they came for
     for (int i = 0; i < most_tries && joined.verdict == put_verdict::joins && !io.erased; ++i) {
@@ -119,6 +137,7 @@ class value_writes
     mine.page_bytes = fresh.page_bytes;
     mine.layers = fresh.layers;
     mine.value_bytes = fresh.value_bytes;
+    mine.codec = fresh.codec;
     const put_pages pages{drawn, io.header.pages(), io.header.pages()};
     static_cast<void>(unlink_sync(core, with, mine, {&pages, 1}));
     if (!outdone) return loss::none;
@@ -131,6 +150,7 @@ class value_writes
   const std::lock_guard lock(core.mutex);
   if (!io.erased) note_manifest(core, io.key, std::move(joined.next));
   ++core.counters.puts;
+  core.counters.stored_bytes += stored_bytes;
   core.counters.put_bytes += std::uint64_t{io.page_bytes} * io.header.pages().size();
   return loss::none;
 }
