@@ -36,6 +36,8 @@ struct command
   command& operator=(const command&) = delete;
   virtual ~command() = default;
 
+  /// Called before it is sent, and before it is asked anything; again where it is sent again.
+  virtual void prepare() {}
   /// Bytes that it, or its answer, takes on the way.
   [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
   /// Adds what is to be sent; it stays as it is until it has been.
@@ -115,6 +117,7 @@ struct small_command : command
 /// SET of a value: its head, and its body from where it lies.
 struct set_value : command
 {
+  std::string key;
   std::string words;
   std::array<std::byte, value_head_bytes> head;
   std::vector<::iovec> body;
@@ -129,7 +132,8 @@ struct set_value : command
     to.insert(to.end(), body.begin(), body.end());
     to.push_back(part_of("\r\n"));
   }
-  void name(const std::string& key)
+  /// When the body is there.
+  void name()
   {
     words.clear();
     add_words(words, {"SET", key}, 1);
@@ -141,6 +145,7 @@ struct set_value : command
   {
     if (line.type != '+') from.fail("it answers to SET with what is no answer");
     is = state::done;
+    code = {};
     return 0;
   }
 };
