@@ -92,6 +92,13 @@ class toy_server
     const std::lock_guard lock(mutex_);
     for (auto& [key, kept] : values_) change(key, kept);
   }
+  /// Keys go for which goes(key) says so.
+  template <class Goes>
+  void evict(Goes&& goes)
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(values_, [&](const auto& one) { return goes(one.first); });
+  }
   void clear()
   {
     const std::lock_guard lock(mutex_);
