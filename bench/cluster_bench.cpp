@@ -6,10 +6,12 @@
 //                the store's bound of bytes. Sets of new names, the old ones taken away then, as a put does; over: the
 //                store as before, the loop overwrites
 //   memory       of the server, for each byte kept
+//   mooncake     where a Python has it: 64 MiB got in values of the same sizes over TCP, 64 keys a batch, in turn with the store
 //
 // cluster_bench [--quick] [--valkey]   --quick: fewer rounds; --valkey: valkey-server. At the end one line a target:
 // TARGET name value wanted met|short. Memory: 1 GB
 #include "support/cluster/bare_loop.hpp"
+#include "support/cluster/mooncake.hpp"
 #include "support/paired.hpp"
 #include "support/target.hpp"
 #include "tiers/redis/cluster/real_cluster.hpp"
@@ -22,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -85,8 +88,8 @@ std::uint64_t used_memory(const kvstrata_test::real_cluster& cluster, std::size_
   return at == std::string::npos ? 0 : std::strtoull(said.c_str() + at + 12, nullptr, 10);
 }
 
-void measure(const kvstrata_test::real_cluster& cluster, std::uint32_t value, int rounds,
-             std::vector<bench::target>& targets)
+void measure(const kvstrata_test::real_cluster& cluster, cluster_bench::mooncake* rival, std::uint32_t value,
+             int rounds, std::vector<bench::target>& targets)
 {
   redis_cluster_config c = cluster.config();
   c.value_bytes = value - 64;
@@ -128,6 +131,11 @@ void measure(const kvstrata_test::real_cluster& cluster, std::uint32_t value, in
       bench::time_pairs({"store", [&] { mine.put(); }}, {"bare", [&] { loop.set_all(keys, body, depth); }}, rounds);
   const auto get =
       bench::time_pairs({"store", [&] { mine.get(); }}, {"bare", [&] { loop.get_all(keys, depth); }}, rounds);
+  std::optional<bench::paired_seconds> beside;
+  if (rival != nullptr) {
+    rival->put_all(value);
+    beside = bench::time_pairs({"store", [&] { mine.get(); }}, {"mooncake", [&] { rival->get_all(value); }}, rounds);
+  }
   loop.remove_all(keys);
   mine.store.erase({.id = 1});
   mine.wait(mine.store.flush());
@@ -142,6 +150,15 @@ void measure(const kvstrata_test::real_cluster& cluster, std::uint32_t value, in
   line("set", set);
   line("over", over);
   line("get", get);
+  if (beside) {
+    const double gb = static_cast<double>(kept) / 1e9;
+    std::printf(
+        "  get  %6u KiB   store %6.2f GB/s (%.2f to %.2f)   Mooncake %6.2f GB/s   store / Mooncake %5.2f (%.2f to "
+        "%.2f)\n",
+        value >> 10U, gb / beside->subject.median, gb / beside->subject.high, gb / beside->subject.low,
+        gb / beside->baseline.median, beside->ratio.median, beside->ratio.low, beside->ratio.high);
+    targets.push_back({"get_times_mooncake_" + size, beside->ratio.median, bench::better::more, 2});
+  }
   std::printf("  memory of the server for each byte kept: %.3f\n\n", ratio);
   targets.push_back({"get_share_of_bare_" + size, get.ratio.median, bench::better::more, 0.9});
   targets.push_back({"set_share_of_bare_" + size, set.ratio.median, bench::better::more, 0.9});
@@ -163,9 +180,11 @@ int main(int count, char** words)
       std::printf("SKIPPED: %s\n", why.c_str());
       return 0;
     }
+    const auto rival = cluster_bench::mooncake::make(why);
+    if (!rival) std::printf("  without Mooncake: %s\n", why.c_str());
     std::vector<bench::target> targets;
     for (const std::uint32_t value : {64U << 10U, 256U << 10U, 1U << 20U, 4U << 20U}) {
-      measure(*cluster, value, has("--quick") ? 5 : 15, targets);
+      measure(*cluster, rival.get(), value, has("--quick") ? 5 : 15, targets);
     }
     for (const bench::target& t : targets) bench::print(t);
     return 0;

@@ -35,7 +35,8 @@ command_bench() {
   need_model
   if grep -qE -- "${1:-.}" <<<nvme_bench; then like_nvme_bench; fi
   if grep -qE -- "${1:-.}" <<<codec_bench; then like_zstd; fi
-  if grep -qE -- "${1:-.}" <<<cluster_bench; then like_redis; fi
+  if grep -qE -- "${1:-.}" <<<$'cluster_bench\ncluster_faults_bench'; then like_redis; fi
+  if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<cluster_bench; then find_mooncake; fi
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<model_bench; then find_torch; fi  # large: only where it is asked for
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<policies_bench; then find_libcachesim; fi
   install_missing bench

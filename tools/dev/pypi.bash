@@ -62,6 +62,16 @@ find_torch() {  # a Python that has it, for what the model is compared with
   export KVSTRATA_TORCH_PYTHON=${KVSTRATA_TORCH_PYTHON:-}
 }
 
+find_mooncake() {  # a Python that has it, for what a cluster's gets are timed beside
+  if [[ -n ${KVSTRATA_MOONCAKE_PYTHON:-} ]]; then return; fi
+  if python3 -c 'import mooncake.store' 2>/dev/null; then
+    KVSTRATA_MOONCAKE_PYTHON=$(command -v python3)
+  elif fetch_from_pypi mooncake 'mooncake-transfer-engine-non-cuda>=0.3.13,<1' "what cluster_bench times gets beside; it wants libibverbs1, libnl-3-200 and libnl-route-3-200"; then
+    KVSTRATA_MOONCAKE_PYTHON=$root/build/mooncake-venv/bin/python
+  fi
+  export KVSTRATA_MOONCAKE_PYTHON=${KVSTRATA_MOONCAKE_PYTHON:-}
+}
+
 find_libcachesim() {  # a Python that has it, for what the replacement policies are timed beside
   if [[ -n ${KVSTRATA_LIBCACHESIM_PYTHON:-} ]]; then return; fi
   if python3 -c 'import libcachesim' 2>/dev/null; then

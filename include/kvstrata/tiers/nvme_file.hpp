@@ -17,57 +17,16 @@
 #pragma once
 
 #include <kvstrata/codec/identity.hpp>
-#include <kvstrata/core/error.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/device/device_archetype.hpp>
-#include <kvstrata/tiers/nvme/codes/body_code.hpp>
 #include <kvstrata/tiers/nvme/config.hpp>
 #include <kvstrata/tiers/nvme/nvme_file_on.hpp>
+#include <kvstrata/tiers/stores/codes/coded_store.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
 
 #include <string_view>
 
 namespace kvstrata {
-
-/// The same with a codec: what is put is encoded by the workers, and takes as much room as it turns out to need. Puts of one
-/// sequence are carried out one behind the other.
-template <host_stream_device Device, body_codec Codec>
-class coded_nvme_file_on : public nvme_file_on<Device>
-{
- public:
-  /// As nvme_file_on; c.piece says what is encoded. Throws config_error as well where the codec cannot encode such pieces.
-  coded_nvme_file_on(Device& d, const nvme_file_config& c, const typename Codec::config& told = {})
-      : nvme_file_on<Device>(d, with_code(c, told), typename nvme_file_on<Device>::opened{})
-  {
-  }
-
- private:
-  [[nodiscard]] static nvme_file_config with_code(nvme_file_config c, const typename Codec::config& told)
-  {
-    if (c.piece.values() == 0) {
-      throw config_error(
-          "nvme_file.piece", 0,
-          "a codec must know what it encodes: piece_of(shape, page_tokens), of the caches over the store");
-    }
-    c.code = nvme::code_of<Codec>(c.piece, told);
-    return c;
-  }
-};
-
-namespace detail {
-
-template <class Device, class Codec>
-struct nvme_file_with
-{
-  using type = coded_nvme_file_on<Device, Codec>;
-};
-template <class Device>
-struct nvme_file_with<Device, codec::identity>
-{
-  using type = nvme_file_on<Device>;
-};
-
-}  // namespace detail
 
 template <option... Options>
 struct nvme_file
@@ -78,9 +37,10 @@ struct nvme_file
   using codec = find_option_t<codec_option, codec::identity, Options...>;
   static constexpr std::string_view name = "nvme_file";
 
-  /// The same whatever the options are, but for the codec, so that caches of different stacks may share one.
+  /// The same whatever the options are, but for the codec, so that caches of different stacks may share one. With a codec puts of
+  /// one sequence are carried out one behind the other.
   template <host_stream_device Device>
-  using on = typename detail::nvme_file_with<Device, codec>::type;
+  using on = stores::store_with_codec<nvme_file_on<Device>, codec>;
 };
 
 static_assert(store_tier<nvme_file<>, detail::device_archetype>);

@@ -6,9 +6,9 @@
 #include "tiers/nvme/format_bed.hpp"
 #include "tiers/nvme/sample_image.hpp"
 
-#include <kvstrata/tiers/nvme/codes/body_code.hpp>
-#include <kvstrata/tiers/nvme/format/coded_part.hpp>
 #include <kvstrata/tiers/nvme/format/life.hpp>
+#include <kvstrata/tiers/stores/codes/body_code.hpp>
+#include <kvstrata/tiers/stores/codes/coded_part.hpp>
 
 #include <array>
 #include <cstdint>

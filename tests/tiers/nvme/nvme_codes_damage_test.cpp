@@ -6,8 +6,8 @@
 #include "tiers/nvme/damage_bed.hpp"
 #include "tiers/nvme/scratch_files.hpp"
 
-#include <kvstrata/tiers/nvme/format/coded_part.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
+#include <kvstrata/tiers/stores/codes/coded_part.hpp>
 
 #include <array>
 #include <cstdint>

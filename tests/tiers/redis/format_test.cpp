@@ -147,7 +147,7 @@ TEST_CASE("pieces are all bytes of a layer, once, and values of 2^n - 64 where t
 {
   for (const std::uint32_t value : {4096U - 64, 65536U - 64}) {
     for (page_count pages = 1; pages < 70; ++pages) {
-      const layer_cut cut = cut_of(pages, 8192, 4, value);
+      const layer_cut cut = cut_of(pages, 8192, 4, value, 0);
       std::uint64_t at = 0;
       for (std::uint32_t piece = 0; piece < cut.pieces(); ++piece) {
         REQUIRE(cut.begin_of(piece) == at);
@@ -159,6 +159,52 @@ TEST_CASE("pieces are all bytes of a layer, once, and values of 2^n - 64 where t
       REQUIRE(at == std::uint64_t{pages} * 2048);
     }
   }
+}
+
+TEST_CASE("values whose bodies are encoded have whole pages, which fit as they are, and a format of their own")
+{
+  for (const std::uint32_t value : {4096U - 64, 65536U - 64}) {
+    for (page_count pages = 1; pages < 70; ++pages) {
+      const layer_cut cut = cut_of(pages, 8192, 4, value, 77);
+      std::uint64_t at = 0;
+      for (std::uint32_t piece = 0; piece < cut.pieces(); ++piece) {
+        REQUIRE(cut.begin_of(piece) == at);
+        REQUIRE(cut.bytes_of(piece) != 0);
+        REQUIRE(cut.bytes_of(piece) % 2048 == 0);
+        const std::uint32_t count = cut.bytes_of(piece) / 2048;
+        REQUIRE(value_head_bytes + stores::most_part_bytes(count, 2048) <= value);
+        if (piece + 1 < cut.pieces()) REQUIRE(value_head_bytes + stores::most_part_bytes(count + 1, 2048) > value);
+        at += cut.bytes_of(piece);
+      }
+      REQUIRE(at == std::uint64_t{pages} * 2048);
+    }
+  }
+  value_head head = head_of();
+  head.codec = 77;
+  std::array<std::byte, value_head_bytes> bytes{};
+  encode(head, bytes);
+  REQUIRE(decode_value_head(bytes) == head);
+  REQUIRE(stores::load(bytes.data(), at_value::version) == 3);
+  value_head shorter = head, longer = head;
+  --shorter.bytes;
+  ++longer.bytes;
+  REQUIRE(is_expected(shorter, head));
+  REQUIRE_FALSE(is_expected(longer, head));
+  new_put put = put_of(10, header_of(1, {0, 9}));
+  put.codec = 77;
+  const manifest coded = join_put(std::nullopt, put).next;
+  REQUIRE(coded.codec == 77);
+  const std::vector<std::byte> row = encode(coded);
+  REQUIRE(decode_manifest(row) == coded);
+  REQUIRE(stores::load(row.data(), at_manifest::version) == 3);
+  // Of one life, but not by one codec: they do not join, and what was there is let go.
+  const joined_put other = join_put(coded, put_of(11, header_of(1, {8, 16})));
+  REQUIRE(other.verdict == put_verdict::joins);
+  REQUIRE(other.next.puts.size() == 1);
+  REQUIRE(other.next.codec == 0);
+  REQUIRE(other.left.puts.size() == 1);
+  REQUIRE(other.left.codec == 77);
+  REQUIRE(emptied(coded, 12).codec == 0);
 }
 
 TEST_CASE("a manifest comes back; damaged, cut or contradicting itself it is none")

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
-#include <kvstrata/tiers/nvme/codes/body_code.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
 #include <kvstrata/tiers/nvme/io/medium_config.hpp>
+#include <kvstrata/tiers/stores/codes/body_code.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -34,7 +34,7 @@ struct nvme_file_config
   /// What a codec encodes: a page in one layer (piece_of(shape, page_tokens)). Not looked at without one.
   piece_shape piece{};
   /// The codec: nvme_file<codec::...> sets it. Null: bytes as they are.
-  std::shared_ptr<const nvme::body_code> code{};
+  std::shared_ptr<const stores::body_code> code{};
   put_done done_when = put_done::written;
   std::uint32_t lanes = 4;       ///< host streams
   std::uint32_t in_flight = 64;  ///< of a lane

@@ -5,7 +5,9 @@
 #include <kvstrata/device/virtual_time.hpp>
 #include <kvstrata/tiers/nvme/config.hpp>
 #include <kvstrata/tiers/nvme/record_store.hpp>
+#include <kvstrata/tiers/stores/codes/coded_store.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
+#include <kvstrata/tiers/stores/page_bytes.hpp>
 #include <kvstrata/tiers/stores/store_ios.hpp>
 
 #include <atomic>
@@ -27,10 +29,14 @@ template <host_stream_device Device>
 class nvme_file_on
 {
  public:
+  using device_type = Device;
+  using config_type = nvme_file_config;
+  static constexpr std::string_view name = "nvme_file";
+
   /// Opens the file, or makes it and takes its space. Blocks until what is on it has been read. Throws config_error for
   /// nonsense, error where the medium refuses or what is on it is not this store's: another's, another version's, another
   /// geometry's; then nothing has been written.
-  nvme_file_on(Device& d, const nvme_file_config& c) : nvme_file_on(d, without_code(c), opened{}) {}
+  nvme_file_on(Device& d, const nvme_file_config& c) : nvme_file_on(d, stores::without_code(c, name), opened{}) {}
   nvme_file_on(const nvme_file_on&) = delete;
   nvme_file_on& operator=(const nvme_file_on&) = delete;
   ~nvme_file_on() { close(); }
@@ -147,13 +153,6 @@ class nvme_file_on
   }
 
  private:
-  static const nvme_file_config& without_code(const nvme_file_config& c)
-  {
-    if (!c.code) return c;
-    throw config_error("nvme_file.code", c.code->mark().name(),
-                       "a cache knows it by the store's type: nvme_file<codec>");
-  }
-
   static const nvme_file_config& moves_bytes(Device& d, const nvme_file_config& c)
   {
     if constexpr (requires { d.config().data; }) {
@@ -175,24 +174,7 @@ class nvme_file_on
   [[nodiscard]] std::size_t bytes_of_a_page(std::span<const io_piece> pieces, const record_header& header,
                                             page_count pages, const char* call) const
   {
-    std::size_t bytes = 0;
-    for (const io_piece& piece : pieces) bytes += piece.bytes;
-    const std::string begin = "nvme_file: " + std::string(call) + " names " + std::to_string(bytes) + " bytes for " +
-                              std::to_string(pages) + " pages";
-    if (pages == 0 || bytes == 0 || bytes % pages != 0) throw usage_error(begin);
-    if (bytes / pages % config_.layers != 0) {
-      throw usage_error(begin + ", which are not " + std::to_string(config_.layers) + " equal layers each");
-    }
-    if (config_.code) {
-      const piece_shape& piece = config_.code->piece();
-      if (bytes / pages != piece.bytes() * config_.layers || header.page_tokens != piece.tokens) {
-        throw usage_error(begin + " of " + std::to_string(header.page_tokens) +
-                          " tokens, and the store's codec encodes pages of " + std::to_string(piece.tokens) +
-                          " tokens and " + std::to_string(piece.bytes()) + " bytes in each of " +
-                          std::to_string(config_.layers) + " layers (nvme_file.piece)");
-      }
-    }
-    return bytes / pages;
+    return stores::bytes_of_a_page(name, call, pieces, header, pages, config_.layers, config_.code.get());
   }
 
   [[nodiscard]] std::optional<store_promise> begin_get(const sequence_key& key, const record_header& header,

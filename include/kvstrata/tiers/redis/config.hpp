@@ -5,6 +5,8 @@
 #include <kvstrata/tiers/redis/format/value_head.hpp>
 #include <kvstrata/tiers/redis/topology/address.hpp>
 #include <kvstrata/tiers/redis/topology/secret.hpp>
+#include <kvstrata/tiers/stores/codes/body_code.hpp>
+#include <kvstrata/tiers/stores/codes/coded_part.hpp>
 
 #include <bit>
 #include <cmath>
@@ -43,6 +45,10 @@ struct redis_cluster_config
   std::uint32_t layers = 1;   ///< of a page; each lies in values of its own
   std::uint32_t value_bytes =
       (256U << 10U) - 64;  ///< at most, with its head; 2^n - 64, which wastes no memory of the server
+  /// What a codec encodes: a page in one layer (piece_of(shape, page_tokens)). Not looked at without one.
+  piece_shape piece{};
+  /// The codec: redis_cluster<codec::...> sets it. Null: bytes as they are.
+  std::shared_ptr<const stores::body_code> code{};
   cluster_done done_when = cluster_done::replicated;
   std::uint32_t lanes = 4;       ///< host streams
   std::uint32_t in_flight = 64;  ///< of a lane
@@ -58,6 +64,12 @@ struct redis_cluster_config
   std::uint32_t known_sequences = 1U << 16U;  ///< of which it is remembered what was heard
   double seconds = 500e-6;                    ///< in virtual time an I/O takes so long, ...
   double bytes_per_second = 1e9;              ///< ... and what it moves at this speed beside
+
+  /// A value of one page, with its head, however badly its code turns out.
+  [[nodiscard]] static std::uint64_t most_bytes_of_a_page(const redis_cluster_config& c)
+  {
+    return redis::value_head_bytes + stores::most_part_bytes(1, c.code->piece().bytes());
+  }
 
   /// Throws config_error.
   friend void check(const redis_cluster_config& c)
@@ -84,6 +96,11 @@ struct redis_cluster_config
     if (c.layers == 0 || c.layers > 4096) number("layers", c.layers, "it must be at least 1 and at most 4096");
     if (!std::has_single_bit(c.value_bytes + 64U) || c.value_bytes < 1024 - 64 || c.value_bytes > (64U << 20U)) {
       number("value_bytes", c.value_bytes, "it must be 2^n - 64, from 960 to 67108800");
+    }
+    if (c.code && most_bytes_of_a_page(c) > c.value_bytes) {
+      number("value_bytes", c.value_bytes,
+             "with a codec a value has whole pages, and one of " + std::to_string(c.code->piece().bytes()) +
+                 " bytes in each layer takes up to " + std::to_string(most_bytes_of_a_page(c)));
     }
     if (c.workers == 0 || c.workers > 256) number("workers", c.workers, "it must be at least 1 and at most 256");
     if (c.connection_bytes == 0) number("connection_bytes", 0, "it must be at least 1");

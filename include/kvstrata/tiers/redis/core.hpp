@@ -35,6 +35,11 @@ struct cluster_core
     }
     return nullptr;
   }
+  /// Of its codec; 0: it has none.
+  [[nodiscard]] std::uint64_t codec() const noexcept
+  {
+    return config.code == nullptr ? 0 : stores::fingerprint_with_piece(config.code->mark());
+  }
   [[nodiscard]] time_limit request_limit() const { return limit_of(config.request_seconds, &closing); }
   [[nodiscard]] time_point known_until() const { return limit_of(config.known_seconds).until; }
   [[nodiscard]] time_point away_until() const { return limit_of(config.away_seconds).until; }

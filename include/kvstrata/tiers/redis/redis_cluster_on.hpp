@@ -4,18 +4,19 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/tiers/redis/cluster_records.hpp>
 #include <kvstrata/tiers/redis/config.hpp>
+#include <kvstrata/tiers/stores/codes/coded_store.hpp>
 #include <kvstrata/tiers/stores/concepts.hpp>
+#include <kvstrata/tiers/stores/page_bytes.hpp>
 #include <kvstrata/tiers/stores/store_ios.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,10 +28,14 @@ template <host_stream_device Device>
 class redis_cluster_on
 {
  public:
+  using device_type = Device;
+  using config_type = redis_cluster_config;
+  static constexpr std::string_view name = "redis_cluster";
+
   /// Asks the servers that are named for the others. Blocks for connect_seconds a server that does not answer. Throws
   /// config_error for nonsense, error where no server tells of a cluster: the text says which, and why, without the password.
   redis_cluster_on(Device& d, const redis_cluster_config& c)
-      : config_(moves_bytes(d, c)), records_(c), ios_(d, "redis_cluster", c.lanes, c.in_flight, 1, c.workers)
+      : redis_cluster_on(d, stores::without_code(c, name), opened{})
   {
   }
   redis_cluster_on(const redis_cluster_on&) = delete;
@@ -54,7 +59,7 @@ class redis_cluster_on
   [[nodiscard]] std::optional<store_promise> put(const sequence_key& key, const record_header& header,
                                                  std::span<const io_piece> from, const fence& ready)
   {
-    const std::uint32_t page_bytes = bytes_of_a_page(from, header.pages().size(), "put");
+    const std::uint32_t page_bytes = bytes_of_a_page(from, header, header.pages().size(), "put");
     return begin(std::size_t{page_bytes} * header.pages().size(), [&](redis::cluster_io& io) {
       io.what = redis::cluster_io::kind::put;
       io.key = key;
@@ -135,6 +140,15 @@ class redis_cluster_on
   [[nodiscard]] const redis_cluster_config& config() const noexcept { return config_; }
   [[nodiscard]] redis::cluster_figures figures() { return records_.figures(); }
 
+ protected:
+  struct opened
+  {
+  };
+  redis_cluster_on(Device& d, const redis_cluster_config& c, opened)
+      : config_(moves_bytes(d, c)), records_(c), ios_(d, name, c.lanes, c.in_flight, 1, c.workers)
+  {
+  }
+
  private:
   static const redis_cluster_config& moves_bytes(Device& d, const redis_cluster_config& c)
   {
@@ -145,20 +159,10 @@ class redis_cluster_on
     return c;
   }
 
-  [[nodiscard]] std::uint32_t bytes_of_a_page(std::span<const io_piece> pieces, page_count pages,
-                                              const char* call) const
+  [[nodiscard]] std::uint32_t bytes_of_a_page(std::span<const io_piece> pieces, const record_header& header,
+                                              page_count pages, const char* call) const
   {
-    std::size_t bytes = 0;
-    for (const io_piece& piece : pieces) bytes += piece.bytes;
-    const std::string begin = "redis_cluster: " + std::string(call) + " names " + std::to_string(bytes) +
-                              " bytes for " + std::to_string(pages) + " pages";
-    if (pages == 0 || bytes == 0 || bytes % pages != 0) throw usage_error(begin);
-    const std::size_t page = bytes / pages;
-    if (page % config_.layers != 0 || page > (std::numeric_limits<std::uint32_t>::max)()) {
-      throw usage_error(begin + ", which are not " + std::to_string(config_.layers) +
-                        " equal layers each of a page below 4 GiB (redis_cluster.layers)");
-    }
-    return static_cast<std::uint32_t>(page);
+    return stores::bytes_of_a_page(name, call, pieces, header, pages, config_.layers, config_.code.get());
   }
 
   [[nodiscard]] std::optional<store_promise> begin_get(const sequence_key& key, const record_header& header,
@@ -167,7 +171,7 @@ class redis_cluster_on
   {
     if (!header.tokens.contains(wanted)) throw usage_error("redis_cluster: get wants tokens that the record has not");
     const page_count pages = pages_of(wanted, header.page_tokens).size();
-    const std::uint32_t page_bytes = bytes_of_a_page(into, pages, "get");
+    const std::uint32_t page_bytes = bytes_of_a_page(into, header, pages, "get");
     return begin(std::size_t{page_bytes} * pages, [&](redis::cluster_io& io) {
       io.what = redis::cluster_io::kind::get;
       io.key = key;

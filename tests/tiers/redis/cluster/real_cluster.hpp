@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace kvstrata_test {
@@ -49,7 +51,8 @@ class real_cluster
     }
     std::random_device random;
     for (int attempt = 0; attempt < 4; ++attempt) {
-      std::unique_ptr<real_cluster> out(new real_cluster(20000 + random() % 1000 * 10));
+      std::unique_ptr<real_cluster> out(
+          new real_cluster(20000 + random() % 1000 * 10, options.find("--tls") != std::string::npos));
       const command_result up = run_command(out->dev("up " + options));
       if (up.well) {
         return out;
@@ -95,9 +98,38 @@ class real_cluster
   /// What a server says to a command.
   [[nodiscard]] std::string ask(std::size_t server, const std::string& command) const
   {
-    return run_command("REDISCLI_AUTH=$(cat " + folder_ + "/password) redis-cli --no-auth-warning -h 127.0.0.1 -p " +
+    return run_command("REDISCLI_AUTH=$(cat " + folder_ + "/password) redis-cli --no-auth-warning " +
+                       (tls_ ? "--tls --cacert " + trusted() + " " : std::string()) + "-h 127.0.0.1 -p " +
                        std::to_string(port(server)) + " " + command)
         .output;
+  }
+  /// Whom a client of a cluster over TLS trusts.
+  [[nodiscard]] std::string trusted() const { return folder_ + "/ca.crt"; }
+  /// Servers are known by other ports from now on, to their clients and their replicas; waits until all know. False: they do not.
+  template <class Port>
+  [[nodiscard]] bool move_to(Port&& port_of, std::size_t servers = 6) const
+  {
+    for (std::size_t i = 0; i < servers; ++i) {
+      const std::string what = "cluster-announce-port " + std::to_string(port_of(i));
+      if (ask(i, "CONFIG SET " + what).find("OK") != 0) return false;
+      std::ofstream(conf_of(i), std::ios::app) << what << '\n';  // also when it is started again
+    }
+    const auto knows = [&](std::size_t i) {
+      const std::string slots = ask(i, "CLUSTER SLOTS");
+      for (std::size_t j = 0; j < servers; ++j) {
+        if (slots.find(std::to_string(port_of(j))) == std::string::npos) return false;
+      }
+      const std::string role = ask(i, "INFO replication");
+      return role.find("role:slave") == std::string::npos ||
+             (role.find("master_link_status:up") != std::string::npos &&
+              role.find("master_port:" + std::to_string(port(0))) == std::string::npos);
+    };
+    for (std::size_t i = 0, tries = 0; i < servers; ++tries) {
+      if (knows(i)) ++i;
+      else if (tries == 400) return false;
+      else std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return true;
   }
   void signal(std::size_t server, const std::string& name) const
   {
@@ -105,16 +137,17 @@ class real_cluster
         run_command("kill -" + name + " $(cat " + folder_ + "/" + std::to_string(port(server)) + "/pid)"));
   }
   /// Starts a server again that was killed.
-  void start(std::size_t server) const
-  {
-    static_cast<void>(run_command("redis-server " + folder_ + "/" + std::to_string(port(server)) + "/conf"));
-  }
+  void start(std::size_t server) const { static_cast<void>(run_command("redis-server " + conf_of(server))); }
 
  private:
-  explicit real_cluster(std::uint32_t port) : port_(port)
+  real_cluster(std::uint32_t port, bool tls) : port_(port), tls_(tls)
   {
     char name[] = "/tmp/kvstrata_cluster_test.XXXXXX";
     if (::mkdtemp(name) != nullptr) folder_ = std::string(name) + "/c";
+  }
+  [[nodiscard]] std::string conf_of(std::size_t server) const
+  {
+    return folder_ + "/" + std::to_string(port(server)) + "/conf";
   }
   [[nodiscard]] std::string dev(const std::string& what) const
   {
@@ -123,6 +156,7 @@ class real_cluster
   }
 
   std::uint32_t port_;
+  bool tls_;
   std::string folder_;
   bool started_ = true;
 };

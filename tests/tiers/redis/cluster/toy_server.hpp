@@ -85,6 +85,20 @@ class toy_server
     const std::lock_guard lock(mutex_);
     return values_.size();
   }
+  /// What is kept is changed: change(key, value).
+  template <class Change>
+  void each(Change&& change)
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [key, kept] : values_) change(key, kept);
+  }
+  /// Keys go for which goes(key) says so.
+  template <class Goes>
+  void evict(Goes&& goes)
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(values_, [&](const auto& one) { return goes(one.first); });
+  }
   void clear()
   {
     const std::lock_guard lock(mutex_);

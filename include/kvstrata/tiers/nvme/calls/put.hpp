@@ -42,7 +42,7 @@ inline constexpr std::size_t spared_regions = 1;
 [[nodiscard]] inline std::uint64_t most_coded_blocks(const store_core& core, page_count pages)
 {
   const body_code& code = *core.config.code;
-  return core.config.layers * most_part_blocks(pages, (std::max)(code.most_bytes(), code.piece().bytes()));
+  return core.config.layers * blocks_of(most_part_bytes(pages, (std::max)(code.most_bytes(), code.piece().bytes())));
 }
 
 /// Cuts a put into records, and says what places they want: those that are to be encoded, at most. Throws usage_error where a page fits no region.

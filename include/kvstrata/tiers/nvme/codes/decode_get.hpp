@@ -3,10 +3,10 @@
 
 #include <kvstrata/tiers/nvme/calls/page_memory.hpp>
 #include <kvstrata/tiers/nvme/codes/read_codes.hpp>
+#include <kvstrata/tiers/stores/codes/piece_coder.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <span>
 #include <vector>
@@ -17,36 +17,22 @@ namespace kvstrata::nvme {
 class page_decoder
 {
  public:
-  page_decoder(const body_code& code, const page_memory& into)
-      : code_(&code), into_(&into), bytes_(into.layer_bytes()), raw_(into.layer_bytes())
-  {
-  }
+  page_decoder(const body_code& code, const page_memory& into) : decoder_(code), into_(&into) {}
 
   /// Writes one page in one layer. False: the code is malformed, or gives other bytes than were put; nothing was written.
   [[nodiscard]] bool put_down(const page_code& from, std::uint32_t layer, std::size_t page)
   {
-    std::span<const std::byte> raw = from.code;
-    if (!from.as_it_is) {
-      const std::span<std::byte> made(raw_.data(), bytes_);
-      if (!code_->decode(from.code, made)) return false;
-      raw = made;
-    }
-    if (raw.size() != bytes_ || crc32c(raw) != from.raw_crc) return false;
+    const std::span<const std::byte> raw = decoder_.decode(from);
+    if (raw.empty()) return false;
     found_.clear();
     into_->append_layer(layer, page, 1, found_);
-    std::size_t at = 0;
-    for (const memory_piece& part : found_) {
-      std::memcpy(part.data, raw.data() + at, part.bytes);
-      at += part.bytes;
-    }
+    piece_buffer::scatter(raw, std::span<const memory_piece>(found_));
     return true;
   }
 
  private:
-  const body_code* code_;
+  piece_decoder decoder_;
   const page_memory* into_;
-  std::size_t bytes_;
-  block_buffer raw_;
   std::vector<memory_piece> found_;
 };
 

@@ -1,14 +1,13 @@
 // What a put does first where the store has a codec: it encodes its records, since only then is known what place they take.
 #pragma once
 
-#include <kvstrata/core/error.hpp>
 #include <kvstrata/tiers/nvme/calls/put.hpp>
 #include <kvstrata/tiers/nvme/codes/record_codes.hpp>
 #include <kvstrata/tiers/nvme/store_core.hpp>
+#include <kvstrata/tiers/stores/codes/piece_coder.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -19,58 +18,27 @@ class page_encoder
 {
  public:
   page_encoder(const body_code& code, const page_memory& pages)
-      : code_(&code),
-        pages_(&pages),
-        bytes_(pages.layer_bytes()),
-        most_(code.most_bytes()),
-        raw_(pages.layer_bytes()),
-        back_(code.lossy() ? pages.layer_bytes() : 0)
+      : encoder_(code), pages_(&pages), raw_(pages.layer_bytes())
   {
   }
 
   /// Most bytes that add takes.
-  [[nodiscard]] std::size_t most_bytes() const noexcept { return (std::max)(most_, bytes_); }
+  [[nodiscard]] std::size_t most_bytes() const noexcept { return encoder_.most_bytes(); }
 
   /// Adds one page in one layer. `as_it_is`: whatever the codec could do. Throws error where the codec cannot decode its own
   /// code.
   void add(std::uint32_t layer, std::size_t page, bool as_it_is, record_codes& to)
   {
-    const std::span<const std::byte> raw = piece_of(layer, page);
-    const std::span<std::byte> room = to.room();
-    const std::size_t made = as_it_is ? bytes_ : code_->encode(raw, room);
-    if (made >= bytes_) {
-      std::memcpy(room.data(), raw.data(), bytes_);
-      return to.took(bytes_, crc32c(raw), true);
-    }
-    if (!code_->lossy()) return to.took(made, crc32c(raw), false);
-    const std::span<std::byte> back(back_.data(), bytes_);  // what a get will give
-    if (!code_->decode(room.first(made), back)) throw error("nvme_file: the codec cannot decode its own code");
-    to.took(made, crc32c(back), false);
+    found_.clear();
+    pages_->append_layer(layer, page, 1, found_);
+    const page_code made = encoder_.encode(raw_.gather(std::span<const memory_piece>(found_)), to.room(), as_it_is);
+    to.took(made.code.size(), made.raw_crc, made.as_it_is);
   }
 
  private:
-  /// In one piece, and aligned as codecs want it.
-  [[nodiscard]] std::span<const std::byte> piece_of(std::uint32_t layer, std::size_t page)
-  {
-    constexpr std::uintptr_t alignment = 16;
-    found_.clear();
-    pages_->append_layer(layer, page, 1, found_);
-    if (found_.size() == 1 && reinterpret_cast<std::uintptr_t>(found_.front().data) % alignment == 0) {
-      return {found_.front().data, bytes_};
-    }
-    std::size_t at = 0;
-    for (const memory_piece& part : found_) {
-      std::memcpy(raw_.data() + at, part.data, part.bytes);
-      at += part.bytes;
-    }
-    return {raw_.data(), bytes_};
-  }
-
-  const body_code* code_;
+  piece_encoder encoder_;
   const page_memory* pages_;
-  std::size_t bytes_;
-  std::size_t most_;
-  block_buffer raw_, back_;
+  piece_buffer raw_;
   std::vector<memory_piece> found_;
 };
 
@@ -83,7 +51,7 @@ inline void encode_put(const store_core& core, nvme_io& io)
   const page_count first = io.header.pages().begin;
   page_encoder encoder(code, pages);
   for (const chunk& c : chunks_of(io.header, io.page_bytes, core.config.chunk_bytes)) {
-    const std::uint64_t most = core.config.layers * most_part_blocks(c.pages.size(), encoder.most_bytes());
+    const std::uint64_t most = core.config.layers * blocks_of(most_part_bytes(c.pages.size(), encoder.most_bytes()));
     record_codes& record = io.codes.emplace_back(c.pages.size(), core.config.layers, most);
     for (std::uint32_t layer = 0; layer < core.config.layers; ++layer) {
       record.begin_layer();

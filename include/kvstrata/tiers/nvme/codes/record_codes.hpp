@@ -2,8 +2,8 @@
 #pragma once
 
 #include <kvstrata/tiers/nvme/calls/block_buffer.hpp>
-#include <kvstrata/tiers/nvme/format/coded_part.hpp>
 #include <kvstrata/tiers/nvme/format/record_head.hpp>
+#include <kvstrata/tiers/stores/codes/coded_part.hpp>
 #include <kvstrata/tiers/stores/format/crc32c.hpp>
 
 #include <cstddef>
@@ -13,6 +13,8 @@
 #include <vector>
 
 namespace kvstrata::nvme {
+
+using stores::page_code;  // not that of copies
 
 /// Filled layer by layer, and in each page by page.
 class record_codes

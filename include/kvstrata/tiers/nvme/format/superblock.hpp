@@ -3,7 +3,7 @@
 
 #include <kvstrata/tiers/nvme/format/block.hpp>
 #include <kvstrata/tiers/nvme/format/body.hpp>
-#include <kvstrata/tiers/nvme/format/code_mark.hpp>
+#include <kvstrata/tiers/stores/codes/code_mark.hpp>
 
 #include <cstdint>
 #include <cstring>

@@ -10,6 +10,7 @@ struct cluster_counts
 {
   std::uint64_t puts = 0, gets = 0, asks = 0, erasures = 0;  ///< done
   std::uint64_t put_bytes = 0, got_bytes = 0;                ///< of pages
+  std::uint64_t stored_bytes = 0;                            ///< of the values of those puts, with their heads
   std::uint64_t copied_bytes =
       0;  ///< of values, from a connection's buffer to where they belong; all others came straight
   std::uint64_t connections = 0;          ///< opened
@@ -35,20 +36,18 @@ struct cluster_counts
 struct cluster_counters
 {
   using counter = std::atomic<std::uint64_t>;
-  counter puts{0}, gets{0}, asks{0}, erasures{0}, put_bytes{0}, got_bytes{0}, copied_bytes{0}, connections{0},
-      dropped_connections{0}, redirections{0}, topologies{0}, missing{0}, foreign{0}, older{0}, damaged{0}, outdone{0},
-      contended{0}, timeouts{0}, broken{0}, away{0}, refused{0}, full{0}, denied{0}, unreplicated{0};
+  counter puts{0}, gets{0}, asks{0}, erasures{0}, put_bytes{0}, got_bytes{0}, stored_bytes{0}, copied_bytes{0},
+      connections{0}, dropped_connections{0}, redirections{0}, topologies{0}, missing{0}, foreign{0}, older{0},
+      damaged{0}, outdone{0}, contended{0}, timeouts{0}, broken{0}, away{0}, refused{0}, full{0}, denied{0},
+      unreplicated{0};
 
   [[nodiscard]] cluster_counts now() const noexcept
   {
-    return {puts,         gets,        asks,
-            erasures,     put_bytes,   got_bytes,
-            copied_bytes, connections, dropped_connections,
-            redirections, topologies,  missing,
-            foreign,      older,       damaged,
-            outdone,      contended,   timeouts,
-            broken,       away,        refused,
-            full,         denied,      unreplicated};
+    return {puts,         gets,         asks,         erasures,    put_bytes,
+            got_bytes,    stored_bytes, copied_bytes, connections, dropped_connections,
+            redirections, topologies,   missing,      foreign,     older,
+            damaged,      outdone,      contended,    timeouts,    broken,
+            away,         refused,      full,         denied,      unreplicated};
   }
 };
 

@@ -27,6 +27,7 @@ struct new_put
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
   std::uint32_t value_bytes = 0;
+  std::uint64_t codec = 0;
 };
 
 enum class put_verdict : std::uint8_t {
@@ -72,6 +73,7 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
                   .page_bytes = fresh.page_bytes,
                   .layers = fresh.layers,
                   .value_bytes = fresh.value_bytes,
+                  .codec = fresh.codec,
                   .puts = {},
                   .past_lives = {}};
   const put_pages mine{fresh.number, header.pages(), header.pages()};
@@ -98,7 +100,7 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
     if (next.past_lives.size() > most_past_lives) next.past_lives.erase(next.past_lives.begin());
   }
   const bool joins = same && old->page_bytes == fresh.page_bytes && old->layers == fresh.layers &&
-                     old->value_bytes == fresh.value_bytes;
+                     old->value_bytes == fresh.value_bytes && old->codec == fresh.codec;
   const record_union both = joins ? join(old->header, header) : record_union{header.tokens, header.pages()};
   next.header.tokens = both.tokens;
   const page_interval all = pages_of(both.tokens, header.page_tokens);
@@ -139,6 +141,7 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
   out.number = (std::max)(number, old.number + 1);
   out.header = {};
   out.header.epoch = old.header.epoch;
+  out.codec = 0;  // whoever has another, or none, reads what stands
   out.puts.clear();
   return out;
 }

@@ -22,9 +22,10 @@ inline std::shared_ptr<const manifest> note_manifest(cluster_core& core, const s
     what.reset();
   }
   if (what) mine.seen = what->number;
-  mine.what = what && what->has_tokens() && what->number != mine.lost
-                  ? std::make_shared<const manifest>(*std::move(what))
-                  : nullptr;
+  const bool has_tokens = what && what->has_tokens();
+  const bool can_read = has_tokens && what->codec == core.codec();
+  if (has_tokens && !can_read) ++core.counters.foreign;
+  mine.what = can_read && what->number != mine.lost ? std::make_shared<const manifest>(*std::move(what)) : nullptr;
   return mine.what;
 }
 

@@ -5,13 +5,16 @@
 #include <kvstrata/tiers/redis/calls/ask.hpp>
 #include <kvstrata/tiers/redis/calls/cluster_io.hpp>
 #include <kvstrata/tiers/redis/calls/layer_memory.hpp>
+#include <kvstrata/tiers/redis/calls/value_codes.hpp>
 #include <kvstrata/tiers/redis/format/pieces.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -24,14 +27,15 @@ class value_reads
  public:
   value_reads(const cluster_core& core, const manifest& of, const cluster_io& io) : left_(of.layers, 0)
   {
+    if (of.codec != 0) decoder_.emplace(*core.config.code);
     const page_interval wanted = pages_of(io.wanted, of.header.page_tokens);
     const std::uint64_t page = of.page_bytes / of.layers;
     for (std::uint32_t layer = 0; layer < of.layers; ++layer) {
-      const layer_memory memory(io.pieces, of.page_bytes, of.layers, layer);
+      const layer_memory& memory = memories_.emplace_back(io.pieces, of.page_bytes, of.layers, layer);
       for (const put_pages& p : of.puts) {
         const page_interval mine{(std::max)(p.used.begin, wanted.begin), (std::min)(p.used.end, wanted.end)};
         if (mine.empty()) continue;
-        const layer_cut cut = cut_of(p.put.size(), of.page_bytes, of.layers, of.value_bytes);
+        const layer_cut cut = cut_of(p.put.size(), of.page_bytes, of.layers, of.value_bytes, of.codec);
         // Bytes of the layer of the put's pages that are wanted, and where those begin in memory.
         const std::uint64_t begin = (mine.begin - p.put.begin) * page;
         const std::uint64_t end = (mine.end - p.put.begin) * page;
@@ -43,6 +47,13 @@ class value_reads
           const std::uint64_t to = from + cut.bytes_of(piece);
           const std::uint64_t first = (std::max)(from, begin);
           const std::uint64_t last = (std::min)(to, end);
+          if (decoder_) {
+            wanted_.push_back({.pages = static_cast<page_count>((to - from) / page),
+                               .skipped = static_cast<page_count>((first - from) / page),
+                               .used = static_cast<page_count>((last - first) / page),
+                               .memory = memory_begin + (first - begin)});
+            continue;
+          }
           if (first > from) get.body.push_back({nullptr, first - from});
           memory.each(memory_begin + (first - begin), last - first,
                       [&get](std::byte* data, std::size_t bytes) { get.body.push_back({data, bytes}); });
@@ -58,6 +69,17 @@ class value_reads
   {
     return --left_[static_cast<const get_value&>(one).layer] == 0;
   }
+  /// An encoded body has come: it is decoded to where it belongs, and let go. False: its codes are not as they were put.
+  [[nodiscard]] bool decode(command& one)
+  {
+    if (!decoder_) return true;
+    auto& get = static_cast<get_value&>(one);
+    std::size_t at = 0;
+    while (all_[at] != &one) ++at;
+    const bool good = decoder_->decode(get.code, wanted_[at], memories_[get.layer]);
+    get.code = {};
+    return good;
+  }
   [[nodiscard]] bool is_there(std::uint32_t layer) const noexcept { return left_[layer] == 0; }
 
  private:
@@ -70,13 +92,13 @@ class value_reads
     made->expected = value_head{.key = of.key,
                                 .header = of.header,
                                 .number = p.number,
-                                .codec = 0,
+                                .codec = of.codec,
                                 .page_bytes = of.page_bytes,
                                 .layers = of.layers,
                                 .layer = layer,
                                 .piece = piece,
                                 .begin = cut.begin_of(piece),
-                                .bytes = cut.bytes_of(piece),
+                                .bytes = most_body_bytes(of, cut, piece),
                                 .crc = 0};
     made->layer = layer;
     all_.push_back(made.get());
@@ -84,9 +106,21 @@ class value_reads
     ++left_[layer];
   }
 
+  [[nodiscard]] static std::uint32_t most_body_bytes(const manifest& of, const layer_cut& cut,
+                                                     std::uint32_t piece) noexcept
+  {
+    const std::uint32_t bytes = cut.bytes_of(piece);
+    if (of.codec == 0) return bytes;
+    const std::uint32_t page = of.page_bytes / of.layers;
+    return static_cast<std::uint32_t>(stores::most_part_bytes(bytes / page, page));
+  }
+
   std::vector<std::unique_ptr<get_value>> gets_;
   std::vector<command*> all_;
   std::vector<std::uint32_t> left_;
+  std::deque<layer_memory> memories_;  // of each layer
+  std::optional<value_decoder> decoder_;
+  std::vector<wanted_pages> wanted_;  // of each get, where there is a decoder
 };
 
 /// Can a get of this record be served of it?
@@ -131,7 +165,12 @@ inline void drop_record_sync(cluster_core& core, session& with, const manifest& 
   value_reads reads(core, *what, io);
   std::uint32_t there = 0;
   loss why = with.run(reads.all(), true, [&](command& one) {
-    if (one.is != command::state::done || !reads.came(one)) return;
+    if (one.is != command::state::done) return;
+    if (!reads.decode(one)) {
+      one.is = command::state::damaged;
+      return;
+    }
+    if (!reads.came(one)) return;
     for (; there < what->layers && reads.is_there(there); ++there) {
       if (io.layer_is_there && !io.erased) io.layer_is_there(there);
     }

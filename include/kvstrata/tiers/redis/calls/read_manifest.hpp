@@ -109,7 +109,7 @@ struct read_state
   std::vector<command*> all;
   for (const put_pages& p : puts) {
     const put_name name{of.header.epoch, to_number(of.header.incarnation), p.number};
-    const std::uint32_t pieces = cut_of(p.put.size(), of.page_bytes, of.layers, of.value_bytes).pieces();
+    const std::uint32_t pieces = cut_of(p.put.size(), of.page_bytes, of.layers, of.value_bytes, of.codec).pieces();
     for (std::uint32_t layer = 0; layer < of.layers; ++layer) {
       for (std::uint32_t piece = 0; piece < pieces; ++piece) {
         commands.push_back(std::make_unique<small_command>(

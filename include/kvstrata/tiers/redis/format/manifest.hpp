@@ -43,6 +43,7 @@ struct manifest
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
   std::uint32_t value_bytes = 0;          ///< at most, with its head
+  std::uint64_t codec = 0;                ///< of its values' bodies, as in their heads
   std::vector<put_pages> puts;            ///< side by side, in the order of their pages, together those of the header
   std::vector<std::uint64_t> past_lives;  ///< which this one, and those between, came after; life_number of each
 
@@ -78,7 +79,8 @@ inline constexpr field32 value_bytes{48};
 inline constexpr field32 puts{52};
 inline constexpr field32 past_lives{56};
 inline constexpr std::size_t header = 64;
-inline constexpr std::size_t rows = header + at_header::end;  // puts, then past lives, then a checksum of all before
+inline constexpr field64 codec{header + at_header::end};
+inline constexpr std::size_t rows = codec.end();  // puts, then past lives, then a checksum of all before
 inline constexpr std::size_t put_bytes = 24;
 inline constexpr field64 row_number{0};
 inline constexpr field32 row_put_begin{8};
@@ -103,7 +105,7 @@ inline constexpr std::size_t most_manifest_bytes =
   std::vector<std::byte> out(end + 4);
   std::byte* const to = out.data();
   store(to, at_manifest::magic, manifest_magic);
-  store(to, at_manifest::version, format_for(from.header));
+  store(to, at_manifest::version, format_for(from.header, from.codec));
   store(to, at_manifest::key_space, from.key.space);
   store(to, at_manifest::key_id, from.key.id);
   store(to, at_manifest::number, from.number);
@@ -111,6 +113,7 @@ inline constexpr std::size_t most_manifest_bytes =
   store(to, at_manifest::page_bytes, from.page_bytes);
   store(to, at_manifest::layers, from.layers);
   store(to, at_manifest::value_bytes, from.value_bytes);
+  store(to, at_manifest::codec, from.codec);
   store(to, at_manifest::puts, static_cast<std::uint32_t>(from.puts.size()));
   store(to, at_manifest::past_lives, static_cast<std::uint32_t>(from.past_lives.size()));
   encode_header(from.header, to + at_manifest::header);
@@ -156,7 +159,8 @@ namespace manifest_detail {
   using stores::load;
   const std::byte* const from = bytes.data();
   if (bytes.size() < at_manifest::rows + 4 || bytes.size() > most_manifest_bytes ||
-      load(from, at_manifest::magic) != manifest_magic || !is_known_format(load(from, at_manifest::version))) {
+      load(from, at_manifest::magic) != manifest_magic ||
+      !is_known_format(load(from, at_manifest::version), load(from, at_manifest::codec))) {
     return std::nullopt;
   }
   const std::size_t puts = load(from, at_manifest::puts);
@@ -173,6 +177,7 @@ namespace manifest_detail {
                .page_bytes = load(from, at_manifest::page_bytes),
                .layers = load(from, at_manifest::layers),
                .value_bytes = load(from, at_manifest::value_bytes),
+               .codec = load(from, at_manifest::codec),
                .puts = {},
                .past_lives = {}};
   for (std::size_t i = 0; i < puts; ++i) {

@@ -1,9 +1,11 @@
 // How the pages of a put are cut into values: each layer for itself, one behind the other, at equal lengths, so that a value
-// with its head fills what the server's allocator gives for it, and layer 0 of everything can come first.
+// with its head fills what the server's allocator gives for it, and layer 0 of everything can come first. Where bodies are
+// encoded a value has whole pages, as many as fit whatever their codes turn out to be, and is as long as these turn out.
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/tiers/redis/format/value_head.hpp>
+#include <kvstrata/tiers/stores/codes/coded_part.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +16,7 @@ namespace kvstrata::redis {
 struct layer_cut
 {
   std::uint64_t layer_bytes = 0;  ///< of all pages
-  std::uint64_t body_bytes = 1;   ///< of a value, without its head; the last may be shorter
+  std::uint64_t body_bytes = 1;   ///< of the layer in a value; the last may have fewer
 
   [[nodiscard]] constexpr std::uint32_t pieces() const noexcept
   {
@@ -32,11 +34,14 @@ struct layer_cut
   }
 };
 
-/// `value_bytes`: of a value with its head.
+/// `value_bytes`: of a value with its head. `codec`: of its body.
 [[nodiscard]] constexpr layer_cut cut_of(page_count pages, std::uint32_t page_bytes, std::uint32_t layers,
-                                         std::uint32_t value_bytes) noexcept
+                                         std::uint32_t value_bytes, std::uint64_t codec) noexcept
 {
-  return {std::uint64_t{pages} * (page_bytes / layers), value_bytes - value_head_bytes};
+  const std::uint64_t page = page_bytes / layers;
+  const std::uint64_t body = value_bytes - value_head_bytes;
+  if (codec == 0) return {pages * page, body};
+  return {pages * page, (std::max)(std::uint64_t{1}, body / stores::most_part_bytes(1, page)) * page};
 }
 
 }  // namespace kvstrata::redis

@@ -1,4 +1,4 @@
-// A record_header in 96 bytes: the one place where a cluster's values and manifests write it down.
+// A record_header in 88 bytes: the one place where a cluster's values and manifests write it down.
 #pragma once
 
 #include <kvstrata/tiers/stores/format/fields.hpp>
@@ -27,24 +27,27 @@ inline constexpr field32 stretch_end{68};
 inline constexpr field32 inexact_from{72};
 inline constexpr field32 atomic{76};  // from versioned_format on, and so is:
 inline constexpr field64 version{80};
-inline constexpr std::size_t end = 96;  // zeros up to here
+inline constexpr std::size_t end = 88;
 static_assert(apart(0, end, incarnation, epoch, format, vouched_hash, stretch_hash, page_tokens, tokens_begin,
                     tokens_end, first_token, earlier_until, vouched_tokens, stretch_stride, stretch_end, inexact_from,
                     atomic, version));
 }  // namespace at_header
 
-// What values and manifests say of their format. A program that knows the first one alone takes what is of the second for
-// nobody's, as it cannot tell one version from another.
+// What values and manifests say of their format. A program that knows an earlier one alone takes what is of a later one for
+// nobody's, as it cannot tell one version from another, nor codes from bytes.
 inline constexpr std::uint32_t first_format = 1;
 inline constexpr std::uint32_t versioned_format = 2;  ///< the header has a version, or is atomic
+inline constexpr std::uint32_t coded_format = 3;      ///< bodies are encoded
 
-[[nodiscard]] constexpr std::uint32_t format_for(const record_header& header) noexcept
+[[nodiscard]] constexpr std::uint32_t format_for(const record_header& header, std::uint64_t codec) noexcept
 {
+  if (codec != 0) return coded_format;
   return header.version != 0 || header.atomic ? versioned_format : first_format;
 }
-[[nodiscard]] constexpr bool is_known_format(std::uint32_t format) noexcept
+/// `codec`: what stands where a codec's fingerprint does.
+[[nodiscard]] constexpr bool is_known_format(std::uint32_t format, std::uint64_t codec) noexcept
 {
-  return format == first_format || format == versioned_format;
+  return codec != 0 ? format == coded_format : format == first_format || format == versioned_format;
 }
 
 /// Writes to at_header::end bytes that are zeros.

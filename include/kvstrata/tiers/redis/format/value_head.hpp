@@ -20,13 +20,13 @@ struct value_head
   sequence_key key{};
   record_header header{};    ///< of the put: its life, and its tokens
   std::uint64_t number = 0;  ///< of the put
-  std::uint64_t codec = 0;   ///< fingerprint of what the body is encoded by; 0: it is not
+  std::uint64_t codec = 0;   ///< what the body is encoded by, and what of (fingerprint_with_piece); 0: it is not
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
   std::uint32_t layer = 0;
   std::uint32_t piece = 0;  ///< of this layer of the put's pages, cut at equal lengths
-  std::uint64_t begin = 0;  ///< of the body, in bytes of this layer of the put's pages
-  std::uint32_t bytes = 0;  ///< of the body; never 0
+  std::uint64_t begin = 0;  ///< of what the body holds, in bytes of this layer of the put's pages
+  std::uint32_t bytes = 0;  ///< of the body, as it is there; never 0
   std::uint32_t crc = 0;    ///< of the body
 
   friend constexpr bool operator==(const value_head&, const value_head&) = default;
@@ -67,7 +67,7 @@ inline void encode(const value_head& from, value_head_span out) noexcept
   std::byte* const to = out.data();
   for (std::byte& b : out) b = std::byte{0};
   store(to, at_value::magic, value_magic);
-  store(to, at_value::version, format_for(from.header));
+  store(to, at_value::version, format_for(from.header, from.codec));
   store(to, at_value::bytes, from.bytes);
   store(to, at_value::key_id, from.key.id);
   store(to, at_value::key_space, from.key.space);
@@ -88,7 +88,8 @@ inline void encode(const value_head& from, value_head_span out) noexcept
 {
   using stores::load;
   const std::byte* const from = bytes.data();
-  if (load(from, at_value::magic) != value_magic || !is_known_format(load(from, at_value::version)) ||
+  if (load(from, at_value::magic) != value_magic ||
+      !is_known_format(load(from, at_value::version), load(from, at_value::codec)) ||
       load(from, at_value::head_crc) != stores::crc32c(bytes.first(at_value::head_crc.at))) {
     return std::nullopt;
   }
@@ -108,13 +109,13 @@ inline void encode(const value_head& from, value_head_span out) noexcept
 }
 
 /// Is it what a reader expects, whatever its body turns out to be? What a value says of itself alone are its checksum, and the
-/// tokens of its put, of which a manifest has the pages.
+/// tokens of its put, of which a manifest has the pages; and where it is encoded how long it is, which is at most as expected.
 [[nodiscard]] inline bool is_expected(const value_head& found, const value_head& expected) noexcept
 {
   return found.key == expected.key && same_life(found.header, expected.header) && found.number == expected.number &&
          found.codec == expected.codec && found.page_bytes == expected.page_bytes && found.layers == expected.layers &&
          found.layer == expected.layer && found.piece == expected.piece && found.begin == expected.begin &&
-         found.bytes == expected.bytes;
+         (expected.codec == 0 ? found.bytes == expected.bytes : found.bytes <= expected.bytes);
 }
 
 }  // namespace kvstrata::redis

@@ -36,6 +36,8 @@ struct command
   command& operator=(const command&) = delete;
   virtual ~command() = default;
 
+  /// Called before it is sent, and before it is asked anything; again where it is sent again.
+  virtual void prepare() {}
   /// Bytes that it, or its answer, takes on the way.
   [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
   /// Adds what is to be sent; it stays as it is until it has been.
@@ -115,10 +117,12 @@ struct small_command : command
 /// SET of a value: its head, and its body from where it lies.
 struct set_value : command
 {
+  std::string key;
   std::string words;
   std::array<std::byte, value_head_bytes> head;
   std::vector<::iovec> body;
   std::uint64_t body_bytes = 0;
+  std::vector<std::byte> code;  ///< what the body is, where it is encoded
 
   [[nodiscard]] std::uint64_t bytes() const noexcept override { return words.size() + head.size() + body_bytes; }
   void append(std::vector<::iovec>& to) override
@@ -128,7 +132,8 @@ struct set_value : command
     to.insert(to.end(), body.begin(), body.end());
     to.push_back(part_of("\r\n"));
   }
-  void name(const std::string& key)
+  /// When the body is there.
+  void name()
   {
     words.clear();
     add_words(words, {"SET", key}, 1);
@@ -140,6 +145,7 @@ struct set_value : command
   {
     if (line.type != '+') from.fail("it answers to SET with what is no answer");
     is = state::done;
+    code = {};
     return 0;
   }
 };
@@ -148,15 +154,23 @@ struct set_value : command
 struct get_value : command
 {
   std::string words;
-  value_head expected;
-  std::vector<::iovec> body;  ///< where it goes, in its order; a part without memory is not wanted
+  value_head expected;  ///< of an encoded body the most bytes
+  std::vector<::iovec>
+      body;  ///< where it goes, in its order; a part without memory is not wanted. Not of an encoded one
+  std::vector<std::byte> code;  ///< an encoded body, which comes into memory of its own
   std::uint32_t layer = 0;
 
   [[nodiscard]] std::uint64_t bytes() const noexcept override { return words.size() + length(); }
   void append(std::vector<::iovec>& to) override { to.push_back(part_of(words)); }
 
  protected:
+  /// At most, of an encoded one.
   [[nodiscard]] std::uint64_t length() const noexcept { return value_head_bytes + std::uint64_t{expected.bytes}; }
+  [[nodiscard]] bool may_be_long(std::uint64_t length_there) const noexcept
+  {
+    if (expected.codec == 0) return length_there == length();
+    return length_there > value_head_bytes && length_there <= length();
+  }
 
   std::size_t take(const reply_line& line, connection& from, const time_limit& limit) override
   {
@@ -166,7 +180,7 @@ struct get_value : command
       return 0;
     }
     const auto length_there = static_cast<std::uint64_t>(line.number);
-    if (length_there != length()) {
+    if (!may_be_long(length_there)) {
       if (length_there > 2 * length()) from.fail("a value is longer than any should be");
       is = state::foreign;
       from.skip_body(length_there, limit);
@@ -175,10 +189,15 @@ struct get_value : command
     std::array<std::byte, value_head_bytes> head;
     std::size_t copied = from.read_part(head, limit);
     const auto found = decode_value_head(head);
-    if (!found || !is_expected(*found, expected)) {
+    const std::uint64_t body_there = length_there - value_head_bytes;
+    if (!found || !is_expected(*found, expected) || found->bytes != body_there) {
       is = found && found->key == expected.key && found->number < expected.number ? state::older : state::foreign;
-      from.skip_body(expected.bytes, limit);
+      from.skip_body(body_there, limit);
       return copied;
+    }
+    if (expected.codec != 0) {
+      code.resize(static_cast<std::size_t>(body_there));
+      body.assign(1, {code.data(), code.size()});
     }
     std::size_t unwanted = 0;
     for (const ::iovec& part : body) {

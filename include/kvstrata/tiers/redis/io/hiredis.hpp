@@ -19,6 +19,7 @@
 #define KVSTRATA_REDIS_HAS_TLS 0
 #endif
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -96,6 +97,12 @@ class hiredis_socket
       if (redisInitiateSSLWithContext(context_.get(), tls.get()) != REDIS_OK) {
         fail(link_fault::kind::broken, "no TLS: " + std::string(context_->errstr));
       }
+      // From here on hiredis says that it would wait, and this waits: as long as a request may, not as long as it would.
+      context_->flags &= ~REDIS_BLOCK;
+      const int socket = static_cast<int>(context_->fd);
+      if (::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK) != 0) {
+        fail(link_fault::kind::broken, std::generic_category().message(errno));
+      }
       tls_ = true;
     }
 #else
@@ -138,10 +145,12 @@ class hiredis_socket
       ::ssize_t got = -1;
 #if KVSTRATA_REDIS_HAS_TLS
       if (tls_) {
-        wait_for(POLLIN, limit, true);
         got = context_->funcs->read(context_.get(), static_cast<char*>(parts[0].iov_base), parts[0].iov_len);
         if (got > 0) return static_cast<std::size_t>(got);
-        if (got == 0) continue;  // not yet a whole record
+        if (got == 0) {  // not yet a whole record
+          wait_for(POLLIN, limit);
+          continue;
+        }
         fail(link_fault::kind::broken, context_->errstr[0] != '\0' ? context_->errstr : "the connection was closed");
       }
 #endif
@@ -183,16 +192,15 @@ class hiredis_socket
     if (errno != EAGAIN && errno != EWOULDBLOCK) {
       fail(link_fault::kind::broken, std::generic_category().message(errno));
     }
-    wait_for(events, limit, false);
+    wait_for(events, limit);
   }
 
-  /// `once`: what TLS has read already does not show: look a short time, and go on.
-  void wait_for(short events, const time_limit& limit, bool once) const
+  void wait_for(short events, const time_limit& limit) const
   {
     for (;;) {
       if (limit.is_over()) fail(link_fault::kind::timeout, "no answer in time");
       struct ::pollfd one{.fd = static_cast<int>(context_->fd), .events = events, .revents = 0};
-      if (::poll(&one, 1, once ? 0 : limit.slice()) > 0 || once) return;
+      if (::poll(&one, 1, limit.slice()) > 0) return;
     }
   }
 
@@ -201,9 +209,11 @@ class hiredis_socket
     for (const ::iovec& part : parts) {
       redisAppendFormattedCommand(context_.get(), static_cast<const char*>(part.iov_base), part.iov_len);
     }
-    for (int done = 0; done == 0;) {
-      if (limit.is_over()) fail(link_fault::kind::timeout, "no answer in time");
+    for (;;) {
+      int done = 0;
       if (redisBufferWrite(context_.get(), &done) != REDIS_OK) fail(link_fault::kind::broken, context_->errstr);
+      if (done != 0) return;
+      wait_for(POLLOUT, limit);
     }
   }
 

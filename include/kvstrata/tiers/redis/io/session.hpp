@@ -187,6 +187,7 @@ class session
         parts_.clear();
         while (sent < all.size() && !stop) {
           command& next = *all[sent];
+          next.prepare();
           const std::uint64_t bytes = next.bytes();
           if (under_way != 0 && under_way + bytes > config.connection_bytes) break;
           if (!at.begin(bytes, config.server_bytes, under_way == 0, limit_)) {

@@ -1,14 +1,14 @@
-// A layer's part of a record whose body is encoded: a row for each of its pages, then their codes, one behind the other.
+// Pages of a record in one layer, encoded: a row for each of its pages, then their codes, one behind the other.
 #pragma once
 
-#include <kvstrata/tiers/nvme/format/body.hpp>
-#include <kvstrata/tiers/nvme/format/bytes.hpp>
+#include <kvstrata/core/ids.hpp>
+#include <kvstrata/tiers/stores/format/fields.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::stores {
 
 namespace at_page_row {                  // one after the other from the begin of the part
 inline constexpr field32 code_bytes{0};  // and in its highest bit: these are the page's own bytes
@@ -26,10 +26,10 @@ struct page_code
   bool as_it_is = false;  ///< `code` is the page's own bytes
 };
 
-/// Most blocks of a part of so many pages.
-[[nodiscard]] constexpr std::uint64_t most_part_blocks(page_count pages, std::size_t most_code_bytes) noexcept
+/// Most bytes of a part of so many pages.
+[[nodiscard]] constexpr std::uint64_t most_part_bytes(page_count pages, std::size_t most_code_bytes) noexcept
 {
-  return blocks_of(std::uint64_t{pages} * (at_page_row::end + most_code_bytes));
+  return std::uint64_t{pages} * (at_page_row::end + most_code_bytes);
 }
 
 /// Reads the pages of a part one after the other, whatever bytes these are.
@@ -65,4 +65,4 @@ class part_reader
   std::size_t at_;
 };
 
-}  // namespace kvstrata::nvme
+}  // namespace kvstrata::stores

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <kvstrata/codec/concepts.hpp>
-#include <kvstrata/tiers/nvme/format/code_mark.hpp>
+#include <kvstrata/tiers/stores/codes/code_mark.hpp>
 
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <utility>
 
-namespace kvstrata::nvme {
+namespace kvstrata::stores {
 
 /// Thread-safe, as body coders are (codec/concepts.hpp). What it throws is std::bad_alloc.
 class body_code
@@ -80,7 +80,7 @@ template <body_codec C>
   return out;
 }
 
-/// A codec for nvme_file_config::code. Throws what C::coder does.
+/// A codec for a store's config::code. Throws what C::coder does.
 template <body_codec C>
 [[nodiscard]] std::shared_ptr<const body_code> code_of(const piece_shape& piece, const typename C::config& told = {})
 {
@@ -92,4 +92,4 @@ template <body_codec C>
   return std::make_shared<const detail::foreign_body_code>(mark, true);
 }
 
-}  // namespace kvstrata::nvme
+}  // namespace kvstrata::stores

@@ -1,4 +1,4 @@
-// Which codec a store keeps the bytes of its pages by, as its superblocks say it.
+// Which codec a store keeps the bytes of its pages by, as what it writes says it.
 #pragma once
 
 #include <kvstrata/codec/piece.hpp>
@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::nvme {
+namespace kvstrata::stores {
 
 struct code_mark
 {
@@ -56,4 +56,18 @@ struct code_mark
   return x == 0 ? 1 : x;
 }
 
-}  // namespace kvstrata::nvme
+/// One number for a codec and what it encodes: two that can read each other's codes have the same. 0: bytes as they are.
+[[nodiscard]] constexpr std::uint64_t fingerprint_with_piece(const code_mark& mark) noexcept
+{
+  if (mark.is_none()) return 0;
+  std::uint64_t x = mark.fingerprint;
+  for (const std::uint64_t part :
+       {std::uint64_t{mark.piece.tokens}, std::uint64_t{mark.piece.kv_heads}, std::uint64_t{mark.piece.head_dim},
+        static_cast<std::uint64_t>(mark.piece.element)}) {
+    x = (x ^ part) * 0x9e3779b97f4a7c15U;
+    x ^= x >> 29U;
+  }
+  return x == 0 ? 1 : x;
+}
+
+}  // namespace kvstrata::stores
