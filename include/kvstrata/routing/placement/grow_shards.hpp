@@ -1,6 +1,8 @@
 // First homes, one item after the other, each to the shard that has most of what it is asked for with and still has room: linear
-// deterministic greedy (Stanton and Kliot, KDD 2012). Items come in an order in which each one is tied most to those before it
-// (Prim's, from the hottest on), so that what belongs together comes together.
+// deterministic greedy (Stanton and Kliot, KDD 2012), with two things changed that matter where everything is asked for with the hottest
+// now and then. Items come in an order in which as much as can be of each one's ties leads to those before it, so that what belongs together
+// comes together; and what ties it to a shard counts as far as it is more than chance (as in modularity), so that what belongs nowhere
+// begins in the emptiest. docs/guide/routing.md has what that is worth.
 #pragma once
 
 #include <kvstrata/routing/placement/item_graph.hpp>
@@ -31,6 +33,8 @@ namespace kvstrata::detail {
   std::vector<std::uint32_t> out;
   std::vector<bool> done(items.size());
   std::vector<double> tie(items.size());
+  std::vector<double> degree(items.size());
+  for (std::uint32_t i = 0; i < items.size(); ++i) degree[i] = graph.degree(i);
   std::priority_queue<std::pair<double, std::uint32_t>> next;
   const auto take = [&](std::uint32_t item) {
     done[item] = true;
@@ -38,16 +42,16 @@ namespace kvstrata::detail {
     for (const item_graph::neighbour& other : graph.of(item)) {
       if (done[other.item] || homes[other.item] != item_placement::nobody) continue;
       tie[other.item] += other.weight;
-      next.emplace(tie[other.item], other.item);
+      next.emplace(tie[other.item] / degree[other.item], other.item);
     }
   };
   for (const std::uint32_t seed : seeds) {
     if (done[seed]) continue;
     take(seed);
     while (!next.empty()) {
-      const auto [weight, item] = next.top();
+      const auto [share, item] = next.top();
       next.pop();
-      if (!done[item] && weight == tie[item]) take(item);
+      if (!done[item] && share == tie[item] / degree[item]) take(item);
     }
   }
   return out;
@@ -59,14 +63,23 @@ inline void grow_shards(std::span<const placed_item> items, const item_graph& gr
                         std::vector<std::uint32_t>& homes)
 {
   if (books.emptiest() == books.size()) return;
+  std::vector<double> degrees(books.size());  // of what each shard has
+  double all = 0;
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    const double degree = graph.degree(i);
+    all += degree;
+    if (homes[i] < books.size()) degrees[homes[i]] += degree;
+  }
   shard_ties ties(books.size());
   for (const std::uint32_t item : growing_order(items, graph, homes)) {
     ties.look(graph, item, homes);
+    const double degree = graph.degree(item);
     std::size_t best = books.size();
     double most = 0;
     for (const std::uint32_t n : ties.seen()) {
       if (!books.fits(n, item)) continue;
-      const double score = ties.with(n) * (1 - (std::min)(books.fill(n), 1.0));
+      const double by_chance = degree * degrees[n] / all;
+      const double score = (ties.with(n) - by_chance) * (1 - (std::min)(books.fill(n), 1.0));
       if (score > most || (score == most && n < best)) {
         best = n;
         most = score;
@@ -74,6 +87,7 @@ inline void grow_shards(std::span<const placed_item> items, const item_graph& gr
     }
     if (best == books.size()) best = books.emptiest();
     homes[item] = static_cast<std::uint32_t>(best);
+    degrees[best] += degree;
     books.put(best, item);
   }
 }

@@ -46,12 +46,14 @@ class item_counts
   }
 
   [[nodiscard]] std::span<const placed_item> items() const noexcept { return items_; }
-  /// In ascending order, so that placements do not depend on a hash table's. O(pairs log pairs).
-  [[nodiscard]] std::vector<item_pair> pairs() const
+  /// Those that were asked for together at least so often: what happened once is chance more often than not, and most of the pairs
+  /// (docs/guide/routing.md has what leaving it out is worth). In ascending order, so that placements do not depend on a hash table's.
+  /// O(pairs log pairs).
+  [[nodiscard]] std::vector<item_pair> pairs(std::uint32_t at_least = 2) const
   {
     std::vector<item_pair> out;
-    out.reserve(together_.size());
     for (const auto& [both, often] : together_) {
+      if (often < at_least) continue;
       out.push_back(
           {static_cast<std::uint32_t>(both >> 32U), static_cast<std::uint32_t>(both), static_cast<double>(often)});
     }

@@ -46,6 +46,13 @@ class item_graph
   {
     return std::span(all_).subspan(begin_[item], begin_[item + 1] - begin_[item]);
   }
+  /// Weight of all pairs that it is in. O(its neighbours).
+  [[nodiscard]] double degree(std::uint32_t item) const noexcept
+  {
+    double sum = 0;
+    for (const neighbour& other : of(item)) sum += other.weight;
+    return sum;
+  }
 
  private:
   std::vector<std::size_t> begin_;
