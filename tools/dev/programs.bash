@@ -36,6 +36,7 @@ command_bench() {
   if grep -qE -- "${1:-.}" <<<nvme_bench; then like_nvme_bench; fi
   if grep -qE -- "${1:-.}" <<<codec_bench; then like_zstd; fi
   if grep -qE -- "${1:-.}" <<<cluster_bench; then like_redis; fi
+  if grep -qE -- "${1:-.}" <<<routing_bench; then like_metis; fi
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<model_bench; then find_torch; fi  # large: only where it is asked for
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<policies_bench; then find_libcachesim; fi
   install_missing bench
