@@ -57,6 +57,10 @@ like_redis() {  # tests are skipped without them
   have redis-server || optional+=("redis-server: tests of redis_cluster start one")
 }
 
+like_metis() {  # without it one placement of kvstrata-sim cluster is refused
+  have_header metis.h || optional+=("libmetis-dev: METIS, as a placement of kvstrata-sim cluster")
+}
+
 like_nvme_bench() {  # it goes without them, with less beside its figures
   have fio || optional+=("fio: what nvme_bench takes as its ceiling")
   have_header rocksdb/db.h || optional+=("librocksdb-dev: RocksDB, which nvme_bench opens beside a store")

@@ -37,6 +37,7 @@ command_bench() {
   if grep -qE -- "${1:-.}" <<<codec_bench; then like_zstd; fi
   if grep -qE -- "${1:-.}" <<<$'cluster_bench\ncluster_faults_bench'; then like_redis; fi
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<cluster_bench; then find_mooncake; fi
+  if grep -qE -- "${1:-.}" <<<routing_bench; then like_metis; fi
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<model_bench; then find_torch; fi  # large: only where it is asked for
   if [[ -n ${1:-} ]] && grep -qE -- "$1" <<<policies_bench; then find_libcachesim; fi
   install_missing bench

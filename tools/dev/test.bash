@@ -67,7 +67,7 @@ command_test() {
   if wanted gcc || wanted clang || wanted tsan || wanted nvcc || wanted consume; then
     need_toolchain
     need_catch
-    [[ -n $carried ]] || { need_model; like_uring; like_zstd; like_zlib; like_redis; }
+    [[ -n $carried ]] || { need_model; like_uring; like_zstd; like_zlib; like_redis; like_metis; }
   fi
   if wanted clang && ! have clang++; then
     optional+=("clang: builds the library's tests a second time, with clang++ under sanitizers")

@@ -6,7 +6,7 @@
 #include "replay/verify.hpp"
 
 #include <kvstrata/core/error.hpp>
-#include <kvstrata/sharded/rendezvous.hpp>
+#include <kvstrata/routing/by_user.hpp>
 
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -213,8 +213,8 @@ std::vector<std::string> serve_in_processes(const options& o, const workload& lo
                                             const hstu::trained_model& made_of, progress& shown)
 {
   const std::string number = std::to_string(o.processes);
-  std::vector<kvstrata::rendezvous_member> members;
-  for (std::uint64_t p = 0; p < o.processes; ++p) members.push_back({.id = p + 1});
+  std::vector<kvstrata::node_summary> nodes;
+  for (std::uint64_t p = 0; p < o.processes; ++p) nodes.push_back({.id = p + 1});
   const std::string prefix = sizes.cluster_prefix;
   std::vector<std::string> out;
   shown.start("serving in " + number + " processes", 3);
@@ -224,7 +224,9 @@ std::vector<std::string> serve_in_processes(const options& o, const workload& lo
     std::vector<workload> parts;
     for (std::size_t p = 0; p < o.processes; ++p) {
       parts.push_back(part_of(load, [&](const served_request& r) {
-        return how == way::turns ? r.number % o.processes == p : rendezvous_owner(r.user, members) == p;
+        const kvstrata::routed_request asked{.user = r.user, .number = r.number};
+        return (how == way::turns ? kvstrata::round_robin_router{}(asked, nodes)
+                                  : kvstrata::user_router{}(asked, nodes)) == p;
       }));
     }
     std::vector<process> all;

@@ -18,4 +18,7 @@ int cache_command(int count, const char* const* arguments, std::ostream& out, st
 /// Says how large the levels must be for some users: kvstrata-sim size.
 int size_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
 
+/// Simulates a cluster behind a router: kvstrata-sim cluster.
+int cluster_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err);
+
 }  // namespace sim

@@ -9,13 +9,15 @@
 
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/plan/request.hpp>
-#include <kvstrata/sharded/rendezvous.hpp>
+#include <kvstrata/routing/concepts.hpp>
+#include <kvstrata/routing/rendezvous.hpp>
 #include <kvstrata/simulate/random.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace kvstrata {
@@ -30,17 +32,45 @@ struct hash_route
   }
 };
 
-/// Every user has their GPU, by rendezvous: one that drains, or joins, moves no others' users.
-struct rendezvous_route
+/// A router of servers (routing/concepts.hpp) as the route of a fleet: each GPU is a node. Of a user whom the slab holds all is
+/// there, of one whom its box's arena holds `arena_hit`; `full_load` requests that it has and has not answered are a load of 1.
+/// Where nobody takes anybody the user's GPU goes by hash.
+template <router Router>
+class routed
 {
-  std::vector<rendezvous_member> members;  ///< of each GPU, in their order
-
-  template <class Fleet>
-  [[nodiscard]] std::size_t operator()(const request& asked, const Fleet& fleet) const
+ public:
+  /// `members`: of each GPU, in their order; GPUs beyond them are numbered and take requests.
+  explicit routed(Router r = Router(), std::vector<rendezvous_member> members = {}, double arena_hit = 0.5,
+                  double full_load = 4)
+      : router_(std::move(r)), members_(std::move(members)), arena_hit_(arena_hit), full_load_(full_load)
   {
-    const std::size_t owner = rendezvous_owner(asked.user, members);
-    return owner < fleet.gpu_count() ? owner : hash_route{}(asked, fleet);  // nobody takes anybody
   }
+
+  /// O(GPUs).
+  template <class Fleet>
+  [[nodiscard]] std::size_t operator()(const request& asked, const Fleet& fleet)
+  {
+    nodes_.resize(fleet.gpu_count());
+    for (std::size_t gpu = 0; gpu < nodes_.size(); ++gpu) {
+      const rendezvous_member m = gpu < members_.size() ? members_[gpu] : rendezvous_member{.id = gpu};
+      const double below = fleet.box_holds(fleet.box_of(gpu), asked.user) ? arena_hit_ : 0;
+      nodes_[gpu] = node_summary{.id = m.id,
+                                 .weight = m.weight,
+                                 .is_draining = m.is_draining,
+                                 .hit = fleet.slab_holds(gpu, asked.user) ? 1 : below,
+                                 .load = static_cast<double>(fleet.load(gpu)) / full_load_};
+    }
+    const std::size_t chosen = router_(routed_request{.user = asked.user, .number = number_++}, nodes_);
+    return chosen < nodes_.size() ? chosen : hash_route{}(asked, fleet);
+  }
+
+ private:
+  Router router_;
+  std::vector<rendezvous_member> members_;
+  double arena_hit_;
+  double full_load_;
+  std::uint64_t number_ = 0;
+  std::vector<node_summary> nodes_;
 };
 
 /// To the GPU that served the user last, while it still has them; else to the least loaded one of that box, while its

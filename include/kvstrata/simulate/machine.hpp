@@ -21,6 +21,8 @@ struct model_shape
   geometry kv{};
   std::uint32_t hidden = 0;
   token_count candidates = 0;
+  double token_flops = 0;  ///< of a layer, for a token, attention left out; 0: HSTU's, which hidden size and shape tell
+  double pair_flops = 0;   ///< of a layer, for one token that attends to one; says something with token_flops alone
 };
 
 /// Effective figures: what the machine reaches, not what its data sheet promises.
@@ -51,6 +53,12 @@ inline void check(const machine_description& m)
   detail::require_figure("machine", "store_bytes_per_second", m.store_bytes_per_second);
   detail::require_figure("machine", "store_latency_seconds", m.store_latency_seconds);
   if (m.model.hidden == 0) throw config_error("machine.model.hidden", 0, "it must be at least 1");
+  detail::require_figure("machine.model", "token_flops", m.model.token_flops);
+  detail::require_figure("machine.model", "pair_flops", m.model.pair_flops);
+  if ((m.model.token_flops > 0) != (m.model.pair_flops > 0)) {
+    throw config_error("machine.model.pair_flops", std::to_string(m.model.pair_flops),
+                       "token_flops is " + std::to_string(m.model.token_flops) + ": give both, or neither for HSTU");
+  }
   if (m.device_bytes == 0) throw config_error("machine.device_bytes", 0, "users' KV needs room on the device");
 }
 
@@ -75,7 +83,12 @@ inline void check(const machine_description& m)
 /// What a token costs to compute and to fetch, by arithmetic.
 [[nodiscard]] inline cost_model cost_of(const machine_description& m)
 {
-  return cost_model::of(figures_of(m), m.model.hidden, m.model.kv);
+  if (m.model.token_flops == 0) return cost_model::of(figures_of(m), m.model.hidden, m.model.kv);
+  return cost_model::of(
+      compute_speed{.seconds_per_token = m.model.token_flops / m.flops_per_second,
+                    .seconds_per_pair = m.model.pair_flops / m.flops_per_second},
+      link_speed{.latency_seconds = m.to_device.latency_seconds, .bytes_per_second = m.to_device.bytes_per_second},
+      m.model.kv);
 }
 
 /// Seconds one layer takes to compute these tokens of the window [first_token, history), and the candidates that attend

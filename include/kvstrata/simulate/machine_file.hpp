@@ -16,11 +16,13 @@
 // kernel_device_gb_per_second_per_sm     what one multiprocessor moves on the device
 // layers, kv_heads, head_dim, element    the shape of the model's KV; element is f32, f16, bf16, fp8_e4m3, ...
 // hidden, candidates                     the hidden size; tokens that each request has scored besides its history
+// mflop_per_token, flop_per_pair         10^6 FLOP of a layer for a token, and FLOP for one token that attends to one;
+//                                        absent: HSTU's, which the hidden size and the shape tell
 // device_gib, host_gib                   memory for users' KV on the device and in pinned memory below it
 // store_gb_per_second                    10^9 bytes/s that a store below reads; absent: there is none
 // store_us_per_read                      before the first byte of a record
 //
-// Every key but the store's must be there, and none twice. See tools/sim/machines.
+// Every key but the store's and those of FLOP must be there, and none twice. See tools/sim/machines.
 #pragma once
 
 #include <kvstrata/core/error.hpp>
@@ -53,7 +55,7 @@ struct machine_key
   bool optional = false;
 };
 
-inline constexpr std::array<machine_key, 20> machine_keys{{
+inline constexpr std::array<machine_key, 22> machine_keys{{
     {"effective_tflops", 1e-6, 1e6, false, [](machine_description& m, double v) { m.flops_per_second = v * 1e12; }},
     {"to_device_gb_per_second", 1e-3, 1e6, false,
      [](machine_description& m, double v) { m.to_device.bytes_per_second = v * 1e9; }},
@@ -89,6 +91,9 @@ inline constexpr std::array<machine_key, 20> machine_keys{{
      [](machine_description& m, double v) { m.device_bytes = static_cast<std::uint64_t>(v * 0x1p30); }},
     {"host_gib", 0, 1e9, false,
      [](machine_description& m, double v) { m.host_bytes = static_cast<std::uint64_t>(v * 0x1p30); }},
+    {"mflop_per_token", 1e-6, 1e9, false, [](machine_description& m, double v) { m.model.token_flops = v * 1e6; },
+     true},
+    {"flop_per_pair", 1e-3, 1e9, false, [](machine_description& m, double v) { m.model.pair_flops = v; }, true},
     {"store_gb_per_second", 1e-3, 1e6, false,
      [](machine_description& m, double v) { m.store_bytes_per_second = v * 1e9; }, true},
     {"store_us_per_read", 0, 1e6, false, [](machine_description& m, double v) { m.store_latency_seconds = v / 1e6; },

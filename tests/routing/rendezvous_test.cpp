@@ -1,8 +1,7 @@
 // Who serves whom: shares as weights say, and nobody moves who need not.
 #include "support/catch.hpp"
 
-#include <kvstrata/sharded/rendezvous.hpp>
-#include <kvstrata/simulate/fleet_routes.hpp>
+#include <kvstrata/routing/rendezvous.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -28,11 +27,6 @@ std::vector<double> shares_of(const std::vector<std::size_t>& owners, std::size_
   for (const std::size_t o : owners) out[o] += 1.0 / static_cast<double>(rendezvous_users);
   return out;
 }
-
-struct three_gpus
-{
-  [[nodiscard]] std::size_t gpu_count() const { return 3; }
-};
 
 }  // namespace
 
@@ -90,8 +84,6 @@ TEST_CASE("rendezvous: where nobody takes anybody, nobody does")
                                             {4, std::numeric_limits<double>::quiet_NaN()},
                                             {5, std::numeric_limits<double>::infinity()}};
   REQUIRE(rendezvous_owner(user_id{1}, none) == none.size());
-  REQUIRE(rendezvous_route{none}(request{.user = user_id{1}}, three_gpus{}) < 3);
-  REQUIRE(rendezvous_route{{{7, 0}, {8, 1}, {9, 0}}}(request{.user = user_id{1}}, three_gpus{}) == 1);
 }
 
 TEST_CASE("rendezvous: weights by load have bounds")

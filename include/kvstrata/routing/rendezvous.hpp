@@ -32,19 +32,17 @@ namespace detail {
   return x ^ x >> 32U;
 }
 
-}  // namespace detail
-
-/// Index of the member that serves the user; members.size(): nobody does. Weights that are negative or not finite count as 0.
-/// O(members).
-[[nodiscard]] inline std::size_t rendezvous_owner(user_id user, std::span<const rendezvous_member> members) noexcept
+/// Members are anything with an id, a weight and is_draining.
+template <class Member>
+[[nodiscard]] std::size_t rendezvous_best(user_id user, std::span<const Member> members) noexcept
 {
   std::size_t best = members.size();
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < members.size(); ++i) {
-    const rendezvous_member& m = members[i];
+    const Member& m = members[i];
     if (m.is_draining || !(m.weight > 0) || !std::isfinite(m.weight)) continue;
     // In (0, 1): an exponential draw with rate `weight`, of which the least wins.
-    const double draw = (static_cast<double>(detail::rendezvous_bits(to_number(user), m.id) >> 12U) + 0.5) * 0x1p-52;
+    const double draw = (static_cast<double>(rendezvous_bits(to_number(user), m.id) >> 12U) + 0.5) * 0x1p-52;
     const double waits = -std::log(draw) / m.weight;
     if (waits < least || (waits == least && best != members.size() && m.id < members[best].id)) {
       least = waits;
@@ -52,6 +50,15 @@ namespace detail {
     }
   }
   return best;
+}
+
+}  // namespace detail
+
+/// Index of the member that serves the user; members.size(): nobody does. Weights that are negative or not finite count as 0.
+/// O(members).
+[[nodiscard]] inline std::size_t rendezvous_owner(user_id user, std::span<const rendezvous_member> members) noexcept
+{
+  return detail::rendezvous_best(user, members);
 }
 
 /// The weight of a member by its load, both in what one likes: as much as it has less to do than `mean`, at most twice as much

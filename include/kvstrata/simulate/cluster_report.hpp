@@ -1,0 +1,104 @@
+// What came of a cluster (simulate/cluster_simulator.hpp). Figures of a simulation, wherever they are shown.
+#pragma once
+
+#include <kvstrata/simulate/latency_histogram.hpp>
+#include <kvstrata/simulate/serving_report.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace kvstrata {
+
+/// Shares in [0, 1], by the hundredth.
+class share_histogram
+{
+ public:
+  void add(double share) noexcept
+  {
+    ++bins_[static_cast<std::size_t>(std::lround(100 * std::clamp(share, 0.0, 1.0)))];
+    ++count_;
+    sum_ += share;
+  }
+  [[nodiscard]] double mean() const noexcept { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
+  /// The share that `part` of them do not exceed; 0 without any.
+  [[nodiscard]] double percentile(double part) const noexcept
+  {
+    double before = 0;
+    for (std::size_t i = 0; i < bins_.size(); ++i) {
+      before += static_cast<double>(bins_[i]);
+      if (before >= part * static_cast<double>(count_) && before > 0) return static_cast<double>(i) / 100;
+    }
+    return 0;
+  }
+
+ private:
+  std::array<std::uint64_t, 101> bins_{};
+  std::uint64_t count_ = 0;
+  double sum_ = 0;
+};
+
+struct node_figures
+{
+  std::uint64_t id = 0;
+  bool is_gone = false;
+  std::uint64_t requests = 0;
+  std::uint64_t item_tokens = 0;
+  std::uint64_t item_hit_tokens = 0;
+  double busy_seconds = 0;
+  std::uint64_t slab_bytes = 0;   ///< that its slab holds at the end
+  std::uint64_t arena_bytes = 0;  ///< that its arena does
+  std::uint64_t user_bytes = 0;   ///< set aside for the histories of all users
+
+  [[nodiscard]] double hit_share() const noexcept
+  {
+    return item_tokens == 0 ? 0 : static_cast<double>(item_hit_tokens) / static_cast<double>(item_tokens);
+  }
+};
+
+/// Of the requests after the warm-up.
+struct cluster_report
+{
+  latency_histogram first_token;  ///< from arrival to the end of the prompt, waiting included
+  share_histogram item_hits;      ///< by request: of its items, how many its node had
+  std::uint64_t requests = 0;
+  std::uint64_t unserved = 0;     ///< larger than a slab
+  std::uint64_t rerouted = 0;     ///< their node vanished before they were answered
+  std::uint64_t turned_away = 0;  ///< no node took requests
+  std::uint64_t slab_tokens = 0;
+  std::uint64_t arena_tokens = 0;
+  std::uint64_t computed_tokens = 0;
+  std::uint64_t item_tokens = 0;
+  std::uint64_t item_hit_tokens = 0;
+  double arriving_seconds = 0;  ///< from the first request to the last
+  double drain_seconds = 0;     ///< from then until all were answered
+  double longest_seconds = 0;   ///< of a request on its node
+  std::vector<node_figures> nodes;
+
+  /// The share of item tokens that the node had.
+  [[nodiscard]] double hit_share() const noexcept
+  {
+    return item_tokens == 0 ? 0 : static_cast<double>(item_hit_tokens) / static_cast<double>(item_tokens);
+  }
+  /// The busiest node's time, in units of the mean: 1 is in balance.
+  [[nodiscard]] double imbalance() const noexcept
+  {
+    double most = 0;
+    double sum = 0;
+    std::size_t there = 0;
+    for (const node_figures& n : nodes) {
+      if (n.is_gone) continue;
+      most = (std::max)(most, n.busy_seconds);
+      sum += n.busy_seconds;
+      ++there;
+    }
+    return sum > 0 ? most * static_cast<double>(there) / sum : 1;
+  }
+  /// Requests come faster than they are served, by one of the nodes at least.
+  [[nodiscard]] bool saturated() const noexcept { return queue_grew(arriving_seconds, drain_seconds, longest_seconds); }
+};
+
+}  // namespace kvstrata

@@ -1,0 +1,22 @@
+// METIS' division of items (Karypis and Kumar), where it is found when the tool is built: Debian's libmetis-dev.
+#pragma once
+
+#include <kvstrata/routing/placement/concepts.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace sim {
+
+/// Is it built in?
+[[nodiscard]] bool has_metis();
+
+/// Homes for the items that `hot` does not place everywhere, in balance by heat and tokens. Nodes that METIS leaves empty get items of the
+/// fullest ones, and `were_empty` says how many these were. Throws kvstrata::error where METIS fails, or is not built in.
+[[nodiscard]] kvstrata::item_placement place_by_metis(std::span<const kvstrata::placed_item> items,
+                                                      std::span<const kvstrata::item_pair> pairs,
+                                                      std::span<const kvstrata::rendezvous_member> members,
+                                                      const kvstrata::item_placement& hot, double slack,
+                                                      std::uint32_t& were_empty);
+
+}  // namespace sim
