@@ -26,58 +26,28 @@ find_conan() {  # a conan 2 of the machine, or one of our own
   fi
   export KVSTRATA_CONAN=${KVSTRATA_CONAN:-}
 }
-find_prometheus_client() {  # a Python that has it
-  if [[ -n ${KVSTRATA_PROMETHEUS_PYTHON:-} ]]; then return; fi
-  if python3 -c 'import prometheus_client.openmetrics' 2>/dev/null; then
-    KVSTRATA_PROMETHEUS_PYTHON=$(command -v python3)
-  elif fetch_from_pypi prometheus_client 'prometheus_client>=0.20,<1' "the test of what Prometheus reads"; then
-    KVSTRATA_PROMETHEUS_PYTHON=$root/build/prometheus_client-venv/bin/python
-  else
-    KVSTRATA_NO_PROMETHEUS=$(why_not_from_pypi prometheus_client)
-    export KVSTRATA_NO_PROMETHEUS
-  fi
-  export KVSTRATA_PROMETHEUS_PYTHON=${KVSTRATA_PROMETHEUS_PYTHON:-}
+find_python() {  # of KVSTRATA_NAME_PYTHON NAME, what it imports, then as fetch_from_pypi. Of the machine, or one of our own
+  local of=KVSTRATA_$1_PYTHON python
+  if [[ -n ${!of:-} ]]; then return; fi
+  export "$of="
+  for python in python3 /usr/bin/python3; do
+    if have "$python" && "$python" -c "import $2" 2>/dev/null; then
+      printf -v "$of" %s "$(command -v "$python")"
+      return
+    fi
+  done
+  if fetch_from_pypi "$3" "$4" "$5"; then printf -v "$of" %s "$root/build/$3-venv/bin/python"
+  else export "KVSTRATA_NO_$1=$(why_not_from_pypi "$3")"; fi
 }
-find_numpy() {  # a Python that has it
-  if [[ -n ${KVSTRATA_NUMPY_PYTHON:-} ]]; then return; fi
-  if python3 -c 'import numpy' 2>/dev/null; then
-    KVSTRATA_NUMPY_PYTHON=$(command -v python3)
-  elif [[ -x /usr/bin/python3 ]] && /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
-    KVSTRATA_NUMPY_PYTHON=/usr/bin/python3
-  elif fetch_from_pypi numpy 'numpy>=1.22,<3' "the test of tools/convert_weights.py"; then
-    KVSTRATA_NUMPY_PYTHON=$root/build/numpy-venv/bin/python
-  fi
-  export KVSTRATA_NUMPY_PYTHON=${KVSTRATA_NUMPY_PYTHON:-}
+find_prometheus_client() {
+  find_python PROMETHEUS prometheus_client.openmetrics prometheus_client 'prometheus_client>=0.20,<1' "the test of what Prometheus reads"
 }
-find_torch() {  # a Python that has it, for what the model is compared with
-  if [[ -n ${KVSTRATA_TORCH_PYTHON:-} ]]; then return; fi
-  if python3 -c 'import torch' 2>/dev/null; then
-    KVSTRATA_TORCH_PYTHON=$(command -v python3)
-  elif fetch_from_pypi torch 'torch>=2.4,<3' "what model_bench compares the model with; several GB"; then
-    KVSTRATA_TORCH_PYTHON=$root/build/torch-venv/bin/python
-  else
-    KVSTRATA_NO_TORCH=$(why_not_from_pypi torch)
-    export KVSTRATA_NO_TORCH
-  fi
-  export KVSTRATA_TORCH_PYTHON=${KVSTRATA_TORCH_PYTHON:-}
+find_numpy() { find_python NUMPY numpy numpy 'numpy>=1.22,<3' "the test of tools/convert_weights.py"; }
+find_torch() { find_python TORCH torch torch 'torch>=2.4,<3' "what model_bench compares the model with; several GB"; }
+find_mooncake() {
+  find_python MOONCAKE mooncake.store mooncake 'mooncake-transfer-engine-non-cuda>=0.3.13,<1' \
+    "what cluster_bench times gets beside; it wants libibverbs1, libnl-3-200 and libnl-route-3-200"
 }
-
-find_mooncake() {  # a Python that has it, for what a cluster's gets are timed beside
-  if [[ -n ${KVSTRATA_MOONCAKE_PYTHON:-} ]]; then return; fi
-  if python3 -c 'import mooncake.store' 2>/dev/null; then
-    KVSTRATA_MOONCAKE_PYTHON=$(command -v python3)
-  elif fetch_from_pypi mooncake 'mooncake-transfer-engine-non-cuda>=0.3.13,<1' "what cluster_bench times gets beside; it wants libibverbs1, libnl-3-200 and libnl-route-3-200"; then
-    KVSTRATA_MOONCAKE_PYTHON=$root/build/mooncake-venv/bin/python
-  fi
-  export KVSTRATA_MOONCAKE_PYTHON=${KVSTRATA_MOONCAKE_PYTHON:-}
-}
-
-find_libcachesim() {  # a Python that has it, for what the replacement policies are timed beside
-  if [[ -n ${KVSTRATA_LIBCACHESIM_PYTHON:-} ]]; then return; fi
-  if python3 -c 'import libcachesim' 2>/dev/null; then
-    KVSTRATA_LIBCACHESIM_PYTHON=$(command -v python3)
-  elif fetch_from_pypi libcachesim 'libcachesim>=0.3,<1' "what policies_bench times the policies beside"; then
-    KVSTRATA_LIBCACHESIM_PYTHON=$root/build/libcachesim-venv/bin/python
-  fi
-  export KVSTRATA_LIBCACHESIM_PYTHON=${KVSTRATA_LIBCACHESIM_PYTHON:-}
+find_libcachesim() {
+  find_python LIBCACHESIM libcachesim libcachesim 'libcachesim>=0.3,<1' "what policies_bench times the policies beside"
 }
