@@ -66,8 +66,9 @@ void placement_conformance(const Policy& policy)
   };
   std::mt19937 random(11);
   for (int round = 0; round < 20 * effort; ++round) {
-    const placing what = random_placing(random, static_cast<std::uint32_t>(random() % 120), 1 + random() % 12,
-                                        static_cast<std::uint32_t>(random() % 400));
+    const placing what =
+        random_placing(random, static_cast<std::uint32_t>(random() % 120),
+                       1 + static_cast<std::uint32_t>(random() % 12), static_cast<std::uint32_t>(random() % 400));
     std::vector<rendezvous_member> members;
     for (std::uint64_t n = random() % 9; n > 0; --n) {
       members.push_back({.id = 10 * n,
