@@ -1,6 +1,6 @@
 // Draw: what page, slab, lease and onload are, in one picture of three moments, for requests of your own.
 //
-//   23_draw [USER:TOKENS ...] [--svg FILE]     23_draw A:1024 B:1280 A:1152
+//   24_draw [USER:TOKENS ...] [--svg FILE]     24_draw A:1024 B:1280 A:1152
 //
 // A user is a letter, TOKENS the length of their history at that request. The requests are served one after the other, and the
 // last one is drawn: as it is planned, while its layers arrive, and when it is over. The device keeps virtual time, so the
@@ -265,7 +265,7 @@ int main(int argc, char** argv)
     std::puts(right ? "Three moments of one lease." : "FAILED: the picture is not as it should be");
     return right ? 0 : 1;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "23_draw: %s\n", e.what());
+    std::fprintf(stderr, "24_draw: %s\n", e.what());
     return 2;
   }
 }
