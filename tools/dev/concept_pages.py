@@ -39,6 +39,12 @@ GROUPS = [
         ("beam_layout", "Beam layout", "beams/concepts.hpp"),
         ("partial_state", "Partial state", "attention/partial_state.hpp"),
     ]),
+    ("What reuse beyond the prefix needs, and several nodes", [
+        ("position", "Position policy", "position/concepts.hpp"),
+        ("selector", "Token selector", "recompute/concepts.hpp"),
+        ("router", "Router", "routing/concepts.hpp"),
+        ("placement", "Placement", "routing/placement/concepts.hpp"),
+    ]),
 ]
 
 
@@ -227,7 +233,8 @@ def first_sentence(header):
 def all_pages():
     pages = {}
     index = ["# Concepts", "kvstrata is put together from policies. Each kind is a C++20 concept: a table of expressions at the "
-             "head of its header. These pages show the tables, a smallest type of one's own, and one that is refused.",
+             "head of its header. These pages show the tables, a smallest type of one's own, and one that is refused. "
+             "[Suites](../testing_your_own.md) hold a type of yours to its table.",
              "*`tools/dev/concept_pages.py` makes them.*"]
     for group, members in GROUPS:
         lines = [f"## {group}", "", "| concept | is |", "|---|---|"]
