@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace kvstrata {
@@ -42,7 +43,7 @@ inline void check(const part_options& o)
   if (o.recents == 0) throw config_error("part_options.recents", 0, "it must be at least 1: nothing could happen");
   constexpr std::int64_t day_ms = 24 * 3600 * 1000;
   if (o.zone_ms < -day_ms || o.zone_ms > day_ms)
-    throw config_error("part_options.zone_ms", o.zone_ms, "it must lie within a day");
+    throw config_error("part_options.zone_ms", std::to_string(o.zone_ms), "it must lie within a day");
 }
 
 /// The same request of these parts, which must live as long as it.
