@@ -36,6 +36,7 @@ Examples:
   kvstrata-sim cache --machine tools/sim/machines/h200_pcie5.machine
   kvstrata-sim cache --machine h200_pcie5.machine --policies lru,s3_fifo,locality --codec identity,exp4,int8
   kvstrata-sim cache --machine h200_pcie5.machine --trace KuaiRand-Pure --host-gib 4,8,16 --codec identity,exp4 --csv c.csv
+  kvstrata-sim cache --machine h200_pcie5.machine --policies lru --static-tokens 1000 --recent-tokens 100 --cut weekly
 )";
 
 struct cache_options
@@ -99,6 +100,7 @@ void add_options(CLI::App& app, cache_options& o)
   number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
   number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
   number("load", "--warmup", o.load.warm_up, "so many of them are served, but not counted");
+  add_part_options(app, o.load.parts);
   number("load", "--seeds", o.lists.seeds, "run so many synthetic workloads, and say the 95 % interval of their mean");
   text("results", "--csv", o.csv, "PATH", "a row for each combination");
   text("results", "--json", o.json, "PATH", "everything");
@@ -118,11 +120,13 @@ void run(const cache_options& o, const std::vector<cache_point>& points, std::os
     for (const cache_point& point : points) cells.push_back({point, {}});
     std::size_t requests = 0;
     kvstrata::trace_notes notes;
+    kept_parts kept;
     for (std::uint32_t seed = 0; seed < o.lists.seeds; ++seed) {
       trace_arguments its = o.traces;
       its.seed += seed;
       kvstrata::any_source source = open(one, its);
-      const std::vector<kvstrata::arrival> asked = read_arrivals(source, o.load);
+      std::vector<kvstrata::arrival> asked = read_arrivals(source, o.load);
+      cut_into_parts(asked, o.load.parts, trace_zone_ms, kept);
       if (seed == 0) requests = asked.size(), notes = source.notes();
       for (cache_cell& cell : cells) cell.runs.push_back(count(m, asked, o.load, o.lists, cell.point));
     }
@@ -133,6 +137,7 @@ void run(const cache_options& o, const std::vector<cache_point>& points, std::os
     cache_table_head(out, o.lists.seeds);
     for (const cache_cell& cell : cells) {
       cache_table_row(out, m, cell);
+      if (o.load.parts.any()) out << part_lines(cell.parts());
       rows += cache_csv_row(one.name, m, o.lists, cell);
       results.push_back(cache_json(one.name, m, o.load, o.lists, o.traces.seed, cell));
     }
@@ -144,10 +149,11 @@ void run(const cache_options& o, const std::vector<cache_point>& points, std::os
   }
 }
 
-std::vector<cache_point> checked(const cache_options& o)
+std::vector<cache_point> checked(const cache_options& o, const CLI::App& app)
 {
   check(o.traces);
   check(o.load);
+  check(o.load.parts, app);
   if (o.lists.seeds == 0) throw kvstrata::config_error("--seeds", 0, "it must be at least 1");
   if (o.lists.seeds > 1000) throw kvstrata::config_error("--seeds", o.lists.seeds, "it may be at most 1000");
   if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
@@ -177,7 +183,7 @@ int cache_command(int count, const char* const* arguments, std::ostream& out, st
       err << "error: " << e.what() << "\nkvstrata-sim cache --help lists the options.\n";
       return 2;
     }
-    points = checked(o);
+    points = checked(o, app);
   } catch (const kvstrata::config_error& e) {
     err << "error: " << e.what() << ".\n";
     return 2;

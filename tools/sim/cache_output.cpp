@@ -93,7 +93,7 @@ std::string cache_csv_head()
   std::string out =
       "trace,machine,policy,codec,device_gib,host_gib,batch,raw_share,seeds,requests,merged,missed,unserved";
   for (const figure& one : figures) out += std::string(",") + one.name + ',' + one.name + "_95";
-  return out + '\n';
+  return out + part_csv_head() + '\n';
 }
 
 std::string cache_csv_row(const std::string& trace, const kvstrata::machine_description& m, const cache_lists& lists,
@@ -111,7 +111,7 @@ std::string cache_csv_row(const std::string& trace, const kvstrata::machine_desc
     const kvstrata::mean_interval f = cell.of(one.of);
     out += text(",%.9g,", f.mean) + (cell.runs.size() > 1 ? text("%.9g", f.half) : "");
   }
-  return out + '\n';
+  return out + part_csv(cell.parts()) + '\n';
 }
 
 nlohmann::ordered_json cache_json(const std::string& trace, const kvstrata::machine_description& m,
@@ -127,25 +127,30 @@ nlohmann::ordered_json cache_json(const std::string& trace, const kvstrata::mach
     intervals[one.name] = cell.runs.size() > 1 ? json(f.half) : json(nullptr);
   }
   using counts = kvstrata::simulation_counts;
+  json settings{{"device_gib", gib(memory.device)},
+                {"host_gib", gib(memory.host)},
+                {"batch", lists.batch},
+                {"raw_share", lists.raw_share},
+                {"event_tokens", load.event_tokens},
+                {"longest", load.longest},
+                {"requests", load.requests},
+                {"warmup", load.warm_up},
+                {"first_seed", first_seed}};
+  if (load.parts.any()) {
+    settings.erase("longest");  // is of histories
+    settings["parts"] = settings_json(load.parts);
+  }
   return {{"trace", trace},
           {"machine", m.name},
           {"policy", cell.point.policy},
           {"codec", cell.point.codec},
-          {"settings",
-           {{"device_gib", gib(memory.device)},
-            {"host_gib", gib(memory.host)},
-            {"batch", lists.batch},
-            {"raw_share", lists.raw_share},
-            {"event_tokens", load.event_tokens},
-            {"longest", load.longest},
-            {"requests", load.requests},
-            {"warmup", load.warm_up},
-            {"first_seed", first_seed}}},
+          {"settings", std::move(settings)},
           {"seeds", cell.runs.size()},
           {"requests", sum(cell, &counts::requests)},
           {"merged", sum(cell, &counts::merged)},
           {"missed", sum(cell, &counts::missed)},
           {"unserved", sum(cell, &counts::unserved)},
+          {"parts", part_json(cell.parts())},
           {"figures", std::move(means)},
           {"intervals_95", std::move(intervals)}};
 }

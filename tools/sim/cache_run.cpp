@@ -96,6 +96,13 @@ cache_result count(const machine_description& m, std::span<const arrival> reques
   return count_with<coded>(m, requests, load, lists.batch, c);
 }
 
+part_counts cache_cell::parts() const
+{
+  part_counts all;
+  for (const cache_result& one : runs) all += one.counts.parts;
+  return all;
+}
+
 mean_interval cache_cell::of(const std::function<double(const cache_result&)>& figure) const
 {
   std::vector<double> all;

@@ -56,6 +56,8 @@ struct cache_cell
   cache_point point;
   std::vector<cache_result> runs;  ///< [seeds]
 
+  /// Of all runs.
+  [[nodiscard]] kvstrata::part_counts parts() const;
   /// Of a figure of each run.
   [[nodiscard]] kvstrata::mean_interval of(const std::function<double(const cache_result&)>& figure) const;
 };

@@ -48,6 +48,7 @@ Examples:
   kvstrata-sim machine --machine h200_pcie5.machine --host-gib 64,128,256 --batch 1,8 --rate 0,100 --seeds 5 --csv g.csv
   kvstrata-sim machine --machine h200_pcie5.machine --caches default --slab-policies lru,locality --arena-policies lru,gdsf
   kvstrata-sim machine --machine h200_pcie5.machine --caches default --codec identity,exp4,int8 --exact-share 0.1
+  kvstrata-sim machine --machine h200_pcie5.machine --caches default --static-tokens 1000 --recent-tokens 100 --cut daily
   kvstrata-sim machine --machine h200_pcie5.machine --target-p99 50ms --rate 2000 --users 5000000 --device-gib 100
 )";
 
@@ -168,6 +169,7 @@ void add_options(CLI::App& app, machine_options& o)
       "from --rate and --users");
   add.number("load", "--session-requests", o.load.session_requests, "of a session, on average");
   add.number("load", "--session-gap", o.load.gap_seconds, "seconds between requests of a session, on average");
+  add_part_options(app, o.load.parts);
   add.number("load", "--seeds", o.lists.seeds,
              "run so many synthetic workloads, and say the 95 % interval of their mean. In a search: 3");
   app.add_option("--target-p99", o.search.target,
@@ -196,9 +198,9 @@ void add_options(CLI::App& app, machine_options& o)
 void settle_search(machine_options& o, const CLI::App& app)
 {
   const auto refuse = [](const char* option, const char* why) { throw kvstrata::config_error(option, "given", why); };
-  for (const char* option :
-       {"--trace", "--caches", "--warmup", "--warm-start", "--requests", "--requests-a-day", "--days", "--prefetch",
-        "--streams", "--requests-csv", "--codec", "--codes", "--exact-share", "--raw-share", "--int4"}) {
+  for (const char* option : {"--trace", "--caches", "--warmup", "--warm-start", "--requests", "--requests-a-day",
+                             "--days", "--prefetch", "--streams", "--requests-csv", "--codec", "--codes",
+                             "--exact-share", "--raw-share", "--int4", "--static-tokens"}) {
     if (app.count(option) != 0) refuse(option, "a search (--target-p99) makes its own traffic and takes none of it");
   }
   for (const char* option : {"--rate", "--users"}) {
@@ -247,6 +249,7 @@ void settle_grid(machine_options& o, const CLI::App& app)
   }
   check(o.traces);
   check(o.load);
+  check(o.load.parts, app);
   if (o.lists.seeds == 0) throw kvstrata::config_error("--seeds", 0, "it must be at least 1");
   if (o.lists.seeds > 1000) throw kvstrata::config_error("--seeds", o.lists.seeds, "it may be at most 1000");
   if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
@@ -305,6 +308,7 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
         },
         [&](machine_cell& cell) {
           table.row(out, cell);
+          if (o.load.parts.any()) out << part_lines(cell.parts());
           for (const std::string& each : cell.runs.front().warnings) out << "  warning: " << each << '\n';
           out.flush();
           if (!o.csv.empty()) csv += machine_csv_row(cell);

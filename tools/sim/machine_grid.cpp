@@ -115,6 +115,13 @@ std::uint64_t machine_cell::sum(const std::function<std::uint64_t(const serving_
   return all;
 }
 
+part_counts machine_cell::parts() const
+{
+  part_counts all;
+  for (const machine_result& one : runs) all += one.report.parts;
+  return all;
+}
+
 std::size_t machine_cell::saturated() const
 {
   return static_cast<std::size_t>(
@@ -125,12 +132,14 @@ void run_grid(const machine_grid& grid, const named_trace& trace, const trace_ar
               const machine_load& load, const std::function<void(std::size_t, const trace_notes&)>& begin,
               const std::function<void(machine_cell&)>& done)
 {
+  kept_parts kept;
   std::map<std::pair<double, std::uint32_t>, std::vector<arrival>> requests;  // by rate and seed
   for (std::uint32_t seed = 0; seed < grid.seeds; ++seed) {
     trace_arguments its = arguments;
     its.seed += seed;
     trace_notes notes;
-    const std::vector<arrival> read = requests_of(trace, its, load, notes);
+    std::vector<arrival> read = requests_of(trace, its, load, notes);
+    cut_into_parts(read, load.parts, load.requests_a_day > 0 ? 0 : trace_zone_ms, kept);
     for (const machine_point& point : grid.points) {
       auto& here = requests[{point.rate, seed}];
       if (here.empty()) here = at_rate(read, point.rate, trace.name);

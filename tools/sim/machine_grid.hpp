@@ -50,6 +50,8 @@ struct machine_cell
   [[nodiscard]] kvstrata::mean_interval of(const std::function<double(const kvstrata::serving_report&)>& figure) const;
   /// Of a count, over all runs.
   [[nodiscard]] std::uint64_t sum(const std::function<std::uint64_t(const kvstrata::serving_report&)>& count) const;
+  /// Of all runs.
+  [[nodiscard]] kvstrata::part_counts parts() const;
   /// How many of the runs are.
   [[nodiscard]] std::size_t saturated() const;
 };

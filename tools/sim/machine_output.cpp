@@ -155,7 +155,8 @@ std::string machine_csv_head()
       "unserved";
   for (const figure& one : figures) out += std::string(",") + one.name + ',' + one.name + "_95";
   return out + ",stalled_seconds,seconds,slab_tokens,arena_tokens,computed_tokens,recomputed_tokens,dropped_tokens," +
-         "onloaded_bytes,offloaded_bytes,codec,codes,exact_share,inexact_tokens,raw_pages,code_sm_seconds\n";
+         "onloaded_bytes,offloaded_bytes,codec,codes,exact_share,inexact_tokens,raw_pages,code_sm_seconds" +
+         part_csv_head() + "\n";
 }
 
 std::string machine_csv_row(const machine_cell& cell)
@@ -182,7 +183,8 @@ std::string machine_csv_row(const machine_cell& cell)
   return out + count(&serving_report::dropped_tokens) + count(&serving_report::onload_bytes) +
          count(&serving_report::offload_bytes) + ',' + p.codec + ',' + p.codes + text(",%.9g,", p.exact_share) +
          std::to_string(run_sum(cell, &machine_result::inexact_tokens)) + ',' +
-         std::to_string(run_sum(cell, &machine_result::raw_pages)) + text(",%.9g\n", code_seconds(cell));
+         std::to_string(run_sum(cell, &machine_result::raw_pages)) + text(",%.9g", code_seconds(cell)) +
+         part_csv(cell.parts()) + "\n";
 }
 
 nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load& load, const trace_arguments& traces)
@@ -216,6 +218,10 @@ nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load
     workload["history_scale"] = traces.history_scale;
   } else {
     workload["stream"] = traces.stream;
+  }
+  if (load.parts.any()) {
+    workload.erase("longest");  // is of histories
+    workload["parts"] = settings_json(load.parts);
   }
   workload["first_seed"] = traces.seed;
   const auto link = [](const kvstrata::link_model& l) {
@@ -278,7 +284,8 @@ nlohmann::ordered_json machine_json(const machine_cell& cell, const machine_load
             {"computed", computed(cell)},
             {"recomputed", recomputed(cell)},
             {"dropped", count(&serving_report::dropped_tokens)},
-            {"inexact", run_sum(cell, &machine_result::inexact_tokens)}}},
+            {"inexact", run_sum(cell, &machine_result::inexact_tokens)},
+            {"parts", part_json(cell.parts())}}},
           {"raw_pages", run_sum(cell, &machine_result::raw_pages)},
           {"code_multiprocessor_seconds", code_seconds(cell)},
           {"bytes",

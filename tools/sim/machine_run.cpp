@@ -58,6 +58,9 @@ void check(const machine_load& load)
   if (load.requests_a_day > 0 && load.requests == 0) {
     throw config_error("--requests", 0, "sessions (--requests-a-day) have no end: say how many");
   }
+  if (load.warm_start && load.parts.any()) {
+    throw config_error("--warm-start", "given", "it is of histories: serve requests of parts from the beginning");
+  }
   if (load.warm_start && load.warm_up == 0) {
     throw config_error("--warm-start", "given", "it wants --warmup, which says how many requests are the past");
   }
@@ -118,7 +121,8 @@ std::vector<arrival> read_arrivals(any_source& source, const machine_load& load)
     for (std::size_t i = 0; i < got && !is_full(); ++i) {
       const trace_access& a = chunk[i];
       tells = tells || a.tokens != 0;
-      const std::uint64_t tokens = (std::min)(std::uint64_t{a.tokens} * load.event_tokens, std::uint64_t{load.longest});
+      const std::uint64_t tokens =
+          (std::min)(std::uint64_t{a.tokens} * load.event_tokens, std::uint64_t{load.most_tokens()});
       out.push_back(
           {.seconds = 0,
            .asked = {
@@ -142,7 +146,7 @@ std::vector<arrival> draw_sessions(const machine_load& load, std::uint32_t users
                            .gap_seconds = load.gap_seconds,
                            .history_scale = history_scale,
                            .event_tokens = load.event_tokens,
-                           .longest = load.longest,
+                           .longest = load.most_tokens(),
                            .seed = seed});
   std::vector<arrival> out;
   out.reserve(load.requests);

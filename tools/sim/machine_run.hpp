@@ -1,6 +1,8 @@
 // Serves requests with one of the named caches on a described machine.
 #pragma once
 
+#include "sim/parts.hpp"
+
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/readers/any_source.hpp>
 #include <kvstrata/simulate/serving_simulator.hpp>
@@ -26,6 +28,10 @@ struct machine_load
   double session_requests = 8;  ///< on average
   double gap_seconds = 30;      ///< between requests of a session, on average
   std::uint32_t prefetch = 0;   ///< of the queue behind a batch
+  part_arguments parts{};       ///< that requests are made of
+
+  /// Of a history that is asked for.
+  [[nodiscard]] std::uint32_t most_tokens() const noexcept { return parts.any() ? ~std::uint32_t{0} : longest; }
 };
 
 /// What arenas have that keep codes.

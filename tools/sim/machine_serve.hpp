@@ -26,11 +26,12 @@ inline void add_rows(std::string& rows, const std::string& start, const kvstrata
   std::array<char, 320> line{};
   for (const kvstrata::served_request& one : b.requests) {
     const kvstrata::answer_sums& sums = b.answers[one.answer];
+    const std::uint64_t tokens = one.asked.parts.empty() ? one.asked.history_tokens : kept_tokens_of(one.asked);
     const int length =
         std::snprintf(line.data(), line.size(), "%llu,%u,%.9g,%.9g,%.9g,%.9g,%u,%u,%u,%u,%d,%zu,%d\n",
-                      static_cast<unsigned long long>(to_number(one.asked.user)), one.asked.history_tokens, one.arrived,
-                      b.began, b.ended, b.ended - one.arrived, sums.served[0], sums.served[1], sums.computed,
-                      sums.recomputed, sums.unserved ? 1 : 0, b.requests.size(), b.warm_up ? 1 : 0);
+                      static_cast<unsigned long long>(to_number(one.asked.user)), static_cast<unsigned>(tokens),
+                      one.arrived, b.began, b.ended, b.ended - one.arrived, sums.served[0], sums.served[1],
+                      sums.computed, sums.recomputed, sums.unserved ? 1 : 0, b.requests.size(), b.warm_up ? 1 : 0);
     rows += start;
     rows.append(line.data(), static_cast<std::size_t>(length));
   }
