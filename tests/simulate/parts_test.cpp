@@ -116,6 +116,8 @@ TEST_CASE("a cutter makes S anew at each cut of the user's days, R is what has h
   CHECK(nothing_yet[1].tokens == 5);
   CHECK(kvstrata_test::sentence_of<config_error>([] { part_cutter({.recents = 0}); }) ==
         "part_options.recents is 0, but it must be at least 1: nothing could happen");
+  CHECK(kvstrata_test::sentence_of<config_error>([] { part_cutter({.zone_ms = -25 * hour_ms}); }) ==
+        "part_options.zone_ms is -90000000, but it must lie within a day");
 }
 
 TEST_CASE("what a simulator counts of parts is what a cache decides that moves bytes", "[simulate][parts]")
