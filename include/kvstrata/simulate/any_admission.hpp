@@ -20,7 +20,7 @@ class any_admission
   any_admission() = default;
 
   template <class Policy>
-    // In this order: whether any_admission is a policy depends on how it is copied.
+  // In this order: whether any_admission is a policy depends on how it is copied.
     requires(!std::same_as<std::remove_cvref_t<Policy>, any_admission> && admission_policy<std::remove_cvref_t<Policy>>)
   explicit any_admission(Policy&& policy)
       : held_(std::make_unique<holder<std::remove_cvref_t<Policy>>>(std::forward<Policy>(policy)))
