@@ -26,7 +26,7 @@ namespace {
   std::string out(name_of(reading.fault));
   if (reading.fault == nvme::superblock_fault::other_version) {
     out += " (" + std::to_string(reading.version) + ", this program knows " + std::to_string(nvme::format_version) +
-           " and " + std::to_string(nvme::coded_version) + ")";
+           " to " + std::to_string(nvme::newest_version) + ")";
   }
   return out;
 }
