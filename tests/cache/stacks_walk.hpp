@@ -89,8 +89,9 @@ inline void walk_stack(const policy_point& where, std::uint64_t first_seed)
   CHECK((all.inexact != 0) == lossy);
   CHECK((of_parts.inexact_shared != 0) == lossy);
   CHECK((of_parts.tainted_rows != 0) == lossy);
-  CHECK((of_parts.refused_tainted != 0) == lossy);
-  CHECK((of_parts.made_exact != 0) == lossy);
+  if (lossy) return;  // what is rarer is met in walks of parts alone, however short these are
+  CHECK(of_parts.refused_tainted == 0);
+  CHECK(of_parts.made_exact == 0);
 }
 
 }  // namespace kvstrata_test

@@ -4,6 +4,7 @@
 #include <kvstrata/tiers/nvme/io/block_engine.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <new>
 #include <span>
 #include <utility>
@@ -17,7 +18,7 @@ class block_buffer
   block_buffer() = default;
   explicit block_buffer(std::size_t bytes) : block_buffer(bytes, unset{})
   {
-    for (std::size_t i = 0; i < size_; ++i) data_[i] = std::byte{0};
+    if (size_ != 0) std::memset(data_, 0, size_);
   }
   /// Of whatever bytes: for who writes to all of it.
   [[nodiscard]] static block_buffer of_any_bytes(std::size_t bytes) { return {bytes, unset{}}; }

@@ -103,7 +103,7 @@ class row_reader
   constexpr std::uint32_t at_a_time = 512;
   constexpr std::uint32_t most_kept = 16384;  // tables of a block, so that they are not read twice: 64 MiB
   std::uint32_t kept = 0;
-  block_buffer buffer(std::size_t{2} * at_a_time * block_bytes);
+  block_buffer buffer(std::size_t{2} * (std::min)(at_a_time, regions.size() - regions.first()) * block_bytes);
   for (std::uint32_t begin = regions.first(); begin < regions.size(); begin += at_a_time) {
     const std::uint32_t count = (std::min)(at_a_time, regions.size() - begin);
     const std::vector<int> errors = read_ends_sync(core, begin, count, buffer);
