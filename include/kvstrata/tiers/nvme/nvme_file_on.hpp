@@ -58,8 +58,8 @@ class nvme_file_on
   [[nodiscard]] std::optional<store_promise> put(const sequence_key& key, const record_header& header,
                                                  std::span<const io_piece> from, const fence& ready)
   {
-    const std::size_t page_bytes = bytes_of_a_page(from, header, header.pages().size(), "put");
-    return begin(page_bytes * header.pages().size(), [&](nvme::nvme_io& io) {
+    const std::uint32_t page_bytes = bytes_of_a_page(from, header, header.pages().size(), "put");
+    return begin(std::size_t{page_bytes} * header.pages().size(), [&](nvme::nvme_io& io) {
       io.what = nvme::nvme_io::kind::put;
       io.key = key;
       io.header = header;
@@ -171,8 +171,8 @@ class nvme_file_on
     });
   }
 
-  [[nodiscard]] std::size_t bytes_of_a_page(std::span<const io_piece> pieces, const record_header& header,
-                                            page_count pages, const char* call) const
+  [[nodiscard]] std::uint32_t bytes_of_a_page(std::span<const io_piece> pieces, const record_header& header,
+                                              page_count pages, const char* call) const
   {
     return stores::bytes_of_a_page(name, call, pieces, header, pages, config_.layers, config_.code.get());
   }
@@ -183,8 +183,8 @@ class nvme_file_on
   {
     if (!header.tokens.contains(wanted)) throw usage_error("nvme_file: get wants tokens that the record has not");
     const page_count pages = pages_of(wanted, header.page_tokens).size();
-    const std::size_t page_bytes = bytes_of_a_page(into, header, pages, "get");
-    return begin(page_bytes * pages, [&](nvme::nvme_io& io) {
+    const std::uint32_t page_bytes = bytes_of_a_page(into, header, pages, "get");
+    return begin(std::size_t{page_bytes} * pages, [&](nvme::nvme_io& io) {
       io.what = nvme::nvme_io::kind::get;
       io.key = key;
       io.header = header;

@@ -3,8 +3,8 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/host_io.hpp>
-#include <kvstrata/tiers/stores/promised_io.hpp>
 #include <kvstrata/tiers/stores/shelf.hpp>
+#include <kvstrata/tiers/stores/store_io.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -41,20 +41,12 @@ struct memory_store_config
   }
 };
 
-struct memory_io : promised_io
+struct memory_io : store_io
 {
-  enum class kind : std::uint8_t { ask, put, get, flush };
-
-  kind what = kind::ask;
   bool erased = false;       ///< its record was, meanwhile
   bool missing = false;      ///< there is no such record to get
   bool touches = true;       ///< the bytes: not where a device moves no data
   std::uint64_t number = 0;  ///< the shelf's, of a put
-  sequence_key key;
-  record_header header;
-  token_interval wanted;
-  std::vector<io_piece> pieces;
-  std::vector<byte_range> ranges;
   record_shelf::page_list pages;
 
   [[nodiscard]] static constexpr std::uint64_t mix(std::uint64_t x) noexcept
@@ -63,32 +55,6 @@ struct memory_io : promised_io
     x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
     x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
     return x ^ (x >> 31U);
-  }
-
-  void use(std::span<const io_piece> which, const fence& after)
-  {
-    pieces.assign(which.begin(), which.end());
-    for (const io_piece& piece : pieces) ranges.push_back({piece.data, piece.bytes});
-    ready = after;
-  }
-
-  /// To be promised.
-  [[nodiscard]] host_io described(std::size_t, std::size_t) const
-  {
-    host_io out{.ready = ready};
-    switch (what) {
-      case kind::ask: out.label = "ask"; break;
-      case kind::put:
-        out.label = "put";
-        out.reads = ranges;
-        break;
-      case kind::get:
-        out.label = "get";
-        out.writes = ranges;
-        break;
-      case kind::flush: out.label = "flush"; break;
-    }
-    return out;
   }
 
   /// Carries it out. What a lost get brings is not what was put.

@@ -52,7 +52,7 @@ inline constexpr std::size_t spared_regions = 1;
   std::vector<wanted_place> wanted;
   for (std::size_t i = 0; i < io.chunks.size(); ++i) {
     chunk& c = io.chunks[i];
-    const auto page = static_cast<std::uint32_t>(io.page_bytes);
+    const auto page = io.page_bytes;
     if (!core.config.code) c.body_blocks = body_blocks(c.pages.size(), page, core.config.layers);
     else if (!io.codes.empty()) c.body_blocks = io.codes[i].body_blocks();
     else c.body_blocks = most_coded_blocks(core, c.pages.size());
@@ -91,7 +91,7 @@ inline constexpr std::size_t spared_regions = 1;
                    .key = io.key,
                    .header = io.header,
                    .put = io.header.tokens,
-                   .page_bytes = static_cast<std::uint32_t>(io.page_bytes),
+                   .page_bytes = io.page_bytes,
                    .layers = core.config.layers};
   head.header.tokens = c.tokens;
   return head;

@@ -4,9 +4,9 @@
 #include <kvstrata/tiers/redis/books/join_put.hpp>
 #include <kvstrata/tiers/redis/calls/ask.hpp>
 #include <kvstrata/tiers/redis/calls/cluster_io.hpp>
-#include <kvstrata/tiers/redis/calls/layer_memory.hpp>
 #include <kvstrata/tiers/redis/calls/value_codes.hpp>
 #include <kvstrata/tiers/redis/format/pieces.hpp>
+#include <kvstrata/tiers/stores/layer_memory.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -31,7 +31,7 @@ class value_reads
     const page_interval wanted = pages_of(io.wanted, of.header.page_tokens);
     const std::uint64_t page = of.page_bytes / of.layers;
     for (std::uint32_t layer = 0; layer < of.layers; ++layer) {
-      const layer_memory& memory = memories_.emplace_back(io.pieces, of.page_bytes, of.layers, layer);
+      const stores::layer_memory& memory = memories_.emplace_back(io.pieces, of.page_bytes, of.layers, layer);
       for (const put_pages& p : of.puts) {
         const page_interval mine{(std::max)(p.used.begin, wanted.begin), (std::min)(p.used.end, wanted.end)};
         if (mine.empty()) continue;
@@ -118,7 +118,7 @@ class value_reads
   std::vector<std::unique_ptr<get_value>> gets_;
   std::vector<command*> all_;
   std::vector<std::uint32_t> left_;
-  std::deque<layer_memory> memories_;  // of each layer
+  std::deque<stores::layer_memory> memories_;  // of each layer
   std::optional<value_decoder> decoder_;
   std::vector<wanted_pages> wanted_;  // of each get, where there is a decoder
 };

@@ -4,9 +4,9 @@
 #include <kvstrata/tiers/redis/books/join_put.hpp>
 #include <kvstrata/tiers/redis/calls/ask.hpp>
 #include <kvstrata/tiers/redis/calls/cluster_io.hpp>
-#include <kvstrata/tiers/redis/calls/layer_memory.hpp>
 #include <kvstrata/tiers/redis/calls/value_codes.hpp>
 #include <kvstrata/tiers/redis/format/pieces.hpp>
+#include <kvstrata/tiers/stores/layer_memory.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -67,7 +67,7 @@ class value_writes
 
   void fill(write& to)
   {
-    const layer_memory& memory = memories_[to.layer];
+    const stores::layer_memory& memory = memories_[to.layer];
     std::uint32_t crc = stores::crc_start;
     if (encoder_) {
       to.code = encoder_->encode(memory, cut_.begin_of(to.piece), cut_.bytes_of(to.piece));
@@ -103,7 +103,7 @@ class value_writes
   std::uint64_t codec_;
   layer_cut cut_;
   std::optional<value_encoder> encoder_;
-  std::deque<layer_memory> memories_;  // of each layer
+  std::deque<stores::layer_memory> memories_;  // of each layer
   std::vector<std::unique_ptr<write>> writes_;
   std::vector<command*> all_;
   std::uint64_t stored_bytes_ = 0;

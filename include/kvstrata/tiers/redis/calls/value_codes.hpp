@@ -1,8 +1,8 @@
 // Bodies of values that are encoded: whole pages of a layer, their codes one behind the other (stores/codes/coded_part.hpp).
 #pragma once
 
-#include <kvstrata/tiers/redis/calls/layer_memory.hpp>
 #include <kvstrata/tiers/stores/codes/piece_coder.hpp>
+#include <kvstrata/tiers/stores/layer_memory.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,8 @@ class value_encoder
   /// Of bytes [begin, begin + bytes) of a layer of the put's pages, which are whole pages. A lossy codec leaves pages that the
   /// put's tokens fill in part as they are: what else lies there may be anything, and would have its say in how the tokens are
   /// rounded. Throws error where the codec cannot decode its own code.
-  [[nodiscard]] std::vector<std::byte> encode(const layer_memory& memory, std::uint64_t begin, std::uint64_t bytes)
+  [[nodiscard]] std::vector<std::byte> encode(const stores::layer_memory& memory, std::uint64_t begin,
+                                              std::uint64_t bytes)
   {
     using namespace stores;
     const std::size_t page_bytes = code_->piece().bytes();
@@ -74,7 +75,8 @@ class value_decoder
   explicit value_decoder(const stores::body_code& code) : bytes_(code.piece().bytes()), decoder_(code) {}
 
   /// False: the body is not what was put; pages of it may have been written.
-  [[nodiscard]] bool decode(std::span<const std::byte> body, const wanted_pages& wanted, const layer_memory& memory)
+  [[nodiscard]] bool decode(std::span<const std::byte> body, const wanted_pages& wanted,
+                            const stores::layer_memory& memory)
   {
     if (body.size() < std::size_t{wanted.pages} * stores::at_page_row::end) return false;
     stores::part_reader from(body, wanted.pages);

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::stores {
 
 class layer_memory
 {
@@ -67,4 +67,4 @@ class layer_memory
   std::size_t bytes_ = 0;
 };
 
-}  // namespace kvstrata::redis
+}  // namespace kvstrata::stores
