@@ -14,11 +14,7 @@ namespace {
 using namespace kvstrata;
 using namespace kvstrata_test;
 
-#if defined(KVSTRATA_QUICK) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_quick = true;
-#else
-constexpr bool is_quick = false;
-#endif
+constexpr bool is_quick = effort == 1;
 
 /// `make(capacity)` is the oracle.
 template <class Policy, class Make>
