@@ -1,10 +1,8 @@
-// What an entry says of its user's tokens, token by token: in which levels they are, and which were served.
+// What an entry says of its user's tokens, token by token: in which levels they are; and what discarding leaves of it.
 #include "books/bed.hpp"
 #include "support/catch.hpp"
 
-#include <kvstrata/books/directory.hpp>
 #include <kvstrata/books/entry.hpp>
-#include <kvstrata/books/served_tokens.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -137,67 +135,4 @@ TEST_CASE("entry: a user in memories takes little", "[books]")
 {
   CHECK(sizeof(entry<lru::hook, lru::hook>) <= 88);
   CHECK(sizeof(entry<lru::hook, lru::hook>::hot_record) <= 192);
-}
-
-TEST_CASE("served_tokens: exact while there are few stretches, as a set of tokens has them", "[books]")
-{
-  std::mt19937 random(3);
-  for (int round = 0; round < 500; ++round) {
-    served_tokens served;
-    std::vector<bool> naive(64, false);
-    for (int step = 0; step < 20; ++step) {
-      const token_interval tokens = any_interval(random, 64);
-      if (random() % 4 == 0) {
-        served.keep(tokens);
-        for (token_count t = 0; t < 64; ++t) naive[t] = naive[t] && tokens.contains(t);
-      } else {
-        std::vector<bool> more = naive;
-        for (token_count t = tokens.begin; t < tokens.end; ++t) more[t] = true;
-        std::size_t stretches = 0;
-        for (token_count t = 0; t < 64; ++t) stretches += more[t] && (t == 0 || !more[t - 1]) ? 1U : 0U;
-        if (stretches > served_tokens::most) continue;
-        served.add(tokens);
-        naive = more;
-      }
-      const token_interval asked = any_interval(random, 64);
-      token_count counted = 0;
-      for (token_count t = asked.begin; t < asked.end; ++t) counted += naive[t] ? 1U : 0U;
-      REQUIRE(served.among(asked) == counted);
-    }
-  }
-}
-
-TEST_CASE("served_tokens: with one stretch too many the two that are closest become one", "[books]")
-{
-  served_tokens served;
-  for (const token_count begin : {0U, 10U, 18U, 30U}) served.add({begin, begin + 4});
-  CHECK(served.among({0, 100}) == 16);
-  served.add({50, 54});
-  CHECK(served.among({0, 100}) == 16 + 4 + 4);  // and [14, 18)
-  CHECK(served.among({14, 18}) == 4);
-  served.clear();
-  CHECK(served.among({0, 100}) == 0);
-}
-
-TEST_CASE("directory: who goes from among the stale leaves the others, of whatever epoch, in line", "[books]")
-{
-  using entry_type = entry_of_levels<2>::type;
-  for (std::uint64_t gone = 0; gone < 6; ++gone) {
-    directory<entry_type> users(epoch_id{1});
-    std::vector<entry_type*> all;
-    for (std::uint64_t id = 0; id < 6; ++id) {
-      if (id == 2 || id == 4) users.advance(epoch_id{id});
-      all.push_back(&users.add(user_id{id}));
-    }
-    users.advance(epoch_id{9});
-    users.discard(*all[gone]);
-    std::vector<std::uint64_t> left;
-    users.stale([&left](entry_type& e) {
-      left.push_back(to_number(e.user));
-      return true;
-    });
-    std::vector<std::uint64_t> wanted{0, 1, 2, 3, 4, 5};
-    wanted.erase(wanted.begin() + static_cast<std::ptrdiff_t>(gone));
-    CHECK(left == wanted);
-  }
 }

@@ -5,7 +5,6 @@
 #include "support/effort.hpp"
 
 #include <kvstrata/plan/kept_tokens.hpp>
-#include <kvstrata/plan/vouchers.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -210,40 +209,4 @@ TEST_CASE("kept tokens: a history that cannot be compared is read, and gets no r
   CHECK(kept_by(r, &e, unknown).forgotten == tokens_forgotten{.overwritten = 8});
   e.at<1>().tokens = {0, 7};  // a gap
   CHECK(kept_by(r, &e, unknown).forgotten == tokens_forgotten{.rewritten = 19});
-}
-
-TEST_CASE("vouchers: what becomes of them when rows are cut", "[plan]")
-{
-  using entry_type = entry_of_levels<2>::type;
-  const std::uint64_t prefixes[] = {11, 12, 13, 14, 15}, stretches[] = {1, 2, 3, 4, 5};
-  request r{.user = user_id{1}, .history_tokens = 20};
-  const auto after = [&](const kept_tokens& kept, const request& cuts) {
-    auto e = std::make_unique<lone_entry<entry_type>>(1);
-    e->learn().vouched = {16, 14};
-    e->learn().stretches = {.stride = 4, .end = 4, .hashes = {3, 4}};
-    vouchers<entry_type>::cut(*e, cuts, kept, 2);
-    return e;
-  };
-  const auto is = [](const entry_type& e, token_count tokens, token_count end, std::size_t hashes) {
-    return e.known().vouched.tokens == tokens && e.known().vouched.hash == (tokens == 0 ? 0 : 10 + tokens / 4) &&
-           e.known().stretches.hashes.size() == hashes && (hashes == 0 || e.known().stretches.end == end) &&
-           (hashes == 0 || e.known().stretches.hashes.back() == end);
-  };
-  CHECK(is(*after({.tokens = {0, 16}}, r), 16, 4, 2));
-  CHECK(is(*after({.tokens = {0, 13}}, r), 16, 4, 2));  // the rest is what it was
-  CHECK(is(*after({.tokens = {0, 13}, .rewritten = true}, r), 0, 0, 0));
-  CHECK(is(*after({.tokens = {}}, r), 0, 0, 0));
-  request both = r;
-  both.fingerprint = {.stride = 4, .prefix_hashes = prefixes};
-  both.stretches = {.stride = 4, .hashes = stretches};
-  CHECK(is(*after({.tokens = {0, 16}}, both), 16, 4, 2));
-  CHECK(is(*after({.tokens = {0, 13}}, both), 12, 3, 2));  // its own, as far as it keeps them
-  CHECK(is(*after({.tokens = {0, 13}, .rewritten = true}, both), 12, 3, 2));
-  CHECK(is(*after({.tokens = {0, 7}}, both), 4, 1, 1));
-  CHECK(is(*after({.tokens = {0, 3}}, both), 0, 0, 0));
-  CHECK(is(*after({.tokens = {}}, both), 0, 0, 0));
-  both.history_tokens = 15;  // neither the prefix nor the newest stretch
-  CHECK(is(*after({.tokens = {0, 13}}, both), 16, 3, 2));
-  both.history_tokens = 11;
-  CHECK(is(*after({.tokens = {0, 9}}, both), 16, 4, 2));
 }

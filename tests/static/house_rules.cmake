@@ -143,7 +143,7 @@ file(STRINGS "${ROOT}/include/kvstrata/version.hpp" macros REGEX "^#define KVSTR
 string(REGEX REPLACE "[^;0-9]+" "" version "${macros}")
 string(REPLACE ";" "." version "${version}")
 foreach(place "include/kvstrata/version.hpp|version = \"([0-9.]+)\"" "conanfile.py|version = \"([0-9.]+)\""
-              "CITATION.cff|\nversion: ([0-9.]+)" "CHANGELOG.md|\n## \\[?v?([0-9]+\\.[0-9]+\\.[0-9]+)")
+              "CITATION.cff|\nversion: ([0-9.]+)")
   string(REGEX REPLACE "\\|.*" "" file "${place}")
   string(REGEX REPLACE "^[^|]*\\|" "" pattern "${place}")
   if(EXISTS "${ROOT}/${file}")
@@ -153,6 +153,17 @@ foreach(place "include/kvstrata/version.hpp|version = \"([0-9.]+)\"" "conanfile.
     endif()
   endif()
 endforeach()
+
+# The change log begins with that version, or with one that is still to come and says so.
+if(EXISTS "${ROOT}/CHANGELOG.md")
+  file(READ "${ROOT}/CHANGELOG.md" text)
+  if(text MATCHES "\n## \\[?v?([0-9]+\\.[0-9]+\\.[0-9]+)([^\n]*)")
+    set(first "${CMAKE_MATCH_1}")
+    if(NOT first STREQUAL version AND NOT (CMAKE_MATCH_2 MATCHES "unreleased" AND first VERSION_GREATER version))
+      fault("CHANGELOG.md says ${first}, but version.hpp says ${version}")
+    endif()
+  endif()
+endif()
 
 list(LENGTH headers count)
 if(faults)

@@ -106,7 +106,7 @@ gpu_bench() {  # $1: which, $2: where to. Each result is kept, so that several c
   done
   (( ${#measured[@]} )) || { say "Nothing was measured, so nothing is written."; return 0; }
   to=$2/$(gpu_slug "$gpu_name")-$(date -u +%Y-%m-%d)
-  write_gpu_report "$to" "$gpu_name, $(date -u +%Y-%m-%d)" "\`./dev gpu bench\`, $(gpu_versions)." "" "${measured[@]}"
+  write_gpu_report "$to" "$gpu_name, $(date -u +%Y-%m-%d)" "\`./dev gpu bench\`, $(gpu_versions)." "${measured[@]}" || return 0
   say "Written: $to.md and .json"
 }
 
@@ -187,6 +187,7 @@ command_gpu() {
     return 0
   fi
   gpu_find
+  if [[ $what =~ ^(quick|bench)$ ]] && ! have python3; then optional+=("python3: writes the report"); fi
   if [[ -z $programs ]]; then
     need_toolchain
     need_catch

@@ -157,35 +157,9 @@ quick_read_sentence() {  # step; sets state and sentence
 }
 
 # --- the report --------------------------------------------------------------------------------------------------------
-quick_table() {  # as Markdown
-  local step state took reason
-  printf '| step | what | result | seconds | command |\n| --- | --- | --- | ---: | --- |\n'
-  for step in "${quick_steps[@]}"; do
-    read_result "$step"
-    printf '| %s | %s | %s | %s | `%s` |\n' "$step" "${quick_what[$step]}" "${state:-not yet run}${reason:+: ${reason//|/\\|}}" \
-      "$took" "${quick_shown[$step]}"
-  done
-}
-quick_json() {  # members of the report's JSON
-  local step state took reason comma=""
-  printf ' "quick": true, "versions": %s, "steps": [' "$(json_string "$versions")"
-  for step in "${quick_steps[@]}"; do
-    read_result "$step"
-    printf '%s\n  {"step": "%s", "result": "%s", "seconds": %s, "reason": %s, "command": %s}' "$comma" "$step" \
-      "${state:-not yet run}" "${took:-null}" "$(json_string "$reason")" "$(json_string "${quick_shown[$step]}")"
-    comma=","
-  done
-  printf '\n],'
-}
-quick_ends() {  # the ends of the logs of what did not pass
-  local step state took reason text
-  for step in "${quick_steps[@]}"; do
-    read_result "$step"
-    [[ $state =~ ^(failed|stopped|cut)$ && -s $results/$step.log ]] || continue
-    text=$(tail -n 40 "$results/$step.log" | tr -d '\000-\010\013-\037' | cut -c1-300 | sed 's/^```/ ```/')
-    text=${text//"${programs:-$root}/"/}
-    printf '\n\n## The end of the log of %s: %s\n\n```\n%s\n```' "$step" "$state" "${text//"$root/"/}"
-  done
+quick_list() {  # three texts a step, as gpu_report.py reads them
+  local step
+  for step in "${quick_steps[@]}"; do printf '%s\0%s\0%s\0' "$step" "${quick_what[$step]}" "${quick_shown[$step]}"; done
 }
 quick_write_report() {  # of all that is known until now; nothing when no step ran on a GPU
   local step measured=() ran_any=no words state took reason
@@ -196,8 +170,8 @@ quick_write_report() {  # of all that is known until now; nothing when no step r
   done
   [[ $ran_any == yes ]] || return 0
   words="\`./dev gpu quick\`, $versions. Main rows and shapes only: \`./dev gpu bench\` measures all."
-  write_gpu_report "$report" "$gpu_name, $(date -u +%Y-%m-%d), quick" "$words"$'\n\n'"$(quick_table)$(quick_ends)" \
-    "$(quick_json)" "${measured[@]}"
+  quick_list | write_gpu_report "$report" "$gpu_name, $(date -u +%Y-%m-%d), quick" "$words" --versions "$versions" \
+    --steps "$results" --hide "${programs:-$root}" --hide "$root" "${measured[@]}" || true
 }
 
 # --- the command -------------------------------------------------------------------------------------------------------

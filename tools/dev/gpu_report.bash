@@ -1,13 +1,7 @@
 # shellcheck shell=bash
-# What was measured on a GPU, as it lies in docs/benchmarks: Markdown for people, JSON for programs.
+# What was measured on a GPU, as it lies in docs/benchmarks: which results belong together. gpu_report.py writes the report.
 
 gpu_slug() { tr -cs 'A-Za-z0-9.\n' '-' <<<"${1#NVIDIA }" | tr '[:upper:]' '[:lower:]' | sed 's/^-//; s/-$//'; }
-json_string() {
-  local text=${1//[[:cntrl:]]/ }
-  text=${text//\\/\\\\}
-  printf '"%s"' "${text//\"/\\\"}"
-}
-
 # Results belong together that were measured with the same sources (or programs), on the same GPU with the same driver,
 # on the same day (UTC): each such set has a folder of its own.
 gpu_sources_id() {
@@ -29,20 +23,9 @@ gpu_versions() {
   printf 'driver %s, nvcc %s, %s' "$gpu_driver" "$({ nvcc --version 2>/dev/null || true; } | sed -n 's/.*release \([0-9.]*\).*/\1/p')" "$(gpu_commit)"
 }
 
-write_gpu_report() {  # path without ending, title, what stands below it, more members of the JSON, results without ending...
-  local to=$1 title=$2 words=$3 members=$4 result comma=""
-  shift 4
-  mkdir -p "$(dirname "$to")"
-  { printf '# %s\n\n%s\n' "$title" "$words"
-    for result in "$@"; do printf '\n'; cat "$result.md"; done; } >"$to.md.part"
-  { printf '{"gpu": %s, "date": "%s", "driver": %s,%s "results": {' "$(json_string "$gpu_name")" "$(date -u +%Y-%m-%d)" \
-      "$(json_string "$gpu_driver")" "$members"
-    for result in "$@"; do
-      printf '%s\n%s: ' "$comma" "$(json_string "$(basename "$result")")"
-      cat "$result.json"
-      comma=","
-    done
-    printf '}}\n'; } >"$to.json.part"
-  mv "$to.md.part" "$to.md"
-  mv "$to.json.part" "$to.json"
+write_gpu_report() {  # path without ending, title, what stands below it, then as tools/dev/gpu_report.py; false when it cannot
+  local to=$1 title=$2 words=$3
+  shift 3
+  have python3 || { say "There is no python3 to write a report; the figures are in ${results:-build/gpu/results}."; return 1; }
+  python3 "$root/tools/dev/gpu_report.py" "$to" --title "$title" --words "$words" --gpu "$gpu_name" --driver "$gpu_driver" "$@"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# ./dev replay, sim, store, bench: programs built optimised, and run. Sourced by ./dev.
+# ./dev replay, sim, store, bench, reference: programs built optimised, and run; what is made of the headers. Sourced by ./dev.
 
 run_tool() {  # target, then its arguments
   local name=$1 program
@@ -28,6 +28,14 @@ command_store() {
   need_tools
   install_missing store
   run_tool kvstrata-store "$@"
+}
+
+command_reference() {
+  (( $# == 0 )) || fail "./dev reference takes nothing, not '$1'."
+  cmake_is_new || missing+=("cmake: CMake 3.25 or newer, which calls doxygen")
+  have doxygen || missing+=("doxygen: makes the API reference of the headers")
+  install_missing reference
+  cmake -D "ROOT=$root" -D "OUTPUT=$root/build/reference" -D DOXYGEN=doxygen -P "$root/tests/static/reference.cmake"
 }
 
 command_bench() {

@@ -80,6 +80,7 @@ command_test() {
     optional+=("cuobjdump, of the CUDA toolkit: counts the instructions of kernels that encode and decode")
   fi
   if ! have ccache; then optional+=("ccache: keeps what was compiled, so that the next time takes a third"); fi
+  if { wanted gcc || wanted clang; } && ! have doxygen; then optional+=("doxygen: shows that the API reference is made without a warning"); fi
   if wanted gcc && ! have shellcheck; then optional+=("shellcheck: checks ./dev itself"); fi
   if { wanted gcc || wanted clang || wanted consume; } && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     optional+=("python3-venv: runs Conan, which tests the Conan recipe, and prometheus_client, which reads our metrics")

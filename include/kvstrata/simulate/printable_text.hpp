@@ -43,7 +43,7 @@ constexpr void for_each_character(std::string_view text, Good&& good, Bad&& bad)
 
 }  // namespace detail
 
-/// The text for a message: control characters, those of terminals among them, and what is no UTF-8 become \xNN. `most`:
+/// The text for a message: control characters, those of terminals among them, and what is no UTF-8 become `\xNN`. `most`:
 /// bytes of the text that are shown; of a longer one the beginning, and dots.
 [[nodiscard]] inline std::string printable(std::string_view text, std::size_t most = static_cast<std::size_t>(-1))
 {
