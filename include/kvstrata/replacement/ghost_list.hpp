@@ -53,9 +53,8 @@ class ghost_list
         chains_(chains_a_key * (std::max)(slots_, 1U)),
         largest_(largest),
         heads_(std::make_unique<std::uint32_t[]>(chains_)),
-        nodes_(std::make_unique_for_overwrite<node[]>(std::size_t{slots_} + Lists)),
-        upper_(largest > small ? std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t{slots_} + Lists)
-                               : nullptr),
+        nodes_(new node[std::size_t{slots_} + Lists]),
+        upper_(largest > small ? new std::uint32_t[std::size_t{slots_} + Lists] : nullptr),
         unused_(Lists)
   {
     for (std::uint32_t list = 0; list < Lists; ++list) nodes_[list].older = nodes_[list].younger = list;

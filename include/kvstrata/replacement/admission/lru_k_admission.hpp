@@ -44,8 +44,8 @@ class lru_k_admission
         slots_(slots_for(size, users)),
         shift_(64U - static_cast<std::uint32_t>(std::bit_width((std::max)(slots_, 2U) - 1U))),
         heads_(std::make_unique<std::uint32_t[]>(std::size_t{1} << (64U - shift_))),
-        users_(std::make_unique_for_overwrite<user[]>(std::size_t{slots_} + 1)),
-        order_(std::make_unique_for_overwrite<std::uint32_t[]>(slots_))
+        users_(new user[std::size_t{slots_} + 1]),
+        order_(new std::uint32_t[slots_])
   {
     users_[none].older = users_[none].younger = none;
   }

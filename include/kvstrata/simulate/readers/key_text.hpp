@@ -1,6 +1,7 @@
 // What a text trace writes for a key or a time, as numbers.
 #pragma once
 
+#include <kvstrata/core/decimal.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/random.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
@@ -111,7 +112,7 @@ namespace detail {
     return static_cast<std::int64_t>(whole);  // exact beyond 2^53, too
   }
   double value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto [end, problem] = read_decimal(text.data(), text.data() + text.size(), value);
   if (problem != std::errc{} || end != text.data() + text.size() || !(value >= 0) || std::isinf(value)) {
     where.fail(std::string(name) + " is " + in_quotes(text) + ", which is not a number of at least 0");
   }
