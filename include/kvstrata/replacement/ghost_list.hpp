@@ -158,7 +158,7 @@ class ghost_list
 
   [[nodiscard]] std::uint32_t& head_of(std::uint64_t key) const noexcept
   {
-    return heads_[static_cast<std::size_t>((key * 0x9e3779b97f4a7c15U >> 32U) * chains_ >> 32U)];
+    return heads_[(key * 0x9e3779b97f4a7c15U >> 32U) * chains_ >> 32U];
   }
 
   /// The link of a chain that leads to the key, or the one at the chain's end.

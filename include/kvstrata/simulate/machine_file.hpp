@@ -27,6 +27,7 @@
 
 #include <kvstrata/core/decimal.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
 
@@ -127,7 +128,7 @@ inline constexpr std::array<machine_key, 22> machine_keys{{
   if (problem != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value)) {
     lines.fail(shown + ", which is not a number");
   }
-  if (key.whole && value != std::floor(value)) lines.fail(shown + ", but it must be a whole number");
+  if (key.whole && !is_exactly(value, std::floor(value))) lines.fail(shown + ", but it must be a whole number");
   if (value < key.least || value > key.most) {
     lines.fail(shown + ", but it must lie between " + plain_number(key.least) + " and " + plain_number(key.most));
   }
