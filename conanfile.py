@@ -1,5 +1,5 @@
 # Conan 2 recipe of a header library. Its components are the CMake targets kvstrata::kvstrata, kvstrata::cuda,
-# kvstrata::uring, kvstrata::zstd, kvstrata::zlib, kvstrata::redis and kvstrata::testing. docs/conan.md
+# kvstrata::uring, kvstrata::zstd, kvstrata::zlib, kvstrata::redis, kvstrata::testing and kvstrata::sweep. docs/conan.md
 import os
 import re
 
@@ -20,10 +20,11 @@ class KvstrataConan(ConanFile):
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
     options = {"cuda": [True, False], "uring": [True, False], "zstd": [True, False], "zlib": [True, False],
-               "redis": [True, False], "testing": [True, False]}
+               "redis": [True, False], "testing": [True, False], "sweep": [True, False]}
     default_options = {"cuda": False, "uring": False, "zstd": False, "zlib": False, "redis": False,
-                       "testing": False}
-    exports_sources = "CMakeLists.txt", "cmake/*", "LICENSE", "include/*", "tests/*", "tools/command_line/*"
+                       "testing": False, "sweep": False}
+    exports_sources = "CMakeLists.txt", "cmake/*", "LICENSE", "include/*", "tests/*", "tools/command_line/*", \
+        "tools/kvstrata_sweep/*", "tools/sim/*", "tools/replay/*"
     no_copy_source = True
 
     @property
@@ -40,6 +41,9 @@ class KvstrataConan(ConanFile):
             self.requires("zlib/[>=1.2.11 <2]")
         if self.options.redis:
             self.requires("hiredis/[>=0.14.1 <2]")
+        if self.options.sweep:
+            self.requires("cli11/[>=2.1 <3]")
+            self.requires("nlohmann_json/[>=3.9 <4]")
 
     def build_requirements(self):
         if self._with_tests:
@@ -84,11 +88,19 @@ class KvstrataConan(ConanFile):
                               load(self, os.path.join(tests, suite)))
                 save(self, os.path.join(self.package_folder, "include", "kvstrata_testing", suite), text)
 
+        if self.options.sweep:  # as CMakeLists.txt does, by the same script
+            include = os.path.join(self.package_folder, "include")
+            script = os.path.join(self.source_folder, "cmake", "sweep_sources.cmake")
+            self.run(f'cmake -D "SOURCE={self.source_folder}" -D "TO={include}" -P "{script}"')
+            copy(self, "*.machine", os.path.join(self.source_folder, "tools", "sim", "machines"),
+                 os.path.join(self.package_folder, "share", "kvstrata", "machines"))
+
     def package_id(self):
         self.info.settings.clear()
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "kvstrata")
+        self.cpp_info.set_property("cmake_target_name", "kvstrata::all")  # kvstrata::kvstrata is the component alone
         self.cpp_info.set_property("cmake_config_version_compat", "SameMinorVersion")  # as the package of CMake
         self.cpp_info.set_property("cmake_build_modules", [os.path.join("cmake", "package_components.cmake")])
         main = self.cpp_info.components["kvstrata"]
@@ -105,6 +117,17 @@ class KvstrataConan(ConanFile):
             self._component("cuda")
         if self.options.testing:
             self._component("testing")
+        if self.options.sweep:
+            sweep = self._component("sweep")
+            machines = os.path.join(self.package_folder, "share", "kvstrata", "machines")
+            sweep.defines = [f'KVSTRATA_MACHINES="{machines}"']
+            for package, component in (("cli11", "cli11"), ("nlohmann_json", "nlohmann_json")):
+                if package in packages:
+                    sweep.requires.append(f"{package}::{component}")
+            for packing in "zstd", "zlib":  # of compressed traces
+                if self.options.get_safe(packing):
+                    sweep.requires.append(packing)
+                    sweep.defines.append(f"KVSTRATA_SWEEP_HAS_{packing.upper()}")
         # Package, its component, and what a machine calls the library that has no such package.
         for name, package, component, library in (
             ("uring", "liburing", "liburing", "uring"),

@@ -1,5 +1,5 @@
-# `conan create` of the recipe with its test package, without the network: Boost, Catch2, liburing, libzstd and
-# zlib are the machine's own. Needs conan 2: KVSTRATA_CONAN, or one in PATH; else says why it is skipped.
+# `conan create` of the recipe with its test package, without the network: Boost, Catch2, liburing, libzstd,
+# zlib, CLI11 and JSON for Modern C++ are the machine's own. Needs conan 2: KVSTRATA_CONAN, or one in PATH; else says why it is skipped.
 cmake_minimum_required(VERSION 3.25)
 
 set(conan "$ENV{KVSTRATA_CONAN}")
@@ -50,6 +50,8 @@ liburing/2.3
 zstd/1.5.4
 zlib/1.2.13
 hiredis/0.14.1
+cli11/2.1.2
+nlohmann_json/3.11.2
 [conf]
 tools.build:skip_test=False
 tools.build:compiler_executables={"cpp": "@COMPILER@"}
@@ -58,12 +60,14 @@ tools.cmake.cmaketoolchain:generator=@GENERATOR@
 # The recipe leaves its test package's build beside it, so both are copied first.
 file(COPY "${SOURCE}/conanfile.py" "${SOURCE}/CMakeLists.txt" "${SOURCE}/LICENSE" "${SOURCE}/cmake" "${SOURCE}/include"
           "${SOURCE}/tests" "${SOURCE}/test_package" DESTINATION "${WORK}/source" PATTERN build EXCLUDE)
-file(COPY "${SOURCE}/tools/command_line" DESTINATION "${WORK}/source/tools")
+file(COPY "${SOURCE}/tools/command_line" "${SOURCE}/tools/kvstrata_sweep" "${SOURCE}/tools/sim" "${SOURCE}/tools/replay"
+     DESTINATION "${WORK}/source/tools")
 foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zstd=True" "kvstrata/*:zlib=True"
-        "kvstrata/*:redis=True" "kvstrata/*:testing=True")
+        "kvstrata/*:redis=True" "kvstrata/*:testing=True,kvstrata/*:sweep=True")
   set(command "${conan}" create "${WORK}/source" --no-remote -pr:a "${WORK}/profile")
   if(options)
-    list(APPEND command -o "${options}" -c tools.build:skip_test=True)
+    string(REPLACE "," ";-o;" options "${options}")
+    list(APPEND command -o ${options} -c tools.build:skip_test=True)
   endif()
   execute_process(COMMAND "${CMAKE_COMMAND}" -E env "CONAN_HOME=${WORK}/home" "CMAKE_PREFIX_PATH=${PREFIX_PATH}" ${command}
                   RESULT_VARIABLE status)
@@ -73,7 +77,7 @@ foreach(options "" "kvstrata/*:cuda=True" "kvstrata/*:uring=True" "kvstrata/*:zs
 endforeach()
 
 # A component that the package was made without is refused, in a sentence, whichever generator wrote the package file; the
-# suites come with the source that counts allocations.
+# suites come with the source that counts allocations, the sweep with its own.
 file(CONFIGURE OUTPUT "${WORK}/components/CMakeLists.txt" @ONLY CONTENT [[
 cmake_minimum_required(VERSION 3.25)
 project(components LANGUAGES CXX)
@@ -85,14 +89,14 @@ foreach(generator CMakeDeps CMakeConfigDeps)
   set(folder "${WORK}/${generator}")
   execute_process(
     COMMAND "${CMAKE_COMMAND}" -E env "CONAN_HOME=${WORK}/home" "${conan}" install --requires=kvstrata/[*] --no-remote
-            -pr:a "${WORK}/profile" -g ${generator} -g CMakeToolchain -of "${folder}" -o "kvstrata/*:testing=True"
+            -pr:a "${WORK}/profile" -g ${generator} -g CMakeToolchain -of "${folder}" -o "kvstrata/*:testing=True" -o "kvstrata/*:sweep=True"
             -c tools.build:skip_test=True -c tools.cmake.cmakedeps:new=will_break_next
     OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
   if(NOT status EQUAL 0)
     message("SKIPPED: ${generator}, which this conan does not know or cannot use: ${said}")
     continue()
   endif()
-  foreach(component testing cuda)
+  foreach(component testing sweep cuda)
     execute_process(
       COMMAND "${CMAKE_COMMAND}" -S "${WORK}/components" -B "${folder}/${component}" -G "${GENERATOR}" -DCMAKE_BUILD_TYPE=Release
               "-DCOMPONENT=${component}" "-DCMAKE_TOOLCHAIN_FILE=${folder}/conan_toolchain.cmake"
@@ -102,6 +106,8 @@ foreach(generator CMakeDeps CMakeConfigDeps)
       message(FATAL_ERROR "${generator} does not refuse the component cuda: ${said}")
     elseif(component STREQUAL "testing" AND NOT said MATCHES "its sources are [^ ]*allocation_count.cpp")
       message(FATAL_ERROR "${generator} does not bring the source of the component testing: ${said}")
+    elseif(component STREQUAL "sweep" AND NOT said MATCHES "its sources are [^ ]*sweep.cpp")
+      message(FATAL_ERROR "${generator} does not bring the source of the component sweep: ${said}")
     endif()
   endforeach()
 endforeach()

@@ -153,6 +153,13 @@ foreach(place "include/kvstrata/version.hpp|version = \"([0-9.]+)\"" "conanfile.
     endif()
   endif()
 endforeach()
+if(EXISTS "${ROOT}/include/kvstrata/core/namespace.hpp")  # of minor versions, which alone may differ in what they are
+  file(READ "${ROOT}/include/kvstrata/core/namespace.hpp" text)
+  string(REGEX REPLACE "^([0-9]+)\\.([0-9]+)\\..*" "v\\1_\\2" wanted "${version}")
+  if(NOT text MATCHES "KVSTRATA_VERSION_NAMESPACE (v[0-9_]+)" OR NOT CMAKE_MATCH_1 STREQUAL wanted)
+    fault("include/kvstrata/core/namespace.hpp says ${CMAKE_MATCH_1}, but by version.hpp it is ${wanted}")
+  endif()
+endif()
 
 # The change log begins with that version, or with one that is still to come and says so.
 if(EXISTS "${ROOT}/CHANGELOG.md")

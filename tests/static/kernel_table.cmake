@@ -8,6 +8,7 @@ function(readable name result)
   string(REGEX REPLACE ",? ?std::integer_sequence<int[0-9, ]*>" "" name "${name}")  # kvstrata::architectures
   string(REGEX REPLACE "< *>$|[|;]" "" name "${name}")
   string(REPLACE "(anonymous namespace)::" "" name "${name}")
+  string(REGEX REPLACE "::v[0-9]+_[0-9]+::" "::" name "${name}")
   set(${result} "${name}" PARENT_SCOPE)
 endfunction()
 

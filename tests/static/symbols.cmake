@@ -4,6 +4,7 @@ execute_process(COMMAND "${NM}" -C "${OBJECT}" OUTPUT_VARIABLE symbols RESULT_VA
 if(failed)
   message(FATAL_ERROR "${NM} cannot read ${OBJECT}")
 endif()
+string(REGEX REPLACE "::v[0-9]+_[0-9]+::" "::" symbols "${symbols}")  # the inline namespace of core/namespace.hpp
 if(NOT symbols MATCHES "kvstrata::cache<")
   message(FATAL_ERROR "There is no cache in ${OBJECT}: nothing would be shown")
 endif()

@@ -3,7 +3,7 @@
 
 #include "replay/results.hpp"
 
-#include <unistd.h>
+#include "command_line/machine_memory.hpp"
 
 #include <fstream>
 #include <string>
@@ -21,11 +21,7 @@ namespace replay {
     if (const auto colon = line.find(": "); colon != std::string::npos) m.cpu = line.substr(colon + 2);
     break;
   }
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = ::sysconf(_SC_PAGE_SIZE);
-  if (pages > 0 && page_bytes > 0) {
-    m.memory_bytes = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes);
-  }
+  m.memory_bytes = tools::machine_memory();
 #if defined(__clang__)
   m.compiler = "clang " + std::to_string(__clang_major__) + "." + std::to_string(__clang_minor__);
 #elif defined(__GNUC__)

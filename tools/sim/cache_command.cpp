@@ -5,6 +5,7 @@
 #include "sim/machine_codes.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
 #include "replay/number_fault.hpp"
@@ -33,10 +34,10 @@ constexpr std::string_view about =
 
 constexpr std::string_view examples = R"(
 Examples:
-  kvstrata-sim cache --machine tools/sim/machines/h200_pcie5.machine
-  kvstrata-sim cache --machine h200_pcie5.machine --policies lru,s3_fifo,locality --codec identity,exp4,int8
-  kvstrata-sim cache --machine h200_pcie5.machine --trace KuaiRand-Pure --host-gib 4,8,16 --codec identity,exp4 --csv c.csv
-  kvstrata-sim cache --machine h200_pcie5.machine --policies lru --static-tokens 1000 --recent-tokens 100 --cut weekly
+  kvstrata-sim cache --machine h200_pcie5
+  kvstrata-sim cache --machine h200_pcie5 --policies lru,s3_fifo,locality --codec identity,exp4,int8
+  kvstrata-sim cache --machine h200_pcie5 --trace KuaiRand-Pure --host-gib 4,8,16 --codec identity,exp4 --csv c.csv
+  kvstrata-sim cache --machine h200_pcie5 --policies lru --static-tokens 1000 --recent-tokens 100 --cut weekly
 )";
 
 struct cache_options
@@ -75,12 +76,12 @@ void add_options(CLI::App& app, cache_options& o)
         ->default_str(usual);
   };
   const auto text = [&app](const char* group, const char* name, std::string& value, const char* type,
-                           const char* meaning) {
+                           const std::string& meaning) {
     return app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
   };
   number("trace", "--seed", o.traces.seed, "of the synthetic workload");
   text("cache", "--machine", o.machine, "FILE",
-       "a machine file, such as those in tools/sim/machines: the shape of the model, and sizes")
+       std::string(tools::machine_rule) + ": the shape of the model, and sizes")
       ->required();
   list("--policies", o.lists.policies, "lru,s3_fifo,locality", "who leaves first, of both tiers: " + policy_names());
   list("--codec", o.lists.codecs, "identity",
@@ -176,6 +177,7 @@ int cache_command(int count, const char* const* arguments, std::ostream& out, st
     add_options(app, o);
     try {
       app.parse(count, arguments);
+      o.machine = tools::machine_path(o.machine);
     } catch (const CLI::Success&) {
       out << app.help();
       return 0;

@@ -3,6 +3,7 @@
 #include "sim/cluster_run.hpp"
 #include "sim/commands.hpp"
 
+#include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "replay/number_fault.hpp"
 
@@ -32,7 +33,7 @@ constexpr std::string_view examples = R"(
 Examples:
   kvstrata-sim cluster --nodes 40 --router affinity --placement stratified
   kvstrata-sim cluster --nodes 1,20,100 --router affinity,hit,load --recompute 0.1,0.3 --html cluster.html
-  kvstrata-sim cluster --machine tools/sim/machines/a100x4_qwen2_72b.machine --users-are served --json cluster.json
+  kvstrata-sim cluster --machine a100x4_qwen2_72b --users-are served --json cluster.json
 )";
 
 struct cluster_options
@@ -63,7 +64,7 @@ void add_options(CLI::App& app, cluster_options& o)
         ->capture_default_str();
   };
   const auto text = [&app](const char* group, const char* name, std::string& value, const char* type,
-                           const char* meaning) {
+                           const std::string& meaning) {
     CLI::Option* const option =
         app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
     if (!value.empty()) option->capture_default_str();
@@ -74,7 +75,8 @@ void add_options(CLI::App& app, cluster_options& o)
   list("cluster", "--placement", q.placements, "stratified, hash, metis");
   list("cluster", "--recompute", q.recompute, "shares of a block that are computed again");
   list("cluster", "--loads", q.loads, "in units of what as many prefix caches bear");
-  text("cluster", "--machine", o.machine, "FILE", "a machine file for a node; without: an A100 with Qwen3-8B");
+  text("cluster", "--machine", o.machine, "FILE",
+       std::string(tools::machine_rule) + ", for a node; without: an A100 with Qwen3-8B");
   number("routing", "--hit-weight", q.hit_weight, "a of affinity's a x hit + b x (1 - load)");
   number("routing", "--load-weight", q.load_weight, "b of it");
   number("routing", "--full-load", q.full_load, "requests that a node has not answered are a load of 1");
@@ -131,6 +133,7 @@ int cluster_command(int count, const char* const* arguments, std::ostream& out, 
     add_options(app, o);
     try {
       app.parse(count, arguments);
+      o.machine = tools::machine_path(o.machine);
     } catch (const CLI::Success&) {
       out << app.help();
       return 0;

@@ -7,6 +7,7 @@
 #include "sim/machine_search.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
 #include "replay/number_fault.hpp"
@@ -43,13 +44,13 @@ Saturated: an open loop whose queue grows. When the last request had come, those
 time over which all came, and longer than four of the longest batches. Its latencies say how long the run was, no more.
 
 Examples:
-  kvstrata-sim machine --machine tools/sim/machines/h200_pcie5.machine
-  kvstrata-sim machine --machine h200_pcie5.machine --machine l20_pcie4.machine --caches default,mtserve
-  kvstrata-sim machine --machine h200_pcie5.machine --host-gib 64,128,256 --batch 1,8 --rate 0,100 --seeds 5 --csv g.csv
-  kvstrata-sim machine --machine h200_pcie5.machine --caches default --slab-policies lru,locality --arena-policies lru,gdsf
-  kvstrata-sim machine --machine h200_pcie5.machine --caches default --codec identity,exp4,int8 --exact-share 0.1
-  kvstrata-sim machine --machine h200_pcie5.machine --caches default --static-tokens 1000 --recent-tokens 100 --cut daily
-  kvstrata-sim machine --machine h200_pcie5.machine --target-p99 50ms --rate 2000 --users 5000000 --device-gib 100
+  kvstrata-sim machine --machine h200_pcie5
+  kvstrata-sim machine --machine h200_pcie5 --machine l20_pcie4 --caches default,mtserve
+  kvstrata-sim machine --machine h200_pcie5 --host-gib 64,128,256 --batch 1,8 --rate 0,100 --seeds 5 --csv g.csv
+  kvstrata-sim machine --machine h200_pcie5 --caches default --slab-policies lru,locality --arena-policies lru,gdsf
+  kvstrata-sim machine --machine h200_pcie5 --caches default --codec identity,exp4,int8 --exact-share 0.1
+  kvstrata-sim machine --machine h200_pcie5 --caches default --static-tokens 1000 --recent-tokens 100 --cut daily
+  kvstrata-sim machine --machine h200_pcie5 --target-p99 50ms --rate 2000 --users 5000000 --device-gib 100
 )";
 
 struct machine_options
@@ -117,8 +118,7 @@ void add_options(CLI::App& app, machine_options& o)
   add_trace_options(app, o.traces);
   const adder add{app};
   add.number("trace", "--seed", o.traces.seed, "of the synthetic workload, and of the sample of a search");
-  app.add_option("--machine", o.machines,
-                 "a machine file, such as those in tools/sim/machines; may be given several times")
+  app.add_option("--machine", o.machines, std::string(tools::machine_rule) + "; may be given several times")
       ->group("machine")
       ->type_name("FILE")
       ->check(&replay::text_fault, "")
@@ -346,6 +346,7 @@ int machine_command(int count, const char* const* arguments, std::ostream& out, 
     add_options(app, o);
     try {
       app.parse(count, arguments);
+      for (std::string& machine : o.machines) machine = tools::machine_path(machine);
     } catch (const CLI::Success&) {
       out << app.help();
       return 0;

@@ -1,7 +1,6 @@
 #include "sim/options.hpp"
 
-#include "sim/menu.hpp"
-
+#include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "replay/number_fault.hpp"
 
@@ -14,6 +13,7 @@
 #include <algorithm>
 #include <ostream>
 #include <set>
+#include <sstream>
 #include <string_view>
 
 namespace sim {
@@ -32,8 +32,39 @@ Examples:
   kvstrata-sim --trace cluster.csv.zst --columns 1,2,4,6 --id-kind text --sizes bytes      of operations, the reads
   zstdcat x.zst | kvstrata-sim --trace - --format oracle_general --policies lru --capacities 1000
   kvstrata-sim --trace huge.csv --sample 0.01               1 % of the keys: a hundredth of the time and memory
-  kvstrata-sim --sizes growing --machine h200_pcie5.machine users' histories, misses weighed by the time they cost
+  kvstrata-sim --sizes growing --machine h200_pcie5         users' histories, misses weighed by the time they cost
 )";
+
+/// The menus of policies and admissions, for people.
+std::string describe(const kvstrata::policy_menu& menu)
+{
+  std::ostringstream out;
+  out << "Policies:\n";
+  for (const kvstrata::menu_policy& one : menu.entries()) {
+    out << "  " << one.name << std::string(one.name.size() < 14 ? 14 - one.name.size() : 1, ' ') << one.about
+        << (one.needs_future ? " (knows the future; no cache can)" : "") << '\n';
+  }
+  out << "Admission policies:\n"
+         "  always        everybody comes in\n"
+         "  second_use    who was turned away once before\n"
+         "  lru_k_admission\n"
+         "                who an LRU-2 cache of the size would hold\n"
+         "  tiny_lfu      who a sketch finds more frequent than the victim\n"
+         "  worth_writing who is expected to be read once before they go, or as --write-rate allows\n"
+         "  write_rate    so many bytes a second and no more: --write-rate\n";
+  return out.str();
+}
+
+/// The examples of another program are in its name.
+std::string examples_of(const std::string& program)
+{
+  std::string out(examples);
+  constexpr std::string_view usual = "kvstrata-sim";
+  for (std::size_t at = out.find(usual); at != std::string::npos; at = out.find(usual, at + program.size())) {
+    out.replace(at, usual.size(), program);
+  }
+  return out;
+}
 
 struct number
 {
@@ -86,8 +117,9 @@ void add_options(CLI::App& app, options& o)
       "what admissions write_rate and worth_writing let in a second (objects with unit sizes); without it the cache's "
       "size a day, and as much as is worth it");
   add_text(app, "caches", "--machine", o.machine, "FILE",
-           "a machine file, such as those in tools/sim/machines: policies are told what a miss costs on it, and misses "
-           "are weighed by that. For traces of users");
+           std::string(tools::machine_rule) +
+               ": policies are told what a miss costs on it, and misses "
+               "are weighed by that. For traces of users");
   const number add{app};
   add_text(app, "run", "--warmup", o.warmup, "N|P%", "requests, or a share of the trace, that are not counted");
   add_text(app, "run", "--interval", o.interval, "N|TIME",
@@ -114,11 +146,25 @@ kvstrata::object_size options::object_sizes() const
   throw kvstrata::config_error("--sizes", "'" + sizes + "'", "it must be unit, bytes or growing");
 }
 
+std::vector<const kvstrata::menu_policy*> chosen_policies(const options& o)
+{
+  std::vector<const kvstrata::menu_policy*> wanted;
+  for (const std::string& name : o.policies) {
+    if (name != "all") wanted.push_back(&o.menu.find(name));
+  }
+  const bool all = std::find(o.policies.begin(), o.policies.end(), "all") != o.policies.end();
+  std::vector<const kvstrata::menu_policy*> out;
+  for (const kvstrata::menu_policy& one : o.menu.entries()) {
+    if (all || std::find(wanted.begin(), wanted.end(), &one) != wanted.end()) out.push_back(&one);
+  }
+  return out;
+}
+
 void check(const options& o)
 {
   check(o.traces);
   if (o.policies.empty()) throw kvstrata::config_error("--policies", "empty", "at least one policy must run");
-  static_cast<void>(choose(o.policies));
+  static_cast<void>(chosen_policies(o));
   if (o.admissions.empty()) throw kvstrata::config_error("--admission", "empty", "at least one must be named");
   for (const std::string& name : o.admissions) {
     static_cast<void>(kvstrata::make_admission_named(name, {.bytes = 1, .objects = 1}, 1));
@@ -149,29 +195,26 @@ void check(const options& o)
   }
 }
 
-std::optional<int> parse(int count, const char* const* arguments, options& o, std::ostream& out, std::ostream& err)
+std::optional<int> parse(const sweep_program& program, int count, const char* const* arguments, options& o,
+                         std::ostream& out, std::ostream& err)
 {
-  CLI::App app{std::string(about), "kvstrata-sim"};
+  CLI::App app{std::string(about), program.name};
   app.get_formatter()->column_width(34);
-  std::string footer = std::string(tools::output_rule) + "\n\n" + describe_menu() + std::string(examples);
-#ifdef SIM_HAS_MACHINE
-  footer += "\nkvstrata-sim machine --help: what latency and throughput a described machine would reach.";
-#endif
-  footer += "\nkvstrata-sim cache --help: what each level of a cache serves, by policy and by codec.";
-  footer += "\nkvstrata-sim size --help: how large the levels of a cache must be for the users of a trace.";
-  app.footer(footer);
+  app.footer(std::string(tools::output_rule) + "\n\n" + describe(program.menu) + examples_of(program.name) +
+             program.more_help);
   add_options(app, o);
   try {
     app.parse(count, arguments);
     o.traces.seed = o.seed;
     std::set<std::string> seen;
     std::erase_if(o.admissions, [&seen](const std::string& name) { return !seen.insert(name).second; });
+    o.machine = tools::machine_path(o.machine);
     check(o);
   } catch (const CLI::CallForHelp&) {
     out << app.help();
     return 0;
   } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nkvstrata-sim --help lists the options.\n";
+    err << "error: " << e.what() << "\n" << program.name << " --help lists the options.\n";
     return 2;
   } catch (const kvstrata::config_error& e) {
     err << "error: " << e.what() << ".\n";

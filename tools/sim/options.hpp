@@ -2,9 +2,11 @@
 #pragma once
 
 #include "sim/capacity.hpp"
+#include "sim/sweep.hpp"
 #include "sim/traces.hpp"
 
 #include <kvstrata/simulate/object_cache.hpp>
+#include <kvstrata/simulate/policy_menu.hpp>
 
 #include <cstdint>
 #include <iosfwd>
@@ -16,6 +18,9 @@ namespace sim {
 
 struct options
 {
+  explicit options(const kvstrata::policy_menu& from) : menu(from) {}
+
+  const kvstrata::policy_menu& menu;
   // what is replayed
   trace_arguments traces;
   // which caches
@@ -42,12 +47,15 @@ struct options
   [[nodiscard]] kvstrata::object_size object_sizes() const;
 };
 
+/// The policies of the menu that are asked for, each once, in the menu's order. Throws kvstrata::config_error.
+[[nodiscard]] std::vector<const kvstrata::menu_policy*> chosen_policies(const options& o);
+
 /// Throws kvstrata::config_error naming the option, its value and the limit it breaks.
 void check(const options& o);
 
 /// Reads the command line into `o`. Returns nothing when the run should go on, else the exit code: 0 after --help or
 /// --list (printed to `out`), 2 after a bad argument (a sentence to `err`).
-[[nodiscard]] std::optional<int> parse(int count, const char* const* arguments, options& o, std::ostream& out,
-                                       std::ostream& err);
+[[nodiscard]] std::optional<int> parse(const sweep_program& program, int count, const char* const* arguments,
+                                       options& o, std::ostream& out, std::ostream& err);
 
 }  // namespace sim

@@ -34,16 +34,16 @@ struct drawn_curve
   double name_y = 0;
 };
 
-using ratio = double kvstrata::miss_ratios::*;
+using miss_ratio = double kvstrata::miss_ratios::*;
 
 /// Where requests have parts, the hits that are of use: the plain ones flatter.
-[[nodiscard]] ratio drawn_ratio(const results& r, const trace_result& t)
+[[nodiscard]] miss_ratio drawn_ratio(const results& r, const trace_result& t)
 {
   return t.in_parts && r.rate == 1 ? &kvstrata::miss_ratios::usable : &kvstrata::miss_ratios::requests;
 }
 
 /// Summed over the sizes: enough to compare.
-[[nodiscard]] double all_misses(const curve& c, ratio drawn)
+[[nodiscard]] double all_misses(const curve& c, miss_ratio drawn)
 {
   double sum = 0;
   for (const point& p : c.points) sum += p.miss.*drawn;
@@ -90,7 +90,7 @@ class plot
   double to_;
 };
 
-[[nodiscard]] std::vector<drawn_curve> styled(const trace_result& t, ratio drawn)
+[[nodiscard]] std::vector<drawn_curve> styled(const trace_result& t, miss_ratio drawn)
 {
   const curve* best = nullptr;
   for (const curve& c : t.curves) {
@@ -176,7 +176,7 @@ void draw_name(std::ostream& out, const plot& p, const drawn_curve& c, double en
 void draw_panel(std::ostream& out, const results& r, const trace_result& t)
 {
   if (t.steps.empty() || t.curves.empty()) return;
-  const ratio drawn = drawn_ratio(r, t);
+  const miss_ratio drawn = drawn_ratio(r, t);
   const std::string what = drawn == &kvstrata::miss_ratios::usable ? "usable hits" : "hits";
   std::vector<drawn_curve> curves = styled(t, drawn);
   const curve* const lru = find_curve(t, "lru");

@@ -1,10 +1,9 @@
 #include "sim/run.hpp"
 
-#include "sim/menu.hpp"
 #include "sim/twice_read.hpp"
 
+#include "command_line/machine_memory.hpp"
 #include "replay/format.hpp"
-#include "replay/machine.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine.hpp>
@@ -155,7 +154,7 @@ void require_memory(std::span<const planned_step> steps, std::span<const kvstrat
       }
     }
   }
-  const auto there = static_cast<double>(replay::this_machine().memory_bytes);
+  const auto there = static_cast<double>(tools::machine_memory());
   if (there == 0 || wanted < 0.8 * there) return;
   throw kvstrata::config_error("--capacities",
                                std::to_string(steps.size()) + " sizes for " + std::to_string(curves) + " policies",
@@ -175,7 +174,7 @@ std::uint64_t scaled_rate(const options& o, double rate)
 trace_result run_one(const named_trace& which, const options& o, const kvstrata::cost_model* cost, results& all,
                      replay::progress& shown)
 {
-  const std::vector<const kvstrata::menu_policy*> policies = choose(o.policies);
+  const std::vector<const kvstrata::menu_policy*> policies = chosen_policies(o);
   const bool needs_future =
       std::any_of(policies.begin(), policies.end(), [](const auto* p) { return p->needs_future; });
   twice_read trace(which, o, needs_future, shown);

@@ -4,6 +4,7 @@
 #include "sim/size_run.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "replay/format.hpp"
 #include "replay/number_fault.hpp"
@@ -34,9 +35,9 @@ constexpr std::string_view about =
 
 constexpr std::string_view examples = R"(
 Examples:
-  kvstrata-sim size --machine tools/sim/machines/h200_pcie5.machine
+  kvstrata-sim size --machine h200_pcie5
   kvstrata-sim size --layers 8 --kv-heads 4 --head-dim 128 --lengths 4096x100000,20480x2000
-  kvstrata-sim size --machine h200_pcie5.machine --trace KuaiRand-1K --layout paged --shards 4 --csv sizes.csv
+  kvstrata-sim size --machine h200_pcie5 --trace KuaiRand-1K --layout paged --shards 4 --csv sizes.csv
 )";
 
 struct size_options
@@ -64,7 +65,7 @@ void add_options(CLI::App& app, size_options& o)
         ->capture_default_str();
   };
   const auto text = [&app](const char* group, const char* name, std::string& value, const char* type,
-                           const char* meaning) {
+                           const std::string& meaning) {
     CLI::Option* const option =
         app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
     if (!value.empty()) option->capture_default_str();
@@ -78,7 +79,7 @@ void add_options(CLI::App& app, size_options& o)
       ->allow_extra_args(false);
   number("trace", "--event-tokens", o.event_tokens, "tokens that an event of the history is");
   number("trace", "--longest", o.longest, "tokens of a history; of a longer one only so many are kept");
-  text("shape", "--machine", o.machine, "FILE", "a machine file, such as those in tools/sim/machines; or the shape:");
+  text("shape", "--machine", o.machine, "FILE", std::string(tools::machine_rule) + "; or the shape:");
   number("shape", "--layers", o.layers, "of the model");
   number("shape", "--kv-heads", o.kv_heads, "of a layer");
   number("shape", "--head-dim", o.head_dim, "elements of a head");
@@ -264,6 +265,7 @@ int size_command(int count, const char* const* arguments, std::ostream& out, std
     add_options(app, o);
     try {
       app.parse(count, arguments);
+      o.machine = tools::machine_path(o.machine);
     } catch (const CLI::Success&) {
       out << app.help();
       return 0;

@@ -1,48 +1,13 @@
 #include "sim/commands.hpp"
-#include "sim/options.hpp"
-#include "sim/output.hpp"
-#include "sim/picture.hpp"
-#include "sim/run.hpp"
-
-#include "command_line/output_paths.hpp"
-#include "command_line/run_command.hpp"
-#include "replay/progress.hpp"
-
-#include <kvstrata/simulate/output_file.hpp>
-
-#include <ostream>
-#include <string>
-#include <string_view>
-#include <vector>
+#include "sim/menu.hpp"
+#include "sim/sweep.hpp"
 
 int sim::sweep_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
-  options o;
-  if (const std::optional<int> code = parse(count, arguments, o, out, err)) return *code;
-  constexpr std::string_view no_memory = "these caches; ask for fewer or smaller ones, or for a sample (--sample 0.01)";
-  return tools::run_command(err, no_memory, [&] {
-    const std::vector<tools::named_path> outputs{
-        {"--csv", o.csv}, {"--series", o.series}, {"--json", o.json}, {"--html", o.html}, {"--svg", o.svg}};
-    std::vector<tools::named_path> inputs{{"--machine", o.machine}};
-    for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-    tools::require_outputs(outputs, inputs);
-    using kind = replay::progress::kind;
-    replay::progress shown(err, !o.quiet && replay::stderr_is_terminal() ? kind::bar : kind::silent);
-    const results r = run(o, shown);
-    out << tables(r);
-    if (!o.quiet) out << remarks(r);
-    out.flush();
-    if (!o.csv.empty()) kvstrata::write_file(o.csv, csv(r));
-    if (!o.series.empty()) kvstrata::write_file(o.series, series_csv(r));
-    if (!o.json.empty()) {
-      kvstrata::write_file(o.json, to_json(r).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-    }
-    if (!o.html.empty()) {
-      kvstrata::write_file(o.html, page(r));
-      if (!o.quiet) out << "- The curves are in " << o.html << ".\n";
-    }
-    if (!o.svg.empty()) kvstrata::write_file(o.svg, picture(r));
-    out.flush();
-    return 0;
-  });
+  const sweep_program program{
+      menu(), "kvstrata-sim",
+      "\nkvstrata-sim machine --help: what latency and throughput a described machine would reach."
+      "\nkvstrata-sim cache --help: what each level of a cache serves, by policy and by codec."
+      "\nkvstrata-sim size --help: how large the levels of a cache must be for the users of a trace."};
+  return sweep(program, count, arguments, out, err);
 }

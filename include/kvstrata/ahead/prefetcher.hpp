@@ -18,6 +18,7 @@
 #include <kvstrata/ahead/prefetcher_config.hpp>
 #include <kvstrata/core/error.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -169,12 +170,12 @@ class prefetcher
  private:
   static void require_time(stop_rule stop)
   {
-    if (stop.deadline() != stop.deadline()) throw usage_error("the deadline of a prefetch is not a number");
+    if (std::isnan(stop.deadline())) throw usage_error("the deadline of a prefetch is not a number");
   }
 
   static void require_time(double now)
   {
-    if (now != now) throw usage_error("the time that a prefetcher is told is not a number");
+    if (std::isnan(now)) throw usage_error("the time that a prefetcher is told is not a number");
   }
 
   static const prefetcher_config& checked(Cache& c, const config& sizes)

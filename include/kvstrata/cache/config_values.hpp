@@ -1,6 +1,7 @@
 // Values of a configuration as text: what stands behind `key =` in a file.
 #pragma once
 
+#include <kvstrata/core/decimal.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/layout/page_order.hpp>
 #include <kvstrata/transfer/store_cost.hpp>
@@ -47,7 +48,7 @@ template <std::unsigned_integral T>
 {
   double value = 0;
   const char* const end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  const auto [stop, fault] = read_decimal(text.data(), end, value);
   if (fault != std::errc() || stop != end || !std::isfinite(value) || value < 0) {
     return "which is not a finite number from 0 up";
   }

@@ -25,6 +25,7 @@
 #include <kvstrata/codec/head_units.hpp>
 #include <kvstrata/codec/survey.hpp>
 #include <kvstrata/codec/values.hpp>
+#include <kvstrata/core/exact.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -135,7 +136,7 @@ struct fp8_arithmetic
                                  std::byte* code) const noexcept
   {
     const float scale = scale_for(survey_of<E>(units, from));
-    if (scale == 0) return unit_kind::raw;
+    if (is_exactly(scale, 0)) return unit_kind::raw;
     unit_head{letters(), scale, 0, 0}.write(code);
     detail::to_e4m3_work<E> work{units, from, reinterpret_cast<std::uint8_t*>(code + unit_head_bytes), 1 / scale};
     detail::by_processor(work);

@@ -14,6 +14,7 @@
 #include <kvstrata/codec/concepts.hpp>
 #include <kvstrata/codec/values.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -56,7 +57,8 @@ struct unit_head
     constexpr std::uint32_t infinity = 0x7f80'0000U;
     const bool in_order = std::bit_cast<std::uint32_t>(scale) < infinity &&  // as a float of that sign, so not negative
                           (std::bit_cast<std::uint32_t>(zero) & 0x7fff'ffffU) < infinity && rest == 0;
-    if (letters == raw_letters) return in_order && scale == 0 && zero == 0 ? unit_kind::raw : unit_kind::malformed;
+    if (letters == raw_letters)
+      return in_order && is_exactly(scale, 0) && is_exactly(zero, 0) ? unit_kind::raw : unit_kind::malformed;
     return letters == mine && in_order ? unit_kind::coded : unit_kind::malformed;
   }
 };

@@ -25,6 +25,7 @@
 #include <kvstrata/codec/steps.hpp>
 #include <kvstrata/codec/survey.hpp>
 #include <kvstrata/codec/values.hpp>
+#include <kvstrata/core/exact.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -76,7 +77,7 @@ struct int8_arithmetic
                                  std::byte* code) const noexcept
   {
     const float scale = scale_for(survey_of<E>(units, from));
-    if (scale == 0) return unit_kind::raw;
+    if (is_exactly(scale, 0)) return unit_kind::raw;
     const unit_head head{letters(), scale, minimum, 0};
     head.write(code);
     auto* const to = reinterpret_cast<std::uint8_t*>(code + unit_head_bytes);

@@ -59,7 +59,7 @@ struct sequence_key_hash
     std::uint64_t x = key.id + (key.space + std::uint64_t{1}) * 0x9e3779b97f4a7c15U;  // splitmix64
     x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
     x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
-    return static_cast<std::size_t>(x ^ (x >> 31U));
+    return x ^ (x >> 31U);
   }
 };
 

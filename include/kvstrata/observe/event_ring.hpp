@@ -69,7 +69,7 @@ class event_ring
   {
     std::vector<event_record> out;
     const std::uint64_t first = told_ > Events ? told_ - Events : 0;
-    out.reserve(static_cast<std::size_t>(told_ - first));
+    out.reserve(told_ - first);
     for (std::uint64_t i = first; i < told_; ++i) out.push_back(kept_[i % Events]);
     return out;
   }

@@ -22,7 +22,7 @@ struct log2_histogram
 
   [[nodiscard]] static constexpr std::size_t bucket_of(std::uint64_t value) noexcept
   {
-    const auto width = static_cast<std::size_t>(std::bit_width(value));
+    const std::size_t width = 64U - static_cast<std::size_t>(std::countl_zero(value));
     return width < buckets ? width : buckets - 1;
   }
   /// Smallest and largest value of a bucket; the last one has no largest.

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/observe/concepts.hpp>
 #include <kvstrata/observe/stream_span.hpp>
 #include <kvstrata/observe/timeline_file.hpp>
@@ -78,11 +79,11 @@ class timeline
     const double end = now();
     in_call_ = false;
     recent& last = recent_calls_[static_cast<std::size_t>(e.call) % recent_calls_.size()];
-    if (call_began_ == end && is_at(last, end)) {
+    if (is_exactly(call_began_, end) && is_at(last, end)) {
       kept_.entry(last.entry).take_in({});
     } else {
       const std::size_t made = kept_.add({shape::slice, cache_row, "call", name_of(e.call), 1}, call_began_, end, {});
-      if (call_began_ == end) last.entry = made;
+      if (is_exactly(call_began_, end)) last.entry = made;
     }
   }
   void on(const copies_queued& e) noexcept
@@ -222,7 +223,7 @@ class timeline
   /// The lock is held.
   [[nodiscard]] bool is_at(const recent& last, double at) const noexcept
   {
-    return last.entry != nowhere && kept_.entry(last.entry).begin == at;
+    return last.entry != nowhere && is_exactly(kept_.entry(last.entry).begin, at);
   }
 
   void mark(mark_kind kind, arguments all) noexcept

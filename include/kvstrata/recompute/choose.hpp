@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/recompute/concepts.hpp>
 
@@ -84,7 +85,7 @@ class token_chooser
     const auto sooner = [&](token_count a, token_count b) {
       if ((a >= window) != (b >= window)) return a >= window;
       if (a >= window) return a > b;  // the nearest to the end first
-      if (scores_[a] != scores_[b]) return scores_[a] > scores_[b];
+      if (!is_exactly(scores_[a], scores_[b])) return scores_[a] > scores_[b];
       return a < b;
     };
     std::nth_element(order_.begin(), order_.begin() + wanted, order_.end(), sooner);

@@ -83,10 +83,7 @@ class frequency_sketch
         : shift((hash & 3U) * 16U), first(hash >> 2U), step((hash >> 33U) | 1U)
     {
     }
-    [[nodiscard]] constexpr std::size_t word(std::uint64_t row) const noexcept
-    {
-      return static_cast<std::size_t>(first + row * step);
-    }
+    [[nodiscard]] constexpr std::size_t word(std::uint64_t row) const noexcept { return first + row * step; }
     std::uint64_t shift;
     std::uint64_t first;
     std::uint64_t step;  // odd: reaches every word

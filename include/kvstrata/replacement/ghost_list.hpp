@@ -53,9 +53,8 @@ class ghost_list
         chains_(chains_a_key * (std::max)(slots_, 1U)),
         largest_(largest),
         heads_(std::make_unique<std::uint32_t[]>(chains_)),
-        nodes_(std::make_unique_for_overwrite<node[]>(std::size_t{slots_} + Lists)),
-        upper_(largest > small ? std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t{slots_} + Lists)
-                               : nullptr),
+        nodes_(new node[std::size_t{slots_} + Lists]),
+        upper_(largest > small ? new std::uint32_t[std::size_t{slots_} + Lists] : nullptr),
         unused_(Lists)
   {
     for (std::uint32_t list = 0; list < Lists; ++list) nodes_[list].older = nodes_[list].younger = list;
@@ -159,7 +158,7 @@ class ghost_list
 
   [[nodiscard]] std::uint32_t& head_of(std::uint64_t key) const noexcept
   {
-    return heads_[static_cast<std::size_t>((key * 0x9e3779b97f4a7c15U >> 32U) * chains_ >> 32U)];
+    return heads_[(key * 0x9e3779b97f4a7c15U >> 32U) * chains_ >> 32U];
   }
 
   /// The link of a chain that leads to the key, or the one at the chain's end.

@@ -15,6 +15,7 @@
 // bytes, 56 bytes each. Nothing allocates after construction.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/replacement/concepts.hpp>
 #include <kvstrata/replacement/ghost_list.hpp>
 
@@ -86,7 +87,7 @@ class basic_lrfu
   {
     for (auto next = order_.begin(); next != order_.end();) {
       hook& object = *next++;
-      if (object.place_ == object.past_.order) {
+      if (is_exactly(object.place_, object.past_.order)) {
         if (!visit(object)) return;
         continue;
       }
@@ -104,7 +105,7 @@ class basic_lrfu
   {
     bool operator()(const hook& a, const hook& b) const noexcept
     {
-      return a.place_ < b.place_ || (a.place_ == b.place_ && a.past_.used < b.past_.used);
+      return a.place_ < b.place_ || (is_exactly(a.place_, b.place_) && a.past_.used < b.past_.used);
     }
   };
 

@@ -67,7 +67,7 @@ class row_of_residents
     std::uint64_t x = state_ += 0x9e3779b97f4a7c15;
     x = (x ^ x >> 30U) * 0xbf58476d1ce4e5b9;
     x = (x ^ x >> 27U) * 0x94d049bb133111eb;
-    return static_cast<std::size_t>(((x ^ x >> 31U) >> 32U) * limit >> 32U);
+    return ((x ^ x >> 31U) >> 32U) * limit >> 32U;
   }
 
  private:

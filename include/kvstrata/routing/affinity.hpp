@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/routing/concepts.hpp>
 #include <kvstrata/routing/rendezvous.hpp>
 
@@ -31,7 +32,8 @@ template <class Score>
     const double mine = score(n);
     if (best != nodes.size() && mine < most) continue;
     const std::uint64_t lot = rendezvous_bits(asked.number, n.id);
-    if (best != nodes.size() && mine == most && (lot > least_lot || (lot == least_lot && n.id >= nodes[best].id))) {
+    if (best != nodes.size() && is_exactly(mine, most) &&
+        (lot > least_lot || (lot == least_lot && n.id >= nodes[best].id))) {
       continue;
     }
     best = i;
@@ -63,7 +65,7 @@ class affinity_router
     };
     check("affinity_router.hit_weight", hit_);
     check("affinity_router.load_weight", load_);
-    if (hit_ == 0 && load_ == 0) {
+    if (is_exactly(hit_, 0) && is_exactly(load_, 0)) {
       throw config_error("affinity_router.hit_weight", std::uint64_t{0},
                          "load_weight is 0, too: one of them must be more, or nothing tells nodes apart");
     }

@@ -4,6 +4,7 @@
 // else, one that leaves gives its users to the others and moves nobody else.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/core/ids.hpp>
 
 #include <algorithm>
@@ -44,7 +45,7 @@ template <class Member>
     // In (0, 1): an exponential draw with rate `weight`, of which the least wins.
     const double draw = (static_cast<double>(rendezvous_bits(to_number(user), m.id) >> 12U) + 0.5) * 0x1p-52;
     const double waits = -std::log(draw) / m.weight;
-    if (waits < least || (waits == least && best != members.size() && m.id < members[best].id)) {
+    if (waits < least || (is_exactly(waits, least) && best != members.size() && m.id < members[best].id)) {
       least = waits;
       best = i;
     }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <kvstrata/cache.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/layout/paged_layout.hpp>
 #include <kvstrata/replacement/lru.hpp>
 #include <kvstrata/simulate/dataless_device.hpp>
@@ -208,7 +209,7 @@ class cluster_node
         cost_.fetch_seconds(out.arena_tokens) + static_cast<double>(pages) * config_.machine.to_device.piece_seconds;
     double done = 0;
     for (layer_index l = 0; l < cost_.layers; ++l) {
-      if (l >= config_.full_layers || blocks == 0) done = (std::max)(done, (l + 1.0) * fetch);
+      if (l >= config_.full_layers || is_exactly(blocks, 0)) done = (std::max)(done, (l + 1.0) * fetch);
       done += full + (l < config_.full_layers ? 1 : config_.recompute) * blocks;
     }
     out.seconds = done;

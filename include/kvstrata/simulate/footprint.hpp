@@ -123,7 +123,7 @@ class footprint_counter
     seen_.last_ms = is_first ? time_ms : (std::max)(seen_.last_ms, time_ms);
     seen_.backward += !is_first && time_ms < before_ms_ ? 1U : 0U;
     before_ms_ = time_ms;
-    const auto size = static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(time_ms)));
+    const auto size = 64U - static_cast<std::size_t>(std::countl_zero(static_cast<std::uint64_t>(time_ms)));
     ++of_size_[size];
     widest_ = (std::max)(widest_, size);
     if (size + apart < widest_) ++early_[size];

@@ -74,7 +74,7 @@ class key_index
   {
     key ^= key >> 32U;
     key *= 0x9e3779b97f4a7c15;
-    return static_cast<std::size_t>(key >> shift_);
+    return key >> shift_;
   }
 
   template <class At>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/device/emulated/config.hpp>
@@ -83,7 +84,7 @@ inline void check(const machine_description& m)
 /// What a token costs to compute and to fetch, by arithmetic.
 [[nodiscard]] inline cost_model cost_of(const machine_description& m)
 {
-  if (m.model.token_flops == 0) return cost_model::of(figures_of(m), m.model.hidden, m.model.kv);
+  if (is_exactly(m.model.token_flops, 0)) return cost_model::of(figures_of(m), m.model.hidden, m.model.kv);
   return cost_model::of(
       compute_speed{.seconds_per_token = m.model.token_flops / m.flops_per_second,
                     .seconds_per_pair = m.model.pair_flops / m.flops_per_second},

@@ -25,12 +25,13 @@
 // Every key but the store's and those of FLOP must be there, and none twice. See tools/sim/machines.
 #pragma once
 
+#include <kvstrata/core/decimal.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/simulate/machine.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -122,12 +123,12 @@ inline constexpr std::array<machine_key, 22> machine_keys{{
 [[nodiscard]] inline double machine_value(const machine_key& key, std::string_view digits, const text_lines& lines)
 {
   double value = 0;
-  const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const auto [end, problem] = read_decimal(digits.data(), digits.data() + digits.size(), value);
   const std::string shown = std::string(key.name) + " is " + in_quotes(digits);
   if (problem != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value)) {
     lines.fail(shown + ", which is not a number");
   }
-  if (key.whole && value != std::floor(value)) lines.fail(shown + ", but it must be a whole number");
+  if (key.whole && !is_exactly(value, std::floor(value))) lines.fail(shown + ", but it must be a whole number");
   if (value < key.least || value > key.most) {
     lines.fail(shown + ", but it must lie between " + plain_number(key.least) + " and " + plain_number(key.most));
   }

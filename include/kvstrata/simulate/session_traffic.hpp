@@ -11,6 +11,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/simulate/random.hpp>
 #include <kvstrata/simulate/serving_report.hpp>
 #include <kvstrata/simulate/synthetic.hpp>
@@ -117,7 +118,7 @@ class session_traffic
     std::uint32_t user;
     [[nodiscard]] bool operator>(const session& other) const noexcept
     {
-      return ms != other.ms ? ms > other.ms : user > other.user;
+      return !is_exactly(ms, other.ms) ? ms > other.ms : user > other.user;
     }
   };
 

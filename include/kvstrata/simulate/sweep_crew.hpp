@@ -26,22 +26,18 @@ class sweep_crew
       : instances_(instances), next_(instances.size())
   {
     threads_.reserve(helpers);
-    for (std::size_t k = 0; k != helpers; ++k) {
-      threads_.emplace_back([this](const std::stop_token& stop) { serve(stop); });
+    try {
+      for (std::size_t k = 0; k != helpers; ++k) threads_.emplace_back([this] { serve(); });
+    } catch (...) {
+      end();
+      throw;
     }
   }
   sweep_crew(const sweep_crew&) = delete;
   sweep_crew& operator=(const sweep_crew&) = delete;
 
   /// Ends the threads; what is under way is run to its end, what was not begun is left.
-  ~sweep_crew()
-  {
-    {
-      const std::scoped_lock hold(mutex_);
-      next_ = instances_.size();
-    }
-    for (std::jthread& one : threads_) one.request_stop();
-  }
+  ~sweep_crew() { end(); }
 
   /// Lets the threads begin with a chunk, which must stay as it is until help_and_wait() is back.
   void start(const sweep_chunk& chunk)
@@ -65,10 +61,25 @@ class sweep_crew
   }
 
  private:
-  void serve(const std::stop_token& stop)
+  void serve()
   {
     std::unique_lock hold(mutex_);
-    while (work_.wait(hold, stop, [this] { return next_ != instances_.size(); })) run_next(hold);
+    for (;;) {
+      work_.wait(hold, [this] { return ending_ || next_ != instances_.size(); });
+      if (next_ == instances_.size()) return;
+      run_next(hold);
+    }
+  }
+
+  void end() noexcept
+  {
+    {
+      const std::scoped_lock hold(mutex_);
+      next_ = instances_.size();
+      ending_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& one : threads_) one.join();
   }
 
   /// With the lock held, which is given up meanwhile.
@@ -90,13 +101,14 @@ class sweep_crew
 
   std::span<const std::unique_ptr<sweep_instance>> instances_;
   std::mutex mutex_;
-  std::condition_variable_any work_;
+  std::condition_variable work_;
   std::condition_variable done_;
   const sweep_chunk* chunk_ = nullptr;
   std::size_t next_;      // instance to take; all of them: nothing to do
   std::size_t left_ = 0;  // instances that have not finished the chunk
   std::exception_ptr fault_;
-  std::vector<std::jthread> threads_;  // last: it ends before what it uses
+  bool ending_ = false;
+  std::vector<std::thread> threads_;  // not jthread, which libc++ has not everywhere
 };
 
 }  // namespace kvstrata

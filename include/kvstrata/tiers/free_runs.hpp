@@ -110,7 +110,7 @@ class free_runs
 
   [[nodiscard]] static unsigned power_of(page_count count) noexcept
   {
-    return static_cast<unsigned>(std::bit_width(count)) - 1;
+    return 31U - static_cast<unsigned>(std::countl_zero(count));
   }
   [[nodiscard]] std::size_t number_of(frame_run run) const noexcept
   {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/core/interval.hpp>
 
@@ -134,7 +135,7 @@ inline void check(const cost_model& cost, std::string_view name = "cost_model")
 inline void check(const machine& m)
 {
   detail::require_figure("machine", "flops_per_second", m.flops_per_second);
-  if (m.flops_per_second == 0) {
+  if (is_exactly(m.flops_per_second, 0)) {
     throw config_error("machine.flops_per_second", std::to_string(m.flops_per_second), "it must be more than 0");
   }
   detail::require_figure("machine", "link_bytes_per_second", m.link_bytes_per_second);

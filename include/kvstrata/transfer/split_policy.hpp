@@ -22,6 +22,7 @@
 //                                           depends on the batch alone. May throw: the batch is refused with that
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/core/member_names.hpp>
 #include <kvstrata/core/options.hpp>
 #include <kvstrata/transfer/cost_model.hpp>
@@ -152,7 +153,7 @@ struct fetch_or_recompute
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       const double x = adds(a) * batch.users[b].front.size();
       const double y = adds(b) * batch.users[a].front.size();
-      return x != y ? x < y : a < b;
+      return !is_exactly(x, y) ? x < y : a < b;
     });
     double least = seconds.of(front, fetched);
     std::size_t computed = 0;

@@ -3,6 +3,7 @@
 
 #include <kvstrata/codec/kernels/head_words.hpp>
 #include <kvstrata/codec/survey.hpp>
+#include <kvstrata/core/exact.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -103,7 +104,7 @@ struct block_encoder<codec::head_coder<Arithmetic>, Machine> : head_block<Arithm
       using words = head_words<Machine, E, In_words>;
       const Arithmetic& arithmetic = task.coder.arithmetic();
       const float scale = task.piece.whole ? arithmetic.scale_for(of_all<E>(all)) : 0;
-      if (scale == 0) return base::write_raw(task, thread, w);
+      if (is_exactly(scale, 0)) return base::write_raw(task, thread, w);
       std::byte* const code = base::code_of(task);
       const float factor = 1 / scale;
       std::uint32_t turn = 0;

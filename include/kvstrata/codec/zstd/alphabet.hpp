@@ -7,6 +7,8 @@
 // exponent included (nothing below -0.279 comes out of SiLU), and one entropy coder that sees it whole.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -125,7 +127,7 @@ using pair_counts = std::array<std::uint32_t, pairs>;
       sum += static_cast<float>(n) * roughly_log2(static_cast<float>(n != 0 ? n : 1));
       different += n != 0 ? 1.0F : 0.0F;
     }
-    if (total == 0) continue;
+    if (is_exactly(total, 0)) continue;
     // Few values look more alike than they are (Miller and Madow).
     const float bits = roughly_log2(total) - sum / total + (different - 1) / (2 * std::numbers::ln2_v<float> * total);
     const float gain = static_cast<float>(counts[pair[c]]) * (7 - bits);

@@ -1,6 +1,7 @@
 // What is going to happen in virtual time, earliest first.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/device/emulated/draw.hpp>
 #include <kvstrata/device/event.hpp>
 
@@ -29,7 +30,7 @@ struct appointment
   /// A priority queue serves the largest: the earliest here.
   friend bool operator<(const appointment& a, const appointment& b)
   {
-    if (a.time != b.time) return a.time > b.time;
+    if (!is_exactly(a.time, b.time)) return a.time > b.time;
     if (a.tie != b.tie) return a.tie > b.tie;
     return a.stream > b.stream;
   }

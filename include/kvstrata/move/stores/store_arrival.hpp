@@ -53,7 +53,7 @@ bool store_line<Residency, Level>::get(const sequence_key& key, const record_hea
     return false;
   }
   one.promise = *promise;
-  if (limits_.get_seconds != 0) one.since = seconds_on(residency_->device());
+  if (limits_.get_seconds > 0) one.since = seconds_on(residency_->device());
   open_.push_back(std::move(one));
   ++figures_.gets;
   return true;

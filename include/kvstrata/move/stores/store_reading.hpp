@@ -40,7 +40,7 @@ void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, 
   start.add(by_layer ? mine->layers.front() : mine->promise.point);
   mine->what = kind::read;
   mine->reader = reader;
-  if (limits_.read_seconds != 0) mine->since = seconds_on(residency_->device());
+  if (limits_.read_seconds > 0) mine->since = seconds_on(residency_->device());
   mine->lane = lane;
   mine->used = tokens;
   try {

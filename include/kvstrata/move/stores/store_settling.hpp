@@ -9,7 +9,7 @@ template <class Residency, level_index Level>
 template <class Reserve, class Ended>
 void store_line<Residency, Level>::settle(Reserve&& reserve, Ended&& ended)
 {
-  if (limits_.get_seconds != 0 || limits_.read_seconds != 0) give_up_overdue(ended);
+  if (limits_.get_seconds > 0 || limits_.read_seconds > 0) give_up_overdue(ended);
   for (std::size_t i = 0; i < open_.size();) {
     const auto out = open_[i].given_up ? store_outcome{loss::closed} : store_->poll(open_[i].promise);
     if (!out) {
@@ -33,7 +33,7 @@ void store_line<Residency, Level>::give_up_overdue(Ended&& ended)
   for (io& one : open_) {
     const bool is_read = one.what == kind::read;
     const double limit = is_read ? limits_.read_seconds : limits_.get_seconds;
-    if (one.what == kind::put || one.what == kind::ask || limit == 0 || one.overdue || now - one.since <= limit)
+    if (one.what == kind::put || one.what == kind::ask || limit <= 0 || one.overdue || now - one.since <= limit)
       continue;
     if (!is_read && one.erased) continue;
     one.erased = one.overdue = true;  // what it brings is nobody's

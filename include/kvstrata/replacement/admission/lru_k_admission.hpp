@@ -42,10 +42,10 @@ class lru_k_admission
   explicit lru_k_admission(const tier_size& size, std::uint64_t users = 0)
       : most_bytes_((std::min)(size.bytes, std::uint64_t{1} << 62U)),
         slots_(slots_for(size, users)),
-        shift_(64U - static_cast<std::uint32_t>(std::bit_width((std::max)(slots_, 2U) - 1U))),
+        shift_(32U + static_cast<std::uint32_t>(std::countl_zero((std::max)(slots_, 2U) - 1U))),
         heads_(std::make_unique<std::uint32_t[]>(std::size_t{1} << (64U - shift_))),
-        users_(std::make_unique_for_overwrite<user[]>(std::size_t{slots_} + 1)),
-        order_(std::make_unique_for_overwrite<std::uint32_t[]>(slots_))
+        users_(new user[std::size_t{slots_} + 1]),
+        order_(new std::uint32_t[slots_])
   {
     users_[none].older = users_[none].younger = none;
   }
@@ -96,7 +96,7 @@ class lru_k_admission
 
   [[nodiscard]] std::uint32_t& head_of(std::uint64_t key) const noexcept
   {
-    return heads_[static_cast<std::size_t>(key * 0x9e3779b97f4a7c15U >> shift_)];
+    return heads_[key * 0x9e3779b97f4a7c15U >> shift_];
   }
   [[nodiscard]] std::uint32_t find(std::uint64_t key) const noexcept
   {

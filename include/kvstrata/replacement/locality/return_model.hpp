@@ -14,6 +14,7 @@
 // because both are counted by requests, the rhythm that all users share cancels out.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/replacement/locality/fast_exponential.hpp>
 #include <kvstrata/replacement/locality/visit_memory.hpp>
 #include <kvstrata/replacement/locality/visit_time.hpp>
@@ -113,7 +114,7 @@ class return_model
       credits += credit_[r];
     }
     for (std::size_t r = 0; r < reasons; ++r) {
-      if (weight_[r] == 0 || common_[r] <= prior_users / 2) continue;  // left out, or unknown
+      if (is_exactly(weight_[r], 0) || common_[r] <= prior_users / 2) continue;  // left out, or unknown
       credit_[r] = (std::max)(credit_[r], credits * least_credit);
       weight_[r] = (std::max)(credit_[r] / (common_[r] + least), least_weight);
     }

@@ -5,6 +5,7 @@
 // begins in the emptiest. docs/guide/routing.md has what that is worth.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/routing/placement/item_graph.hpp>
 #include <kvstrata/routing/placement/shard_books.hpp>
 
@@ -51,7 +52,7 @@ namespace kvstrata::detail {
     while (!next.empty()) {
       const auto [share, item] = next.top();
       next.pop();
-      if (!done[item] && share == tie[item] / degree[item]) take(item);
+      if (!done[item] && is_exactly(share, tie[item] / degree[item])) take(item);
     }
   }
   return out;
@@ -80,7 +81,7 @@ inline void grow_shards(std::span<const placed_item> items, const item_graph& gr
       if (!books.fits(n, item)) continue;
       const double by_chance = degree * degrees[n] / all;
       const double score = (ties.with(n) - by_chance) * (1 - (std::min)(books.fill(n), 1.0));
-      if (score > most || (score == most && n < best)) {
+      if (score > most || (is_exactly(score, most) && n < best)) {
         best = n;
         most = score;
       }

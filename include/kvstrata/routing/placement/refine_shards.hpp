@@ -2,6 +2,7 @@
 // one that wants the other way (as the social hash partitioner does it: Kabiljo et al., VLDB 2017).
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/routing/placement/item_graph.hpp>
 #include <kvstrata/routing/placement/shard_books.hpp>
 
@@ -69,7 +70,7 @@ class shard_refiner
         if (n == from || !books_.takes(n)) continue;
         const auto better = [&](std::uint32_t than) {
           return than == shard_books::none || ties_.with(n) > ties_.with(than) ||
-                 (ties_.with(n) == ties_.with(than) && n < than);
+                 (is_exactly(ties_.with(n), ties_.with(than)) && n < than);
         };
         if (better(wanted)) wanted = n;
         if (better(free) && books_.fits(n, item)) free = n;
@@ -94,7 +95,7 @@ class shard_refiner
       if (a.low != b.low) return a.low < b.low;
       if (a.high != b.high) return a.high < b.high;
       if (a.up != b.up) return a.up;
-      return a.gain != b.gain ? a.gain > b.gain : a.item < b.item;
+      return !is_exactly(a.gain, b.gain) ? a.gain > b.gain : a.item < b.item;
     });
     bool changed = false;
     for (std::size_t at = 0; at < wishes_.size();) {

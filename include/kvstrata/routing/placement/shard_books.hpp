@@ -1,6 +1,7 @@
 // What each node has of the items that are divided, towards two limits: heat, which becomes its load, and tokens, which are its memory.
 #pragma once
 
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/routing/placement/concepts.hpp>
 #include <kvstrata/routing/placement/item_graph.hpp>
 
@@ -108,7 +109,7 @@ class shard_ties
     for (const item_graph::neighbour& other : graph.of(item)) {
       const std::uint32_t home = homes[other.item];
       if (home >= weight_.size()) continue;
-      if (weight_[home] == 0) seen_.push_back(home);
+      if (is_exactly(weight_[home], 0)) seen_.push_back(home);
       weight_[home] += other.weight;
     }
   }

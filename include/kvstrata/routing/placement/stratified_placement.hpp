@@ -4,6 +4,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/routing/placement/concepts.hpp>
 #include <kvstrata/routing/placement/grow_shards.hpp>
 #include <kvstrata/routing/placement/item_graph.hpp>
@@ -81,7 +82,7 @@ class stratified_placement
     const std::size_t hot = (std::min)(wanted, order.size());
     std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(hot), order.end(),
                       [&](std::uint32_t a, std::uint32_t b) {
-                        return items[a].heat != items[b].heat ? items[a].heat > items[b].heat : a < b;
+                        return !is_exactly(items[a].heat, items[b].heat) ? items[a].heat > items[b].heat : a < b;
                       });
     for (std::size_t i = 0; i < hot; ++i) homes[order[i]] = item_placement::everywhere;
     return homes;

@@ -1,10 +1,10 @@
 // Reads one line of JSON from front to back, just enough for traces: no tree, no allocation.
 #pragma once
 
+#include <kvstrata/core/decimal.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -76,7 +76,7 @@ class json_line
       return rest.substr(0, digits);
     }
     double ignored = 0;
-    const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), ignored);
+    const auto [end, problem] = read_decimal(rest.data(), rest.data() + rest.size(), ignored);
     const std::size_t sign = rest.substr(0, 1) == "-" ? 1 : 0;
     const bool begins = rest.size() > sign && rest[sign] >= '0' && rest[sign] <= '9';  // not inf or nan
     if (!begins || problem == std::errc::invalid_argument) fail("expected a number");

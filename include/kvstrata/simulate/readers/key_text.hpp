@@ -1,7 +1,9 @@
 // What a text trace writes for a key or a time, as numbers.
 #pragma once
 
+#include <kvstrata/core/decimal.hpp>
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/simulate/random.hpp>
 #include <kvstrata/simulate/text_lines.hpp>
 
@@ -46,7 +48,7 @@ enum class id_kind : std::uint8_t {
 [[nodiscard]] constexpr std::string_view unit_of_ms(double ms) noexcept
 {
   for (const std::string_view unit : {"s", "ms", "us", "ns"}) {
-    if (ms_of_unit(unit) == ms) return unit;
+    if (is_exactly(ms_of_unit(unit), ms)) return unit;
   }
   return "a unit of its own";
 }
@@ -107,11 +109,12 @@ namespace detail {
 {
   std::uint64_t whole = 0;
   const auto [digits_end, wrong] = std::from_chars(text.data(), text.data() + text.size(), whole);
-  if (wrong == std::errc() && digits_end == text.data() + text.size() && ms_per_time == 1 && whole >> 63 == 0) {
+  if (wrong == std::errc() && digits_end == text.data() + text.size() && is_exactly(ms_per_time, 1) &&
+      whole >> 63 == 0) {
     return static_cast<std::int64_t>(whole);  // exact beyond 2^53, too
   }
   double value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto [end, problem] = read_decimal(text.data(), text.data() + text.size(), value);
   if (problem != std::errc{} || end != text.data() + text.size() || !(value >= 0) || std::isinf(value)) {
     where.fail(std::string(name) + " is " + in_quotes(text) + ", which is not a number of at least 0");
   }

@@ -140,7 +140,7 @@ class record_shelf
     {
       std::uint64_t x = (key.id ^ (std::uint64_t{key.space} << 32U)) * 0x9e3779b97f4a7c15U;
       x ^= x >> 32U;
-      return static_cast<std::size_t>(x * 0x9e3779b97f4a7c15U);
+      return x * 0x9e3779b97f4a7c15U;
     }
   };
 

@@ -59,8 +59,7 @@ class record_memory
     const bool is_few = pieces_.size() <= std::size_t{2} * layers;
     is_direct_ = is_direct_ && (is_few || bytes >= least_piece * pieces_.size());
     if (is_direct_) return;
-    staged_ =
-        block_buffer::of_any_bytes(static_cast<std::size_t>(body_blocks(record, page_bytes, layers)) * block_bytes);
+    staged_ = block_buffer::of_any_bytes(body_blocks(record, page_bytes, layers) * block_bytes);
     const std::size_t part = staged_.size() / layers;
     for (std::uint32_t layer = 0; layer < layers; ++layer)
       staged_layers_.push_back({staged_.data() + layer * part, part});

@@ -82,7 +82,7 @@ class coded_reading
         r.place.block + 1 + head->body_blocks() > core_->books.regions.blocks()) {
       return false;
     }
-    to.body = block_buffer(static_cast<std::size_t>(head->body_blocks()) * block_bytes);
+    to.body = block_buffer(head->body_blocks() * block_bytes);
     to.begins.push_back(0);
     for (std::uint32_t layer = 0; layer < head->layers; ++layer) {
       to.parts.push_back(coded_part_of(block, layer));

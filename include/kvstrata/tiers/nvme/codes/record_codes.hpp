@@ -22,7 +22,7 @@ class record_codes
  public:
   /// Of so many pages; its body takes at most `most_blocks`.
   record_codes(page_count pages, std::uint32_t layers, std::uint64_t most_blocks)
-      : memory_(static_cast<std::size_t>((1 + most_blocks) * block_bytes)), pages_(pages)
+      : memory_((1 + most_blocks) * block_bytes), pages_(pages)
   {
     parts_.reserve(layers);
   }

@@ -95,7 +95,7 @@ class medium
     const std::uint64_t end = files_.size() == 1 ? file_bytes_ - stripe * stripe_bytes_ : stripe_bytes_;
     if (offset >= this->bytes() || bytes > end - within) return std::nullopt;
     if (offset % block_bytes != 0 || bytes % block_bytes != 0) return std::nullopt;
-    const auto file = static_cast<std::size_t>(stripe % files_.size());
+    const std::size_t file = stripe % files_.size();
     return medium_place{.file = file, .fd = fd(file), .offset = stripe / files_.size() * stripe_bytes_ + within};
   }
 

@@ -86,7 +86,7 @@ class medium_file
   {
     int fault = EFBIG;
     if (bytes <= static_cast<std::uint64_t>((std::numeric_limits<::off_t>::max)())) {
-      const io_call call{.what = io_call::kind::allocate, .file = number, .bytes = static_cast<std::size_t>(bytes)};
+      const io_call call{.what = io_call::kind::allocate, .file = number, .bytes = bytes};
       do {
         fault = ask(filter, call).error;
         grown_ = true;

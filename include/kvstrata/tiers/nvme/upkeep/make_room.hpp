@@ -64,7 +64,7 @@ class round_writes
   {
     const region& r = core.books.regions.at(number);
     const table_foot foot{.store = core.id, .generation = r.generation, .durable_order = durable_order};
-    block_buffer& table = memory_.emplace_back(static_cast<std::size_t>(table_blocks_for(r.rows.size())) * block_bytes);
+    block_buffer& table = memory_.emplace_back(table_blocks_for(r.rows.size()) * block_bytes);
     encode_table(r.rows, foot, {table.data(), table.size()});
     const auto blocks = static_cast<std::uint32_t>(table.size() / block_bytes);
     add(core.offset_of(record_place{.region = number, .block = core.books.regions.blocks() - blocks}), table);

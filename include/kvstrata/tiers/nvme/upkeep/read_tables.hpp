@@ -58,7 +58,7 @@ class table_reader
     for (; end_ != all_.size() && parts_.size() != most_tables; ++end_) {
       const std::optional<table_foot>& foot = all_[end_].foot;
       const bool wanted = foot && all_[end_].table.empty();
-      const std::size_t mine = wanted ? static_cast<std::size_t>(table_blocks_for(foot->rows)) * block_bytes : 0;
+      const std::size_t mine = wanted ? table_blocks_for(foot->rows) * block_bytes : 0;
       if (bytes != 0 && bytes + mine > most_bytes) break;
       parts_.push_back({bytes, mine});
       bytes += mine;

@@ -36,7 +36,7 @@ namespace kvstrata::nvme {
   if (move_sync(*core.engine, block_io::kind::read, at(blocks - 1), last.all()) != 0) return std::nullopt;
   const auto foot = decode_foot(last.block(0), core.id, generation, blocks);
   if (!foot) return std::nullopt;
-  block_buffer table(static_cast<std::size_t>(table_blocks_for(foot->rows)) * block_bytes);
+  block_buffer table(table_blocks_for(foot->rows) * block_bytes);
   const auto table_blocks = static_cast<std::uint32_t>(table.size() / block_bytes);
   if (move_sync(*core.engine, block_io::kind::read, at(blocks - table_blocks), table.all()) != 0) return std::nullopt;
   if (!decode_table({table.data(), table.size()}, core.id, generation, blocks)) return std::nullopt;

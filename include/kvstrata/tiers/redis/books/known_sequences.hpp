@@ -65,7 +65,7 @@ class known_sequences
     {
       std::uint64_t x = key.id + 0x9e3779b97f4a7c15U * (std::uint64_t{key.space} + 1);
       x = (x ^ x >> 30U) * 0xbf58476d1ce4e5b9U;
-      return static_cast<std::size_t>(x ^ x >> 31U);
+      return x ^ x >> 31U;
     }
   };
   using list = std::list<std::pair<sequence_key, known_sequence>>;

@@ -233,7 +233,7 @@ class connection
   void take_of(std::size_t& left, std::uint64_t bytes) const
   {
     if (bytes > left) fail("its answer is longer than any should be");
-    left -= static_cast<std::size_t>(bytes);
+    left -= bytes;
   }
 
   hiredis_socket socket_;

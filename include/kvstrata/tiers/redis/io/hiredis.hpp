@@ -99,7 +99,7 @@ class hiredis_socket
       }
       // From here on hiredis says that it would wait, and this waits: as long as a request may, not as long as it would.
       context_->flags &= ~REDIS_BLOCK;
-      const int socket = static_cast<int>(context_->fd);
+      const int socket = context_->fd;
       if (::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK) != 0) {
         fail(link_fault::kind::broken, std::generic_category().message(errno));
       }
@@ -117,7 +117,7 @@ class hiredis_socket
   [[nodiscard]] bool is_quiet() const noexcept
   {
     if (tls_) return true;  // tickets come at any time, and are no answers
-    struct ::pollfd one{.fd = static_cast<int>(context_->fd), .events = POLLIN, .revents = 0};
+    struct ::pollfd one{.fd = context_->fd, .events = POLLIN, .revents = 0};
     return ::poll(&one, 1, 0) == 0;
   }
 
@@ -129,7 +129,7 @@ class hiredis_socket
       struct ::msghdr message{};
       message.msg_iov = parts.data();
       message.msg_iovlen = (std::min)(parts.size(), std::size_t{IOV_MAX});
-      const ::ssize_t sent = ::sendmsg(static_cast<int>(context_->fd), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ::ssize_t sent = ::sendmsg(context_->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent < 0) {
         wait_or_fail(POLLOUT, limit);
         continue;
@@ -157,7 +157,7 @@ class hiredis_socket
       struct ::msghdr message{};
       message.msg_iov = const_cast<::iovec*>(parts.data());
       message.msg_iovlen = (std::min)(parts.size(), std::size_t{IOV_MAX});
-      got = ::recvmsg(static_cast<int>(context_->fd), &message, MSG_DONTWAIT);
+      got = ::recvmsg(context_->fd, &message, MSG_DONTWAIT);
       if (got > 0) return static_cast<std::size_t>(got);
       if (got == 0) fail(link_fault::kind::broken, "the connection was closed");
       wait_or_fail(POLLIN, limit);
@@ -199,7 +199,7 @@ class hiredis_socket
   {
     for (;;) {
       if (limit.is_over()) fail(link_fault::kind::timeout, "no answer in time");
-      struct ::pollfd one{.fd = static_cast<int>(context_->fd), .events = events, .revents = 0};
+      struct ::pollfd one{.fd = context_->fd, .events = events, .revents = 0};
       if (::poll(&one, 1, limit.slice()) > 0) return;
     }
   }

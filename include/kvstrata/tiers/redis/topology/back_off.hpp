@@ -32,8 +32,7 @@ class back_off
     draws_ = draws_ * 6364136223846793005U + 1442695040888963407U;
     const auto half = wait_ / 2;
     const auto part = std::chrono::nanoseconds(static_cast<std::int64_t>(
-        (draws_ >> 33U) %
-        static_cast<std::uint64_t>((std::max)(std::int64_t{1}, static_cast<std::int64_t>(half.count())))));
+        (draws_ >> 33U) % static_cast<std::uint64_t>((std::max<std::int64_t>)(1, half.count()))));
     until_ = now + std::chrono::duration_cast<clock::duration>(half + part);
   }
   void answered() noexcept
