@@ -11,7 +11,8 @@ namespace blocks_bench {
 namespace kv = kvstrata;
 
 /// Which blocks of a prompt are taken as blocks: the others' words are the context's own.
-enum class reuse : std::uint8_t { nothing, prefix, blocks };
+/// prototypes: as blocks, but prototypes stand in for the reviews' tokens.
+enum class reuse : std::uint8_t { nothing, prefix, blocks, prototypes };
 
 struct answer
 {

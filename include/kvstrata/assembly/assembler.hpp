@@ -177,12 +177,14 @@ class assembler
   {
     token_count least = 0, tokens = 0;
     for (const token_interval i : anew) {
-      if (i.begin < least || i.end < i.begin || i.end > list_->context()) [[unlikely]] refuse(i, least);
+      if (i.begin < least || i.end < i.begin || i.end > list_->context()) [[unlikely]]
+        refuse(i, least);
       least = i.end;
       tokens += i.end - i.begin;
     }
     if (own_ <= room_ && tokens <= room_ - own_) return tokens;
-    if (std::any_of(anew.begin(), anew.end(), [this](token_interval i) { return rows_.any_always(i); })) refuse_own(anew);
+    if (std::any_of(anew.begin(), anew.end(), [this](token_interval i) { return rows_.any_always(i); }))
+      refuse_own(anew);
     throw usage_error(std::to_string(std::uint64_t{own_} + tokens) +
                       " tokens are to be computed, but scratch has room for " + std::to_string(room_));
   }

@@ -38,9 +38,12 @@ class block_list
   void add(const placed_block& block)
   {
     // What must hold, in few instructions; which of it does not is nobody's hurry.
-    const bool fits = block.tokens != 0 && block.start >= free_ && std::uint64_t{block.start} + block.tokens <= context_;
-    if (!fits || block.key.model != model_ || block.key.kind == 0) [[unlikely]] refuse(block);
-    if (blocks_.size() == blocks_.capacity()) [[unlikely]] make_room();
+    const bool fits =
+        block.tokens != 0 && block.start >= free_ && std::uint64_t{block.start} + block.tokens <= context_;
+    if (!fits || block.key.model != model_ || block.key.kind == 0) [[unlikely]]
+      refuse(block);
+    if (blocks_.size() == blocks_.capacity()) [[unlikely]]
+      make_room();
     std::uint32_t& slot = slot_of(key_of(block.key));
     if (slot != 0) {
       require_same(parts_[slot - 1], block);

@@ -34,6 +34,7 @@ struct context_to_compute
   std::span<const std::uint32_t> words;              ///< [context] (blocks/vocabulary.hpp)
   std::span<const kvstrata::reused_block> blocks{};  ///< as the assembler has them
   kvstrata::recompute_shares shares{};
+  std::span<const kvstrata::token_interval> always{};  ///< in blocks, and computed anew whatever the selector says
 };
 
 /// What a pass has done, in rows.
@@ -69,7 +70,7 @@ class context_forward
     begin(context, S::reads_attention, S::reads_changes, std::move(take));
     chosen_ = [this, selector]() {
       return chooser_.choose(selector, readings(), context_.shares,
-                             static_cast<kvstrata::token_count>(context_.words.size()));
+                             static_cast<kvstrata::token_count>(context_.words.size()), context_.always);
     };
     if (!reads()) choose();
   }
