@@ -5,12 +5,14 @@
 // where nothing is reused, and where the one block that is reused stands at the context's beginning.
 #pragma once
 
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/recompute/concepts.hpp>
 
 #include <algorithm>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace kvstrata {
@@ -50,6 +52,15 @@ struct reuse_report
     else if (b.start == 0) out.reused_exactly = b.tokens - mine;
   }
   return out;
+}
+
+/// For those who want exact tokens (request::exact): throws usage_error where a context reuses what is not exact there.
+inline void require_exact(const reuse_report& how)
+{
+  if (how.exact()) return;
+  throw usage_error("exact tokens are asked for, but " + std::to_string(how.reused - how.reused_exactly) + " of the " +
+                    std::to_string(how.reused + how.recomputed + how.own) +
+                    " of a context would be reused where they are not");
 }
 
 /// A T that is not to be taken for one: whoever wants the value says so, and what went into it stands beside it.

@@ -107,8 +107,9 @@ void context_forward::take(std::span<const kvstrata::token_interval> anew)
 void context_forward::choose()
 {
   const auto anew = chosen_();
-  take(anew);
   report_ = kvstrata::report_of(context_.blocks, anew, static_cast<kvstrata::token_count>(context_.words.size()));
+  if (context_.exact) kvstrata::require_exact(report_);
+  take(anew);
   if (reads()) write_first_layer();
   kept_.clear();
   view_.each_computed([this](kvstrata::token_count p) { kept_.push_back(p); });

@@ -151,8 +151,9 @@ void context_forward::start(const context_to_compute& what, kvstrata::paged_cont
                             std::span<const kvstrata::token_interval> anew)
 {
   const std::size_t hidden = model_->options().hidden;
-  context.compute(anew);
   report_ = kvstrata::report_of(what.blocks, anew, tokens_of(what));
+  if (what.exact) kvstrata::require_exact(report_);
+  context.compute(anew);
   inputs_.clear();
   for (const kvstrata::token_interval i : context.computed()) {
     inputs_.insert(inputs_.end(), what.inputs.begin() + static_cast<std::ptrdiff_t>(i.begin * hidden),
