@@ -5,7 +5,7 @@
 //
 // The decoder of models/decoder (rotary positions) and HSTU (biases by distance) with seeded random weights, five seeds, prompts of
 // about 1,400 tokens: an instruction that all have (7 %), four reviews, ten candidates, a question. "+p": prototypes of other reviews
-// stand in for the reviews' tokens (decoder alone; shares are of the tokens that have one). Random weights say how errors
+// stand in for the reviews' tokens (decoder alone; shares are of the tokens that have one); "+c": their control. Random weights say how errors
 // spread through layers and what a reading is worth here; they say nothing of how a trained model answers.
 #include "decoder/blocks/score_agreement.hpp"
 #include "support/blocks/decoder_contexts.hpp"
@@ -28,6 +28,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -37,7 +38,9 @@ namespace recompute = kv::recompute;
 
 constexpr std::array<float, 6> shares{0, 0.1F, 0.2F, 0.3F, 0.5F, 1};
 constexpr int seeds = 5;
-constexpr const char* by_prototypes = " +p";  // prototypes stand in for the reviews' tokens
+constexpr const char* by_prototypes = "+p";  // prototypes stand in for the reviews' tokens
+constexpr const char* beside_prototypes =
+    "+c";  // their control: the same tokens computed, the others their blocks' own
 
 std::vector<bench::target> targets;  // printed last
 
@@ -103,8 +106,11 @@ table measure_errors(int contexts, Make&& make)
           const answer one = world->serve(order, reuse::blocks, selector, share);
           add(mine[std::string(selector.name)][s], one, full, 1.0 / contexts);
           if constexpr (requires { world->prototypes(); }) {
-            const answer other = world->serve(order, reuse::prototypes, selector, share);
-            add(mine[std::string(selector.name) + by_prototypes][s], other, full, 1.0 / contexts);
+            for (const auto& [how, suffix] : {std::pair{reuse::prototypes, by_prototypes},
+                                              std::pair{reuse::beside_prototypes, beside_prototypes}}) {
+              const answer other = world->serve(order, how, selector, share);
+              add(mine[std::string(selector.name) + suffix][s], other, full, 1.0 / contexts);
+            }
           }
         }
       });
@@ -167,7 +173,8 @@ void report_errors(const std::string& model, const table& all)
   std::printf("\n");
   for (const auto& [name, by_share] : all) {
     if (name.starts_with("random")) continue;
-    const auto& control = all.at(name.ends_with(by_prototypes) ? std::string("random") + by_prototypes : "random");
+    const std::size_t suffix = name.find('+');
+    const auto& control = all.at("random" + (suffix == std::string::npos ? std::string() : name.substr(suffix)));
     for (const std::size_t s : {std::size_t{1}, std::size_t{3}}) {
       const double kv_gain = mean(control[s], kv_of) / mean(by_share[s], kv_of);
       const double logit_gain = mean(control[s], logits_of) / mean(by_share[s], logits_of);

@@ -87,12 +87,12 @@ class decoder_world
       const auto at = static_cast<kv::token_count>(out.words.size());
       const auto tokens = static_cast<kv::token_count>(text.size());
       const bool history = order[i] >= 1 && order[i] <= 30, stands_in = history && how == reuse::prototypes;
-      if (how == reuse::blocks || how == reuse::prototypes || (how == reuse::prefix && i == 0)) {
+      if (how >= reuse::blocks || (how == reuse::prefix && i == 0)) {
         const kv::block_key as_text{.kind = 1, .id = order[i], .version = 1},
             by_prototypes{.kind = stand_in_kind, .id = order[i], .version = pool_.version()};
         placed.push_back({.key = stands_in ? by_prototypes : as_text, .start = at, .tokens = tokens});
         out.blocks.push_back({at, tokens, history ? kv::block_group::history : kv::block_group::items, stands_in});
-        if (stands_in) finder_->lacking(text_of(order[i]), at, out.always);
+        if (history && how >= reuse::prototypes) finder_->lacking(text_of(order[i]), at, out.always);
       }
       out.words.insert(out.words.end(), text.begin(), text.end());
       for (std::uint32_t w = 0; w < 3; ++w) out.words.push_back((order[i] * 7 + w) % 60);  // what stands between texts
