@@ -4,9 +4,10 @@
 //   rcllm_bench [CONTEXTS]      a seed (4)
 //
 // The decoder of models/decoder (rotary positions) and HSTU (biases by distance) with seeded random weights, five seeds, prompts of
-// about 1,400 tokens: an instruction that all have (7 %), four reviews, ten candidates, a question. Random weights say how errors
+// about 1,400 tokens: an instruction that all have (7 %), four reviews, ten candidates, a question. "+p": prototypes of other reviews
+// stand in for the reviews' tokens (decoder alone; shares are of the tokens that have one); "+c": their control. Random weights say how errors
 // spread through layers and what a reading is worth here; they say nothing of how a trained model answers.
-#include "support/blocks/agreement.hpp"
+#include "decoder/blocks/score_agreement.hpp"
 #include "support/blocks/decoder_contexts.hpp"
 #include "support/blocks/hstu_contexts.hpp"
 #include "support/paired.hpp"
@@ -27,6 +28,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -36,6 +38,9 @@ namespace recompute = kv::recompute;
 
 constexpr std::array<float, 6> shares{0, 0.1F, 0.2F, 0.3F, 0.5F, 1};
 constexpr int seeds = 5;
+constexpr const char* by_prototypes = "+p";  // prototypes stand in for the reviews' tokens
+constexpr const char* beside_prototypes =
+    "+c";  // their control: the same tokens computed, the others their blocks' own
 
 std::vector<bench::target> targets;  // printed last
 
@@ -78,8 +83,8 @@ void add(measured& to, const answer& mine, const answer& full, double weight)
     to.kv += weight * error / static_cast<double>(full.layers.size());
   }
   to.logits += weight * decoder::relative_error(mine.logits, full.logits);
-  to.top += weight * top_overlap(mine.logits, full.logits, 10);
-  to.ranks += weight * rank_correlation(mine.logits, full.logits);
+  to.top += weight * decoder::top_overlap(mine.logits, full.logits, 10);
+  to.ranks += weight * decoder::rank_correlation(mine.logits, full.logits);
 }
 
 using table = std::map<std::string, std::array<std::vector<measured>, shares.size()>>;  // [selector][share][seed]
@@ -97,8 +102,16 @@ table measure_errors(int contexts, Make&& make)
       const answer full = world->serve(order, reuse::nothing, recompute::none{}, {});
       each_selector([&](const auto& selector) {
         for (std::size_t s = 0; s < shares.size(); ++s) {
-          const answer one = world->serve(order, reuse::blocks, selector, kv::recompute_shares::of(shares[s]));
+          const auto share = kv::recompute_shares::of(shares[s]);
+          const answer one = world->serve(order, reuse::blocks, selector, share);
           add(mine[std::string(selector.name)][s], one, full, 1.0 / contexts);
+          if constexpr (requires { world->prototypes(); }) {
+            for (const auto& [how, suffix] : {std::pair{reuse::prototypes, by_prototypes},
+                                              std::pair{reuse::beside_prototypes, beside_prototypes}}) {
+              const answer other = world->serve(order, how, selector, share);
+              add(mine[std::string(selector.name) + suffix][s], other, full, 1.0 / contexts);
+            }
+          }
         }
       });
     }
@@ -159,10 +172,12 @@ void report_errors(const std::string& model, const table& all)
   }
   std::printf("\n");
   for (const auto& [name, by_share] : all) {
-    if (name == "random") continue;
+    if (name.starts_with("random")) continue;
+    const std::size_t suffix = name.find('+');
+    const auto& control = all.at("random" + (suffix == std::string::npos ? std::string() : name.substr(suffix)));
     for (const std::size_t s : {std::size_t{1}, std::size_t{3}}) {
-      const double kv_gain = mean(all.at("random")[s], kv_of) / mean(by_share[s], kv_of);
-      const double logit_gain = mean(all.at("random")[s], logits_of) / mean(by_share[s], logits_of);
+      const double kv_gain = mean(control[s], kv_of) / mean(by_share[s], kv_of);
+      const double logit_gain = mean(control[s], logits_of) / mean(by_share[s], logits_of);
       std::printf("%-26s share %.1f: %.2f times nearer than random in K and V, %.2f times in logits%s\n", name.c_str(),
                   static_cast<double>(shares[s]), kv_gain, logit_gain,
                   kv_gain < 1 || logit_gain < 1 ? "   DOES NOT BEAT RANDOM" : "");
@@ -175,6 +190,25 @@ void report_errors(const std::string& model, const table& all)
     std::size_t rises = 0;
     for (std::size_t s = 1; s < shares.size(); ++s) rises += mean(by_share[s], kv_of) >= mean(by_share[s - 1], kv_of);
     targets.push_back({model + "_kv_error_rises_" + name, static_cast<double>(rises), bench::better::less, 0});
+  }
+}
+
+// How many of the reviews' tokens a prototype stands in for.
+void report_prototypes(int contexts)
+{
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    decoder_world world(sizes(4, seed), seed);
+    std::uint64_t history = 0, lacking = 0;
+    for (int i = 0; i < contexts; ++i) {
+      const prompt_plan plan = world.plan(world.any_prompt(), reuse::prototypes);
+      for (const kv::reused_block& b : plan.blocks) history += b.stands_in ? b.tokens : 0;
+      for (const kv::token_interval t : plan.always) lacking += t.size();
+    }
+    std::printf(
+        "seed %d: %u prototypes, %.1f MiB; they stand in for %.1f %% of the reviews' tokens, the others are computed\n",
+        static_cast<int>(seed), world.prototypes().index().size(),
+        static_cast<double>(world.prototypes().bytes()) / 0x1p20,
+        100.0 * static_cast<double>(history - lacking) / static_cast<double>(history));
   }
 }
 
@@ -242,6 +276,7 @@ int main(int argc, char** argv)
   report_errors("decoder", measure_errors(contexts, [](std::uint64_t seed) {
                   return std::make_unique<decoder_world>(sizes(4, seed), seed);
                 }));
+  report_prototypes(contexts);
   report_errors("hstu",
                 measure_errors(contexts, [](std::uint64_t seed) { return std::make_unique<hstu_world>(seed); }));
   measure_work(contexts);

@@ -7,6 +7,7 @@
 //   attention/..., beams/...                      partial states of attention; where beams' own tokens lie
 //   position/..., recompute/..., assembly/...     contexts put together from blocks: positions of cached keys, which tokens are
 //                                                 computed anew, page tables
+//   prototypes/...                                K and V of other tokens that may stand in for a history's
 //   simulate/...                                  traces and simulators
 #pragma once
 

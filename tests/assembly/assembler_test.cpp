@@ -14,8 +14,11 @@
 #include <kvstrata/position/rotate_on_copy.hpp>
 
 #include <cmath>
+#include <cstddef>
+#include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 using namespace kvstrata;
 using namespace kvstrata_test;
@@ -456,6 +459,45 @@ TEST_CASE("assembly: nothing is allocated in steady state", "[assembly]")
   const std::size_t before = allocations();
   CHECK(once() == 80);
   CHECK(allocations() == before);
+}
+
+TEST_CASE("assembly: what a report counts is what a look at each token counts", "[assembly]")
+{
+  std::mt19937_64 random(6);
+  bool whole = false, none = false;
+  for (int round = 0; round < 500; ++round) {
+    std::vector<reused_block> blocks;
+    std::vector<token_interval> anew;
+    reuse_report wanted;
+    token_count at = random() % 2 == 0 ? 0 : static_cast<token_count>(random() % 4);
+    wanted.own = at;
+    for (std::size_t b = 0, count = random() % 4; b < count; ++b) {
+      const bool stands_in = random() % 3 == 0;
+      blocks.push_back({.start = at, .tokens = 1 + static_cast<token_count>(random() % 9), .stands_in = stands_in});
+      const auto once_in = 1 + random() % 4;
+      for (token_count t = 0; t < blocks.back().tokens; ++t, ++at) {
+        if (random() % once_in == 0) {
+          ++wanted.recomputed;
+          if (!anew.empty() && anew.back().end == at) ++anew.back().end;  // over the end of a block, too
+          else anew.push_back({at, at + 1});
+          continue;
+        }
+        ++wanted.reused;
+        wanted.stood_in += stands_in;
+        wanted.reused_exactly += !stands_in && blocks.back().start == 0;
+      }
+      const token_count own = static_cast<token_count>(random() % 3);
+      at += own;
+      wanted.own += own;
+    }
+    REQUIRE(report_of(blocks, anew, at) == wanted);
+    whole = whole || (wanted.recomputed > 5 && wanted.reused == 0);
+    none = none || (wanted.stood_in > 0 && wanted.reused_exactly > 0);
+    if (wanted.exact()) require_exact(wanted);
+    else CHECK_THROWS_AS(require_exact(wanted), usage_error);
+  }
+  CHECK(whole);
+  CHECK(none);
 }
 
 TEST_CASE("assembly: an approximate answer says so, and is no exact one by mistake", "[assembly]")

@@ -3,20 +3,27 @@
 #include "decoder/blocks/serve_context.hpp"
 #include "decoder/blocks_bed.hpp"
 #include "support/catch.hpp"
+#include "support/sentence_of.hpp"
 
+#include <kvstrata/assembly/append_behind.hpp>
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/position/position_free.hpp>
 #include <kvstrata/recompute/first_k.hpp>
 #include <kvstrata/recompute/v_deviation.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 using namespace decoder_test;
 using kvstrata::recompute_shares;
 using kvstrata::position::position_free;
 using kvstrata::position::rotate_on_copy;
+using kvstrata_test::sentence_of;
 namespace recompute = kvstrata::recompute;
 
 namespace {
@@ -162,5 +169,126 @@ TEST_CASE("blocks out of a cache: an erased block and a new epoch under a lease 
                             s.plain.compute(plan, recompute::first_k{}, recompute_shares::of(0.3F)).logits) < 2e-5);
   lease.finish();
   CHECK(s.cache.stats().levels[0].resident_tokens == 0);
+  s.cache.close();
+}
+
+TEST_CASE("blocks out of a cache: another version or another model's is a miss, never an older page", "[blocks]")
+{
+  block_server<position_free> s(200);
+  const context_plan plan = s.items.plan({own(3), 1, 2, own(4)});
+  {
+    auto lease = s.ask(plan, 0).value();
+    s.run(s.one, lease, plan, recompute::none{}, 0);
+    lease.finish();
+  }
+  context_plan newer = plan;
+  newer.list.start({}, static_cast<kvstrata::token_count>(plan.words.size()));
+  for (kvstrata::placed_block b : plan.list.blocks()) {
+    b.key.version = b.key.id == 1 ? 2 : 1;
+    newer.list.add(b);
+  }
+  auto lease = s.ask(newer, 0).value();
+  s.run(s.one, lease, newer, recompute::none{}, 0);
+  CHECK(s.one.encoded() == 30);  // the one of a new version
+  CHECK(hstu_test::furthest(block_server<position_free>::logits_of(s.one),
+                            s.plain.compute(plan, recompute::none{}, {}).logits) < 2e-5);
+  lease.finish();
+  s.epoch = kvstrata::epoch_id{1};
+  s.cache.advance_epoch(s.epoch);
+  auto again = s.ask(newer, 0).value();
+  s.run(s.one, again, newer, recompute::none{}, 0);
+  CHECK(s.one.encoded() == 30 + 8);
+  again.finish();
+  s.cache.close();
+}
+
+TEST_CASE("blocks out of a cache: who wants exact tokens reuses none that are not", "[blocks]")
+{
+  block_server<position_free> s(200);
+  const auto serve = [&](const context_plan& plan, const auto& selector, float share, bool exact) {
+    auto lease = s.ask(plan, 1).value();
+    return sentence_of<kvstrata::usage_error>([&] {
+      s.one.compute(lease, 0, plan.list,
+                    {.words = plan.words, .blocks = plan.blocks, .shares = recompute_shares::of(share), .exact = exact},
+                    selector, [&](std::uint32_t part) {
+                      return std::span<const std::uint32_t>(
+                          s.items.items()[static_cast<std::size_t>(plan.list.parts()[part].key.id)]);
+                    });
+    });
+  };
+  const context_plan behind = s.items.plan({own(3), 1, 2, own(4)}), first = s.items.plan({1, own(4)}),
+                     nothing = s.items.plan({own(9)});
+  const std::string refused =
+      "exact tokens are asked for, but 38 of the 46 of a context would be reused where they are not";
+  CHECK(serve(behind, recompute::none{}, 0, true) == refused);
+  CHECK(serve(behind, recompute::v_deviation{}, 0, true) == refused);  // in layer 1
+  CHECK(serve(behind, recompute::first_k{}, 0.5F, true).starts_with("exact tokens are asked for, but 19 of the 46"));
+  CHECK(serve(behind, recompute::none{}, 0, false) == "nothing was thrown");
+  CHECK(serve(behind, recompute::first_k{}, 1, true) == "nothing was thrown");
+  CHECK(serve(first, recompute::none{}, 0, true) == "nothing was thrown");  // where it was encoded
+  CHECK(serve(nothing, recompute::none{}, 0, true) == "nothing was thrown");
+  s.cache.close();
+}
+
+TEST_CASE(
+    "blocks out of a cache: an append part behind blocks is served on the same ground alone, and to nobody who wants "
+    "exact tokens",
+    "[blocks]")
+{
+  block_server<position_free> s(200);
+  generator random(17);
+  // By user what rows rest on, in words, and how many there are.
+  struct known
+  {
+    std::string ground;
+    kvstrata::token_count tokens = 0;
+  };
+  std::map<std::uint64_t, known> naive;
+  std::vector<context_plan> plans;
+  for (const auto& order : std::vector<std::vector<std::uint32_t>>{{1, own(2), 2, own(1)},
+                                                                   {own(2), 1, 2, own(1)},
+                                                                   {2, own(2), 1, own(1)},
+                                                                   {1, own(3), 2},
+                                                                   {1, own(2)},
+                                                                   {own(4)}})
+    plans.push_back(s.items.plan(order));
+  std::size_t served = 0, anew = 0, exact_served = 0;
+  for (int round = 0; round < 400; ++round) {
+    const context_plan& plan = plans[random() % plans.size()];
+    const float share = std::vector<float>{0, 0.3F, 1}[random() % 3];
+    const std::uint64_t user = random() % 2;
+    const bool exact = random() % 3 == 0;  // these ask without blocks, as whoever reuses none does
+    const kvstrata::part plain{.key = {7, user}, .tokens = static_cast<kvstrata::token_count>(1 + random() % 12)};
+    std::string ground;
+    std::vector<kvstrata::part> parts;
+    if (exact) {
+      parts = {plain};
+    } else {
+      decoder::context_parts(plan.list, s.one.assembly(), plan.list.context(), page, parts);
+      parts.push_back(kvstrata::append_behind(plain, plan.list, recompute_shares::of(share), "first_k"));
+      for (const auto& p : plan.list.parts()) ground += std::to_string(p.key.id) + ";";
+      if (share != 1 && !plan.list.blocks().empty()) {
+        ground += std::to_string(share) + "of" + std::to_string(plan.list.context());
+        for (const auto& b : plan.list.blocks()) ground += "@" + std::to_string(b.start);
+      }
+    }
+    const kvstrata::request wanted{.user = kvstrata::user_id{user}, .exact = exact, .parts = parts};
+    auto lease = s.cache.prepare({&wanted, 1}, s.compute).value();
+    known& mine = naive[user];
+    const kvstrata::token_count there = mine.ground == ground ? std::min(mine.tokens, plain.tokens) : 0;
+    REQUIRE(lease.sources(0, parts.size() - 1).computed == plain.tokens - there);
+    served += there != 0;
+    exact_served += exact && there != 0;
+    anew += there == 0;
+    for (std::uint32_t l = 0; l < s.m.options().layers; ++l) {
+      lease.wait_sync(l);
+      lease.layer_done(l);
+    }
+    lease.finish();
+    mine = {ground, mine.ground == ground ? std::max(mine.tokens, plain.tokens) : plain.tokens};
+  }
+  CHECK(served > 20);
+  CHECK(exact_served > 5);
+  CHECK(anew > 100);
   s.cache.close();
 }

@@ -106,7 +106,7 @@ class items_bed
   }
 
   template <kvstrata::token_selector S>
-  answer compute(const plan& p, const S& selector, float share)
+  answer compute(const plan& p, const S& selector, float share, bool exact = false)
   {
     kvstrata::paged_context context;
     context.assemble(
@@ -117,7 +117,8 @@ class items_bed
     pass.run({.inputs = p.inputs,
               .blocks = p.blocks,
               .shares = recompute_shares::of(share),
-              .candidate_inputs = candidates_},
+              .candidate_inputs = candidates_,
+              .exact = exact},
              selector, context, [](kvstrata::layer_index) {});
     answer out;
     out.report = pass.report();
@@ -283,4 +284,7 @@ TEST_CASE("blocks: what HSTU's pass does, and what it refuses", "[blocks]")
   CHECK(sentence_of<kvstrata::history_error>([&] { bed.compute(wrong, recompute::none{}, 0); }) ==
         "a context of 65 tokens has 1559 numbers as inputs, but a token has 24");
   CHECK_THROWS_AS(bed.compute(plan, recompute::random{}, 1.5F), kvstrata::config_error);
+  CHECK(sentence_of<kvstrata::usage_error>([&] { bed.compute(plan, recompute::v_deviation{}, 0.1F, true); }) ==
+        "exact tokens are asked for, but 45 of the 65 of a context would be reused where they are not");
+  CHECK(bed.compute(plan, recompute::v_deviation{}, 1, true).report.exact());
 }

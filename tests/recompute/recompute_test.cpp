@@ -10,6 +10,14 @@
 #include <kvstrata/recompute/random.hpp>
 #include <kvstrata/recompute/v_deviation.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
+
 using namespace kvstrata;
 using namespace kvstrata_test;
 
@@ -91,6 +99,54 @@ TEST_CASE("selectors: groups have shares of their own, and the window comes firs
         set{1, 23, 24, 28, 29, 30, 31, 32});
   CHECK(bed.chosen(recompute::first_k{}, {.items = 0.05F, .history = 0, .window = 400}) == set{21});
   CHECK(bed.chosen(recompute::random{1}, {.items = 0.3F}) != bed.chosen(recompute::random{2}, {.items = 0.3F}));
+}
+
+TEST_CASE("selectors: what is always computed anew is beside the shares, which are of the others", "[recompute]")
+{
+  const std::vector<reused_block> blocks{{2, 30, block_group::history}, {40, 20}, {60, 11, block_group::history}};
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 200; ++round) {
+    std::set<token_count> always;
+    for (const reused_block& b : blocks) {
+      for (token_count t = 0; t < b.tokens; ++t) {
+        if (random() % 4 == 0) always.insert(b.start + t);
+      }
+    }
+    std::vector<token_interval> intervals;
+    for (const token_count p : always) {
+      if (!intervals.empty() && intervals.back().end == p && random() % 2 == 0) ++intervals.back().end;
+      else intervals.push_back({p, p + 1});
+    }
+    const recompute_shares shares{.items = 0.3F, .history = 0.15F};
+    // The highest scores of each group's other tokens, by the definition.
+    std::vector<float> scores(80);
+    recompute::random{7}.score({.blocks = blocks}, scores);
+    std::set<token_count> wanted = always;
+    for (const block_group group : {block_group::items, block_group::history}) {
+      std::vector<std::pair<float, token_count>> others;
+      each_reused(blocks, [&](token_count p, token_count, const reused_block& b) {
+        if (b.group == group && !always.contains(p)) others.emplace_back(-scores[p], p);
+      });
+      std::sort(others.begin(), others.end());
+      const float share = group == block_group::items ? shares.items : shares.history;
+      others.resize(tokens_of_share(share, static_cast<token_count>(others.size())));
+      for (const auto& [score, p] : others) wanted.insert(p);
+    }
+    token_chooser chooser;
+    std::set<token_count> mine;
+    token_count least = 0;
+    for (const token_interval i : chooser.choose(recompute::random{7}, {.blocks = blocks}, shares, 80, intervals)) {
+      REQUIRE(i.begin >= least);
+      least = i.end;
+      for (token_count p = i.begin; p < i.end; ++p) mine.insert(p);
+    }
+    REQUIRE(mine == wanted);
+    // Who computes nothing anew computes these all the same.
+    std::size_t all = 0;
+    for (const token_interval i : chooser.choose(recompute::none{}, {.blocks = blocks}, shares, 80, intervals))
+      all += i.size();
+    REQUIRE(all == always.size());
+  }
 }
 
 TEST_CASE("selectors: shares that are none are refused", "[recompute]")

@@ -1,14 +1,14 @@
 # Reads the tree at ROOT and fails, naming each fault, when a room includes what it must not, when a header is too long,
 # has no guard or pulls in CUDA, or when two places disagree about the version.
 #
-#   core <- codec <- {device, observe, layout, replacement, attention, position, recompute, routing} <- {tiers, beams} <- transfer <- books <- plan
+#   core <- codec <- {device, observe, layout, replacement, attention, position, recompute, routing} <- {tiers, beams, prototypes} <- transfer <- books <- plan
 #        <- {move, assembly} <- cache <- {ahead, sharded} <- simulate
 cmake_minimum_required(VERSION 3.25)
 
 set(rooms_0 core)
 set(rooms_1 codec)
 set(rooms_2 device observe layout replacement attention position recompute routing)
-set(rooms_3 tiers beams)
+set(rooms_3 tiers beams prototypes)
 set(rooms_4 transfer)
 set(rooms_5 books)
 set(rooms_6 plan)

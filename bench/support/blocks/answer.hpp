@@ -11,7 +11,9 @@ namespace blocks_bench {
 namespace kv = kvstrata;
 
 /// Which blocks of a prompt are taken as blocks: the others' words are the context's own.
-enum class reuse : std::uint8_t { nothing, prefix, blocks };
+/// prototypes: as blocks, but prototypes stand in for the reviews' tokens. beside_prototypes, their control: as blocks, of which those
+/// tokens that have no prototype are computed anew, too.
+enum class reuse : std::uint8_t { nothing, prefix, blocks, prototypes, beside_prototypes };
 
 struct answer
 {

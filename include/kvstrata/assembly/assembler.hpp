@@ -8,6 +8,7 @@
 #include <kvstrata/layout/page_table.hpp>
 #include <kvstrata/position/concepts.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -69,7 +70,7 @@ class assembler
       throw usage_error("the copied blocks of a context need " + std::to_string(copied) +
                         " pages of scratch, but there are " + std::to_string(room / page_tokens_));
     }
-    starts_.clear();
+    starts_.resize(blocks.size());
     copies_.clear();
     blocks_.start(blocks.size());
     sources_.start(copied == 0 ? 0 : blocks.size());
@@ -79,7 +80,7 @@ class assembler
       const page_table_view from = view_of(list.part_number(b));
       if (!holds(from, request, block.tokens)) refuse_pages(block, b, from, request);
       const std::span<const page_id> pages = from.pages(request);
-      starts_.push_back(block.start);
+      starts_[b] = block.start;
       if (const turn_by by = policy_.copied(block.start); by != 0) {
         copies_.push_back({static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(copies_.size()), by});
         sources_.add(pages, 0, block.tokens, page_tokens_);
@@ -113,7 +114,7 @@ class assembler
   {
     require_context("compute");
     const token_count rows = own_ + require_intervals(anew);
-    rows_.set(anew);
+    if (!rows_.set(anew, rows)) refuse_own(anew);
     overlay_.start(1);
     overlay_.add(scratch_pages_.first((std::size_t{rows} + page_tokens_ - 1) / page_tokens_), 0, rows, page_tokens_);
     has_rows_ = true;
@@ -176,15 +177,23 @@ class assembler
   {
     token_count least = 0, tokens = 0;
     for (const token_interval i : anew) {
-      if (i.begin < least || i.end < i.begin || i.end > list_->context() || rows_.any_always(i)) refuse(i, least);
+      if (i.begin < least || i.end < i.begin || i.end > list_->context()) [[unlikely]]
+        refuse(i, least);
       least = i.end;
       tokens += i.end - i.begin;
     }
     if (own_ <= room_ && tokens <= room_ - own_) return tokens;
+    if (std::any_of(anew.begin(), anew.end(), [this](token_interval i) { return rows_.any_always(i); }))
+      refuse_own(anew);
     throw usage_error(std::to_string(std::uint64_t{own_} + tokens) +
                       " tokens are to be computed, but scratch has room for " + std::to_string(room_));
   }
 
+  /// Of these some are in no block.
+  [[noreturn]] void refuse_own(std::span<const token_interval> anew) const
+  {
+    refuse(*std::find_if(anew.begin(), anew.end(), [this](token_interval i) { return rows_.any_always(i); }), 0);
+  }
   [[noreturn]] void refuse(token_interval anew, token_count least) const
   {
     const std::string what = "the tokens [" + std::to_string(anew.begin) + ", " + std::to_string(anew.end) +

@@ -25,6 +25,7 @@ class block_list
   {
     model_ = model;
     context_ = context;
+    free_ = 0;
     blocks_.clear();
     parts_.clear();
     part_of_.clear();
@@ -36,13 +37,13 @@ class block_list
   /// version, or with another number of tokens.
   void add(const placed_block& block)
   {
-    require_place(block);
-    if (block.key.model != model_) {
-      refuse(block, "is of model " + std::to_string(to_number(block.key.model)) + ", but the context is of model " +
-                        std::to_string(to_number(model_)));
-    }
-    if (block.key.kind == 0) refuse(block, "is of kind 0, which is users' histories; blocks have a kind of their own");
-    make_room();
+    // What must hold, in few instructions; which of it does not is nobody's hurry.
+    const bool fits =
+        block.tokens != 0 && block.start >= free_ && std::uint64_t{block.start} + block.tokens <= context_;
+    if (!fits || block.key.model != model_ || block.key.kind == 0) [[unlikely]]
+      refuse(block);
+    if (blocks_.size() == blocks_.capacity()) [[unlikely]]
+      make_room();
     std::uint32_t& slot = slot_of(key_of(block.key));
     if (slot != 0) {
       require_same(parts_[slot - 1], block);
@@ -52,6 +53,7 @@ class block_list
     }
     blocks_.push_back(block);
     part_of_.push_back(slot - 1);
+    free_ = block.start + block.tokens;
   }
 
   [[nodiscard]] epoch_id model() const noexcept { return model_; }
@@ -89,9 +91,8 @@ class block_list
   }
 
   /// So that nothing throws later.
-  void make_room()
+  [[gnu::noinline, gnu::cold]] void make_room()
   {
-    if (blocks_.size() < blocks_.capacity()) return;
     const std::size_t more = 2 * blocks_.size() + 8;
     parts_.reserve(more);
     part_of_.reserve(more);
@@ -110,18 +111,20 @@ class block_list
     return slots_[at];
   }
 
-  void require_place(const placed_block& block) const
+  [[noreturn, gnu::noinline, gnu::cold]] void refuse(const placed_block& block) const
   {
     if (block.tokens == 0) refuse(block, "has no tokens");
-    const token_count free = blocks_.empty() ? 0 : blocks_.back().start + blocks_.back().tokens;
-    if (block.start < free) {
+    if (block.start < free_) {
       refuse(block, "begins at token " + std::to_string(block.start) + ", but the one before it ends at token " +
-                        std::to_string(free) + "; blocks ascend and do not overlap");
+                        std::to_string(free_) + "; blocks ascend and do not overlap");
     }
+    if (block.key.kind == 0) refuse(block, "is of kind 0, which is users' histories; blocks have a kind of their own");
     if (block.start > context_ || block.tokens > context_ - block.start) {
       refuse(block, "has " + std::to_string(block.tokens) + " tokens from token " + std::to_string(block.start) +
                         " on, but the context has " + std::to_string(context_));
     }
+    refuse(block, "is of model " + std::to_string(to_number(block.key.model)) + ", but the context is of model " +
+                      std::to_string(to_number(model_)));
   }
 
   void require_same(const part& before, const placed_block& now) const
@@ -134,6 +137,7 @@ class block_list
 
   epoch_id model_{};
   token_count context_ = 0;
+  token_count free_ = 0;  // from here on
   std::vector<placed_block> blocks_;
   std::vector<part> parts_;
   std::vector<std::uint32_t> part_of_;  // [block]

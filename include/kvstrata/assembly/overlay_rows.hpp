@@ -53,13 +53,13 @@ struct overlay_rows_view
 class overlay_rows
 {
  public:
-  /// Begins anew: a context of so many tokens, none of which is computed.
+  /// Begins anew: a context of so many tokens. Of what is computed nothing is known before set().
   void start(token_count context)
   {
     const std::size_t words = (std::size_t{context} + 63) / 64;
     always_.assign(words, 0);
-    bits_.assign(words, 0);
-    ranks_.assign(words, 0);
+    for (std::vector<std::uint64_t>* bits : {&bits_, &next_bits_}) bits->resize(words);
+    for (std::vector<std::uint32_t>* ranks : {&ranks_, &next_ranks_}) ranks->resize(words);
   }
   /// These are computed, whatever is said later. O(tokens / 64).
   void always(token_interval tokens) noexcept
@@ -72,19 +72,24 @@ class overlay_rows
     each_word(tokens, [&](std::size_t word, std::uint64_t ones) { any |= always_[word] & ones; });
     return any != 0;
   }
-  /// These besides. O(context / 64 + intervals + tokens / 64).
-  void set(std::span<const token_interval> besides) noexcept
+  /// These besides, which are disjoint; returns false, and nothing has changed, where with them not `tokens` tokens are computed: some
+  /// are so always. O(context / 64 + intervals + tokens / 64). A view is of what was set last.
+  [[nodiscard]] bool set(std::span<const token_interval> besides, token_count tokens) noexcept
   {
-    std::copy(always_.begin(), always_.end(), bits_.begin());
+    std::copy(always_.begin(), always_.end(), next_bits_.begin());
     for (const token_interval i : besides) {
-      each_word(i, [this](std::size_t word, std::uint64_t ones) { bits_[word] |= ones; });
+      each_word(i, [this](std::size_t word, std::uint64_t ones) { next_bits_[word] |= ones; });
     }
     std::uint32_t before = 0;
-    const std::size_t words = bits_.size();
+    const std::size_t words = next_bits_.size();
     for (std::size_t w = 0; w < words; ++w) {
-      ranks_[w] = before;
-      before += ones_of(bits_[w]);
+      next_ranks_[w] = before;
+      before += ones_of(next_bits_[w]);
     }
+    if (before != tokens) return false;
+    bits_.swap(next_bits_);
+    ranks_.swap(next_ranks_);
+    return true;
   }
 
   [[nodiscard]] overlay_rows_view view() const noexcept { return {bits_.data(), ranks_.data()}; }
@@ -93,7 +98,13 @@ class overlay_rows
   template <class Each>
   static void each_word(token_interval tokens, Each&& each)
   {
-    for (token_count at = tokens.begin; at < tokens.end;) {
+    if (tokens.empty()) return;
+    token_count at = tokens.begin;
+    if (at / 64 == (tokens.end - 1) / 64) {  // most
+      each(at / 64, (~std::uint64_t{0} >> (64 - (tokens.end - at))) << (at % 64));
+      return;
+    }
+    while (at < tokens.end) {
       const token_count word = at / 64;
       const token_count to = (std::min)(tokens.end, (word + 1) * 64);
       each(word, (~std::uint64_t{0} >> (64 - (to - at))) << (at % 64));
@@ -101,8 +112,8 @@ class overlay_rows
     }
   }
 
-  std::vector<std::uint64_t> always_, bits_;
-  std::vector<std::uint32_t> ranks_;
+  std::vector<std::uint64_t> always_, bits_, next_bits_;
+  std::vector<std::uint32_t> ranks_, next_ranks_;
 };
 
 }  // namespace kvstrata

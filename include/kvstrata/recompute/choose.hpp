@@ -51,13 +51,19 @@ inline void check(const recompute_shares& shares)
 class token_chooser
 {
  public:
-  /// The tokens that are computed anew, ascending. Equal scores: the earlier token first. O(tokens log tokens). The shares must
-  /// have passed check(). Valid until the next call.
+  /// The tokens that are computed anew, ascending. Equal scores: the earlier token first. `always`: tokens in blocks, ascending, that are
+  /// whatever the selector says; shares are of the others. O(tokens log tokens). The shares must have passed check(). Valid until the
+  /// next call.
   template <token_selector S>
   [[nodiscard]] std::span<const token_interval> choose(const S& selector, const token_readings& readings,
-                                                       const recompute_shares& shares, token_count context)
+                                                       const recompute_shares& shares, token_count context,
+                                                       std::span<const token_interval> always = {})
   {
+    always_ = always;
     chosen_.clear();
+    for (const token_interval i : always) {
+      for (token_count p = i.begin; p < i.end; ++p) chosen_.push_back(p);
+    }
     if (S::recomputes) {
       scores_.resize(context);
       selector.score(readings, scores_);
@@ -78,8 +84,10 @@ class token_chooser
   void take(std::span<const reused_block> blocks, block_group group, float share, token_count window)
   {
     order_.clear();
+    auto taken = always_.begin();
     each_reused(blocks, [&](token_count p, token_count, const reused_block& b) {
-      if (b.group == group) order_.push_back(p);
+      while (taken != always_.end() && taken->end <= p) ++taken;
+      if (b.group == group && (taken == always_.end() || p < taken->begin)) order_.push_back(p);
     });
     const token_count wanted = tokens_of_share(share, static_cast<token_count>(order_.size()));
     const auto sooner = [&](token_count a, token_count b) {
@@ -94,6 +102,7 @@ class token_chooser
 
   std::vector<float> scores_;
   std::vector<token_count> order_, chosen_;
+  std::span<const token_interval> always_;  // of the call
   std::vector<token_interval> intervals_;
 };
 

@@ -35,6 +35,8 @@ struct reused_block
   token_count start = 0;
   token_count tokens = 0;
   block_group group = block_group::items;
+  bool stands_in =
+      false;  ///< its rows are of other tokens that resemble these (prototypes/), so they are exact nowhere
 };
 
 /// How far K or V of a token, as computed here in layer 1 for all heads, are from what its block has.

@@ -40,6 +40,15 @@ void check(const config& c, const context_to_compute& context, kvstrata::token_c
     }
     free = b.start + b.tokens;
   }
+  std::size_t least = 0;
+  for (const kvstrata::token_interval i : context.always) {
+    if (i.begin < least || i.end < i.begin || i.end > tokens) {
+      throw kvstrata::history_error("the tokens [" + std::to_string(i.begin) + ", " + std::to_string(i.end) +
+                                    ") are always computed anew, but intervals ascend within [" +
+                                    std::to_string(least) + ", " + std::to_string(tokens) + ")");
+    }
+    least = i.end;
+  }
   if (free == tokens && !context.blocks.empty()) {
     throw kvstrata::history_error("a context ends with a block, but what is behind it is asked of a token of its own");
   }
@@ -98,19 +107,9 @@ void context_forward::take(std::span<const kvstrata::token_interval> anew)
 void context_forward::choose()
 {
   const auto anew = chosen_();
+  report_ = kvstrata::report_of(context_.blocks, anew, static_cast<kvstrata::token_count>(context_.words.size()));
+  if (context_.exact) kvstrata::require_exact(report_);
   take(anew);
-  report_ = {};
-  for (const kvstrata::token_interval i : anew) report_.recomputed += i.size();
-  for (const kvstrata::reused_block& b : context_.blocks) {
-    report_.reused += b.tokens;
-    if (b.start == 0) report_.reused_exactly = b.tokens;
-  }
-  for (const kvstrata::token_interval i : anew) {
-    if (!context_.blocks.empty() && context_.blocks.front().start == 0 && i.begin < context_.blocks.front().tokens)
-      report_.reused_exactly -= (std::min)(i.end, context_.blocks.front().tokens) - i.begin;
-  }
-  report_.own = static_cast<kvstrata::token_count>(context_.words.size()) - report_.reused;
-  report_.reused -= report_.recomputed;
   if (reads()) write_first_layer();
   kept_.clear();
   view_.each_computed([this](kvstrata::token_count p) { kept_.push_back(p); });

@@ -34,6 +34,10 @@ struct context_to_compute
   std::span<const std::uint32_t> words;              ///< [context] (blocks/vocabulary.hpp)
   std::span<const kvstrata::reused_block> blocks{};  ///< as the assembler has them
   kvstrata::recompute_shares shares{};
+  std::span<const kvstrata::token_interval> always{};  ///< in blocks, and computed anew whatever the selector says
+  bool exact =
+      false;  ///< request::exact: who would reuse what is not exact here is refused, before anything is computed
+              ///< on top of it
 };
 
 /// What a pass has done, in rows.
@@ -61,7 +65,8 @@ class context_forward
   }
 
   /// Throws kvstrata::config_error for shares that are none, kvstrata::usage_error for a selector that reads layer 1 of a decoder with
-  /// one layer, kvstrata::history_error for a context without tokens, of too many, with words that are none, that ends within a block,
+  /// one layer, and where exact tokens are asked for and some would not be (from layer(1), where the selector reads something),
+  /// kvstrata::history_error for a context without tokens, of too many, with words that are none, that ends within a block,
   /// or whose blocks are not ascending in it. What the arguments point to must stay until logits().
   template <kvstrata::token_selector S>
   void start(const context_to_compute& context, const S& selector, take_chosen take)
@@ -69,7 +74,7 @@ class context_forward
     begin(context, S::reads_attention, S::reads_changes, std::move(take));
     chosen_ = [this, selector]() {
       return chooser_.choose(selector, readings(), context_.shares,
-                             static_cast<kvstrata::token_count>(context_.words.size()));
+                             static_cast<kvstrata::token_count>(context_.words.size()), context_.always);
     };
     if (!reads()) choose();
   }

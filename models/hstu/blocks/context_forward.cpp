@@ -151,18 +151,9 @@ void context_forward::start(const context_to_compute& what, kvstrata::paged_cont
                             std::span<const kvstrata::token_interval> anew)
 {
   const std::size_t hidden = model_->options().hidden;
+  report_ = kvstrata::report_of(what.blocks, anew, tokens_of(what));
+  if (what.exact) kvstrata::require_exact(report_);
   context.compute(anew);
-  for (const kvstrata::reused_block& b : what.blocks) {
-    report_.reused += b.tokens;
-    if (b.start == 0) report_.reused_exactly = b.tokens;
-  }
-  report_.own = tokens_of(what) - report_.reused;
-  for (const kvstrata::token_interval i : anew) {
-    report_.recomputed += i.size();
-    if (report_.reused_exactly != 0)
-      report_.reused_exactly -= kvstrata::intersect(i, {0, what.blocks.front().tokens}).size();
-  }
-  report_.reused -= report_.recomputed;
   inputs_.clear();
   for (const kvstrata::token_interval i : context.computed()) {
     inputs_.insert(inputs_.end(), what.inputs.begin() + static_cast<std::ptrdiff_t>(i.begin * hidden),

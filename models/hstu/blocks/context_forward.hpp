@@ -27,6 +27,7 @@ struct context_to_compute
   std::span<const kvstrata::reused_block> blocks{};  ///< as they were put together
   kvstrata::recompute_shares shares{};
   std::span<const float> candidate_inputs{};  ///< [candidates][hidden] who see all of the context
+  bool exact = false;                         ///< request::exact: who would reuse what is not exact here is refused
 };
 
 /// What a pass has done, in rows of the context.
@@ -48,7 +49,7 @@ class context_forward
 
   /// All of it. `context` was put together from blocks whose words are in `inputs`; before(l) is called before anything of layer l is
   /// read. Throws kvstrata::config_error for shares that are none, kvstrata::usage_error for a selector that reads layer 1 of a model with
-  /// one layer, kvstrata::history_error for inputs of another size than the context.
+  /// one layer, and where exact tokens are asked for and some would not be, kvstrata::history_error for inputs of another size than the context.
   template <kvstrata::token_selector S, class Before>
   void run(const context_to_compute& what, const S& selector, kvstrata::paged_context& context, Before&& before)
   {

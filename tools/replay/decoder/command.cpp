@@ -2,6 +2,8 @@
 
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
+#include "replay/decoder/blocks/command.hpp"
+#include "replay/decoder/blocks/options.hpp"
 #include "replay/decoder/options.hpp"
 #include "replay/decoder/run.hpp"
 #include "replay/progress.hpp"
@@ -35,6 +37,7 @@ int serve(const decoder_options& o, std::ostream& out, std::ostream& err)
 
 int decoder_command(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
 {
+  if (asks_for_blocks(argc, argv)) return blocks_command(argc, argv, out, err);
   decoder_options o;
   if (const std::optional<int> code = parse_decoder(argc, argv, o, out, err)) return *code;
   return tools::run_command(err, "that many users, requests, beams or tokens; ask for fewer",

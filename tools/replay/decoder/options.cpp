@@ -106,7 +106,9 @@ std::optional<int> parse_decoder(int argc, const char* const* argv, decoder_opti
       "keep the KV of prompts and beams. Needs no GPU.",
       "replay --model decoder"};
   app.get_formatter()->column_width(34);
-  app.footer(describe());
+  app.footer(
+      describe() +
+      "\nWith --blocks another: prompts of texts, reused wherever they stand (--model decoder --blocks --help).\n");
   std::string model;
   o.common.requests = 96;  // what is computed anew for each batch takes its time
   o.common.users = 16;

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-namespace blocks_bench {
+namespace decoder {
 
 /// Indices, the highest score first; equal ones in order.
 [[nodiscard]] inline std::vector<std::size_t> ranked(const std::vector<float>& scores)
@@ -43,4 +43,4 @@ namespace blocks_bench {
   return 1 - 6 * apart / (n * (n * n - 1));
 }
 
-}  // namespace blocks_bench
+}  // namespace decoder

@@ -1,0 +1,108 @@
+// Lines in a page, drawn as SVG, so that they stand without a script.
+#pragma once
+
+#include "replay/format.hpp"
+#include "replay/page.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace replay {
+
+/// One line of a plot.
+struct plotted_line
+{
+  std::size_t colour = 0;  ///< of report.css, modulo as many as it has
+  std::string name;
+  std::vector<std::pair<double, double>> points;  ///< x ascending
+};
+
+/// What report.css lacks for plots.
+inline constexpr std::string_view plot_style = R"(
+.plot { width: 100%; height: auto; margin: .5rem 0 1rem; font-size: 12px; fill: var(--soft); }
+.plot .grid { stroke: var(--rule); fill: none; }
+.plot polyline { fill: none; stroke-width: 2; }
+.keys { list-style: none; padding: 0; max-width: none; display: flex; flex-wrap: wrap; gap: .2rem 1.25rem; font-size: .875rem; }
+.keys i { display: inline-block; width: 1rem; height: .2rem; margin-right: .4rem; vertical-align: .25rem; }
+.scroll { overflow-x: auto; }
+)";
+
+[[nodiscard]] inline std::string line_colour(std::size_t line)
+{
+  constexpr std::array<std::string_view, 8> colours{"--case0", "--case3", "--case4", "--case5",
+                                                    "--case6", "--case1", "--case2", "--case7"};
+  return "var(" + std::string(colours[line % colours.size()]) + ")";
+}
+
+/// From 0 to `most` in at most six steps that read well.
+[[nodiscard]] inline double plot_step(double most)
+{
+  const double raw = (std::max)(most, 1e-9) / 5;
+  const double ten = std::pow(10.0, std::floor(std::log10(raw)));
+  for (const double by : {1.0, 2.0, 5.0}) {
+    if (by * ten >= raw) return by * ten;
+  }
+  return 10 * ten;
+}
+
+/// Lines over [0, right], from 0 up.
+[[nodiscard]] inline std::string line_plot(const std::string& label, const std::vector<plotted_line>& lines,
+                                           double right, const std::string& across, const std::string& unit)
+{
+  constexpr double width = 900, height = 300, left = 60, top = 12, bottom = 250;
+  double most = 0;
+  for (const plotted_line& l : lines) {
+    for (const auto& [x, y] : l.points) most = (std::max)(most, y);
+  }
+  const double step = plot_step(most);
+  const double high = step * (std::max)(1.0, std::ceil(most / step - 1e-9));
+  const auto at_x = [&](double x) { return left + (width - left - 20) * x / (std::max)(right, 1e-9); };
+  const auto at_y = [&](double y) { return bottom - (bottom - top) * y / high; };
+  std::ostringstream out;
+  out << "<svg class=\"plot\" role=\"img\" viewBox=\"0 0 " << width << ' ' << height << "\" aria-label=\""
+      << escape_html(label) << "\">\n";
+  for (double v = 0; v <= high * (1 + 1e-9); v += step) {
+    out << "<path class=\"grid\" d=\"M" << left << ' ' << fixed(at_y(v), 1) << 'H' << width - 20 << "\"/><text x=\""
+        << left - 8 << "\" y=\"" << fixed(at_y(v) + 4, 1) << "\" text-anchor=\"end\">" << short_number(v)
+        << escape_html(unit) << "</text>\n";
+  }
+  const double across_step = plot_step(right);
+  for (double v = 0; v <= right * (1 + 1e-9); v += across_step) {
+    out << "<text x=\"" << fixed(at_x(v), 1) << "\" y=\"" << bottom + 18 << "\" text-anchor=\"middle\">"
+        << short_number(v) << "</text>\n";
+  }
+  out << "<text x=\"" << width - 20 << "\" y=\"" << bottom + 40 << "\" text-anchor=\"end\">" << escape_html(across)
+      << "</text>\n";
+  for (const plotted_line& l : lines) {
+    out << "<polyline style=\"stroke:" << line_colour(l.colour) << "\" points=\"";
+    for (const auto& [x, y] : l.points) out << fixed(at_x(x), 1) << ',' << fixed(at_y(y), 1) << ' ';
+    out << "\"><title>" << escape_html(l.name) << "</title></polyline>\n";
+  }
+  out << "</svg>\n";
+  return out.str();
+}
+
+/// Which colour is whose.
+[[nodiscard]] inline std::string line_keys(const std::vector<plotted_line>& lines)
+{
+  std::string out = "<ul class=\"keys\">";
+  for (const plotted_line& l : lines) {
+    out += "<li><i style=\"background:" + line_colour(l.colour) + "\"></i>" + escape_html(l.name) + "</li>";
+  }
+  return out + "</ul>\n";
+}
+
+/// Text in an element.
+[[nodiscard]] inline std::string element(std::string_view name, const std::string& text)
+{
+  return "<" + std::string(name) + ">" + escape_html(text) + "</" + std::string(name) + ">";
+}
+
+}  // namespace replay
