@@ -68,8 +68,7 @@ class slru
     from.bytes -= object.bytes;
     object.bytes = info.bytes;
     to.bytes += object.bytes;
-    // One condition, not two: from which segment somebody comes cannot be foreseen, when to end can.
-    for (unsigned s = object.segment; (s > 0) & (segments_[s].bytes > segments_[s].share); --s) {
+    for (unsigned s = object.segment; s > 0 && segments_[s].bytes > segments_[s].share; --s) {
       while (segments_[s].bytes > segments_[s].share && &segments_[s].objects.front() != &object) lower(s);
     }
   }
