@@ -126,7 +126,7 @@ TEST_CASE("ghost_hooks gives back what it forgets, and who comes first of all st
   REQUIRE(ghosts.size() == 0);
   hook* const first = ghosts.forgotten();
   hook* const second = ghosts.forgotten();
-  REQUIRE((first == &all[1] && second == &all[2]));
+  REQUIRE((first == &all[2] && second == &all[1]));  // in the order in which they were forgotten
   REQUIRE(ghosts.forgotten() == nullptr);
   REQUIRE((!first->is_linked() && !ghosts.keeps(*first) && !ghosts.keeps(*second)));
 

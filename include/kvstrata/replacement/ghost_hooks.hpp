@@ -37,17 +37,14 @@ class ghost_hooks
   [[nodiscard]] static bool keeps(const Hook& hook) noexcept { return hook.ghost != nobody; }
   /// Who comes: find() and take() are about them until another is expected. Null when their hook is not kept.
   void expect(Hook* coming) noexcept { coming_ = coming; }
-  /// A hook that is remembered no more, which is the caller's again; null when there is none. To be asked once whoever was
-  /// expected has come, or will not.
+  /// The hook that has been remembered no more for the longest, which is the caller's again; null when there is none. To be
+  /// asked once whoever was expected has come, or will not.
   [[nodiscard]] Hook* forgotten() noexcept
   {
-    if (gone_ == 0) return nullptr;
-    std::uint32_t list = 0;
-    while (lists_[list].empty() || lists_[list].front().ghost != forgot) ++list;
-    Hook& first = lists_[list].front();
-    lists_[list].pop_front();
+    if (forgotten_.empty()) return nullptr;
+    Hook& first = forgotten_.front();
+    forgotten_.pop_front();
     first.ghost = nobody;
-    --gone_;
     return &first;
   }
 
@@ -87,7 +84,6 @@ class ghost_hooks
     if (coming_ == nullptr || coming_->ghost == nobody) return std::nullopt;
     const auto found = find(key);
     if (found) uncount(*coming_);
-    else --gone_;
     lists_[0].erase(list_of_hooks::s_iterator_to(*coming_));  // of whichever list: none is counted
     coming_->ghost = nobody;
     return found;
@@ -99,11 +95,10 @@ class ghost_hooks
   }
   void forget(std::uint32_t list = 0) noexcept
   {
-    auto oldest = lists_[list].begin();
-    while (oldest->ghost == forgot) ++oldest;
-    uncount(*oldest);
-    oldest->ghost = forgot;
-    ++gone_;
+    Hook& oldest = lists_[list].front();
+    uncount(oldest);
+    oldest.ghost = forgot;
+    forgotten_.splice(forgotten_.end(), lists_[list], lists_[list].begin());
   }
 
  private:
@@ -127,8 +122,8 @@ class ghost_hooks
 
   std::uint64_t slots_;
   Hook* coming_ = nullptr;
-  std::array<list_of_hooks, Lists> lists_;  // the oldest first, before them those who are forgotten
-  std::uint64_t gone_ = 0;                  // so many of these
+  std::array<list_of_hooks, Lists> lists_;  // the oldest first
+  list_of_hooks forgotten_;
   std::array<std::uint64_t, Lists> bytes_{};
   std::array<std::uint64_t, Lists> keys_{};  // where their number is another
 };
