@@ -114,15 +114,15 @@ std::vector<mtgr_row> mtgr_rows(const mtgr_pass& p)
       [](const auto& c) { return seconds_text(c.processor_seconds / static_cast<double>(c.requests)); });
   add("a batch takes, mean", [](const auto& c) { return seconds_text(mean_batch_seconds(c)); });
   add("  p99", [](const auto& c) { return seconds_text(p99_batch_seconds(c)); });
-  for (const auto& [name, part] :
-       {std::pair{"U and S", &mtgr_case_result::statics}, {"R", &mtgr_case_result::recents}}) {
-    const std::string of = std::string(name) + " tokens ";
-    add(of + "from the slab", [part](const auto& c) { return with_commas((c.*part).tokens.served[0]); });
+  const auto add_part = [&add](const std::string& name, mtgr_part_result mtgr_case_result::* part) {
+    add(name + " tokens from the slab", [part](const auto& c) { return with_commas((c.*part).tokens.served[0]); });
     add("  from the arena", [part](const auto& c) { return with_commas((c.*part).tokens.fetched()); });
     add("  computed", [part](const auto& c) { return with_commas((c.*part).tokens.computed); });
     add("    of these once more", [part](const auto& c) { return with_commas((c.*part).again); });
     add("  superseded", [part](const auto& c) { return with_commas((c.*part).superseded); });
-  }
+  };
+  add_part("U and S", &mtgr_case_result::statics);
+  add_part("R", &mtgr_case_result::recents);
   add("candidates computed", [](const auto& c) { return with_commas(c.candidates.tokens.computed); });
   add("GFLOP, U and S", [](const auto& c) { return giga(c.flops.statics); });
   add("  R", [](const auto& c) { return giga(c.flops.recents); });
