@@ -64,6 +64,11 @@ own_row own_of(const attention_rows& all, std::size_t row, std::span<const key_s
     return {reinterpret_cast<const float*>(key), reinterpret_cast<const float*>(key + at.view->value_offset()), 0};
   }
   const std::size_t number = row - all.first_candidate;
+  if (all.candidate_slots != nullptr) {
+    const std::byte* const key = all.candidate_slots[number] + any.where.offset(layer, 0);
+    return {reinterpret_cast<const float*>(key), reinterpret_cast<const float*>(key + any.value_offset()),
+            all.time_buckets == 0 ? 0 : all.own_buckets[number]};
+  }
   return {all.candidate_keys + number * stride, all.candidate_values + number * stride,
           all.time_buckets == 0 ? 0 : all.own_buckets[number]};
 }

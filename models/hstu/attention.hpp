@@ -22,10 +22,12 @@ namespace hstu {
 /// A layer's rows, as workspace.hpp lays them out, with all heads side by side. D is heads * head_dim.
 struct attention_rows
 {
-  const float* queries = nullptr;                ///< [rows][D]
-  float* outputs = nullptr;                      ///< [rows][D]
-  const float* candidate_keys = nullptr;         ///< [rows - first_candidate][D]
-  const float* candidate_values = nullptr;       ///< [rows - first_candidate][D]
+  const float* queries = nullptr;           ///< [rows][D]
+  float* outputs = nullptr;                 ///< [rows][D]
+  const float* candidate_keys = nullptr;    ///< [rows - first_candidate][D]
+  const float* candidate_values = nullptr;  ///< [rows - first_candidate][D]
+  /// [rows - first_candidate] where theirs are on pages as the keys', at layer 0; null: they are in the two above.
+  const std::byte* const* candidate_slots = nullptr;
   std::size_t first_candidate = 0;               ///< rows from here on are on no page
   const std::uint32_t* visible = nullptr;        ///< [rows] see above; biases by distance are counted from it
   const std::uint32_t* positions = nullptr;      ///< [first_candidate or more] a row's own key on the pages

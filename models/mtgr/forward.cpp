@@ -60,8 +60,15 @@ batch_forward::state::state(const model& m, std::span<const request> batch, cons
   }
   work->x.reserve(plan.rows * options.hidden);
   for (hstu::buffer* rows : {&work->u, &work->q, &work->attended}) rows->reserve(plan.rows * width);
-  for (hstu::buffer* own : {&work->own_keys, &work->own_values}) own->reserve((plan.rows - plan.page_rows) * width);
-  scores.assign((plan.rows - plan.page_rows) * tasks, 0.0f);
+  const std::size_t candidates = plan.rows - plan.page_rows;
+  if (views.candidates) {
+    for (std::size_t row = plan.page_rows; row < plan.rows; ++row) {
+      slots.push_back(views.candidates->key(0, plan.requests[row], plan.sources[row]));
+    }
+  } else {
+    for (hstu::buffer* own : {&work->own_keys, &work->own_values}) own->reserve(candidates * width);
+  }
+  scores.assign(candidates * tasks, 0.0f);
   work->members.resize(team.size());
 }
 
@@ -81,6 +88,7 @@ void batch_forward::state::attend(kvstrata::layer_index l, std::span<const hstu:
   all.rows.outputs = work->attended.data();
   all.rows.candidate_keys = work->own_keys.data();
   all.rows.candidate_values = work->own_values.data();
+  all.rows.candidate_slots = slots.empty() ? nullptr : slots.data();
   all.rows.first_candidate = plan.page_rows;
   all.rows.visible = plan.visible.data();
   all.rows.positions = plan.positions.data();

@@ -16,7 +16,7 @@
 // order of time, and N is a constant (config.hpp). The projections activate all of U, Q, K and V, as HSTU's do.
 //
 // Of a cache it needs two parts: U and S, which are replaced together, and R, which grows. K and V of candidates are kept
-// nowhere. Read on: config.hpp, weights.hpp, request.hpp, rows.hpp; recompute.hpp for a pass without a cache and flops.hpp for
+// nowhere: they are on scratch pages, where there are any, or in the pass's own memory. Read on: config.hpp, weights.hpp, request.hpp, rows.hpp; recompute.hpp for a pass without a cache and flops.hpp for
 // what it costs. Attention, products and loops are HSTU's (models/hstu).
 #pragma once
 

@@ -29,7 +29,7 @@ void batch_forward::state::make_tokens(domain d, std::size_t begin, std::size_t 
   for (std::size_t i = 0; i < count; ++i) loops.add(to + i * hidden, to + i * hidden, w.out_bias.data(), hidden);
 }
 
-// K and V into the pages of their part or, of candidates, into the workspace; U, Q of the rows from first_whole on into the
+// K and V into the pages of their part or, of candidates that have none, into the workspace; U, Q of the rows from first_whole on into the
 // workspace.
 void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, std::size_t end, std::size_t first_whole,
                                    member& mine)
@@ -48,11 +48,9 @@ void batch_forward::state::project(kvstrata::layer_index l, std::size_t begin, s
     const std::size_t row = begin + i;
     float* const from = projected + i * pair;
     loops.add(from, from, w.project_bias.data() + pair, pair);
-    if (row < plan.page_rows) {
-      const kvstrata::page_table_view& view = plan.is_static(row) ? views.statics : views.recents;
-      std::byte* const slot = view.key(l, plan.requests[row], plan.tokens[row]);
+    if (std::byte* const slot = slot_of(l, row); slot != nullptr) {
       loops.silu(reinterpret_cast<float*>(slot), from, width);
-      loops.silu(reinterpret_cast<float*>(slot + view.value_offset()), from + width, width);
+      loops.silu(reinterpret_cast<float*>(slot + views.statics.value_offset()), from + width, width);
     } else {
       const std::size_t at = (row - plan.page_rows) * width;
       loops.silu(work->own_keys.data() + at, from, width);

@@ -32,6 +32,16 @@ struct batch_forward::state
   void output(kvstrata::layer_index l, std::size_t begin, std::size_t end, member& mine);
   void score(std::size_t begin, std::size_t end, member& mine);
 
+  /// Where K of a row goes; null: it is a candidate's, and these have no pages.
+  [[nodiscard]] std::byte* slot_of(kvstrata::layer_index l, std::size_t row) const
+  {
+    if (row >= plan.page_rows) {
+      return slots.empty() ? nullptr : slots[row - plan.page_rows] + views.statics.where.offset(l, 0);
+    }
+    const kvstrata::page_table_view& view = plan.is_static(row) ? views.statics : views.recents;
+    return view.key(l, plan.requests[row], plan.tokens[row]);
+  }
+
   /// normal = (from - mean) / deviation * gain + bias, of a row of domain d.
   void normalise(const group_norm& norm, domain d, float* to, const float* from, std::size_t count) const
   {
@@ -66,6 +76,7 @@ struct batch_forward::state
   part_views views;
   std::vector<std::array<hstu::key_stretch, parts>> stretches;  // [requests]
   std::vector<hstu::request_keys> keys;                         // [requests]
+  std::vector<std::byte*> slots;  // [candidates] of their K at layer 0, where they have pages
 
   std::vector<float> scores;  // [candidates][tasks]
 

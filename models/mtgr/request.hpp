@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace mtgr {
@@ -30,12 +31,14 @@ struct request
   std::span<const std::int64_t> candidate_times;  ///< [candidates] seconds: each sees what of R happened earlier
 };
 
-/// Where K and V of the parts of a batch lie, a page table each; request r owns request r of both. Their pages are of one size
+/// Where K and V of the parts of a batch lie, a page table each; request r owns request r of all. Their pages are of one size
 /// and one memory: base, placement, geometry and page size are equal.
 struct part_views
 {
   kvstrata::page_table_view statics;
   kvstrata::page_table_view recents;
+  /// Scratch: written and read by this pass alone. Without it, and on a GPU, candidates' are in the pass's own memory.
+  std::optional<kvstrata::page_table_view> candidates{};
 };
 
 }  // namespace mtgr

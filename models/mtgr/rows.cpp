@@ -51,7 +51,7 @@ void check_pages(std::size_t number, const char* part, const kvstrata::page_tabl
   }
   if (view.tokens(number) >= tokens) return;
   refuse(number, std::string("the pages of ") + part + " hold " + std::to_string(view.tokens(number)) +
-                     " tokens, but it has " + std::to_string(tokens));
+                     " tokens, but there are " + std::to_string(tokens));
 }
 
 void check_request(const config& c, const request& r, std::size_t number, const part_views& views)
@@ -70,6 +70,9 @@ void check_request(const config& c, const request& r, std::size_t number, const 
   }
   check_pages(number, "U and S", views.statics, r.static_tokens);
   check_pages(number, "R", views.recents, r.recent_tokens);
+  if (views.candidates) {
+    check_pages(number, "candidates", *views.candidates, static_cast<token_count>(r.candidate_times.size()));
+  }
   const token_count statics = computed(r.static_compute, r.static_tokens, "U and S", number);
   if (statics != 0 && statics != r.static_tokens) {
     refuse(number, std::to_string(statics) + " of the " + std::to_string(r.static_tokens) +
@@ -111,8 +114,8 @@ void check_batch(const config& c, const kvstrata::geometry& shape, std::span<con
                  const part_views& views)
 {
   const kvstrata::page_table_view& first = views.statics;
-  const kvstrata::page_table_view& second = views.recents;
-  for (const kvstrata::page_table_view* view : {&first, &second}) {
+  const kvstrata::page_table_view& last = views.candidates ? *views.candidates : first;
+  for (const kvstrata::page_table_view* view : {&first, &views.recents, &last}) {
     if (view->shape != shape) {
       throw kvstrata::geometry_error("the pages hold " + to_string(view->shape) + ", but the model has " +
                                      to_string(shape));
@@ -121,11 +124,11 @@ void check_batch(const config& c, const kvstrata::geometry& shape, std::span<con
       throw kvstrata::history_error("a part's page table is of " + std::to_string(view->size()) +
                                     " requests, the batch has " + std::to_string(batch.size()));
     }
-  }
-  if (first.base != second.base || first.where != second.where || first.page_tokens != second.page_tokens) {
-    throw kvstrata::geometry_error("the page tables of the two parts are of different memory: pages of " +
-                                   std::to_string(first.page_tokens) + " and of " + std::to_string(second.page_tokens) +
-                                   " tokens, or another base or placement");
+    if (first.base != view->base || first.where != view->where || first.page_tokens != view->page_tokens) {
+      throw kvstrata::geometry_error("the page tables of two parts are of different memory: pages of " +
+                                     std::to_string(first.page_tokens) + " and of " +
+                                     std::to_string(view->page_tokens) + " tokens, or another base or placement");
+    }
   }
   for (std::size_t i = 0; i < batch.size(); ++i) check_request(c, batch[i], i, views);
 }

@@ -8,6 +8,7 @@
 namespace {
 
 using namespace mtgr_test;
+using kvstrata::token_count;
 
 // A user's candidates `which`, in that order.
 user with_candidates(const user& u, const std::vector<std::uint32_t>& which)
@@ -50,6 +51,35 @@ TEST_CASE("a candidate's score does not depend on how many there are, on their o
   order.resize(17);
   check(order);
   check({5, 5, 5});  // one item several times over
+}
+
+TEST_CASE("candidates whose K and V are on scratch pages get the same bits, and no other page changes", "[mtgr]")
+{
+  generator random(23);
+  const mtgr::model m(small_config(), 2);
+  std::vector<user> users;
+  for (const std::uint32_t candidates : {19u, 0u, 8u, 1u}) users.emplace_back(random, m.options(), 30, 11, candidates);
+  part_pages memory(random, m.shape(), 8, users);
+  const std::vector<float> apart = run(m, users, memory);
+  const std::vector<std::byte> before = memory.bytes();
+  const mtgr::part_views views = memory.views_with_scratch();
+  CHECK(run(m, users, views) == apart);
+
+  std::vector<std::byte> after = memory.bytes();
+  std::size_t written = 0;  // put back, to see that nothing else is another
+  for (std::size_t r = 0; r < users.size(); ++r) {
+    for (token_count k = 0; k < users[r].count(); ++k) {
+      for (kvstrata::layer_index l = 0; l < m.options().layers; ++l) {
+        for (const std::size_t value : {std::size_t{0}, views.candidates->value_offset()}) {
+          const auto at = static_cast<std::size_t>(views.candidates->key(l, r, k) - views.candidates->base) + value;
+          if (std::memcmp(after.data() + at, before.data() + at, m.shape().key_bytes()) != 0) ++written;
+          std::memcpy(after.data() + at, before.data() + at, m.shape().key_bytes());
+        }
+      }
+    }
+  }
+  CHECK(written == (19 + 8 + 1) * 2 * m.options().layers);
+  CHECK(after == before);
 }
 
 TEST_CASE("requests of a batch do not see each other", "[mtgr]")

@@ -49,8 +49,8 @@ TEST_CASE("a request that contradicts itself is refused with a sentence", "[mtgr
   CHECK(message([](mtgr::request& r) { r.static_tokens = 500; }) == of + "S has 495 tokens, but the model takes 400");
   CHECK(message([](mtgr::request& r) { r.recent_tokens = 101; }) == of + "R has 101 tokens, but the model takes 100");
   CHECK(message([](mtgr::request& r) { r.static_tokens = 40; }) ==
-        of + "the pages of U and S hold 25 tokens, but it has 40");
-  CHECK(message([](mtgr::request& r) { r.recent_tokens = 9; }) == of + "the pages of R hold 6 tokens, but it has 9");
+        of + "the pages of U and S hold 25 tokens, but there are 40");
+  CHECK(message([](mtgr::request& r) { r.recent_tokens = 9; }) == of + "the pages of R hold 6 tokens, but there are 9");
   CHECK(message([&](mtgr::request& r) { r.static_compute = half; }) ==
         of + "10 of the 25 tokens of U and S are to be computed, but they see each other: it must be all or none");
   CHECK(message([&](mtgr::request& r) { r.recent_compute = {}; }) ==
@@ -89,8 +89,17 @@ TEST_CASE("pages of another shape, parts of two memories, weights of another siz
   mtgr::part_views mixed = memory.views();
   mixed.recents = other.views().recents;
   CHECK(message(mixed) ==
-        "the page tables of the two parts are of different memory: pages of 8 and of 8 tokens, or "
+        "the page tables of two parts are of different memory: pages of 8 and of 8 tokens, or "
         "another base or placement");
+  mixed = memory.views();
+  mixed.candidates = other.views_with_scratch().candidates;
+  CHECK(message(mixed).find("the page tables of two parts are of different memory") == 0);
+  mixed.candidates = memory.views().statics;  // room for 25
+  user asks_more = users[0];
+  asks_more.add_candidates(random, 23);
+  const mtgr::request more = asks_more.request();
+  CHECK(refusal([&] { mtgr::batch_forward(m, {&more, 1}, mixed); }) ==
+        "request 0 of the batch: the pages of candidates hold 25 tokens, but there are 26");
   mtgr::part_views narrow = memory.views();
   narrow.statics.shape.head_dim = 8;
   CHECK(message(narrow).find("but the model has") != std::string::npos);

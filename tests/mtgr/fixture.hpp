@@ -90,6 +90,10 @@ struct user
                                                      : recent_times[below(random, recents)] + below(random, 3) - 1);
     }
   }
+  [[nodiscard]] kvstrata::token_count count() const
+  {
+    return static_cast<kvstrata::token_count>(candidate_times.size());
+  }
   [[nodiscard]] std::size_t candidate_floats() const
   {
     return std::size_t{options.cross_features} + options.item_features;
@@ -124,7 +128,7 @@ struct user
   std::vector<float> told_;
 };
 
-// Pages of both parts of a batch in a vector, under shuffled ids with unused pages between; they start out full of NaN, so
+// Pages of both parts of a batch, and of its candidates, in a vector, under shuffled ids with unused pages between; they start out full of NaN, so
 // that reading what nobody wrote shows.
 class part_pages
 {
@@ -134,15 +138,15 @@ class part_pages
       : shape_(shape), page_tokens_(page_tokens)
   {
     std::size_t count = 0;
-    for (const user& u : users) count += pages_for(u.statics) + pages_for(u.recents);
+    for (const user& u : users) count += pages_for(u.statics) + pages_for(u.recents) + pages_for(u.count());
     slab_pages_ = count + count / 2 + 1;
     std::vector<kvstrata::page_id> ids(slab_pages_);
     for (std::uint32_t i = 0; i < ids.size(); ++i) ids[i] = kvstrata::to_page(i);
     std::shuffle(ids.begin(), ids.end(), random);
     std::span<const kvstrata::page_id> free = ids;
     for (const user& u : users) {
-      for (std::size_t p = 0; p < mtgr::parts; ++p) {
-        const kvstrata::token_count tokens = p == 0 ? u.statics : u.recents;
+      for (std::size_t p = 0; p < tables_.size(); ++p) {
+        const kvstrata::token_count tokens = p == 0 ? u.statics : p == 1 ? u.recents : u.count();
         tables_[p].add(free.first(pages_for(tokens)), 0, tokens, page_tokens);
         free = free.subspan(pages_for(tokens));
       }
@@ -151,6 +155,13 @@ class part_pages
   }
 
   [[nodiscard]] mtgr::part_views views() { return views_at(bytes_.data()); }
+  // Candidates' K and V on pages, too.
+  [[nodiscard]] mtgr::part_views views_with_scratch()
+  {
+    mtgr::part_views out = views();
+    out.candidates = tables_[2].view(out.statics.base, out.statics.where, shape_, page_tokens_);
+    return out;
+  }
   [[nodiscard]] mtgr::part_views views_at(std::byte* base) const
   {
     const kvstrata::placement where{slab_pages_ * page_bytes(), page_bytes()};
@@ -207,7 +218,7 @@ class part_pages
   kvstrata::geometry shape_;
   kvstrata::token_count page_tokens_;
   std::size_t slab_pages_ = 0;
-  std::array<kvstrata::page_table, mtgr::parts> tables_;
+  std::array<kvstrata::page_table, mtgr::parts + 1> tables_;
   std::vector<std::byte> bytes_;
 };
 
@@ -218,14 +229,19 @@ inline std::vector<mtgr::request> requests_of(std::vector<user>& users)
   return out;
 }
 
-inline std::vector<float> run(const mtgr::model& m, std::vector<user>& users, part_pages& memory)
+inline std::vector<float> run(const mtgr::model& m, std::vector<user>& users, const mtgr::part_views& views)
 {
   const std::vector<mtgr::request> batch = requests_of(users);
-  mtgr::batch_forward pass(m, batch, memory.views());
+  mtgr::batch_forward pass(m, batch, views);
   pass.embed();
   for (kvstrata::layer_index l = 0; l < m.options().layers; ++l) pass.layer(l);
   pass.head();
   return {pass.logits().begin(), pass.logits().end()};
+}
+
+inline std::vector<float> run(const mtgr::model& m, std::vector<user>& users, part_pages& memory)
+{
+  return run(m, users, memory.views());
 }
 
 template <class A, class B>

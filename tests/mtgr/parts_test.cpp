@@ -75,8 +75,8 @@ class cache_bed
     u.told.static_compute.assign(out.lease.compute(0, 0).begin(), out.lease.compute(0, 0).end());
     u.told.recent_compute.assign(out.lease.compute(0, 1).begin(), out.lease.compute(0, 1).end());
     out.asked = u.told.request();
-    out.pass = std::make_unique<mtgr::batch_forward>(model_, std::span(&out.asked, 1),
-                                                     mtgr::part_views{out.lease.view(0), out.lease.view(1)});
+    out.pass = std::make_unique<mtgr::batch_forward>(
+        model_, std::span(&out.asked, 1), mtgr::part_views{out.lease.view(0), out.lease.view(1), out.lease.view(2)});
     device_.launch(compute_, {.label = "embed"}, [p = out.pass.get()] { p->embed(); });
     return out;
   }

@@ -2,6 +2,7 @@
 #include "replay/command.hpp"
 #include "replay/mtgr/load.hpp"
 #include "replay/mtgr/run.hpp"
+#include "replay/mtgr/ways.hpp"
 
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
@@ -161,7 +162,8 @@ TEST_CASE("MTGR's replay: every case serves the same, and all but one are right"
     INFO(c.which.name);
     CHECK(c.requests == 8);
     CHECK(c.verified == 8);
-    CHECK(c.candidates == 24);
+    CHECK(c.candidates.tokens.computed == 24);
+    CHECK(c.candidates.tokens.hit() == 0);
     CHECK(c.statics.tokens.total() == 8 * 50);
     CHECK(c.recents.tokens.total() == 4 * 4 + 4 * 8);
     if (c.which.is_right) CHECK(c.wrong == 0);
@@ -176,11 +178,14 @@ TEST_CASE("MTGR's replay: every case serves the same, and all but one are right"
     CHECK(c.statics.tokens.computed == 4 * 50);
     CHECK(c.statics.again == 0);
     CHECK(c.recents.tokens.computed == 8 * 4);
-    CHECK(c.superseded == 2 * (50 + 8));  // of the first day
+    CHECK(c.statics.superseded == 2 * 50);  // of the first day
+    CHECK(c.recents.superseded == 2 * 8);
   }
   const auto& wrong = find(p, "append_only");
   CHECK(wrong.statics.tokens.computed == 2 * 50);
   CHECK(wrong.wrong == 4);  // all of the second day
+  CHECK(wrong.statics.superseded == 0);
+  CHECK(none.statics.superseded + none.recents.superseded == 0);
 }
 
 TEST_CASE("MTGR's replay: what does not fit on the device comes from the host, or is computed once more", "[run]")
@@ -199,6 +204,23 @@ TEST_CASE("MTGR's replay: what does not fit on the device comes from the host, o
   for (const replay::mtgr_case_result& c : p.cases) CHECK(c.wrong == 0);
 }
 
+TEST_CASE("MTGR's replay: candidates take pages of the slab beside what is kept", "[run]")
+{
+  replay::mtgr_options o = two_users();
+  const replay::mtgr_load load = replay::make_mtgr_load(o);
+  const auto few = replay::choose_mtgr_sizes(o, load, 1);
+  const auto three_pages = replay::choose_mtgr_sizes(o, load, 3 * o.common.page_tokens);
+  CHECK(few.scratch_pages == 2);          // two users a batch
+  CHECK(three_pages.scratch_pages == 2);  // the load has three candidates a request
+  CHECK(few.batch_pages == 2 * (13 + 2 + 1));
+
+  o.candidates = {12};
+  const replay::mtgr_load more = replay::make_mtgr_load(o);
+  CHECK(replay::choose_mtgr_sizes(o, more, 12).device_pages == replay::choose_mtgr_sizes(o, more, 4).device_pages + 4);
+  o.common.device_mib = 0;
+  CHECK_THROWS_AS(replay::choose_mtgr_sizes(o, more, 12), kvstrata::config_error);
+}
+
 TEST_CASE("MTGR's replay: --verify ends with 1 where S is an ordinary prefix, and figures are written", "[run]")
 {
   const std::string file =
@@ -208,16 +230,36 @@ TEST_CASE("MTGR's replay: --verify ends with 1 where S is an ordinary prefix, an
       "--sessions-a-day", "2", "--sequence-tokens", "30", "--candidates", "1,3", "--verify", "1"};
   std::vector<std::string> words = small;
   words.insert(words.end(), {"--json", file});
+  const std::string page = file + ".html";
+  words.insert(words.end(), {"--report", page});
   const said right = replay_says(words);
   CHECK(right.err.empty());
   CHECK(right.code == 0);
   CHECK(has(right.out, "K = 1: "));
-  CHECK(has(right.out, "superseded tokens"));
+  CHECK(has(right.out, "  superseded"));
   const auto written = nlohmann::json::parse(std::ifstream(file));
   std::filesystem::remove(file);
   REQUIRE(written.at("passes").size() == 2);
   CHECK(written.at("passes")[1].at("candidates") == 3);
-  CHECK(written.at("passes")[1].at("cases")[3].at("statics").at("computed_again") == 0);
+  const auto& served = written.at("passes")[1].at("cases")[3];
+  CHECK(served.at("statics").at("computed_again") == 0);
+  CHECK(served.at("statics").at("superseded") == 2 * 50);
+  CHECK(served.at("recents").at("superseded") == 2 * 8);
+  CHECK(served.at("candidates").at("computed") == 24);
+  CHECK(served.at("flops").at("candidates") > 0);
+
+  std::ostringstream read;
+  read << std::ifstream(page).rdbuf();
+  std::filesystem::remove(page);
+  const std::string html = read.str();
+  CHECK(has(html, "1 candidate a request"));
+  CHECK(has(html, "3 candidates a request"));
+  CHECK(has(html, "U and S: 50.0 % served, 100 tokens superseded"));
+  CHECK(has(html, "R: 33.3 % served, 16 tokens superseded"));
+  CHECK(has(html, "GFLOP: U and S "));
+  CHECK(has(html, " answers were held to recomputation, and none has other scores."));
+  CHECK_FALSE(has(html, "{{"));
+  CHECK_FALSE(has(html, "src=\""));  // nothing is fetched
 
   words = small;
   words.insert(words.end(), {"--cases", "append_only"});

@@ -1,5 +1,6 @@
 #include "replay/report.hpp"
 
+#include "replay/elements.hpp"
 #include "replay/format.hpp"
 #include "replay/json.hpp"
 #include "replay/report_parts.hpp"
@@ -14,14 +15,6 @@
 
 namespace replay {
 namespace {
-
-std::string element(std::string_view name, const std::string& text, std::string_view attributes = {})
-{
-  std::ostringstream out;
-  out << '<' << name << (attributes.empty() ? "" : " ") << attributes << '>' << escape_html(text) << "</" << name
-      << '>';
-  return out.str();
-}
 
 void figure_box(std::ostringstream& out, const std::string& value, const std::string& what)
 {
@@ -48,36 +41,13 @@ std::string key_figures(const results& r)
   return out.str();
 }
 
-/// The colour of a level in report.css, which has four.
-std::string level_class(std::size_t level) { return "level" + std::to_string(std::min(level, std::size_t{3})); }
-
 /// What the colours of the bars stand for.
 std::string legend(const results& r)
 {
   std::ostringstream out;
   const std::vector<std::string> levels = level_names(r);
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    out << "<span><i class=\"" << level_class(i) << "\"></i>" << escape_html(levels[i]) << "</span>";
-  }
-  out << "<span><i class=\"computed\"></i>computed again</span>";
-  return out.str();
-}
-
-/// A bar whose segments are as wide as their shares, with the text that says the same.
-std::string split_bar(const token_split& t, const std::vector<std::string>& levels)
-{
-  std::ostringstream out;
-  out << "<span class=\"bar\" role=\"img\" aria-label=\"";
-  for (kvstrata::level_index i = 0; i < levels.size(); ++i) {
-    out << escape_html(levels[i]) << ' ' << percent(t.level_share(i)) << ", ";
-  }
-  out << "computed " << percent(t.computed_share()) << "\">";
-  const auto part = [&](const std::string& name, double share) {
-    if (share > 0) out << "<i class=\"" << name << "\" style=\"width:" << fixed(share * 100, 2) << "%\"></i>";
-  };
-  for (kvstrata::level_index i = 0; i < levels.size(); ++i) part(level_class(i), t.level_share(i));
-  part("computed", t.computed_share());
-  out << "</span>";
+  for (std::size_t i = 0; i < levels.size(); ++i) out << legend_of(level_class(i), levels[i]);
+  out << legend_of("computed", "computed again");
   return out.str();
 }
 

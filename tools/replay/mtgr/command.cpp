@@ -3,6 +3,7 @@
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
 #include "replay/mtgr/options.hpp"
+#include "replay/mtgr/report.hpp"
 #include "replay/mtgr/results.hpp"
 #include "replay/mtgr/run.hpp"
 #include "replay/progress.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 int serve(const mtgr_options& o, std::ostream& out, std::ostream& err)
 {
-  const std::array<tools::named_path, 1> outputs{{{"--json", o.common.json}}};
+  const std::array<tools::named_path, 2> outputs{{{"--json", o.common.json}, {"--report", o.common.report}}};
   const std::array<tools::named_path, 1> inputs{{{"--trace", o.common.trace}}};
   tools::require_outputs(outputs, inputs);
   using kind = progress::kind;
@@ -26,6 +27,8 @@ int serve(const mtgr_options& o, std::ostream& out, std::ostream& err)
   if (!o.common.quiet) err << '\n';
   out << (o.common.quiet ? mtgr_table(r) : mtgr_summary(r)) << std::flush;
   if (!o.common.json.empty()) write_mtgr_json(r, o.common.json);
+  if (!o.common.report.empty()) write_mtgr_report(r, o.common.report);
+  if (!o.common.report.empty() && !o.common.quiet) out << "- The report is in " << o.common.report << ".\n";
   const std::string wrong = mtgr_wrong_answers(r);
   if (wrong.empty()) return 0;
   err << "error: " << wrong << '\n';

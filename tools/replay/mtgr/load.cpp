@@ -247,7 +247,7 @@ const mtgr::request& mtgr_question::fill(const mtgr_load& load, const mtgr_featu
       add(recent_, features.item(h.items[t.sequence_end + token], h.actions[t.sequence_end + token]));
     }
   }
-  for (std::size_t k = 0; k < (std::min)(r.candidates.size(), std::size_t{candidates}); ++k) {
+  for (std::size_t k = 0; k < candidates_of(t, candidates); ++k) {
     add(candidates_, features.cross(r.user, r.candidates[k]));
     add(candidates_, features.item(r.candidates[k], kvstrata::action::none));
     candidate_times_.push_back(r.time + 1);  // after all of R, also after what happened in this second

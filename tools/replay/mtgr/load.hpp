@@ -8,6 +8,7 @@
 
 #include <kvstrata/core/interval.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,6 +26,12 @@ struct mtgr_turn
   bool first_of_version = false;          ///< nobody could have U and S of it
   kvstrata::token_count new_recents = 0;  ///< of R, those that no earlier request of the version had
 };
+
+/// Candidates of a turn where a run scores `wanted` of each: no more than there are.
+[[nodiscard]] inline kvstrata::token_count candidates_of(const mtgr_turn& t, std::uint32_t wanted)
+{
+  return static_cast<kvstrata::token_count>((std::min)(t.of->candidates.size(), std::size_t{wanted}));
+}
 
 struct mtgr_load
 {

@@ -15,11 +15,10 @@ namespace replay {
 namespace {
 
 /// What HSTU's replay has and this one does not, or otherwise.
-constexpr std::array<std::string_view, 21> not_here{
-    "--most-history", "--users-of",     "--candidates", "--weights",  "--position-bias", "--time-bias",
-    "--nvme",         "--nvme-bytes",   "--restart-at", "--cases",    "--rounds",        "--nvme-region-bytes",
-    "--report",       "--timeline",     "--heads",      "--head-dim", "--layers",        "--cluster",
-    "--processes",    "--chunk-tokens", "--precision"};
+constexpr std::array<std::string_view, 20> not_here{
+    "--most-history", "--users-of",   "--candidates", "--weights",   "--position-bias",     "--time-bias", "--nvme",
+    "--nvme-bytes",   "--restart-at", "--cases",      "--rounds",    "--nvme-region-bytes", "--timeline",  "--heads",
+    "--head-dim",     "--layers",     "--cluster",    "--processes", "--chunk-tokens",      "--precision"};
 
 void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
 {

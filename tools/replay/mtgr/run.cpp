@@ -1,5 +1,6 @@
 #include "replay/mtgr/run.hpp"
 
+#include "replay/machine.hpp"
 #include "replay/mtgr/ways.hpp"
 
 #include <kvstrata/simulate/random.hpp>
@@ -49,9 +50,8 @@ void keep(mtgr_case_result& to, const mtgr_context& context, std::span<const mtg
     if (!t.first_of_version) to.statics.again += a.statics.computed;
     // Events that are new are the last ones: whatever is computed holds them.
     if (a.recents.computed > t.new_recents) to.recents.again += a.recents.computed - t.new_recents;
-    const std::uint64_t candidates = a.logits.size() / mtgr::tasks;
-    to.candidates += candidates;
-    const mtgr::part_flops f = context.load.flops(t, candidates, a.statics.computed, a.recents.computed);
+    add(to.candidates.tokens, a.candidates);
+    const mtgr::part_flops f = context.load.flops(t, a.candidates.computed, a.statics.computed, a.recents.computed);
     to.flops.statics += f.statics;
     to.flops.recents += f.recents;
     to.flops.candidates += f.candidates;
@@ -83,7 +83,7 @@ mtgr_pass serve_mtgr(const mtgr_options& o, const mtgr_load& load, const mtgr::m
       .load = load,
       .model = m,
       .features = features,
-      .sizes = choose_mtgr_sizes(o, load),
+      .sizes = choose_mtgr_sizes(o, load, candidates),
       .link = {.bytes_per_second = o.common.link_gbps * 1e9, .latency_seconds = latency, .piece_seconds = latency / 2},
       .candidates = candidates};
   mtgr_pass out{.candidates = candidates, .bound = load.bounds(candidates).bound(), .cases = {}};
@@ -127,7 +127,11 @@ mtgr_pass serve_mtgr(const mtgr_options& o, const mtgr_load& load, const mtgr::m
     }
     shown.advance();
   }
-  for (std::size_t c = 0; c < ways.size(); ++c) out.cases[c].superseded = ways[c]->superseded();
+  for (std::size_t c = 0; c < ways.size(); ++c) {
+    const mtgr_superseded gone = ways[c]->superseded();
+    out.cases[c].statics.superseded = gone.statics;
+    out.cases[c].recents.superseded = gone.recents;
+  }
   shown.finish();
   return out;
 }
@@ -136,7 +140,7 @@ mtgr_results run_mtgr(const mtgr_options& o, progress& shown)
 {
   const mtgr_load load = make_mtgr_load(o);
   const mtgr::model m(load.model);
-  mtgr_results out{.how = o, .workload = load.load.facts, .passes = {}};
+  mtgr_results out{.how = o, .workload = load.load.facts, .machine = this_machine(), .passes = {}};
   for (const std::uint32_t candidates : o.candidates) {
     out.passes.push_back(serve_mtgr(o, load, m, candidates, shown));
   }

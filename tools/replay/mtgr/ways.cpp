@@ -47,6 +47,7 @@ class uncached final : public mtgr_way
       const auto count = static_cast<std::ptrdiff_t>(asked_[i].candidate_times.size() * mtgr::tasks);
       out[i] = {.statics = {.computed = context_.load.static_tokens()},
                 .recents = {.computed = batch[i].recents},
+                .candidates = {.computed = candidates_of(batch[i], context_.candidates)},
                 .logits = {at, at + count}};
       at += count;
     }
@@ -90,8 +91,9 @@ class cached final : public mtgr_way
                                           lease.compute(i, 0), lease.compute(i, 1)));
       out[i].statics = lease.sources(i, 0);
       out[i].recents = lease.sources(i, 1);
+      out[i].candidates = lease.sources(i, 2);
     }
-    mtgr::batch_forward pass(context_.model, asked_, {lease.view(0), lease.view(1)});
+    mtgr::batch_forward pass(context_.model, asked_, {lease.view(0), lease.view(1), lease.view(2)});
     device_.launch(compute_, {.label = "embed"}, [&pass] { pass.embed(); });
     for (kvstrata::layer_index l = 0; l < context_.load.model.layers; ++l) {
       lease.wait(l);
@@ -105,7 +107,11 @@ class cached final : public mtgr_way
     for (std::size_t i = 0; i < batch.size(); ++i) out[i].logits.assign(pass.logits(i).begin(), pass.logits(i).end());
   }
   void settle() override { cache_.drain_sync(); }
-  [[nodiscard]] std::uint64_t superseded() const override { return cache_.stats().forgotten.superseded; }
+  [[nodiscard]] mtgr_superseded superseded() const override
+  {
+    const kvstrata::cache_stats s = cache_.stats();
+    return {s.superseded_versions, s.forgotten.superseded - s.superseded_versions};
+  }
 
  private:
   static typename Cache::config config_of(const mtgr_context& c, std::uint64_t device_pages, std::uint64_t host_pages)
@@ -118,27 +124,30 @@ class cached final : public mtgr_way
     return out;
   }
 
-  /// Candidates have no part here: their K and V are in the pass's own memory.
-  [[nodiscard]] std::array<kvstrata::part, mtgr::parts> parts_of(const mtgr_turn& t) const
+  using parts_of_turn = std::array<kvstrata::part, mtgr::parts + 1>;
+
+  [[nodiscard]] parts_of_turn parts_of(const mtgr_turn& t) const
   {
+    const kvstrata::part candidates{.tokens = candidates_of(t, context_.candidates),
+                                    .mode = kvstrata::part_mode::scratch};
     const std::uint64_t id = to_number(t.of->user);
     const token_count tokens = context_.load.static_tokens();
     if constexpr (Append) {
       // R begins anew at each cut, as it does for the others; only nobody asks which S it stands on.
       return {kvstrata::part{.key = {statics_space, id}, .tokens = tokens},
-              kvstrata::part{.key = {recents_space, id}, .version = t.version, .tokens = t.recents}};
+              kvstrata::part{.key = {recents_space, id}, .version = t.version, .tokens = t.recents}, candidates};
     }
     return {
         kvstrata::part{
             .key = {statics_space, id}, .version = t.version, .tokens = tokens, .mode = kvstrata::part_mode::replace},
-        kvstrata::part{.key = {recents_space, id}, .tokens = t.recents}};
+        kvstrata::part{.key = {recents_space, id}, .tokens = t.recents}, candidates};
   }
 
   const mtgr_context& context_;
   emulated_device device_;
   kvstrata::stream_id compute_;
   mutable Cache cache_;
-  std::vector<std::array<kvstrata::part, mtgr::parts>> parts_;
+  std::vector<parts_of_turn> parts_;
   std::vector<kvstrata::request> requests_;
   std::vector<mtgr_question> questions_;
   std::vector<mtgr::request> asked_;
@@ -157,25 +166,28 @@ std::uint64_t share_of(double share, std::uint64_t pages)
 
 }  // namespace
 
-mtgr_sizes choose_mtgr_sizes(const mtgr_options& o, const mtgr_load& load)
+mtgr_sizes choose_mtgr_sizes(const mtgr_options& o, const mtgr_load& load, std::uint32_t candidates)
 {
   mtgr_sizes s;
   s.page_tokens = o.common.page_tokens;
   std::vector<std::uint64_t> of_user(load.load.histories.size());
   for (const std::vector<mtgr_turn>& batch : load.batches) {
-    std::uint64_t pages = 0;
+    std::uint64_t pages = 0, scratch = 0;
     for (const mtgr_turn& t : batch) {
+      scratch += kvstrata::pages_of({0, candidates_of(t, candidates)}, s.page_tokens).size();
       const std::uint64_t mine = pages_of_turn(load, t, s.page_tokens);
       of_user[t.of->history_of] = (std::max)(of_user[t.of->history_of], mine);
       pages += mine;
     }
-    s.batch_pages = (std::max)(s.batch_pages, pages);
+    s.batch_pages = (std::max)(s.batch_pages, pages + scratch);
+    s.scratch_pages = (std::max)(s.scratch_pages, scratch);
   }
   for (const std::uint64_t pages : of_user) s.all_pages += pages;
   const std::size_t page = kvstrata::page_bytes(mtgr::geometry_of(load.model), s.page_tokens);
   const auto in_mib = [page](std::uint64_t mib) { return (mib << 20U) / page; };
-  s.device_pages = o.common.device_mib ? in_mib(*o.common.device_mib)
-                                       : (std::max)(share_of(o.common.device_share, s.all_pages), s.batch_pages);
+  s.device_pages = o.common.device_mib
+                       ? in_mib(*o.common.device_mib)
+                       : (std::max)(share_of(o.common.device_share, s.all_pages) + s.scratch_pages, s.batch_pages);
   s.host_pages = (std::max)(o.common.host_mib ? in_mib(*o.common.host_mib) : share_of(o.common.host_share, s.all_pages),
                             std::uint64_t{1});
   if (s.device_pages < s.batch_pages) {
@@ -197,7 +209,8 @@ std::unique_ptr<mtgr_way> make_way(const mtgr_context& c, mtgr_keeping keeping)
     case mtgr_keeping::host: return std::make_unique<cached<on_both, false>>(c, s.batch_pages, s.host_pages);
     case mtgr_keeping::both: return std::make_unique<cached<on_both, false>>(c, s.device_pages, s.host_pages);
     // Eviction takes a prefix page by page, and what is left of U and S the model refuses.
-    case mtgr_keeping::append_only: return std::make_unique<cached<on_device, true>>(c, s.all_pages, 0);
+    case mtgr_keeping::append_only:
+      return std::make_unique<cached<on_device, true>>(c, s.all_pages + s.scratch_pages, 0);
   }
   return std::make_unique<uncached>(c);
 }

@@ -20,12 +20,15 @@ struct mtgr_sizes
   kvstrata::token_count page_tokens = 32;
   std::uint64_t device_pages = 0;  ///< at least those of the largest batch
   std::uint64_t host_pages = 0;
-  std::uint64_t batch_pages = 0;  ///< of the largest batch
-  std::uint64_t all_pages = 0;    ///< all users at their largest: a cache without limits
+  std::uint64_t batch_pages = 0;    ///< of the largest batch, with its candidates
+  std::uint64_t scratch_pages = 0;  ///< the most candidates of a batch
+  std::uint64_t all_pages = 0;      ///< all users at their largest: a cache without limits
 };
 
-/// Of this load, as the options say. Throws kvstrata::config_error where the device cannot hold the largest batch.
-[[nodiscard]] mtgr_sizes choose_mtgr_sizes(const mtgr_options& o, const mtgr_load& load);
+/// Of this load with so many candidates a request, as the options say. A share is one of what is kept: candidates have pages
+/// beside, so that how many there are does not decide who is. Throws kvstrata::config_error where the device cannot hold the
+/// largest batch.
+[[nodiscard]] mtgr_sizes choose_mtgr_sizes(const mtgr_options& o, const mtgr_load& load, std::uint32_t candidates);
 
 struct mtgr_context
 {
@@ -40,8 +43,15 @@ struct mtgr_context
 /// What became of one turn.
 struct mtgr_answer
 {
-  kvstrata::token_sources statics, recents;
+  kvstrata::token_sources statics, recents, candidates;
   std::vector<float> logits;  ///< [candidate][task]
+};
+
+/// Tokens that another version of U and S made worthless, and that the cache forgot.
+struct mtgr_superseded
+{
+  std::uint64_t statics = 0;  ///< of the versions themselves
+  std::uint64_t recents = 0;  ///< of what stood on them
 };
 
 /// One case. One thread at a time.
@@ -57,8 +67,7 @@ class mtgr_way
   virtual void serve(std::span<const mtgr_turn> batch, std::vector<mtgr_answer>& out) = 0;
   /// Blocks until nothing of it is under way.
   virtual void settle() {}
-  /// Tokens whose version was gone when the cache forgot them.
-  [[nodiscard]] virtual std::uint64_t superseded() const { return 0; }
+  [[nodiscard]] virtual mtgr_superseded superseded() const { return {}; }
 };
 
 /// The context must outlive it.
