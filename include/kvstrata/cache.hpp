@@ -31,7 +31,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All members may be called from several threads; one lock serialises them. No call blocks the host on device work, except
 /// drain_sync, close, the destructor, what an immediate transfer waits for, where memory has run out, what the host has no

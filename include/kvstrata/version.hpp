@@ -9,7 +9,7 @@
 #define KVSTRATA_VERSION_MINOR 1
 #define KVSTRATA_VERSION_PATCH 0
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 inline constexpr std::string_view version = "0.1.0";
 

@@ -12,7 +12,7 @@
 
 #include <kvstrata/simulate/policy_menu.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Does what `kvstrata-sim` does with these arguments, those of main(), and this menu: runs caches of many policies and
 /// sizes through traces and prints tables; --help says the rest. Results go to standard output and to the files that

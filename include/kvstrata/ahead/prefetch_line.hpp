@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Names one request that was launched, among several of its user, too. One that no prefetcher gave names nothing.
 struct prefetch_ticket

@@ -10,7 +10,7 @@
 #include <limits>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. Times are numbers.
 template <prefetches_users Cache>

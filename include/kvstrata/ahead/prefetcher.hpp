@@ -25,7 +25,7 @@
 #include <span>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Works a queue of requests in the order of launching. A request waits for its turn to be prefetched: the next one is
 /// begun when all of it is queued, or another lease holds its user. The pages that come are not held: the cache may

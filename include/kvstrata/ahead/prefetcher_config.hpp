@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a prefetcher asks of a cache; the calls mean what they mean in cache.hpp.
 template <class C>

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Adds those of several prefetchers, each with its labels. Throws as the writer does.
 inline void write_prometheus(prometheus_writer& to, std::span<const labelled<prefetcher_stats>> all)

@@ -1,10 +1,12 @@
 // How long a request waits for its prefetch.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// SGLang HiCache's three stop policies: best_effort, wait_complete, timeout.
 class stop_rule

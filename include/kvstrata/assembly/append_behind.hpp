@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What rows behind these blocks rest on, as a number: which blocks stand where, and what of them is computed anew. 0, that of an append
 /// part behind nothing at all, where all is: then they are what a pass without blocks gives. `selector`: token_selector::name.

@@ -15,7 +15,7 @@
 #include <string>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of a context's tokens. reused + recomputed + own is all of it.
 struct reuse_report

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Each position of [0, context) lies in one place: in a row of the overlay where it is computed, else in its block. A row at
 /// position p sees [0, p], true positions, whatever the order in which blocks were encoded. Trivially copyable; valid until its

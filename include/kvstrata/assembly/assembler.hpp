@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A block that must be copied, and all of its K turned on the way.
 struct block_copy

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a block's tokens are, and who encoded them. Another text of the same thing is another version.
 struct block_key

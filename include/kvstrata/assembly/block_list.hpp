@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Checked as it is made. Serves context after context, and allocates nothing in steady state. Not synchronised.
 class block_list

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One layer of them; K and V of that layer must have arrived in the shared pages. The shape must have passed check_turned.
 /// Blocks; returns the bytes that were written. `angles` is memory to compute in.

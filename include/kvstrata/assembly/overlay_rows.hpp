@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As std::popcount, which is a call into a library where no instruction may be used for it.
 [[nodiscard]] constexpr std::uint32_t ones_of(std::uint64_t word) noexcept

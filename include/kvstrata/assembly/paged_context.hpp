@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One context at a time, context after context; keeps its memory. Not synchronised: one a thread.
 class paged_context

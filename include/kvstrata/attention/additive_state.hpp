@@ -7,7 +7,7 @@
 #include <concepts>
 #include <cstddef>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One query's and head's sum over some keys. Without keys all of it is -0.0, which leaves every x as it is, to the bit
 /// (0.0 would turn -0.0 into itself).

@@ -20,11 +20,13 @@
 // the normaliser is a constant of the model).
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class S>
 concept partial_state = std::is_trivially_copyable_v<S> && std::floating_point<typename S::value_type> &&

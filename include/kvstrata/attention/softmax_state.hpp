@@ -15,7 +15,7 @@
 #include <limits>
 #include <numbers>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class log_base : std::uint8_t { e, two };
 

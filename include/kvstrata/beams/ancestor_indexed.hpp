@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A beam layout. rows() is the sum of the widths. fork() takes O(width x steps) and moves nothing.
 class ancestor_indexed

@@ -21,11 +21,13 @@
 // where).
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Rows [from, from + rows) of the scratch become a copy at [to, to + rows). The two do not overlap.
 struct beam_move

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Moves rows of a request's scratch, in order, in all layers, K and V. Row r is token r of the request, whose window
 /// begins at 0. Blocks; returns the bytes that were moved.

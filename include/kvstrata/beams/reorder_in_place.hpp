@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A beam layout. rows() is steps x the widest step. fork() takes O(width), and moves each token of every beam whose
 /// number is not its parent's.

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Bytes of K and V, over all layers and heads of what was counted.
 struct beam_traffic

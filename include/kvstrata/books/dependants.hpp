@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// An entry, the version that it had when it was told of, and the version of what it stands on: whose number another entry has
 /// by now, or who has moved on to another version, is not meant any more.

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What the tiers of a cache have in common when they describe copies.
 struct describer

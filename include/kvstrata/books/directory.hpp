@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Owns the entries. Live ones can be found; stale ones (of an older epoch) and doomed ones (erased while held) only
 /// wait to be discarded. Discarded ones are used again, so that users who come and go cost no allocation: there are as many

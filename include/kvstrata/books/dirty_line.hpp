@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Who has any stands in line, and nobody else, in the order of their last commit: so a cleaner finds the coldest at once,
 /// however many clean users there are. O(1) a call. Entries leave the line by themselves when they go. Not synchronised.

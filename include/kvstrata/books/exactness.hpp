@@ -14,7 +14,7 @@
 #include <limits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All tokens are exact.
 inline constexpr token_count all_exact = (std::numeric_limits<token_count>::max)();

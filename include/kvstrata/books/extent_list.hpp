@@ -12,7 +12,7 @@
 #include <new>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Extents that ascend without gaps. Those of one size whose frames follow each other are one run, where they may be
 /// joined: 12 bytes for one extent, 16 more for each of several runs. What throws is reserve, and push_back and push_front

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Extents of one user ascend without gaps. In the slab they are runs of pages and are cut anywhere, for all pages lie by
 /// one stride; below it an extent has strides of its own and goes as a whole. Moves nothing. Not synchronised.

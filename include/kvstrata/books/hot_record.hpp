@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A prefetch that no request has read yet.
 struct prefetch_state

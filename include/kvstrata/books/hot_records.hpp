@@ -4,7 +4,7 @@
 #include <kvstrata/books/record_pool.hpp>
 #include <kvstrata/device/concepts.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As many records as were hot at a time are kept, and used again. Not synchronised.
 template <class Entry, device Device>

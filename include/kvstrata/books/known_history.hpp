@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The newest prefix that a user's fingerprint vouched for.
 struct vouched_prefix

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What goes when a user sheds pages of a level.
 struct shed_cut

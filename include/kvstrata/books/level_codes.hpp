@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of a level that keeps pages as they are: nothing.
 template <class Device, class Recipe>

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// A tier bound to a device: the slab is by itself.
 template <class Tier, class Device>

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Records of type T, which have a T* `next_unused` while nobody has them, and perhaps a `number`. As many as there were at
 /// a time are kept, and used again. Not synchronised. O(1) a call on the average.

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A user's copy in that level. The replacement policy's hook is a base class, so that a policy hands back the copy it
 /// speaks of.

@@ -15,7 +15,7 @@
 #include <limits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised: the cache holds a lock.
 template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>

@@ -3,7 +3,7 @@
 
 #include <kvstrata/books/residency.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>
 cache_stats residency<Tiers, Layout, Replacement, Tracker>::stats()

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <new>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A set of tokens in a few stretches, in 8 bytes. One is the rule: every request is served from the beginning. Where the front
 /// of a history went and came anew, a request that is shorter than the gap leaves another: only then this has memory of its

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// free + resident + in_flight = capacity, at all times.
 struct tier_stats

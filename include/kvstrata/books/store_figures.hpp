@@ -1,9 +1,11 @@
 // What a cache and its stores had to do with each other.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What went on between a cache and one of its stores so far.
 struct store_figures

@@ -14,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Numbers that nobody else draws. The upper bits say who: a life has one writer, and whoever meets another's in a store may
 /// read it, but goes on in a life of their own.

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>
 auto residency<Tiers, Layout, Replacement, Tracker>::publish(entry_type& writer) -> entry_type*

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Pages of a history that got frames, and what must come to pass before these are written.
 struct taken_pages

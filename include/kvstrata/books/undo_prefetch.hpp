@@ -3,7 +3,7 @@
 
 #include <kvstrata/books/residency.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>
 token_count residency<Tiers, Layout, Replacement, Tracker>::undo_prefetch(entry_type& e) noexcept

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Tiers, class Layout, class Split>
 struct cache_config

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>

@@ -9,7 +9,7 @@
 
 #include <string>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// The configuration, if it is right; the tiers check their own part.
 template <class Config>

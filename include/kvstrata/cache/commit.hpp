@@ -4,7 +4,7 @@
 
 #include <kvstrata/cache/executor.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, class Transfer>
 void executor<Residency, Transfer>::commit(state& s)

@@ -43,7 +43,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// One key of a configuration that is being read or written.
 struct config_key

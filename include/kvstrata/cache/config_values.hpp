@@ -19,7 +19,7 @@
 #include <system_error>
 #include <type_traits>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// A text in a sentence: the beginning of a long one.
 [[nodiscard]] inline std::string quoted_value(std::string_view text)

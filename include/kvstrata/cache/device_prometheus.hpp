@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Adds what several devices count, each with its labels. A stream has its name and its number for labels; what a device does
 /// not measure stands there as 0 (a CUDA device without a trace knows neither busy nor stalled time). Throws as the writer

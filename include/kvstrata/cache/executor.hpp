@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Carries plans out. Not synchronised: the cache holds a lock.
 template <class Residency, class Transfer>

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Moves no bytes. Not synchronised: the cache holds a lock.
 template <class Residency>

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a cache has got over, and whether it can go on. All counts are of its whole life.
 struct cache_health

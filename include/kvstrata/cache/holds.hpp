@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, class Transfer>
 void executor<Residency, Transfer>::hold_whole([[maybe_unused]] const batch& planned, std::span<const request> requests,

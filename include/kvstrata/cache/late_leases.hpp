@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of a stack with so many stores. `State`: a lease_state. Not synchronised.
 template <class State, level_index Stores>

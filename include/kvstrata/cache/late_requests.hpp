@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// For a stack of so many stores. A request is late from the lease's beginning on; it waits until its read is over, and
 /// then it has come, and is as good as any other, or it is lost.

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a lease knows, over a stack with so many stores. The lease_pool owns it.
 template <class Entry, level_index Stores>

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Owns them, so that a lease does not allocate in steady state. Not synchronised.
 template <class State>

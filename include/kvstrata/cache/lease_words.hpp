@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <string>
 
-namespace kvstrata::lease_words {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::lease_words {
 
 [[noreturn]] inline void refuse_released(const char* call)
 {

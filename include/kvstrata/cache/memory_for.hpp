@@ -19,7 +19,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Host memory that the books of a cache take. Without what an allocator adds to an allocation, what replacement policies
 /// remember, and what is kept of users who send fingerprints or windows.

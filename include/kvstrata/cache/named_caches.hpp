@@ -9,7 +9,7 @@
 #include <kvstrata/transfer/immediate_transfer.hpp>
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Ours: everything written down as it is committed, so that victims cost no write; they lose their front and keep
 /// their rear; one batched copy a layer. With a cost model in config.split (transfer/calibrate.hpp) the front of a

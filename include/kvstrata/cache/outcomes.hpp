@@ -1,13 +1,15 @@
 // What became of requests whose lease began before all that it served had come from a store.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of one request of a lease; good for as long as its cache.
 struct lease_ticket

@@ -3,7 +3,7 @@
 
 #include <kvstrata/cache/executor.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of rows: a sequence that has no entry gets one; a scratch part, and a replace or read part that is not served, one that
 /// nobody finds.

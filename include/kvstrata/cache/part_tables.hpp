@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of parts behind the first, whose table is the lease's own. A request that has no such part has no pages there. Keeps its
 /// memory. Not synchronised.

@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Adds the tiers' bytes and tokens of several caches, each with its labels. Throws as the writer does.
 inline void write_prometheus(prometheus_writer& to, std::span<const labelled<cache_stats>> all)

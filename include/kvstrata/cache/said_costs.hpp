@@ -6,7 +6,7 @@
 #include <concepts>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A split policy that decides by a cost model, its member `cost`.
 template <class S>

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The ids of those pages of several runs, of which they have all, from `next` on.
 inline void write_ids(const extent_list& runs, page_interval wanted, page_id* next) noexcept

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Locks. A tracker that listens for it is told where the lock was taken; a call that finds it free looks at no clock.
 template <tracker T>

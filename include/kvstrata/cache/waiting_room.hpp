@@ -1,13 +1,15 @@
 // Threads that wait until a cache can do something for them. Nobody there: a comparison.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All members are called under one lock.
 class waiting_room

@@ -22,7 +22,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 namespace detail {
 

@@ -1,13 +1,15 @@
 // The sixteen bytes before a body that was made of a page coder's code: codec/body_coder.hpp, codec/zstd_after.hpp.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 struct body_head
 {

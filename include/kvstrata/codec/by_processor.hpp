@@ -3,7 +3,9 @@
 // Without FMA, so that both give the same bits.
 #pragma once
 
-namespace kvstrata::codec::detail {
+#include <kvstrata/core/namespace.hpp>
+
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::detail {
 
 #if defined(__x86_64__)
 [[nodiscard]] inline bool has_avx2() noexcept

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// The least bf16 that is not below a finite value that is positive.
 [[nodiscard]] constexpr std::uint16_t bf16_above(float value) noexcept

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A piece and where its code lies, all aligned to 16 bytes. Units that are kept raw lie in `elsewhere`, which has room for
 /// a piece, in the place that they have in one; null: there is no such place.

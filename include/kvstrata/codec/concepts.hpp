@@ -53,7 +53,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct codec_option;
 

@@ -13,7 +13,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 inline constexpr float largest_e4m3 = 448;
 

@@ -23,7 +23,7 @@
 #include <cstring>
 #include <string>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// exp4, bound to the shape of a piece. A page coder (codec/concepts.hpp).
 class exp4_coder

@@ -33,7 +33,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 struct exp_zstd
 {

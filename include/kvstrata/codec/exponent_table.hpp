@@ -18,7 +18,7 @@
 #include <numeric>
 #include <span>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// Each exponent once, in any order. As it is: for K and V behind a SiLU, counted on 64 pieces of 16 KiB of an HSTU that was
 /// trained on KuaiRand (hidden 256, 4 heads of 64, 4 layers): 0.04 % of 524,288 values lie outside.

@@ -32,7 +32,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 namespace detail {
 

@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 template <class Arithmetic>
 class head_coder

@@ -23,7 +23,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 inline constexpr std::uint32_t unit_head_bytes = 16;
 

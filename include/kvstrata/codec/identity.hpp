@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 struct identity
 {

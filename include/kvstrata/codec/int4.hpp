@@ -30,7 +30,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 struct int4_arithmetic
 {

@@ -31,7 +31,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 struct int8_arithmetic
 {

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Shared by the level and whatever is queued: it may change for what is written from then on, while copies under way keep
 /// theirs. Const and thread-safe.

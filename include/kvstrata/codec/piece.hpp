@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// [K, V][token][head][dim], dense, as a page lies in one layer everywhere (layout/concepts.hpp). Of a page that a history
 /// fills in part the other tokens hold anything.

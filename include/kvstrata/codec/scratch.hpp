@@ -1,13 +1,15 @@
 // Memory for the work on one piece, which each thread keeps: a few blocks, as large as its largest piece has asked for.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <memory>
 #include <new>
 #include <span>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// The least value of SiLU, -0.27846, as bf16 rounds it: no value in f32, f16 or bf16 lies below.
 inline constexpr float silu_minimum = -0.279296875F;

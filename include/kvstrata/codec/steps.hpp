@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// The nearest whole number, ties to even, of one between -2^21 and 2^21, modulo 256: adding it to 1.5 * 2^23 rounds it,
 /// and leaves it in the lowest bits.

@@ -9,7 +9,7 @@
 #include <limits>
 #include <type_traits>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// As integers, in which elements are in order once the magnitude of negative ones is turned round.
 template <element_type E>

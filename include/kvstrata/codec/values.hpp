@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// `yes` where told so, else `no`, with no branch for a compiler to make of it: it would be no vector code.
 [[nodiscard]] constexpr std::uint32_t choose(bool which, std::uint32_t yes, std::uint32_t no) noexcept

@@ -28,7 +28,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 template <page_coder K>
 class packed_coder

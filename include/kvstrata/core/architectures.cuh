@@ -2,9 +2,11 @@
 // are compiled for different ones would share one kernel, and the linker would keep either. nvcc only.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 using architectures = std::integer_sequence<int, __CUDA_ARCH_LIST__>;
 

@@ -1,9 +1,11 @@
 // Several steps of which each is to be tried, whatever the others throw.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <exception>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised.
 class attempts

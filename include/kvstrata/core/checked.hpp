@@ -9,7 +9,9 @@
 //   layout/checked.hpp        layouts
 #pragma once
 
-namespace kvstrata {
+#include <kvstrata/core/namespace.hpp>
+
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class T>
 class checked;

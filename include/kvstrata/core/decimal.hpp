@@ -1,6 +1,8 @@
 // Decimals from text, on standard libraries that lack from_chars for them (libc++ 14), too.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <charconv>
 #include <system_error>
 #include <version>
@@ -11,7 +13,7 @@
 #include <string>
 #endif
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As std::from_chars(first, last, value), which it is where there is one; elsewhere it knows no inf, no nan, and allocates.
 [[nodiscard]] inline std::from_chars_result read_decimal(const char* first, const char* last, double& value)

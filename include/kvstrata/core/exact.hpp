@@ -1,11 +1,13 @@
 // Floating-point numbers that are compared to the bit, and meant to be: set rather than reckoned, or ties of an order.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <concepts>
 #include <functional>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// a == b, where -Wfloat-equal has nothing to say. Also on a GPU.
 template <std::floating_point T>

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class element_type : std::uint8_t { f32, f16, bf16, fp8_e4m3, fp8_e5m2, int8 };
 

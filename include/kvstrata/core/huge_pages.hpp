@@ -2,6 +2,8 @@
 // most of what it costs (docs/dead_ends.md).
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +12,7 @@
 #include <optional>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 inline constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A user, as the caller numbers them. Any 64-bit value is valid.
 enum class user_id : std::uint64_t {};

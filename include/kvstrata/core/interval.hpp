@@ -7,7 +7,7 @@
 #include <initializer_list>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Tokens [begin, end). Every empty interval equals every other.
 struct token_interval

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Position in a tier_stack, from the top.
 using level_index = std::uint32_t;

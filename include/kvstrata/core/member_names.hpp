@@ -7,9 +7,11 @@
 //   concept has_member_evict = detail::may_be_a_base<P> && !requires { &detail::named_twice<P, name_evict>::evict; };
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <type_traits>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// A name that both bases have is ambiguous, which shows before anybody looks at what it is. No object of it is ever made.
 template <class T, class Name>

@@ -2,6 +2,8 @@
 // said to the thread that allocates it, and to what it has allocated, before anybody writes there.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -15,7 +17,7 @@
 #include <unistd.h>
 #endif
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

@@ -3,9 +3,11 @@
 // An option is a type with a member `option_kind`; find_option picks the first of a kind, or a default.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Models: evict_front, evict_whole (replacement/shedding.hpp), replaced_by<P> (below).
 template <class T>

@@ -10,7 +10,7 @@
 #include <utility>
 #include <variant>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Why a call could not be served now although it was right. Nothing was changed, but for copy_refused, which is as a lease
 /// that was dropped; try again later, or wait for it (cache::wait_sync).

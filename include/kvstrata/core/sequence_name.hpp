@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// "user 7", or "sequence 7 of space 3".
 [[nodiscard]] inline std::string name_of(const sequence_key& key)

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 inline constexpr std::uint64_t largest_size = (std::numeric_limits<std::uint64_t>::max)();
 

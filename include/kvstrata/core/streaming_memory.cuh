@@ -4,12 +4,14 @@
 // among them, may have written the source just before. Stores are ordinary: what is written here is read next.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cuda_runtime.h>
 
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct streaming_memory
 {

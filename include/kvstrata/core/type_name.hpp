@@ -6,7 +6,10 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+#define KVSTRATA_TEXT_OF_TOKEN(token) #token
+#define KVSTRATA_TEXT_OF(macro) KVSTRATA_TEXT_OF_TOKEN(macro)
+
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As the compiler spells it, its namespaces included; "a type of yours" where the compiler does not say.
 template <class T>
@@ -30,9 +33,17 @@ namespace detail {
 template <class T>
 [[noreturn]] void blame(const std::string& what)
 {
-  throw contract_error(std::string(name_of_type<T>()) + what);
+  std::string name(name_of_type<T>());
+  const std::string_view version = KVSTRATA_TEXT_OF(KVSTRATA_VERSION_NAMESPACE) "::";  // that nobody wrote
+  for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at)) {
+    name.erase(at, version.size());
+  }
+  throw contract_error(name + what);
 }
 
 }  // namespace detail
 
 }  // namespace kvstrata
+
+#undef KVSTRATA_TEXT_OF
+#undef KVSTRATA_TEXT_OF_TOKEN

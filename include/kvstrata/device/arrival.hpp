@@ -4,7 +4,7 @@
 #include <kvstrata/core/result.hpp>
 #include <kvstrata/device/event.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of pressure whose reason is `arriving`: when this has come to pass, well or not, it is worth calling again.
 [[nodiscard]] constexpr event arrival_of(const pressure& why) noexcept

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Bytes of a piece as it is. An end is encoded.
 [[nodiscard]] inline std::size_t raw_bytes_of(coding how) noexcept

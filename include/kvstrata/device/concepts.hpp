@@ -79,7 +79,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class copy_direction : std::uint8_t {
   to_device,    ///< onload

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// A call that moves bytes, its pieces aside.
 struct copy_call

@@ -38,7 +38,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All calls may come from several threads; the calling thread's current GPU is left as it was. Misuse (an unknown stream,
 /// an event that was never recorded, null, empty or overlapping copies, a copy whose device end is no device memory)

@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 struct device_archetype
 {

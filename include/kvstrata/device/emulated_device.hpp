@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All calls may come from several threads. Misuse (an unknown stream, an event that was never recorded, null, empty or
 /// overlapping copies, a copy whose device end is no device memory) throws usage_error and changes nothing. Nor does a call

@@ -1,6 +1,8 @@
 // Streams, events and fences: what orders work without stopping the host.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
@@ -13,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A queue of work on a device, carried out in order. A handle: the device owns what is behind it.
 enum class stream_id : std::uint32_t {};

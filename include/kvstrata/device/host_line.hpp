@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Points are numbered 1, 2, 3, ... For one thread at a time. Every call is O(1) over time; promise() alone takes memory,
 /// and in a steady state not even that.

@@ -7,7 +7,7 @@
 #include <exception>
 #include <optional>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// The number is an index into bounds and sums.
 enum class memory_place : std::uint8_t { device, pinned };

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Throws usage_error when the stream is not one of the device's.
 template <class Queues>

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class operation_kind : std::uint8_t {
   copy_to_device,

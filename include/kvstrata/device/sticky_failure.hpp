@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// It stays: nothing that is queued before or after it can be relied on.
 class sticky_failure

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <concepts>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// False for a device that knows no other time than everybody's.
 template <class Device>

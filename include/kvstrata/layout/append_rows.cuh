@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Architectures = architectures>
 __global__ void __launch_bounds__(append_threads)

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One layer of a page_table_view, its arrays where the kernel can read them.
 struct paged_layer

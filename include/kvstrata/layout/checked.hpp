@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Throws contract_error. O(layers) a call.
 template <layout_policy Layout>

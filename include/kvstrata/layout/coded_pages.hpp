@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As append_copy_runs, where an end is encoded: from_page(extent, page) and to_page(extent, page) say where a page lies
 /// (`at`), how it is kept (`code`, or null) and where its raw bytes are if that has none (`elsewhere`, or null); whole(page)

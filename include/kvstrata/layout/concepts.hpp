@@ -37,7 +37,7 @@
 #include <limits>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Where an extent lies in a memory below the slab.
 struct extent_place

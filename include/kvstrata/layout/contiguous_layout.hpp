@@ -11,7 +11,7 @@
 
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Below the device a range is stored layer after layer: in any other order a layer would not be one copy.
 struct contiguous_layout

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Room for `pages` pages of one user's history, from page `first_page` on, in consecutive frames of a level. In the slab
 /// a frame is a page, its number the page id.

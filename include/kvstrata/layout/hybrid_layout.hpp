@@ -14,7 +14,7 @@
 
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct hybrid_layout
 {

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class page_order : std::uint8_t { layer_first, page_first };
 

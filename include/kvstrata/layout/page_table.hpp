@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The arrays of a page_table_view. Clearing keeps their memory, so that a batch does not allocate in steady state. What is
 /// marked as inlined every batch takes for each request, from more than one place. Not synchronised.

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// An affine map from (layer, page) to a byte offset. In a page K comes first, then V: [K,V][token][head][dim].
 struct placement

@@ -8,7 +8,7 @@
 #include <kvstrata/layout/concepts.hpp>
 #include <kvstrata/layout/page_order.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct paged_layout
 {

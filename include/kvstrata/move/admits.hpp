@@ -4,7 +4,7 @@
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/core/levels.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// May the user come into the level, of which it has nothing? `tokens`: of whom there is so much above; `part`: of which so
 /// much would come. The level's policy is asked once a request.

@@ -25,7 +25,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 using lane_number = std::uint8_t;
 inline constexpr lane_number no_lane = 255;

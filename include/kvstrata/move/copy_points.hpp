@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Made before the copies of a ticket are queued. Not synchronised.
 template <class Residency>

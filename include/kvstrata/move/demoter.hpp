@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. Nothing here blocks, unless the transfer policy does. An operation writes from one level to any below
 /// it: start, write_down for each, queue. Room in level J is made in the midst of an operation from above J. Each copy has

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// On a stream of its own ("erase"), behind all that still uses the bytes; whoever takes the frames waits for it, as for any
 /// other use. Does not block, but where there is no memory to remember what to wait for. Not synchronised. Where it is not

@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. Nothing here blocks, unless the transfer policy does.
 template <class Residency, class Transfer>

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct lease_pages
 {

@@ -3,7 +3,7 @@
 
 #include <kvstrata/move/demoter.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, class Transfer>
 template <level_index Level>

@@ -12,7 +12,7 @@
 #include <limits>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised: the cache holds a lock. Nothing here blocks, unless the transfer policy does.
 template <class Residency, class Transfer>

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Reused from operation to operation, as its jobs are. Not synchronised.
 template <class Residency>

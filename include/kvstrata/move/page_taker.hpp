@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Queues nothing. Not synchronised.
 template <class Residency>

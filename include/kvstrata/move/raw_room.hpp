@@ -6,7 +6,7 @@
 #include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/copy_run.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of `part`, for which the entry has extents in level Level, the tokens that may be written there: all, or where raw frames are
 /// short those in front, as far as the level keeps one interval then. Adds to `after` what must come to pass before these are

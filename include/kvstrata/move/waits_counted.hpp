@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of what is taken of a level while it lives. Not synchronised.
 template <level_index Level, class Residency>

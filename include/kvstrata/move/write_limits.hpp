@@ -8,7 +8,7 @@
 #include <limits>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct write_limits
 {

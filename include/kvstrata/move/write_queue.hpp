@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Users keep their place until their write begins; those who go leave by themselves. Without a bound it asks nothing, and keeps
 /// only who waits for raw frames (books/level_codes.hpp). Each lane of copies has the bound to itself, and who joined in a lane

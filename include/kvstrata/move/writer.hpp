@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Writes from the slab to every level below it. Not synchronised. Nothing here blocks, unless the transfer policy does.
 template <class Residency, class Transfer>

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised.
 template <bool Heard>

@@ -27,7 +27,7 @@
 #include <concepts>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Listens for an event: some overload of on() takes it.
 template <class T, class Event>

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Lock-free: an event costs a relaxed addition for each count that it changes.
 class counters

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// "tokens_evicted level=0 tokens=12 dropped=4 user=7 call=prepare lease=3 label=4711".
 [[nodiscard]] inline std::string to_string(const event_record& e)

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Without a function an event costs a load. Every member may be called from any thread.
 class event_log

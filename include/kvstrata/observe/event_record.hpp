@@ -1,12 +1,14 @@
 // An event by its name and fields.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A field of an event: a number, or a word. Literals, so that it may be kept.
 struct event_field

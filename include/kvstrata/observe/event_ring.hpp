@@ -14,7 +14,7 @@
 #include <ostream>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Keeps the newest `Events`, each in the order in which it was told. Its memory (some 500 bytes an event) is had when it is
 /// made, so that keeping one cannot fail. Every member may be called from any thread.

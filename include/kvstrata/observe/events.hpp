@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The calls that work on a cache.
 enum class call_name : std::uint8_t { prepare, commit, release, prefetch, erase, clean };

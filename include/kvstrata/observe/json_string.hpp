@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Appends a text with its quotes. Bytes that are no UTF-8 become U+FFFD, each one: the result is always valid.
 inline void append_json_string(std::string& to, std::string_view text)

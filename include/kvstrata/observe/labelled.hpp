@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of one cache among several, or one shard: {{{"shard", "3"}}, shards.tracker(3).read()}.
 template <class Snapshot>

@@ -31,7 +31,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Every member may be called from any thread. A call is measured from when it has the cache's lock until it gives it back:
 /// what it waits for the lock is not in it, nor what the device does afterwards. A lease is measured from when its

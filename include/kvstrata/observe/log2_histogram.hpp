@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Values v by bucket: bucket 0 counts v = 0, bucket i counts 2^(i-1) <= v < 2^i, the last one all that are larger.
 struct log2_histogram

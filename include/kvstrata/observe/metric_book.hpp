@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Names and values, for example {{"cache", "a"}, {"tier", "device"}}. Values may be any text; bytes that are no UTF-8
 /// are written as U+FFFD.

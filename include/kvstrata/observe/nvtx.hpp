@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Ranges are of the calling thread. The domain lives as long as the tracker.
 class nvtx

@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Adds all counts of several snapshots, each with its labels. Throws as the writer does: for two that have the same
 /// labels, for instance.

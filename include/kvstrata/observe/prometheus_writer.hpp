@@ -27,7 +27,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class metrics_format : std::uint8_t { prometheus_text, open_metrics };
 

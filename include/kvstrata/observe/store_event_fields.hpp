@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 [[nodiscard]] constexpr event_record record_of(const record_lost& e) noexcept
 {

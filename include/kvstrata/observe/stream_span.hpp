@@ -1,11 +1,13 @@
 // What a device's own trace says of a stream, as far as a picture needs it.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a stream did for a while, in seconds: op_span is one. `name_of(s.kind)` is found where the kind is declared; a
 /// span of the kind "wait" is a stall. Used where they are there: `stream`, so that streams that share a name get rows of

@@ -39,7 +39,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Keeps the first `most_events` slices and marks, and counts the events that it leaves out. Every member may be called
 /// from any thread. An event for which there is no memory, or whose time the clock does not know, is left out and

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Leases of whose copies no span is there are left out. O(n log n).
 class timeline_arrows

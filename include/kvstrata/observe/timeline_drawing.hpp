@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// One row of the picture, divided into as many lanes as it takes for slices to lie side by side or within each other.
 class row_lanes

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// What becomes of an argument where several events become one.
 enum class fold : std::uint8_t { sum, least, most };

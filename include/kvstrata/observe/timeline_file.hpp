@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// The file. Where events were left out, a mark at the last moment says so.
 inline void draw(const timeline_store& kept, std::ostream& out)

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Leaves out what it has no room for. Not synchronised.
 class timeline_flows

@@ -7,7 +7,7 @@
 
 #include <kvstrata/observe/concepts.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Tells another tracker what it is told; that must outlive the cache. Caches that share one tell it each under a lock of its
 /// own, so at once, and their calls mingle: it needs what it takes to be told by several threads (counters has it; a timeline

@@ -5,7 +5,7 @@
 
 #include <tuple>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Tells each event to those of its members that listen for it, in the order in which they stand. What none of them
 /// listens for is not told at all. Empty when all members are.

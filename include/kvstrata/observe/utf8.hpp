@@ -1,10 +1,12 @@
 // Text from outside, as UTF-8: what is none is replaced.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstddef>
 #include <string_view>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Bytes of the well-formed UTF-8 character at the front of a text that is not empty; 0 when there is none. Well-formed
 /// after table 3-7 of the Unicode standard: nothing overlong, no surrogates, nothing above U+10FFFF.

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct batch_note
 {

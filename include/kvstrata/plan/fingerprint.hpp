@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a history says, so that the cache can tell when a request contradicts what it holds. prefix_hashes[i] stands
 /// for the first (i + 1) * stride tokens; any hash will do, as long as equal prefixes hash equally. The cache compares

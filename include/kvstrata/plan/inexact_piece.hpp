@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The first token that is not exact once these pieces are where a request wants them: in a memory's copy of `found`, which is
 /// null where only a store is counted on, or in what a store offers. Pages are fetched whole. O(pieces).

@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a request's fingerprint says against what is cached.
 struct contradiction

@@ -1,9 +1,11 @@
 // What tells one lease from another.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of a lease that is out; the number of none is 0.
 struct lease_tag

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What may become of a part's tokens, and who may have them.
 enum class part_mode : std::uint8_t {

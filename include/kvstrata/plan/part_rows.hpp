@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Has any of them parts?
 [[nodiscard]] inline bool any_parts(std::span<const request> requests) noexcept

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

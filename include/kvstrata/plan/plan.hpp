@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a request makes of all that is cached of its user. By default it keeps everything.
 struct kept_tokens

@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, split_policy Split>
 std::optional<pressure> planner<Residency, Split>::plan(const part_rows& of, batch& out, const queued_work& queued)

@@ -20,7 +20,7 @@
 #include <span>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Reads the residency and changes nothing in it, but for marks that a replacement policy ages while it is asked for
 /// victims. Not synchronised: the cache holds a lock.

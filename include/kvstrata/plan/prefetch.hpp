@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// How far a prefetch may go. What lies beyond stays where it is: the rear of the history comes first.
 struct prefetch_limit

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As planner. Not synchronised.
 template <class Residency>

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What becomes of a request whose fingerprint contradicts what is cached.
 enum class rewritten_history : std::uint8_t {

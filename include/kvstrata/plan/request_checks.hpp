@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Finds users who are twice in a batch. Its memory is reused from batch to batch.
 class distinct_users

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. Reused from batch to batch, so that it does not allocate in steady state.
 template <split_policy Split>

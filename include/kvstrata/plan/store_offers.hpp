@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of one request.
 struct store_offer

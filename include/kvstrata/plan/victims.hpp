@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Somebody who makes room in a level.
 template <class Entry>

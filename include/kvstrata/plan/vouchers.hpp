@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Throws config_error when a user's hashes would be more than anybody keeps.
 inline void check_kept_stretches(std::uint32_t most)

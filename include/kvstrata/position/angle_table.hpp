@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// By which keys of blocks turn where they are read, position by position; null: they do not.
 struct read_angles

@@ -29,7 +29,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// By how many positions a key is turned; back where it is below 0.
 using turn_by = std::int64_t;

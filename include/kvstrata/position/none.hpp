@@ -4,7 +4,7 @@
 
 #include <kvstrata/position/concepts.hpp>
 
-namespace kvstrata::position {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::position {
 
 /// A position policy.
 struct none

@@ -4,7 +4,7 @@
 
 #include <kvstrata/position/concepts.hpp>
 
-namespace kvstrata::position {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::position {
 
 /// A position policy. Of a block that begins at `base` nothing is copied: with the base where most blocks begin, most cost nothing.
 struct rotate_on_copy

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// See above: three roundings of elements, and three turns in f32.
 [[nodiscard]] constexpr double turn_bound(element_type element) noexcept

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Tokens are compared by their features: numbers of the caller's, such as an embedding, of which the direction counts.
 struct prototype_config

@@ -19,7 +19,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// K must carry no position in it (position/position_free.hpp, position/none.hpp): a prototype stands in wherever it is needed. In memory
 /// of the host. Any number of threads may ask and copy while nobody learns.

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <string>
 
-namespace kvstrata::recompute {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::recompute {
 
 /// A token selector.
 class attention_and_divergence

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// How much of the blocks is computed anew.
 struct recompute_shares

@@ -24,7 +24,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Blocks of different groups may have different shares computed anew.
 enum class block_group : std::uint8_t { items, history };

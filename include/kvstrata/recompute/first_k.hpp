@@ -4,7 +4,7 @@
 
 #include <kvstrata/recompute/concepts.hpp>
 
-namespace kvstrata::recompute {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::recompute {
 
 /// A token selector. How many of each block follows from the share; EPIC takes up to 32.
 struct first_k

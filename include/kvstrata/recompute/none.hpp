@@ -3,7 +3,7 @@
 
 #include <kvstrata/recompute/concepts.hpp>
 
-namespace kvstrata::recompute {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::recompute {
 
 /// A token selector.
 struct none

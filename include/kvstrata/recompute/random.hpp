@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::recompute {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::recompute {
 
 /// A token selector. A larger share takes what a smaller one takes, and more.
 struct random

@@ -24,7 +24,7 @@
 #include <concepts>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Bytes`: how hooks keep what objects take. `Ghosts`: by what it remembers who left.
 template <class Bytes = told_bytes, class Ghosts = ghosts_by_key>

@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class belady
 {

@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

@@ -13,7 +13,7 @@
 
 #include <boost/intrusive/list.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class clock_sweep
 {

@@ -45,7 +45,7 @@
 #include <concepts>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class P>
 concept has_replacement_hook = std::is_class_v<typename P::hook> && !std::is_final_v<typename P::hook> &&

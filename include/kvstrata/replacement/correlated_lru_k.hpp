@@ -27,7 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// PeriodPercent: of as many requests as the tier has objects.
 template <std::size_t K = 2, std::uint32_t PeriodPercent = 10>

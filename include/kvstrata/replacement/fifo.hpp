@@ -11,7 +11,7 @@
 
 #include <boost/intrusive/list.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class fifo
 {

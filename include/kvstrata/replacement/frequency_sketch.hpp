@@ -17,7 +17,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// O(1), halving amortised: a whole pass comes after as many additions as there are words, or more. Allocates at
 /// construction only: 8 bytes an object of the tier, rounded up to a power of two. Not synchronised.

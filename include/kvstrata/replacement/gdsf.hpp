@@ -22,7 +22,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class gdsf
 {

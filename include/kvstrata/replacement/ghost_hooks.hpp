@@ -20,7 +20,7 @@
 #include <optional>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Hook` is a boost::intrusive::list_base_hook with members `bytes` (told_bytes or one_byte) and `std::uint8_t ghost`, the
 /// latter this class's. Every operation O(1); allocates nothing. Not synchronised.

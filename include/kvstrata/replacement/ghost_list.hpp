@@ -13,6 +13,8 @@
 // operation O(1), `take` and `forget` on average.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -23,7 +25,7 @@
 #include <optional>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a ghost knows beside its size, when that is nothing.
 struct no_note

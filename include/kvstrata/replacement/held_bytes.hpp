@@ -1,9 +1,11 @@
 // How a policy keeps what an object takes of a tier.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// As it was told.
 class told_bytes

@@ -18,7 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::uint32_t Sample = 64>
 class basic_hyperbolic

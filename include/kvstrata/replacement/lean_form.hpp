@@ -5,7 +5,7 @@
 #include <kvstrata/replacement/held_bytes.hpp>
 #include <kvstrata/replacement/object_info.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The policy itself, where it has no such form. One that has says so by a specialisation, which does not hold for those
 /// derived from it. Bytes: told_bytes or one_byte.

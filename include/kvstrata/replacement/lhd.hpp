@@ -24,7 +24,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::uint32_t Steps = 2048>
 class basic_lhd

@@ -26,7 +26,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// HirPercent: of the tier's bytes, for HIR objects. GhostPercent: of the tier's bytes and objects, for those that left.
 template <std::uint32_t HirPercent = 1, std::uint32_t GhostPercent = 100>

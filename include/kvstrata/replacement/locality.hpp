@@ -32,7 +32,7 @@
 #include <span>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Remembered`: how many users' visits are remembered for each object that the tier has room for, 16 bytes each.
 /// `Looks`: how many scores are looked at again, at most, when somebody has to go. `Reasons`: a bit for each reason to

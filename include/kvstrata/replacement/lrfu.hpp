@@ -26,7 +26,7 @@
 #include <cstdint>
 #include <iterator>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// HalfLifePercent: of as many requests as the tier has objects. Ghosts: remembered for each object of the tier.
 template <std::uint32_t HalfLifePercent = 400, std::uint32_t Ghosts = 8>

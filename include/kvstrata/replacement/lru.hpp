@@ -10,7 +10,7 @@
 
 #include <boost/intrusive/list.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class lru
 {

@@ -24,7 +24,7 @@
 #include <cstdint>
 #include <iterator>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::size_t K = 2>
 class lru_k

@@ -8,7 +8,7 @@
 #include <limits>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What the caller knows of an object's past and future. A recommender's request carries its user's time-stamped
 /// history, so the past need not be remembered by whoever replaces; only an offline simulator knows the future.

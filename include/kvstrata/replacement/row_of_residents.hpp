@@ -1,13 +1,15 @@
 // Residents in a row from which some are drawn by chance: for policies that look at a sample instead of keeping an order.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A Hook has a member `std::size_t place`, which is the row's. O(1) an operation; a whole order costs a sample for each.
 /// Reserves at construction room for as many as the tier has objects, for a million if these are more; beyond, it grows.

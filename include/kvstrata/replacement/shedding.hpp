@@ -16,7 +16,7 @@
 
 #include <concepts>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct shedding_option;
 

@@ -19,7 +19,7 @@
 #include <iterator>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class sieve
 {

@@ -23,7 +23,7 @@
 #include <array>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Bytes`: how hooks keep what objects take.
 template <unsigned Segments = 4, unsigned ProtectedPercent = 0, class Bytes = told_bytes>

@@ -25,7 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Shares of the tier's bytes: the window's, and in what remains that of protection.
 template <std::uint32_t WindowPercent = 1, std::uint32_t ProtectedPercent = 80>

@@ -9,7 +9,7 @@
 #include <limits>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Every user has their node, by rendezvous (routing/rendezvous.hpp) over ids and weights.
 struct user_router

@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Who asks. `number`: how many requests came before.
 struct routed_request

@@ -14,7 +14,7 @@
 #include <limits>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct rendezvous_member
 {

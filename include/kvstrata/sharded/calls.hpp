@@ -3,7 +3,7 @@
 
 #include <kvstrata/sharded/sharded.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Cache>
 std::uint64_t sharded<Cache>::clean(std::uint64_t tokens)

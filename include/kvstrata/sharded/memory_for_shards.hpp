@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A user and the length of their history.
 struct user_history

@@ -18,7 +18,7 @@
 #include <tuple>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A tier's config whose size is its member `bytes`: what can be divided.
 template <class C>

@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Cache` is a kvstrata::cache. All members may be called from several threads. Calls that concern one user take that
 /// user's shard's lock only; calls that concern several go from shard to shard in the order of their numbers and never

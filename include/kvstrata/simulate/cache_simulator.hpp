@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A request as an access tells of it: the key is the user, their history is `tokens` long.
 [[nodiscard]] constexpr request request_of(const trace_access& asked, token_count tokens) noexcept

@@ -30,7 +30,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class serving_way : std::uint8_t { prefix_cache, blocks };
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Shares in [0, 1], by the hundredth.
 class share_histogram

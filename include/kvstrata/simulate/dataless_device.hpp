@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Memory is a range of addresses that nothing lies at, as much as is asked for. Events are recorded and waited for as on
 /// any device, so that what fences cost is not left out; all have come to pass. Unlike other devices it is for one thread

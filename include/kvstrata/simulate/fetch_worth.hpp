@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A level below the slab.
 struct fetch_worth

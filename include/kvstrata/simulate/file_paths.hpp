@@ -1,6 +1,8 @@
 // Which file a path means, however it is spelled: what a writer asks so that it replaces nothing that is read.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <unistd.h>
 
 #include <filesystem>
@@ -8,7 +10,7 @@
 #include <string>
 #include <system_error>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

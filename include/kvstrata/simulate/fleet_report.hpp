@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A box: GPUs that share pinned memory, and each so many of them a link.
 struct fleet_config

@@ -34,7 +34,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// For one thread. O(GPUs) a request, but for policies and the route.
 template <class Route = hash_route, replacement_policy SlabPolicy = lru, replacement_policy ArenaPolicy = lru>

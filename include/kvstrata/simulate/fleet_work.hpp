@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Who has what of a request's history: a level has a prefix of it.
 struct fleet_look

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The length of a history of `events` events after scaling: round(events * scale). Monotone in `events`; a length
 /// past what token_count holds is cut to its largest value.

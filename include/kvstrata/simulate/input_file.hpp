@@ -18,7 +18,7 @@
 #include <system_error>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Whether what lies at a path is gone when it was read: standard input, a pipe, a terminal.
 [[nodiscard]] inline bool is_read_once(const std::filesystem::path& path)

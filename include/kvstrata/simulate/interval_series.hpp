@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct interval_options
 {

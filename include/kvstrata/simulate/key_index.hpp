@@ -2,13 +2,15 @@
 // always ends where it begins, and what it finds can be foreseen. A wrong guess costs more than all the rest of a look.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A number is from 1 to 2^32 - 1. `At` is called with a number and gives the object, which has members `key` and
 /// `std::uint32_t next`; the latter is the index's while the object is in it. Every operation O(1) on average, also where

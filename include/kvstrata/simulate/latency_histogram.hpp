@@ -1,13 +1,15 @@
 // Latencies of any number of requests in a few kilobytes: percentiles within 1 %.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Bins of 2 % from 1 us to some 3 hours; what lies outside counts in the first or the last. 9 KB. O(1) an addition.
 class latency_histogram

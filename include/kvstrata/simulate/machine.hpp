@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A model by what it computes: the KV's shape, the hidden size, and the candidates that each request scores.
 struct model_shape

@@ -41,7 +41,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

@@ -1,12 +1,14 @@
 // The mean of a few runs with different seeds, and how far it may be off.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What lies 95 % of a Student's t distribution within -t and t.
 [[nodiscard]] constexpr double student_t_95(std::size_t degrees_of_freedom) noexcept

@@ -1,6 +1,8 @@
 // Nodes that have numbers and stay where they are, in pieces: some are in use, and those that were given up come first again.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Node` has a member `std::uint32_t next`, which is the pool's while the node is not in use. Every operation O(1); allocates
 /// when a new one is taken from it and its last piece is used up. Not synchronised.

@@ -17,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What became of an access.
 enum class access_outcome : std::uint8_t {

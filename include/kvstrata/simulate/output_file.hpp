@@ -18,7 +18,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Throws data_error when an output_file of that path could not be begun now: to learn it before long work. Opens and
 /// changes nothing.

@@ -12,6 +12,8 @@
 //   any_source source = open_trace("a.oracleGeneral.bin.zst", {.unpack = &unpack_both});
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +21,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class packing : std::uint8_t { none, zstd, gzip, xz, bzip2, lz4, zip, seven_zip, parquet };
 

@@ -19,7 +19,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class cut_period : std::uint8_t { daily, weekly };  ///< weeks begin on Mondays
 

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A cache for a sweep, of a size and a way to count that are known at run time only; without an admission policy
 /// everybody comes in. Compiles six caches.

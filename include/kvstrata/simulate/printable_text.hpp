@@ -1,11 +1,13 @@
 // Text out of files that may hold anything, made fit to be shown: in a message on a terminal, and in HTML, SVG and JSON.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Queues the model's work for a lease on its compute stream, layer by layer: the front that needs nothing of what is on
 /// its way, the wait, the rest with the candidates. Kernels that take their time and do nothing.

@@ -2,11 +2,13 @@
 // The standard library's distributions are left out on purpose, as each implementation has its own.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood 2014; constants by Vigna): a bijection that scatters all 64 bits.
 [[nodiscard]] constexpr std::uint64_t scatter_bits(std::uint64_t x) noexcept

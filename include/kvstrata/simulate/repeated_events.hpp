@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Of events that ascend in time, how many repeat one of the same time: item and action. With `drop` those that do not are
 /// moved to the front, in their order. O(n log n) in the events of one time.

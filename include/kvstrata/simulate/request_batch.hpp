@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Up to `most` requests in the order of coming; those of one user share the answer of the longest (of requests of parts, the last
 /// one), as a cache takes a user once a batch. So who merges is bounded, and a stream of few users is as many batches as one of many. O(1) a call.

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class request_stream : std::uint8_t {
   interaction,  ///< every event is a request of its user

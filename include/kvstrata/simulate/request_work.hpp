@@ -7,7 +7,7 @@
 
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Parts are added in their order. A token of an append part attends to the parts before it and to its own part up to itself; one
 /// of a replace or read part to all of that part, too; one of a scratch part to all before it and itself. Where no part is

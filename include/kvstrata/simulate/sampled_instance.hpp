@@ -13,7 +13,7 @@
 #include <memory>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of the D objects that come between two uses of an object a sample sees D R, give or take sqrt(D R (1 - R)): a cache of
 /// C objects is as crowded as one of C (1 +- d) objects, d = sqrt((1 - R) / (C R)), would be in the whole. So a cache of

@@ -23,7 +23,7 @@
 #include <span>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Which keys belong to the sample. 24 bytes, O(1), the same everywhere.
 class spatial_sample

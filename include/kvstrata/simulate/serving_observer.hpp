@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One answer's plan, summed over its parts, but for scratch.
 struct answer_sums

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A request and when it comes, in seconds from the beginning; ascending.
 struct arrival

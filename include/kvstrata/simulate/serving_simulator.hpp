@@ -37,7 +37,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The cache lives on the device, whose time is virtual; `cost` speaks of a model with the cache's shape. Both must
 /// outlive the simulator. For one thread.

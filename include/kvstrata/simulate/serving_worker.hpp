@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 struct serving_worker
 {

@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The admission policy of that name for a cache of that size; nothing for always. `bytes_per_second` is write_rate's
 /// limit (0: the cache's size once a day) and worth_writing's budget (0: none). Throws config_error.

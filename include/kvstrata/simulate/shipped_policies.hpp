@@ -24,7 +24,7 @@
 #include <kvstrata/replacement/w_tiny_lfu.hpp>
 #include <kvstrata/simulate/policy_menu.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Adds those that keep the objects in queues and nothing else.
 inline void add_queue_policies(policy_menu& menu)

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Lossy`: what caches are to think of it; one that is tracks which tokens are exact (request::exact).
 template <bool Lossy>

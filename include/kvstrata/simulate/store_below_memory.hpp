@@ -19,7 +19,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What came of the requests. With objects of one byte, bytes are objects.
 struct write_counts

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What an access costs where its object is not in the cache.
 struct access_cost

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a trace, or a stretch of it, asks for. Sampled or not, it is all of it.
 struct sweep_demand

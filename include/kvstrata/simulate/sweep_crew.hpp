@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One round at a time: start(), then help_and_wait(). Waiting threads sleep. The lock is taken twice for an instance and
 /// chunk, milliseconds apart.

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The type is forgotten a chunk at a time, so it costs an access nothing. Not synchronised; two instances share nothing.
 class sweep_instance

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The columns are found by name, whatever its capitals, so their order and further columns do not matter. The separator is
 /// a tab when the header holds one, else a comma. Fields may stand in quotes and between blanks. Lines may end in CRLF, blank

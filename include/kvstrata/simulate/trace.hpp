@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a user did with an item: one bit a kind of feedback, together an action code below `action_codes`.
 namespace action {

@@ -28,7 +28,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of an object that a reader lets pass, so that sums have room.
 inline constexpr std::uint64_t most_object_bytes = std::uint64_t{1} << 60;

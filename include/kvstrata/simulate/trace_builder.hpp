@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Users and items are numbered in order of first appearance. 24 bytes a row, and 16 more while finish() runs.
 class trace_builder

@@ -1,11 +1,13 @@
 // What a reader makes of its file, and what of it never became an access: to be said beside every figure.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Counts are of what was read so far. Texts live as long as the program.
 struct trace_notes

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// For one thread; counters (observe/counters.hpp) tells more and may be read from any.
 class traffic

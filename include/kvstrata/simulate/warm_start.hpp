@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Each user's last request. O(1) a request, some 100 bytes a user.
 class last_requests

@@ -2,13 +2,15 @@
 // that is set, and the one before, are found in a few words, however far they are.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Numbers [0, size), none of them set at first. Not synchronised. O(log size) a call. 65/64 bits a
 /// number. Nothing allocates after construction.

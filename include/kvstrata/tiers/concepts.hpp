@@ -54,7 +54,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class T>
 concept tier_recipe = std::default_initializable<typename T::config> && shedding_policy<typename T::shedding> &&

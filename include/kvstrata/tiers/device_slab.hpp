@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A top tier: a device_slab.
 template <class T>

@@ -4,7 +4,7 @@
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/device/event.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Frames [first, first + count).
 struct frame_run

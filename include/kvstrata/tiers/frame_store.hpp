@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Whole frames in `bytes`; throws config_error, naming `field`, when there is not one, or more than a page_id counts.
 [[nodiscard]] inline page_count frames_in(std::string_view field, std::size_t bytes, std::size_t frame_bytes)

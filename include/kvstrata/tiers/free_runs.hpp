@@ -16,7 +16,7 @@
 #include <optional>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. O(log frames) a call. Nothing allocates after construction.
 class free_runs

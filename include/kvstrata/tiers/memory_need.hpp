@@ -18,7 +18,7 @@
 #include <span>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// So many users have a history of so many tokens. A list of them is a list of users, or a distribution.
 struct history_count

@@ -26,7 +26,7 @@
 
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <option... Options>
 struct nvme_file

@@ -7,7 +7,7 @@
 
 #include <optional>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Hands out runs of window pages by their page ids. As run_pool: try_take never waits, returns the fence of the last use.
 class onload_window

@@ -33,7 +33,7 @@
 
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <option... Options>
 struct redis_cluster

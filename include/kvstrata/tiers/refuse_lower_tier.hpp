@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 template <class T>
 concept names_config = std::default_initializable<typename T::config>;

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. A call looks at the runs that begin in the 512-frame blocks of what it is asked for. Allocates for
 /// runs, and keeps that memory for others.

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. O(runs that begin near) a call, on the average of many, unless it says otherwise.
 class releases

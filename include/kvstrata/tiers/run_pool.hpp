@@ -15,7 +15,7 @@
 #include <optional>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not synchronised. Free: free_runs or free_bits. Allocates after construction only to remember what still uses frames.
 ///

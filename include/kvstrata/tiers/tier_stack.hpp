@@ -22,7 +22,7 @@
 #include <string_view>
 #include <tuple>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

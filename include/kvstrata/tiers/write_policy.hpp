@@ -33,7 +33,7 @@
 #include <concepts>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct write_policy_option;
 

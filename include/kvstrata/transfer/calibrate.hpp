@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class C>
 concept seconds_clock = requires(C& clock) {

@@ -55,7 +55,7 @@
 #include <concepts>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class E>
 concept carries_copy_lists = requires(E& engine, const copy_list& list, layer_index layer, const fence& after) {

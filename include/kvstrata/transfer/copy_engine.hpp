@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct copy_engine_option;
 

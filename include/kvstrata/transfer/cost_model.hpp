@@ -20,7 +20,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A machine by its figures: what it reaches, not what its data sheet promises.
 struct machine

@@ -6,7 +6,7 @@
 #include <kvstrata/transfer/engines/direct_copy.hpp>
 #include <kvstrata/transfer/queue_layers.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One copy for all pages that are dense on both sides. Not synchronised. Does not block.
 template <device Device>

@@ -6,7 +6,7 @@
 
 #include <kvstrata/transfer/layerwise_transfer.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Defaults: coalesced_copy both ways, always_fetch.
 template <transfer_option... Options>

@@ -12,7 +12,7 @@
 #include <kvstrata/transfer/options.hpp>
 #include <kvstrata/transfer/queue_layers.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Defaults: coalesced_copy both ways, always_fetch.
 template <transfer_option... Options>

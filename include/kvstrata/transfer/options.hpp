@@ -16,7 +16,7 @@
 #include <concepts>
 #include <cstddef>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct onload_engine_option;
 struct offload_engine_option;

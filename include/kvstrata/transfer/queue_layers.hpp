@@ -5,7 +5,7 @@
 #include <kvstrata/transfer/copy_engine.hpp>
 #include <kvstrata/transfer/ticket.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Queues all layers of a list, each by layer(l) -> copied, which asks `engine`. When that throws, nothing that was
 /// queued is under way any more. Does not block otherwise.

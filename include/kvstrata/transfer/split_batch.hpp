@@ -10,7 +10,7 @@
 #include <limits>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One user of a batch: who has what of the tokens [first_token, history).
 struct split_question

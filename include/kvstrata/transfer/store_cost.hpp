@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What is fetched from a store although the device computes it sooner.
 enum class staged_for : std::uint8_t {

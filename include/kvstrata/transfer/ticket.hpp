@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Empty when there was nothing to move. Otherwise layers[l] comes to pass when layer l has arrived.
 struct ticket

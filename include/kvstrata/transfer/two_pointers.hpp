@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// O(users). Where they meet has a closed form, as computing is a square of the length and loading a line.
 struct two_pointers

@@ -47,7 +47,7 @@ bool resolve(code_work& all, std::size_t code_bytes)
 
 }  // namespace
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template <list_coder Coder>
 cudaError_t code_kernels<Coder>::launch(cudaStream_t stream, code_way way, const Coder& coder,

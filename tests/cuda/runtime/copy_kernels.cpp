@@ -37,7 +37,7 @@ void resolve(Table& table)
 
 }  // namespace
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template <class Tag>
 cudaError_t copy_kernels<Tag>::launch(cudaStream_t stream, std::span<const copy_piece> pieces, std::uint32_t blocks)

@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 struct exp4_avx512
 {

@@ -12,7 +12,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// What the functions do: exp4/portable.hpp. All of a unit's whole tiles at once.
 struct exp4_path

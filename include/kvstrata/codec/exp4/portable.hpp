@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// Places of escapes, as they are found.
 struct exp4_escapes

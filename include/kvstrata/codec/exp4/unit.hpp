@@ -22,11 +22,13 @@
 // places below `values` are those of values.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::codec {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec {
 
 /// The numbers of one unit. All constexpr: kernels ask it, too.
 struct exp4_unit

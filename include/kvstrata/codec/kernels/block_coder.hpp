@@ -36,7 +36,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Coder, class Machine>
 struct block_encoder;

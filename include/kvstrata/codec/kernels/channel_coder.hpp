@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <variant>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Looks for values that have no code, then finds a column's scales and encodes it. A thread has columns to itself, in all
 /// tokens; heads are 64 to 128 wide, so that a warp or two of a block have all there is to do: a unit is short.

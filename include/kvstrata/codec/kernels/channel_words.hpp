@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Machine, element_type E, bool In_words>
 struct channel_words

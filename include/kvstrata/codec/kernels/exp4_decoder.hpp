@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Phase 0 reads the code and checks it, 1 writes the values, 2 the exponents of escapes.
 template <class Machine>

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Phase 0 codes and counts escapes, 1 writes what was decided, 2 makes ready.
 template <class Machine>

@@ -2,10 +2,12 @@
 // because what one sees decides what all write.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 #include <variant>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What such a Body derives from. It has
 ///

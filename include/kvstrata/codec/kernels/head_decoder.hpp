@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Looks for bytes that are no code, where there are such; a thread's first word stays in registers then, so that a unit of 2,048
 /// values of two bytes is read once.

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Phase 0 looks at the values, 1 brings together what 32 threads saw, 2 all of it, and encodes. A thread's first word stays
 /// in a register: a unit of 2,048 values of two bytes is read once.

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Arithmetic that makes a byte of each value: int8_arithmetic, fp8_arithmetic.
 template <class A>

@@ -17,7 +17,7 @@
 #include <numbers>
 #include <span>
 
-namespace kvstrata::codec::planes {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::planes {
 
 inline constexpr std::uint32_t pairs = 512;       ///< of sign and exponent; the sign is the upper bit
 inline constexpr std::uint32_t mantissas = 128;   ///< values of seven bits

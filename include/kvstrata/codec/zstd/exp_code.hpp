@@ -16,7 +16,7 @@
 #include <optional>
 #include <span>
 
-namespace kvstrata::codec::zstd {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::zstd {
 
 class exp_code
 {

@@ -1,6 +1,8 @@
 // zstd frames, by contexts that each thread keeps. Needs libzstd: link kvstrata::zstd.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,7 +11,7 @@
 
 #include <zstd.h>
 
-namespace kvstrata::codec::zstd {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::zstd {
 
 /// The contexts of one thread, some 100 KB, made when they are first used.
 class frames

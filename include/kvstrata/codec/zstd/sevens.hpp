@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace kvstrata::codec::planes {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::planes {
 
 static_assert(std::endian::native == std::endian::little, "codes are written as such machines have numbers");
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::codec::planes {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::planes {
 
 /// What split and join read and write beyond the end of symbols and mantissas.
 inline constexpr std::size_t slack = 64;

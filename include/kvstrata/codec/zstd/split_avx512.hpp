@@ -14,7 +14,7 @@
 
 #include <immintrin.h>
 
-namespace kvstrata::codec::planes::avx512 {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::codec::planes::avx512 {
 
 struct progress
 {

@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Copies between memory of any kind: with unified addressing the runtime sees from the addresses which way.
 [[nodiscard]] inline call_result copy_piece_by_piece(cudaStream_t stream, std::span<const copy_piece> pieces) noexcept

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <utility>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Seconds since construction. For traces it finds the second of one event: recorded on an idle stream between two
 /// readings of the host's clock, several times over, and the closest two count.

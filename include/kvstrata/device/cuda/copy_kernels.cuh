@@ -12,7 +12,7 @@
 #include <span>
 #include <type_traits>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template <class Table, class Architectures = architectures>
 __global__ void __launch_bounds__(copy_threads, copy_blocks_beside_each_other)

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template <class Tag = void>
 struct copy_kernels

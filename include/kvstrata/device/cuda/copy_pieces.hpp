@@ -22,7 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Threads of a copy kernel's block.
 inline constexpr std::uint32_t copy_threads = 512;

@@ -24,7 +24,7 @@
 #include <string>
 #include <utility>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Safe to use from several threads. A call that throws has queued nothing, but as cuda_device says.
 class counted_work

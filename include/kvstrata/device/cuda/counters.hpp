@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a CUDA device counts: as any device, and how its batches went. `streams[i].busy_seconds` is what the trace knows,
 /// 0 without one; `stall_seconds` is not measured.

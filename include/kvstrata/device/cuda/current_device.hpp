@@ -5,7 +5,7 @@
 
 #include <cuda_runtime_api.h>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Makes a GPU the calling thread's current one, and then again the one that was. When it cannot, result() says why,
 /// and what is current stays.

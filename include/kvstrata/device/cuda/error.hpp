@@ -1,12 +1,14 @@
 // What the CUDA runtime answers, and how it is told.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cuda_runtime_api.h>
 
 #include <string>
 #include <string_view>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// What a call of the runtime came to.
 struct call_result

@@ -20,7 +20,7 @@
 #include <mutex>
 #include <vector>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// All calls may come from several threads. O(1), but for giving events back, which is O(1) a point over time.
 class event_line

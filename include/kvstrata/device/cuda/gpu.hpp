@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 struct gpu
 {

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Queues all pieces as one function of the host's. The runtime's own copies between two ends in host memory block the host
 /// until they are done, and with them all that the stream waits for. The list leaks where the GPU has failed: nothing that

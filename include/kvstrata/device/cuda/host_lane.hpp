@@ -14,7 +14,7 @@
 #include <new>
 #include <string_view>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Words for so many host streams, each in a cache line of its own.
 class pinned_words

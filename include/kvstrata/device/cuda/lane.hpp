@@ -21,7 +21,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// A stream of its own order: never the NULL stream, which would wait for all others.
 class owned_stream

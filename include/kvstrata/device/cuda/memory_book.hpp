@@ -20,7 +20,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 using kvstrata::detail::memory_place;
 

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// What a warp moves before it looks for more: 32 lanes, 8 accesses of 16 bytes each.
 inline constexpr std::uint32_t unit_bytes = 32 * 8 * 16;

@@ -25,7 +25,7 @@
 #include <thread>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// How one allocation of pinned memory came about.
 struct pinned_report

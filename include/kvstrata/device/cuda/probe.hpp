@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 struct gpu_report
 {

@@ -29,7 +29,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// All calls may come from several threads. Each makes the GPU current where the runtime wants that.
 class queues

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// An event and the second it stands for.
 struct time_anchor

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Where words are that GPUs look at.
 using pinned_word = std::atomic<std::uint64_t>;

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// What is known of an operation before it runs.
 struct work

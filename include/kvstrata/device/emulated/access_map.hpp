@@ -11,7 +11,7 @@
 #include <map>
 #include <utility>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// One operation that touched memory. Sequence 0 stands for nobody.
 struct access

@@ -11,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 enum class step_kind : std::uint8_t {
   ready,   ///< the stream's front has all it waits for

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 using detail::sticky_failure;
 

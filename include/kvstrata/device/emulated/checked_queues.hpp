@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Queues work, and tells the checker when there is to be one. The checker must see operations in the order of the
 /// queues, so both happen under one lock then. Locks are taken in the order pool, checker, scheduler.

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// The operation that a call becomes. There is a piece. It costs what a copy kernel (on the host: a batch) costs that moves the
 /// bytes that travel.

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class time_mode : std::uint8_t {
   real,          ///< a worker thread per stream; links are slowed down by sleeping

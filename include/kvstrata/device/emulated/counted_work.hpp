@@ -17,7 +17,7 @@
 #include <span>
 #include <utility>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Safe to use from several threads. A call that throws has queued nothing.
 class counted_work

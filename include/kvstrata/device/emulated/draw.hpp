@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// A number drawn for an operation and a purpose: splitmix64's finalizer (Steele, Lea, Flood, OOPSLA 2014) over the
 /// seed and the three.

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Safe to use from several threads.
 class fault_plan

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// The number of the link of a route to or from the device.
 [[nodiscard]] constexpr std::size_t link_number(copy_route route) noexcept

@@ -8,7 +8,7 @@
 
 #include <memory>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Throws config_error when the configuration is nonsense.
 [[nodiscard]] inline std::unique_ptr<scheduler> make_scheduler(const emulated_device_config& config)

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// An anonymous mapping. Pages come into being when they are touched.
 class mapping

@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Owns its bytes. Move-only; may outlive the device.
 class memory

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Throws usage_error when the stream is not one of the scheduler's.
 inline void require(const scheduler& queues, stream_id stream) { detail::require_stream(queues, stream); }

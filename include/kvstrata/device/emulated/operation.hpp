@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// A host function that stands for a kernel. Move-only captures are welcome.
 class task

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 using kvstrata::byte_range;
 

@@ -1,10 +1,12 @@
 // What the ordering checker finds, and how it tells it.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Two accesses to the same bytes, at least one of them a write, and nothing says which comes first.
 struct ordering_violation

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 struct real_lane
 {

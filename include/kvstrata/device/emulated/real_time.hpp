@@ -16,7 +16,7 @@
 #include <system_error>
 #include <thread>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// A copy is carried out at once and then sleeps until its link would be done with it. Queueing costs one lock and no
 /// allocation once the queue has grown.

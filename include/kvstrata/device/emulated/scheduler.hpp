@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Carries out what streams are given, each in order, and keeps what the host promises on host streams. All calls may come
 /// from several threads. Streams and events are valid: the device has checked them.

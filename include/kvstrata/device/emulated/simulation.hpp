@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 // The algorithm. An operation is ready when it was queued (on the host's clock), its predecessor on the stream is over
 // and the awaited events have come to pass; a seeded delay of up to `jitter_seconds` is added. Then what copies to or

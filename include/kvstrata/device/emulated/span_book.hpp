@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Never in the way of the work: where memory runs out, a span is missing. Safe to use from several threads.
 class span_book

@@ -8,7 +8,7 @@
 #include <deque>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Clocks after Mattern (1989), one component a stream. Missing components are 0.
 class vector_clock

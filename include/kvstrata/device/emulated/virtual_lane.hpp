@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 struct virtual_lane
 {

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::emulated {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::emulated {
 
 /// Nothing happens beyond the host's clock, except while the host itself waits: wait_sync lets time pass up to the event
 /// and no further. Where the event hangs on a promise that nobody keeps, it lets all happen that can, and throws: there is

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Arithmetic; changes nothing.
 template <class Residency>

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, level_index Level>
 template <class Demote>

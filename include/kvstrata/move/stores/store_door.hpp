@@ -9,7 +9,7 @@
 
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A store shared by several caches has a door in each, which knows the requests of its own. Not synchronised.
 template <class Residency, level_index Level, class Recipe>

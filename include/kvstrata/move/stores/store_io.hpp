@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// `Places`: where it lies in the room.
 template <class Places>

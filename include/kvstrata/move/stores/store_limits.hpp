@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of no effect where a stack has no store.
 struct store_limits

@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The store at level `Level`, below all memories. Nothing here blocks but what says so, and nothing waits for a store: what
 /// one has answered is settled when somebody comes by. Not synchronised.

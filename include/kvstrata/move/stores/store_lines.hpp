@@ -19,7 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of a stack with stores. What a store has is staged: brought into the last memory before there is a lease, so that a lost
 /// read is a miss and no more. Nothing here blocks but what says so. Not synchronised.

@@ -5,7 +5,7 @@
 #include <kvstrata/move/copy_points.hpp>
 #include <kvstrata/move/stores/store_line.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, level_index Level>
 void store_line<Residency, Level>::read_on(entry_type& e, std::uint64_t reader, std::span<const piece> pieces,

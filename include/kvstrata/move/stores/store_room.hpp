@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All that still uses what level `Level` has of an entry; a cold one becomes hot, which may throw.
 template <level_index Level, class Residency, class Entry>

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <type_traits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency>
 template <class Leaving, class WayOf>

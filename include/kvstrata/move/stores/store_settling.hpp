@@ -3,7 +3,7 @@
 
 #include <kvstrata/move/stores/store_line.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency, level_index Level>
 template <class Reserve, class Ended>

@@ -3,7 +3,7 @@
 
 #include <kvstrata/move/stores/store_lines.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class Residency>
 std::optional<event> store_lines<Residency>::stage_one(const request& r, bool by_layer, bool is_awaited)

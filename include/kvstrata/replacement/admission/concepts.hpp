@@ -25,7 +25,7 @@
 
 #include <concepts>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct admission_option;
 

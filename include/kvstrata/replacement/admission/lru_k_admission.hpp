@@ -27,7 +27,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::size_t K = 2>
 class lru_k_admission

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class second_use
 {

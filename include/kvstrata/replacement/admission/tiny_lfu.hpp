@@ -11,7 +11,7 @@
 #include <kvstrata/replacement/admission/concepts.hpp>
 #include <kvstrata/replacement/frequency_sketch.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class tiny_lfu
 {

@@ -36,7 +36,7 @@
 #include <limits>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct worth_writing_options
 {

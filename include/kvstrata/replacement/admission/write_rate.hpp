@@ -18,7 +18,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct write_rate_options
 {

@@ -3,6 +3,8 @@
 // when the present moves on, the lowest bucket empties into the next one.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <boost/intrusive/list.hpp>
 
 #include <algorithm>
@@ -12,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 using ring_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
 

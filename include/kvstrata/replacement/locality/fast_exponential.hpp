@@ -1,6 +1,8 @@
 // Powers and logarithms to base 2 for scores: a few instructions each.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -8,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// 2^-x for x >= 0, by a table: right to 0.3 %; 0 from x = 16 on. 12 KiB.
 class halving_table

@@ -25,7 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 class return_model
 {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// log2 of what a hit saves by byte; 0 where that is not known.
 [[nodiscard]] inline float gain_of(const object_info& info) noexcept

@@ -16,7 +16,7 @@
 #include <cstring>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Counts and sums are as they were at the last visit; whoever reads them lets them decay to the present.
 struct visit_record

@@ -1,6 +1,8 @@
 // Points in time, by requests and by the clock: what a visit then, or now, means for the time of day, and which is now.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 struct visit_time
 {

@@ -24,7 +24,7 @@
 #include <span>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What is placed.
 struct placed_item

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// The items without a home, each tied most to those before it. O(pairs log pairs + items log items).
 [[nodiscard]] inline std::vector<std::uint32_t> growing_order(std::span<const placed_item> items,

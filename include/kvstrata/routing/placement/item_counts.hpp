@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of a window of requests; `forget` begins the next one. Not synchronised. Memory: O(items + pairs that were seen).
 class item_counts

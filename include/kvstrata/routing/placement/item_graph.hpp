@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 class item_graph
 {

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Plain data, as a server's control plane may hand it round. Reading is safe from several threads.
 class item_placement

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 class shard_books
 {

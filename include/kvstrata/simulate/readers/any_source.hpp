@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// How much of a source has been read, from 0 to 1; 0 where it does not tell.
 template <access_source S>

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class arc_lis_format
 {

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Notices a file of 64-bit keys: of its first `looked_at` numbers every other one is 0, and few of those between.
 class cache2k_format

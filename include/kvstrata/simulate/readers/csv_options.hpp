@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class csv_header : std::uint8_t {
   detect,  ///< the first row is a header when a column is asked for by name, or no field in it is or begins like a number

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A cursor in a line. Every member skips blanks first; what is not there is a data_error for the line.
 class json_line

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What the ids of a text trace are.
 enum class id_kind : std::uint8_t {

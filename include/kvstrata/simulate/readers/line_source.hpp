@@ -30,7 +30,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class F>
 concept line_format = std::move_constructible<F> &&

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 class lirs_format
 {

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Holds the whole trace, 40 bytes an access. Can be read again.
 class memory_source

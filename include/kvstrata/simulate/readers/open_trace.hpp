@@ -38,7 +38,7 @@
 #include <system_error>
 #include <utility>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 struct trace_options
 {

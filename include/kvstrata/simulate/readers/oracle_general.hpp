@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A next access that does not lie behind its record is unknown: it matters to Belady only, whose caller looks.
 class oracle_general_format

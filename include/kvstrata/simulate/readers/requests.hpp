@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// An access is a request: the key is the user as the trace's source numbers them, the tokens are the history at that
 /// time, the bytes those tokens', at least 1. Holds the trace in memory. Can be read again.

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class zero_sizes : std::uint8_t {
   skip,   ///< left out and counted, as libCacheSim does

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 enum class trace_format : std::uint8_t {
   by_name,  ///< as the table in open_trace.hpp says

@@ -13,7 +13,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Several members behind one another are one file, as gzip itself has it; zeros behind the last are padding.
 class gzip_unpacker final : public unpacker

@@ -11,7 +11,7 @@
 #include <span>
 #include <string_view>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Several frames behind one another are one file, as zstd itself has it. Memory is the frame's window: up to 128 MiB;
 /// a frame that wants more (--long=28 and above) is a fault.

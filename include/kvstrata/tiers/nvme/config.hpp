@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace nvme {
 /// Regions whose heads are written ahead, so that nobody waits for one; at least so many.

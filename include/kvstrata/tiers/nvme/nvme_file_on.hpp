@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The store itself. Memory between a device and the file is the caller's: with O_DIRECT bytes move straight between it and
 /// the drive where its pages' layers are multiples of what the drive wants (512 bytes, mostly), else through a buffer.

@@ -20,7 +20,7 @@
 #include <thread>
 #include <utility>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// All calls may come from several threads. Calls into it are made by whoever carries I/Os out, and it calls nobody back.
 class record_store

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// All calls may come from several threads. One of its own carries erasures out, and reads the slots again where that is wanted.
 class cluster_records

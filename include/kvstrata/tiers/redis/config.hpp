@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// When a put is done.
 enum class cluster_done : std::uint8_t {

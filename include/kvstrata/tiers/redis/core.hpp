@@ -13,7 +13,7 @@
 #include <mutex>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// An erasure that has not reached the cluster.
 struct waiting_erasure

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Where ./dev cluster keeps what it started; another folder: KVSTRATA_CLUSTER_DIR.
 [[nodiscard]] inline std::string local_cluster_folder()

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Adds those of several stores, each with its labels. Throws as the writer does.
 inline void write_prometheus(prometheus_writer& to, std::span<const labelled<redis::cluster_figures>> all)

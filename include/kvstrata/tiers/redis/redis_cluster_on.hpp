@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The store itself. Values go from the caller's memory to a socket and back: what of a value comes together with the one
 /// before it is copied once (at most 4 KiB), all else is not.

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// `Work` has run() noexcept, which carries it out, and lives until then. Safe to use from several threads.
 template <host_stream_device Device, class Work>

@@ -63,7 +63,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What a store says of a sequence at once.
 struct found_record

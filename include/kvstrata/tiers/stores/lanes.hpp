@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What is begun goes to the lane in which least is under way: so one that does not answer keeps what it has, and gets no
 /// more before the others have as much. Not synchronised. O(lanes).

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 class layer_memory
 {

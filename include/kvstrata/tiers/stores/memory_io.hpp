@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// How bad a memory_store is. The same calls, on a device in virtual time, have the same outcomes for a seed.
 struct memory_store_config

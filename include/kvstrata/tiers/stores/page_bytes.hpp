@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 /// Bytes of a page, in all its layers. Throws usage_error where the pieces are no `pages` pages of `layers` equal layers, each
 /// page below 4 GiB, or not what the codec encodes; `code` is null where there is none.

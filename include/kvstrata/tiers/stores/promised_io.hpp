@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// A store's own kind of I/O adds described(layer, layers) -> host_io, what is promised, of a layer where it comes by layers;
 /// run() noexcept, which carries it out and calls end() last; and run_first() noexcept, which carries it out.

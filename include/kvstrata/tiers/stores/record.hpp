@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// One life of a sequence, from its first token on: drawn at random, so that no two processes, now or later, give the same
 /// one. Two stretches of tokens belong together if they are of one incarnation, and else never.

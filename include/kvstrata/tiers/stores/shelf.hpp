@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// All calls may come from several threads. O(1), but for the pages of the record.
 class record_shelf

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
 /// Not synchronised: the store holds a lock. Calls into the device are made under it, and the device makes none back.
 template <host_stream_device Device, std::derived_from<promised_io> Io>

@@ -6,7 +6,7 @@
 
 #include <memory>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// An engine on a device, through which codes travel: `Codes` (direct_codes, staged_codes) is made when the first list with encoded
 /// pages comes. Lists without are the engine's alone until then; a layer of one with both is there when both have done their

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Calls each(coding, pieces) for the encoded pieces of a layer, once for each stretch of them that is kept alike at both ends.
 /// `room` is where they are listed. O(pages).

@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::size_t MaxPieces = 4096>
   requires(MaxPieces > 0)

@@ -7,7 +7,7 @@
 #include <kvstrata/device/device_archetype.hpp>
 #include <kvstrata/transfer/concepts.hpp>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::uint32_t Sms = 8>
 struct kernel_copy

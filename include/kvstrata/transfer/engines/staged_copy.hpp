@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <std::size_t SlotBytes = (std::size_t{2} << 20), std::size_t Slots = 4, std::uint32_t Sms = 8>
   requires(SlotBytes > 0 && Slots > 0 && Slots <= (std::numeric_limits<std::size_t>::max)() / SlotBytes)

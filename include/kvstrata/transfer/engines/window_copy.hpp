@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <engine_recipe Engine = coalesced_copy, std::uint32_t Sms = 8>
   requires(!lands_in_window<Engine>)

@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// A thread of a block on a GPU.
 struct block_machine : streaming_memory

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// Blocks of 256 threads that such a kernel without a budget has on every multiprocessor: each has a unit on its way.
 inline constexpr std::uint32_t code_blocks_beside_each_other = 4;

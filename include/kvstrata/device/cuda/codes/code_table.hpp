@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template <std::uint32_t Capacity>
 struct code_table

@@ -6,7 +6,7 @@
 #include <kvstrata/device/cuda/codes/code_kernels.cuh>
 #include <kvstrata/device/cuda/codes/exp4_kernels.hpp>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template struct code_kernels<codec::exp4_coder>;  // weak, in every file that includes this
 

@@ -4,7 +4,7 @@
 #include <kvstrata/device/cuda/codes/fp8_kernels.hpp>
 #include <kvstrata/device/cuda/codes/head_kernels.cuh>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template struct code_kernels<codec::fp8::bound>;  // weak, in every file that includes this
 

@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 /// What the kernels of a code can do.
 class gpu_code

@@ -5,7 +5,7 @@
 #include <kvstrata/codec/kernels/head_encoder.hpp>
 #include <kvstrata/device/cuda/codes/code_kernels.cuh>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Not fused with what is added.
 template <>

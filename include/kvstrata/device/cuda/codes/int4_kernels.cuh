@@ -5,7 +5,7 @@
 #include <kvstrata/device/cuda/codes/head_kernels.cuh>
 #include <kvstrata/device/cuda/codes/int4_kernels.hpp>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template struct code_kernels<codec::int4::bound>;  // weak, in every file that includes this
 

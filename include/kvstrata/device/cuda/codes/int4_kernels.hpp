@@ -4,7 +4,7 @@
 #include <kvstrata/codec/int4.hpp>
 #include <kvstrata/device/cuda/codes/code_kernels.hpp>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 extern template struct code_kernels<codec::int4::bound>;
 

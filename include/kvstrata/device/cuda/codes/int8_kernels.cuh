@@ -4,7 +4,7 @@
 #include <kvstrata/device/cuda/codes/head_kernels.cuh>
 #include <kvstrata/device/cuda/codes/int8_kernels.hpp>
 
-namespace kvstrata::cuda {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::cuda {
 
 template struct code_kernels<codec::int8::bound>;  // weak, in every file that includes this
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// One record of a chain.
 struct chain_link

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct store_counts
 {

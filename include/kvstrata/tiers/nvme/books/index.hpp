@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// What is known of a record without reading its head.
 struct index_entry

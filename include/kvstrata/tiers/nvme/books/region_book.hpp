@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// A block of the medium.
 using block_number = std::uint32_t;

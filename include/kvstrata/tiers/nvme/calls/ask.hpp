@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Reads the head of a sequence's newest record, and knows it then. Records whose heads are not what they should be are
 /// dropped, and the next one is read: so an older record counts again. Empty: the store has none of the sequence.

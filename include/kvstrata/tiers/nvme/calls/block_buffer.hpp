@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Whole blocks, of zeros at first.
 class block_buffer

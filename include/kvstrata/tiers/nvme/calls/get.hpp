@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// The memory of records that are read together, and the I/Os: one of each record, or `by_layer` of each layer those of all
 /// records, layer after layer.

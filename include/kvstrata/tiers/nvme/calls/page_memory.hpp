@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Pieces seen as one row of pages. Not written by it.
 class page_memory

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Clean regions that puts leave to erasures and to what is written again.
 inline constexpr std::size_t spared_regions = 1;

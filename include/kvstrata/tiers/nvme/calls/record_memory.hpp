@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Pages whose layers are in more and shorter pieces than this go through a buffer: a copy costs less than what a drive makes of
 /// many pieces, which it wants to begin and end with its pages. 1 MiB in pieces of 2 KiB on a virtual disk, straight and through

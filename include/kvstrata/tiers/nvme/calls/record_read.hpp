@@ -4,7 +4,7 @@
 #include <kvstrata/tiers/nvme/books/chain.hpp>
 #include <kvstrata/tiers/nvme/books/region_book.hpp>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// A record to be read: its pages `wanted` go to a reader's page `first` and those behind it.
 struct record_read

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Which records a reader needs; the lock is held. Their regions stay until end_reading. Empty: they are not all there.
 [[nodiscard]] inline std::vector<record_read> begin_reading(store_core& core, const sequence_key& key,

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Decodes pages to wherever they go. Not for several threads.
 class page_decoder

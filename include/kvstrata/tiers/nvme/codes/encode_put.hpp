@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Encodes pages that lie anywhere. Not for several threads.
 class page_encoder

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// It has its places, or will have none. The lock is held.
 inline void end_promise(store_core& core, nvme_io& io) noexcept

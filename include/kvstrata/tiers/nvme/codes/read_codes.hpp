@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// The parts stay in memory as long as it is there.
 class coded_reading

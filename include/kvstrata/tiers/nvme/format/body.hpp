@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// A record's head is one block, and has a checksum for each layer.
 inline constexpr std::uint32_t most_layers = 977;

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 using namespace stores;  // fields and checksums, as all stores have them
 

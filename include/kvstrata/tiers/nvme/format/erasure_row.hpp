@@ -4,7 +4,7 @@
 #include <kvstrata/tiers/nvme/format/erasures.hpp>
 #include <kvstrata/tiers/nvme/format/table.hpp>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 [[nodiscard]] constexpr table_row row_of(const erasure& e) noexcept
 {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct erasure
 {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Equal where same_life() says so, else as good as never. Never 0. It lies on disk, so it is part of the format.
 [[nodiscard]] constexpr std::uint64_t life_of(const record_header& header) noexcept

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 namespace at_log {
 inline constexpr field64 generation{at_head::end};

@@ -10,7 +10,7 @@
 #include <optional>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct record_head
 {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct region_head
 {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string_view>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct superblock
 {

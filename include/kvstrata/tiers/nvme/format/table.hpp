@@ -13,7 +13,7 @@
 #include <optional>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct table_row
 {

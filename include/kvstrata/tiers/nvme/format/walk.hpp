@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 enum class log_block : std::uint8_t {
   nothing,   ///< part of a body, never written, of an older generation, torn: go on with the next block

@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// io_uring, or threads where the system refuses it; the explanation says why.
 [[nodiscard]] inline std::unique_ptr<block_engine> best_engine(const medium_config& config, io_filter* filter)

@@ -4,13 +4,15 @@
 // I/O are multiples of nvme::block_bytes, the pieces of its memory of alignment().memory.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// What is read, written and checked as one; no drive has larger sectors.
 inline constexpr std::size_t block_bytes = 4096;

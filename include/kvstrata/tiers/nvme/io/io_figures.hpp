@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// A request that is over, well or not.
 inline void count(engine_figures& figures, const io_request& request, int fault) noexcept

@@ -2,11 +2,13 @@
 // still.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// A call that is about to be made.
 struct io_call

@@ -14,7 +14,7 @@
 
 #include <sys/uio.h>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 // Pieces are handed to the kernel as they stand.
 static_assert(sizeof(memory_piece) == sizeof(::iovec) && alignof(memory_piece) == alignof(::iovec));

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct reads_tag;
 struct writes_tag;

@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// The system has no ring for this process.
 struct ring_refused : error

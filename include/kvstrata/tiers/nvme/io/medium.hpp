@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// One more sentence, if it is one.
 inline void say(std::string& sentences, const std::string& added)

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Where the bytes lie, and how.
 struct medium_config

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// The system's words for an errno. Any thread may ask.
 [[nodiscard]] inline std::string words_of(int fault) { return std::generic_category().message(fault); }

@@ -1,6 +1,8 @@
 // Memory that a ring has registered: which of its buffers some bytes lie in.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Spans of memory by address, each a buffer of the kernel's with a number. Not for several threads at once.
 class registered_memory

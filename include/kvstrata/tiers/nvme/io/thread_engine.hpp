@@ -28,7 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// `depth` threads, and the threads that call. At most `depth` I/Os and flushes are under way at a time.
 class thread_engine final : public block_engine

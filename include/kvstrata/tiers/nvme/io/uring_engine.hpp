@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// A few rings, of which each thread that calls takes one while its I/Os are under way: it submits them in one call of
 /// the system and waits in it, and nothing is passed from thread to thread. (One ring for all would wake whoever

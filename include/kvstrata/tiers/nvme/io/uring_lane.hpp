@@ -17,7 +17,7 @@
 
 #include <liburing.h>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// At most `entries` requests at a time. Allocates nothing once it is made. Not for several threads at once, but
 /// ring().

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Writes the rows that stand nowhere yet into blocks of the log. False: they still stand nowhere.
 [[nodiscard]] inline bool write_erasures_sync(store_core& core)

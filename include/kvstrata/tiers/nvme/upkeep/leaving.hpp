@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// The oldest regions, oldest first, from when they are chosen until they are empty or stay after all. Not for several
 /// threads at once.

@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// What one round works on.
 struct room_round

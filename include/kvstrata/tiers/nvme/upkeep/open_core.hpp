@@ -15,7 +15,7 @@
 #include <string>
 #include <utility>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Opens or makes the file, and reads what is there. Throws config_error for nonsense, error where the medium or what is on it
 /// refuses.

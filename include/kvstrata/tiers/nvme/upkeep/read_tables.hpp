@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::nvme::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme::detail {
 
 struct found_region
 {

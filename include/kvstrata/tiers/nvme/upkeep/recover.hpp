@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 namespace detail {
 

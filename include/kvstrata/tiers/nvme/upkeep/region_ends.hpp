@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata::nvme::detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme::detail {
 
 /// Reads blocks 2 i and 2 i + 1 of `into`: the first and the last of region begin + i. Of each, 0 or an errno.
 ///

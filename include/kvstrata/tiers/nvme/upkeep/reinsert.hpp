@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// The rows of a region that is being evicted: from memory, or from its table. Empty: neither can be had.
 [[nodiscard]] inline std::optional<std::vector<table_row>> rows_of_sync(store_core& core, std::uint32_t number)

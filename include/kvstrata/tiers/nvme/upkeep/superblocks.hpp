@@ -14,7 +14,7 @@
 #include <random>
 #include <string>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 namespace detail {
 

@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// Reads all of a record and checks it. Empty: it is not what was put.
 [[nodiscard]] inline std::optional<record_head> read_whole_sync(store_core& core, const undurable_record& r)

@@ -9,7 +9,7 @@
 #include <exception>
 #include <mutex>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 /// May one more wait? Only where room comes without anything that a device must do first, for a device may wait for the put.
 /// So many wait at most that not all workers do. The lock is held. O(regions log regions) where there is room to wait.

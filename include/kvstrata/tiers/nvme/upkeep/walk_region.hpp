@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvstrata::nvme {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::nvme {
 
 struct walked_region
 {

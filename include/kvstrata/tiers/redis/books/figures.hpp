@@ -1,10 +1,12 @@
 // What a redis_cluster has done, and met.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <atomic>
 #include <cstdint>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 struct cluster_counts
 {

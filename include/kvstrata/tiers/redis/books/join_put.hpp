@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// A put whose values are there, under its number.
 struct new_put

@@ -13,7 +13,7 @@
 #include <memory>
 #include <utility>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 struct known_sequence
 {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Books what a server said. The lock is held. Null: there is nothing that counts.
 inline std::shared_ptr<const manifest> note_manifest(cluster_core& core, const sequence_key& key,

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 struct cluster_io : store_io
 {

@@ -13,7 +13,7 @@
 #include <mutex>
 #include <optional>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// loss::none: nothing of it is found again, by any process.
 [[nodiscard]] inline loss erase_sync(cluster_core& core, const sequence_key& key)

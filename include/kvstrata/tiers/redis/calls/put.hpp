@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// The commands of a put, layer after layer. A value is encoded and gets its checksums when its turn comes to be sent: the server
 /// works on those before it meanwhile, and no more codes are in memory than are under way.

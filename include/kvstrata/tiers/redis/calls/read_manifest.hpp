@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// What a server has of a sequence at a time.
 struct read_state

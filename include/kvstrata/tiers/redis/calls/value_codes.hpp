@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Not for several threads.
 class value_encoder

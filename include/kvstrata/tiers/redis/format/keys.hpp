@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// What was put at one time, in which life.
 struct put_name

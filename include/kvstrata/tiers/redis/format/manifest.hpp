@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Pages that were put at one time, and which of them still count.
 struct put_pages

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Of what is put at one time, in one layer.
 struct layer_cut

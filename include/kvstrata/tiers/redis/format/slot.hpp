@@ -1,12 +1,14 @@
 // Which slot of a cluster a key belongs to: CRC16 of its hash tag, or of all of it, as the Redis Cluster specification says.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 inline constexpr std::uint32_t slot_count = 16384;
 

@@ -13,7 +13,7 @@
 #include <optional>
 #include <span>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 struct value_head
 {

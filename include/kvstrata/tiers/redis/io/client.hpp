@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Safe to use from several threads.
 class client

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Adds a command's words to `to`, as RESP writes them; `rest` more follow, which the caller adds.
 inline void add_words(std::string& to, std::initializer_list<std::string_view> words, std::size_t rest = 0)

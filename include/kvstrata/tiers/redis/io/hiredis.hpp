@@ -37,7 +37,7 @@
 #include <string>
 #include <system_error>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// What all connections of a client share.
 class tls_context

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Until when an I/O may go on; it also ends when somebody says so.
 struct time_limit

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// For one thread. Connections go back in the end, unless they failed.
 class session

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 struct address
 {

@@ -1,11 +1,13 @@
 // When a server that did not answer is asked again.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 using clock = std::chrono::steady_clock;
 using time_point = clock::time_point;

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 enum class refusal : std::uint8_t {
   moved,      ///< the slot is another's: ask there from now on

@@ -1,11 +1,13 @@
 // A server's answer, as values.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 struct reply
 {

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 class secret
 {

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvstrata::redis {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
 /// Who serves the slots: `masters` are numbered, and each slot has the number of one, or nobody.
 class slot_map

@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 /// Thread-safe, as body coders are (codec/concepts.hpp). What it throws is std::bad_alloc.
 class body_code

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 struct code_mark
 {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 namespace at_page_row {                  // one after the other from the begin of the part
 inline constexpr field32 code_bytes{0};  // and in its highest bit: these are the page's own bytes

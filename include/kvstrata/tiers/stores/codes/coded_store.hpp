@@ -8,7 +8,7 @@
 
 #include <string>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 /// A bound store with a codec: what is put is encoded by the workers, and takes as much room as it turns out to need. `Store` has
 /// name, device_type, config_type with piece and code, and for this a constructor with Store::opened.

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 /// Bytes of a page in one layer, in one piece, and aligned as codecs want it. Not for several threads.
 class piece_buffer

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <span>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 /// What the checksums of stores start with, so that none of no bytes is 0, as never written space is. (RFC 3720 starts
 /// with 0 in these terms: its register begins with ones and is inverted at the end, as ours.)

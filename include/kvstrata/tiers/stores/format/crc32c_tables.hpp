@@ -2,11 +2,13 @@
 // make of a state, by which the states of neighbours become one.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::stores::crc_detail {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores::crc_detail {
 
 inline constexpr std::uint32_t polynomial = 0x82f63b78U;  // x^32 + x^28 + ... + 1, its lowest term in the top bit
 

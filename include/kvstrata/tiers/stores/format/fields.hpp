@@ -1,11 +1,13 @@
 // Numbers at fixed places of bytes that a store keeps: little-endian, whatever the machine is.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 
-namespace kvstrata::stores {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
 /// Where a number lies, in bytes from the begin of what it is part of.
 template <std::unsigned_integral T>

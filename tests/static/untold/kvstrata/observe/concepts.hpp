@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-namespace kvstrata {
+namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 template <class T>
 concept tracker = std::default_initializable<T>;
