@@ -3,8 +3,8 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/host_io.hpp>
+#include <kvstrata/tiers/stores/record_io.hpp>
 #include <kvstrata/tiers/stores/shelf.hpp>
-#include <kvstrata/tiers/stores/store_io.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -41,7 +41,7 @@ struct memory_store_config
   }
 };
 
-struct memory_io : store_io
+struct memory_io : record_io
 {
   bool erased = false;       ///< its record was, meanwhile
   bool missing = false;      ///< there is no such record to get

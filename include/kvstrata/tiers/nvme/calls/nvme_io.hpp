@@ -3,7 +3,7 @@
 
 #include <kvstrata/tiers/nvme/books/region_book.hpp>
 #include <kvstrata/tiers/nvme/codes/record_codes.hpp>
-#include <kvstrata/tiers/stores/store_io.hpp>
+#include <kvstrata/tiers/stores/record_io.hpp>
 
 #include <cstdint>
 #include <utility>
@@ -20,7 +20,7 @@ struct chunk
   std::uint64_t body_blocks = 0;
 };
 
-struct nvme_io : store_io
+struct nvme_io : record_io
 {
   bool erased = false;                ///< its sequence was, before it was over
   bool waits = false;                 ///< a put, for places

@@ -1,7 +1,7 @@
 // One I/O of a redis_cluster, from the call that asks for it until its outcome is told.
 #pragma once
 
-#include <kvstrata/tiers/stores/store_io.hpp>
+#include <kvstrata/tiers/stores/record_io.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::redis {
 
-struct cluster_io : store_io
+struct cluster_io : record_io
 {
   std::atomic<bool> erased{false};  ///< its sequence was, meanwhile
 

@@ -12,7 +12,7 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
-struct store_io : promised_io
+struct record_io : promised_io
 {
   enum class kind : std::uint8_t { ask, put, get, flush };
 
