@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kvstrata/assembly/block_list.hpp>
+#include <kvstrata/core/exact.hpp>
 #include <kvstrata/plan/part.hpp>
 #include <kvstrata/recompute/choose.hpp>
 
@@ -17,7 +18,8 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 [[nodiscard]] inline std::uint64_t rests_on(const block_list& list, const recompute_shares& shares,
                                             std::string_view selector) noexcept
 {
-  if (list.blocks().empty() || (selector != "none" && shares.items == 1 && shares.history == 1)) return 0;
+  if (list.blocks().empty() || (selector != "none" && is_exactly(shares.items, 1) && is_exactly(shares.history, 1)))
+    return 0;
   std::uint64_t sum = 0;
   const auto take = [&sum](std::uint64_t with) {
     sum = (sum ^ with) + 0x9e37'79b9'7f4a'7c15U;  // splitmix64
