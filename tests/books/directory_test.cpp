@@ -33,7 +33,6 @@ using entry_type = entry_of_levels<2>::type;
 
 TEST_CASE("directory: who goes from among the stale leaves the others, of whatever epoch, in line", "[books]")
 {
-  using entry_type = entry_of_levels<2>::type;
   for (std::uint64_t gone = 0; gone < 6; ++gone) {
     directory<entry_type> users(epoch_id{1});
     std::vector<entry_type*> all;

@@ -109,7 +109,6 @@ TEST_CASE("vouchers: a commit keeps the longest prefix and the newest stretches 
 
 TEST_CASE("vouchers: what becomes of them when rows are cut", "[plan]")
 {
-  using entry_type = entry_of_levels<2>::type;
   const std::uint64_t prefixes[] = {11, 12, 13, 14, 15}, stretches[] = {1, 2, 3, 4, 5};
   request r{.user = user_id{1}, .history_tokens = 20};
   const auto after = [&](const kept_tokens& kept, const request& cuts) {
