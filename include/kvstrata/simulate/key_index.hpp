@@ -89,7 +89,7 @@ class key_index
   }
 
   template <class At>
-  void grow(const At& at)
+  [[gnu::noinline]] void grow(const At& at)
   {
     const std::size_t before = mask_ + 1;
     if (before > std::size_t{1} << 31U) throw std::length_error("key_index: it cannot hold more than 2^30 objects");

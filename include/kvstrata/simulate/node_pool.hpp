@@ -31,15 +31,7 @@ class node_pool
   [[nodiscard]] std::uint32_t take(std::uint64_t most)
   {
     if (free_ != nobody) return std::exchange(free_, at(free_).next);
-    if (unused_ == 0) {
-      const std::uint64_t missing = most >= nodes_ ? most - nodes_ + 1 : piece_nodes;
-      const auto count = static_cast<std::size_t>((std::min)(missing, std::uint64_t{piece_nodes}));
-      const std::size_t first = pieces_.empty() ? 1 : 0;
-      pieces_.push_back(std::make_unique<Node[]>((std::max)(count, first + 1)));
-      nodes_ += (std::max)(count, first + 1);
-      next_ = static_cast<std::uint32_t>((pieces_.size() - 1) * piece_nodes + first);
-      unused_ = (std::max)(count, first + 1) - first;
-    }
+    if (unused_ == 0) add_piece(most);
     --unused_;
     return next_++;
   }
@@ -52,6 +44,17 @@ class node_pool
 
  private:
   static constexpr std::size_t piece_nodes = 128;
+
+  [[gnu::noinline]] void add_piece(std::uint64_t most)
+  {
+    const std::uint64_t missing = most >= nodes_ ? most - nodes_ + 1 : piece_nodes;
+    const auto count = static_cast<std::size_t>((std::min)(missing, std::uint64_t{piece_nodes}));
+    const std::size_t first = pieces_.empty() ? 1 : 0;
+    pieces_.push_back(std::make_unique<Node[]>((std::max)(count, first + 1)));
+    nodes_ += (std::max)(count, first + 1);
+    next_ = static_cast<std::uint32_t>((pieces_.size() - 1) * piece_nodes + first);
+    unused_ = (std::max)(count, first + 1) - first;
+  }
 
   std::vector<std::unique_ptr<Node[]>> pieces_;  // the very first node is nobody's
   std::size_t nodes_ = 0;                        // in all of them
