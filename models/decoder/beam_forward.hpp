@@ -3,9 +3,11 @@
 #pragma once
 
 #include "decoder/attention.hpp"
+#include "decoder/beam_step.hpp"
 #include "decoder/model.hpp"
 #include "decoder/rows.hpp"
 
+#include <kvstrata/beams/move_rows.hpp>
 #include <kvstrata/beams/traffic.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
@@ -16,22 +18,13 @@
 
 namespace decoder {
 
-/// One step of a batch. Its rows are the beams of request 0, then those of request 1, and so on.
-struct beam_step
-{
-  std::uint32_t step = 0;                 ///< 0: the start token; s: the token of level s - 1
-  std::span<const std::uint32_t> widths;  ///< [requests] beams now; 0: a request that is done
-  std::span<const std::uint32_t> tokens;  ///< [rows] the beams' newest tokens; unused at step 0
-  std::span<const std::uint32_t>
-      own_rows;  ///< [rows][step + 1] where in scratch the tokens of each beam's line lie, by step;
-                 ///< the last is written now
-};
-
 /// A pass keeps its memory from step to step and from batch to batch. start(), layer(0), ..., layer(layers - 1), logits(); layer(l) reads
 /// and writes K and V of that layer alone. One thread at a time; every step blocks its caller and uses the model's crew.
 class beam_forward
 {
  public:
+  using source = const model;  ///< what beam_search makes one of
+
   explicit beam_forward(const model& m) : model_(&m), rows_(m), scratch_(m.crew().size()), read_(m.crew().size()) {}
 
   /// Request r of both views is request r of the step: its history, wholly in pages, and its scratch, whose window begins
@@ -44,6 +37,14 @@ class beam_forward
   /// All of it.
   [[nodiscard]] std::span<const float> run(const beam_step& step, const kvstrata::page_table_view& prompts,
                                            const kvstrata::page_table_view& scratch);
+
+  [[nodiscard]] const config& options() const noexcept { return model_->options(); }
+  /// What a layout wants moved behind a step: kvstrata::move_rows.
+  static std::uint64_t move(const kvstrata::page_table_view& scratch, std::size_t request,
+                            std::span<const kvstrata::beam_move> moves)
+  {
+    return kvstrata::move_rows(scratch, request, moves);
+  }
 
   /// What was read since it was made.
   [[nodiscard]] const kvstrata::beam_traffic& traffic() const noexcept { return traffic_; }

@@ -3,9 +3,9 @@
 
 #include "decoder/attention.hpp"
 #include "decoder/model.hpp"
+#include "decoder/prompt.hpp"
 #include "decoder/rows.hpp"
 
-#include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
 #include <cstddef>
@@ -14,15 +14,6 @@
 #include <vector>
 
 namespace decoder {
-
-/// One user's part of a batch. Tokens are semantic IDs, item after item; token t of the history belongs to level t % depth.
-struct prompt
-{
-  std::span<const std::uint32_t> tokens;              ///< [history - first_token] of the window
-  kvstrata::token_count history = 0;                  ///< tokens of the history, those before the window included
-  std::span<const kvstrata::token_interval> compute;  ///< ascending, disjoint, in the window: tokens not yet in pages
-  kvstrata::token_count first_token = 0;              ///< all attend to [first_token, history) only
-};
 
 /// embed(), layer(0), ..., layer(layers - 1), in steps that a caller can put onto a stream one by one. layer(l) reads K and V of
 /// layer l of the tokens outside the compute lists from the pages, and writes those of the tokens in them; it touches
