@@ -5,20 +5,19 @@
 
 namespace decoder {
 
-void beam_forward::start(const beam_step& step, const kvstrata::page_table_view& prompts,
-                         const kvstrata::page_table_view& scratch)
+void beam_forward::start(const beam_step& step, const prompt_views& prompts, const kvstrata::page_table_view& scratch)
 {
   check(model_->options(), model_->shape(), step, prompts, scratch);
   const config& c = model_->options();
   step_ = step;
-  prompts_ = prompts;
+  prompts_.assign(prompts.parts().begin(), prompts.parts().end());
   own_ = scratch;
   positions_.clear();
   seen_.clear();
   first_rows_.assign(1, 0);
   for (std::size_t r = 0; r < step.widths.size(); ++r) {
     positions_.insert(positions_.end(), step.widths[r], prompts.tokens(r) + step.step);
-    seen_.insert(seen_.end(), step.widths[r], prompts.tokens(r));
+    seen_.insert(seen_.end(), step.widths[r], prompts_.back().tokens(r));
     first_rows_.push_back(positions_.size());
   }
   rows_.start(positions_);
@@ -46,6 +45,7 @@ void beam_forward::layer(std::uint32_t layer)
       std::memcpy(key + own_.value_offset(), rows_.values(row), bytes);
     }
   }
+  const std::span<const kvstrata::page_table_view> fronts = std::span(prompts_).first(prompts_.size() - 1);
   std::fill(read_.begin(), read_.end(), kvstrata::beam_traffic{});
   model_->crew().each(step_.widths.size() * c.heads, [&](std::size_t item, std::size_t member) {
     const std::size_t r = item / c.heads;
@@ -57,8 +57,8 @@ void beam_forward::layer(std::uint32_t layer)
     const state_rows states{rows_.attended() + first * width + at, width,
                             lse_.data() + head * positions_.size() + first};
     const query_rows queries{rows_.queries(first) + at, rows_.stride(), count};
-    read_[member].prompt_bytes += attend_pages(queries, std::span(seen_).subspan(first, count), prompts_, layer, r,
-                                               head, states, scratch_[member]);
+    read_[member].prompt_bytes += attend_prompt(queries, std::span(seen_).subspan(first, count), fronts,
+                                                prompts_.back(), layer, r, head, states, scratch_[member]);
     float* const part = merged_.data() + member * c.head_dim;
     for (std::size_t b = 0; b < count; ++b) {
       read_[member].own_bytes +=
@@ -77,7 +77,7 @@ std::span<const float> beam_forward::logits()
   return {logits_.data(), count};
 }
 
-std::span<const float> beam_forward::run(const beam_step& step, const kvstrata::page_table_view& prompts,
+std::span<const float> beam_forward::run(const beam_step& step, const prompt_views& prompts,
                                          const kvstrata::page_table_view& scratch)
 {
   start(step, prompts, scratch);

@@ -27,15 +27,15 @@ class beam_forward
 
   explicit beam_forward(const model& m) : model_(&m), rows_(m), scratch_(m.crew().size()), read_(m.crew().size()) {}
 
-  /// Request r of both views is request r of the step: its history, wholly in pages, and its scratch, whose window begins
+  /// Request r of all views is request r of the step: its prompt, wholly in pages, and its scratch, whose window begins
   /// at 0. What `step` and the views point to must stay until logits(). Throws kvstrata::geometry_error where a view is of
   /// another shape, kvstrata::usage_error where the step contradicts itself or the views.
-  void start(const beam_step& step, const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch);
+  void start(const beam_step& step, const prompt_views& prompts, const kvstrata::page_table_view& scratch);
   void layer(std::uint32_t layer);
   /// [rows][codebook of level `step`]. Valid until the next start().
   [[nodiscard]] std::span<const float> logits();
   /// All of it.
-  [[nodiscard]] std::span<const float> run(const beam_step& step, const kvstrata::page_table_view& prompts,
+  [[nodiscard]] std::span<const float> run(const beam_step& step, const prompt_views& prompts,
                                            const kvstrata::page_table_view& scratch);
 
   [[nodiscard]] const config& options() const noexcept { return model_->options(); }
@@ -52,10 +52,10 @@ class beam_forward
  private:
   const model* model_;
   beam_step step_;
-  kvstrata::page_table_view prompts_;
+  std::vector<kvstrata::page_table_view> prompts_;  // the parts
   kvstrata::page_table_view own_;
   std::vector<std::uint32_t> positions_;  // [rows]
-  std::vector<std::uint32_t> seen_;       // [rows] tokens of the row's prompt
+  std::vector<std::uint32_t> seen_;       // [rows] tokens of the last part of the row's prompt
   std::vector<std::size_t> first_rows_;   // [requests + 1]
   row_stack rows_;
   hstu::buffer lse_;                          // [heads][rows]

@@ -7,21 +7,22 @@
 
 namespace decoder {
 
-void check(const config& c, const kvstrata::geometry& shape, const beam_step& step,
-           const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch)
+void check(const config& c, const kvstrata::geometry& shape, const beam_step& step, const prompt_views& prompts,
+           const kvstrata::page_table_view& scratch)
 {
-  for (const auto* view : {&prompts, &scratch}) {
-    if (view->shape != shape) {
-      throw kvstrata::geometry_error("the " + std::string(view == &prompts ? "prompts'" : "scratch") +
-                                     " pages are of " + to_string(view->shape) + ", but the decoder is of " +
-                                     to_string(shape));
+  const auto fits = [&](const kvstrata::page_table_view& view, const std::string& whose) {
+    if (view.shape != shape) {
+      throw kvstrata::geometry_error("the " + whose + " pages are of " + to_string(view.shape) +
+                                     ", but the decoder is of " + to_string(shape));
     }
-    if (view->size() != step.widths.size()) {
+    if (view.size() != step.widths.size()) {
       throw kvstrata::usage_error("a step has beams of " + std::to_string(step.widths.size()) + " requests, but the " +
-                                  (view == &prompts ? "prompts'" : "scratch") + " pages are of " +
-                                  std::to_string(view->size()));
+                                  whose + " pages are of " + std::to_string(view.size()));
     }
-  }
+  };
+  if (prompts.parts().empty()) throw kvstrata::usage_error("a step has no prompts, not even empty ones");
+  for (const kvstrata::page_table_view& part : prompts.parts()) fits(part, "prompts'");
+  fits(scratch, "scratch");
   const std::uint32_t depth = depth_of(c);
   if (step.step >= depth) {
     throw kvstrata::usage_error("there is no step " + std::to_string(step.step) + ": items have " +

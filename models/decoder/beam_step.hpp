@@ -2,6 +2,7 @@
 #pragma once
 
 #include "decoder/config.hpp"
+#include "decoder/prompt_views.hpp"
 
 #include <kvstrata/layout/page_table_view.hpp>
 
@@ -21,9 +22,9 @@ struct beam_step
                  ///< the last is written now
 };
 
-/// Request r of both views is request r of the step; their pages must be of `shape`. Throws kvstrata::geometry_error where they are of
+/// Request r of all views is request r of the step; their pages must be of `shape`. Throws kvstrata::geometry_error where they are of
 /// another, kvstrata::usage_error where the step contradicts itself or the views.
-void check(const config& c, const kvstrata::geometry& shape, const beam_step& step,
-           const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch);
+void check(const config& c, const kvstrata::geometry& shape, const beam_step& step, const prompt_views& prompts,
+           const kvstrata::page_table_view& scratch);
 
 }  // namespace decoder

@@ -9,7 +9,8 @@ namespace {
 
 std::string of(std::size_t r) { return "prompt " + std::to_string(r); }
 
-void check(const config& c, const prompt& p, std::size_t r, const kvstrata::page_table_view& view)
+void check(const config& c, const prompt& p, std::size_t r, const kvstrata::page_table_view& view,
+           kvstrata::token_count before)
 {
   if (p.first_token > p.history) {
     throw kvstrata::history_error(of(r) + " begins at token " + std::to_string(p.first_token) +
@@ -33,7 +34,7 @@ void check(const config& c, const prompt& p, std::size_t r, const kvstrata::page
     }
     at = i.end;
     for (kvstrata::token_count t = i.begin; t < i.end; ++t) {
-      const std::uint32_t level = t % depth_of(c);
+      const std::uint32_t level = (before + t) % depth_of(c);
       const std::uint32_t token = p.tokens[t - p.first_token];
       if (token >= c.codebooks[level]) {
         throw kvstrata::history_error("token " + std::to_string(t) + " of " + of(r) + " is " + std::to_string(token) +
@@ -47,7 +48,7 @@ void check(const config& c, const prompt& p, std::size_t r, const kvstrata::page
 }  // namespace
 
 void check(const config& c, const kvstrata::geometry& shape, std::span<const prompt> prompts,
-           const kvstrata::page_table_view& view)
+           const kvstrata::page_table_view& view, const prompt_views& fronts)
 {
   if (view.shape != shape) {
     throw kvstrata::geometry_error("the pages are of " + to_string(view.shape) + ", but the decoder is of " +
@@ -57,7 +58,16 @@ void check(const config& c, const kvstrata::geometry& shape, std::span<const pro
     throw kvstrata::history_error("there are " + std::to_string(prompts.size()) + " prompts, but pages of " +
                                   std::to_string(view.size()));
   }
-  for (std::size_t r = 0; r < prompts.size(); ++r) check(c, prompts[r], r, view);
+  for (const kvstrata::page_table_view& front : fronts.parts()) {
+    if (front.shape != shape) {
+      throw kvstrata::geometry_error("the pages in front are of " + to_string(front.shape) +
+                                     ", but the decoder is of " + to_string(shape));
+    }
+    if (front.size() == prompts.size()) continue;
+    throw kvstrata::history_error("there are " + std::to_string(prompts.size()) + " prompts, but pages in front of " +
+                                  std::to_string(front.size()));
+  }
+  for (std::size_t r = 0; r < prompts.size(); ++r) check(c, prompts[r], r, view, fronts.tokens(r));
 }
 
 }  // namespace decoder

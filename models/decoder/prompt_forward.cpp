@@ -5,15 +5,22 @@
 
 namespace decoder {
 
-prompt_forward::prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view)
-    : model_(&m), prompts_(prompts), view_(view), rows_(m), scratch_(m.crew().size())
+prompt_forward::prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view,
+                               const prompt_views& fronts)
+    : model_(&m),
+      prompts_(prompts),
+      view_(view),
+      fronts_(fronts.parts().begin(), fronts.parts().end()),
+      rows_(m),
+      scratch_(m.crew().size())
 {
-  check(m.options(), m.shape(), prompts, view);
+  check(m.options(), m.shape(), prompts, view, fronts);
   first_rows_.push_back(0);
   for (std::size_t r = 0; r < prompts.size(); ++r) {
     for (const kvstrata::token_interval i : prompts[r].compute) {
       for (kvstrata::token_count t = i.begin; t < i.end; ++t) {
-        positions_.push_back(t);
+        positions_.push_back(fronts.tokens(r) + t);
+        tokens_.push_back(t);
         seen_.push_back(t + 1);
       }
     }
@@ -29,7 +36,7 @@ void prompt_forward::embed()
   for (std::size_t r = 0; r < prompts_.size(); ++r) {
     for (std::size_t row = first_rows_[r]; row < first_rows_[r + 1]; ++row) {
       const std::uint32_t at = positions_[row];
-      const std::uint32_t token = prompts_[r].tokens[at - prompts_[r].first_token];
+      const std::uint32_t token = prompts_[r].tokens[tokens_[row] - prompts_[r].first_token];
       const std::vector<float>& table = model_->parameters().tokens[at % depth_of(c)];
       std::copy_n(table.data() + std::size_t{token} * c.hidden, c.hidden, rows_.state(row));
     }
@@ -43,7 +50,7 @@ void prompt_forward::layer(std::uint32_t layer)
   rows_.project(layer);
   for (std::size_t r = 0; r < prompts_.size(); ++r) {
     for (std::size_t row = first_rows_[r]; row < first_rows_[r + 1]; ++row) {
-      std::byte* const key = view_.key(layer, r, positions_[row]);
+      std::byte* const key = view_.key(layer, r, tokens_[row]);
       std::memcpy(key, rows_.keys(row), bytes);
       std::memcpy(key + view_.value_offset(), rows_.values(row), bytes);
     }
@@ -58,10 +65,10 @@ void prompt_forward::layer(std::uint32_t layer)
     const std::size_t count = first_rows_[r + 1] - first;
     if (count == 0) return;
     const std::size_t at = std::size_t{head} * c.head_dim;
-    attend_pages({rows_.queries(first) + at, rows_.stride(), count}, std::span(seen_).subspan(first, count), view_,
-                 layer, r, head,
-                 {rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first},
-                 scratch_[member]);
+    attend_prompt({rows_.queries(first) + at, rows_.stride(), count}, std::span(seen_).subspan(first, count), fronts_,
+                  view_, layer, r, head,
+                  {rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first},
+                  scratch_[member]);
   });
   rows_.finish(layer);
 }

@@ -23,10 +23,12 @@ namespace decoder {
 class prompt_forward
 {
  public:
-  /// Prompt r owns request r of the view. Throws kvstrata::geometry_error when the view is of another shape,
+  /// Prompt r owns request r of the view. `fronts` are the parts in front of it, whose K and V must be in their pages: layer(l) reads
+  /// those of layer l. Throws kvstrata::geometry_error when the view is of another shape,
   /// kvstrata::history_error when a prompt contradicts itself or the view, or has a token outside its codebook. What the
   /// arguments point to must stay until the last step has run.
-  prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view);
+  prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view,
+                 const prompt_views& fronts = {});
 
   /// Tokens that are computed.
   [[nodiscard]] std::size_t rows() const noexcept { return positions_.size(); }
@@ -40,8 +42,10 @@ class prompt_forward
   std::span<const prompt> prompts_;
   kvstrata::page_table_view view_;
   std::vector<std::uint32_t> positions_;  // [rows]
-  std::vector<std::uint32_t> seen_;       // [rows] positions + 1
-  std::vector<std::size_t> first_rows_;   // [prompts + 1]
+  std::vector<kvstrata::page_table_view> fronts_;
+  std::vector<std::uint32_t> tokens_;    // [rows] numbers within the prompt
+  std::vector<std::uint32_t> seen_;      // [rows] those + 1
+  std::vector<std::size_t> first_rows_;  // [prompts + 1]
   row_stack rows_;
   hstu::buffer lse_;                    // [heads][rows]
   std::vector<stage_scratch> scratch_;  // of the crew's members

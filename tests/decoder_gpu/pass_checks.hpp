@@ -269,6 +269,47 @@ void check_steps()
   check_beams<Machine>(wide, {{0, 21}}, {4});
 }
 
+/// A front and a history behind it give what a prompt of one part gives.
+template <class Machine>
+void check_parts()
+{
+  const config c = device_config();
+  bed<Machine> b(c);
+  const rounded_model m(c);
+  const prompts_on_device<Machine> fronts(b, {{0, 71}, {0, 0}, {0, 66}}, 8);
+  const std::vector<token_interval> windows{{0, 40}, {0, 13}, {0, 0}};
+  auto kv = b.pages(16, windows);
+  auto scratch = b.pages(8, {{0, 1}, {0, 1}, {0, 1}});
+  std::vector<std::vector<std::uint32_t>> tokens;
+  std::vector<prompt> prompts;
+  for (std::size_t r = 0; r < 3; ++r)
+    tokens.push_back(random_history(b.random, c, windows[r].size(), fronts.windows[r].end));
+  for (std::size_t r = 0; r < 3; ++r)
+    prompts.push_back({tokens[r], windows[r].end, std::span(windows).subspan(r, 1), 0});
+  const kvstrata::page_table_view parts[] = {fronts.kv.view(), kv.view()};
+  decoder::gpu::prompt_pass<typename Machine::runner>(b.lane, prompts, parts[1], parts[0]).run();
+  const std::vector<std::byte> all = kv.read();
+  decoder::gpu::beam_pass<typename Machine::runner> pass(b.lane);
+  const std::vector<std::uint32_t> widths{1, 1, 1}, rows{0, 0, 0};
+  const std::span<const float> logits =
+      pass.run({0, widths, {}, rows}, std::span<const kvstrata::page_table_view>(parts), scratch.view());
+  for (std::size_t r = 0; r < 3; ++r) {
+    INFO("request " << r);
+    std::vector<std::uint32_t> whole = fronts.tokens[r];
+    whole.insert(whole.end(), tokens[r].begin(), tokens[r].end());
+    const sequence_result right = recompute(m, whole, 0, true, {});
+    CHECK(relative_error(logits.subspan(16 * r, 16), right.logits) < near_reference);
+    for (kvstrata::layer_index l = 0; l < c.layers; ++l) {
+      for (std::uint32_t t = 0; t < windows[r].end; ++t) {
+        const std::size_t at = fronts.windows[r].end + t;
+        CHECK(relative_error(kv.row(all, l, r, t, false), right.keys[l][at]) < 2 * near_reference);
+        CHECK(relative_error(kv.row(all, l, r, t, true), right.values[l][at]) < 2 * near_reference);
+      }
+    }
+  }
+  CHECK(pass.traffic().read() == (71 + 40 + 13 + 66 + 3) * b.model.shape().token_bytes());
+}
+
 template <class Layout, class Machine>
 std::vector<found_item> found_on_device(bed<Machine>& b, const prompts_on_device<Machine>& prompts,
                                         const search_options& how, std::shared_ptr<const catalogue> items,

@@ -25,5 +25,9 @@ TEST_CASE("decoder on a device: logits of beams are near double precision")
 {
   decoder_gpu_test::check_steps<machine>();
 }
+TEST_CASE("decoder on a device: a front and a history behind it are a prompt")
+{
+  decoder_gpu_test::check_parts<machine>();
+}
 TEST_CASE("decoder on a device: beam search, both layouts") { decoder_gpu_test::check_searches<machine>(); }
 TEST_CASE("decoder on a device: what is refused") { decoder_gpu_test::check_refusals<machine>(); }

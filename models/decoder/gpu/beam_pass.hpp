@@ -37,7 +37,7 @@ class beam_pass
   /// As beam_forward::start(), but that the step and the views' arrays are read here and no more; K and V of prompts and of
   /// earlier steps are read when the stream comes there. Throws what it throws, kvstrata::usage_error while another pass has
   /// the lane.
-  void start(const beam_step& step, const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch)
+  void start(const beam_step& step, const prompt_views& prompts, const kvstrata::page_table_view& scratch)
   {
     check(options(), on_.parameters.shape(), step, prompts, scratch);
     leave();
@@ -45,7 +45,13 @@ class beam_pass
     plan(step, prompts, scratch);
     level_ = step.step;
     scratch_ = scratch;
-    rows_.reserve(prompts, scratch, options().codebooks[level_]);
+    rows_.reserve(prompts.parts(), scratch, options().codebooks[level_]);
+    read_ = 0;
+    for (const stage_tile& t : on_.plan.tiles) {
+      for (const kvstrata::page_table_view& part : prompts.parts()) {
+        read_ += part.tokens(t.request) - part.first_token(t.request);
+      }
+    }
     on_.taken = mine_ = true;
     next_ = 0;
     if (!on_.plan.tokens.empty()) rows_.embed();
@@ -59,7 +65,7 @@ class beam_pass
     rows_.attend(l);
     rows_.finish(l);
     const std::uint64_t token = 2 * scratch_.shape.key_bytes();
-    for (const stage_tile& t : on_.plan.tiles) traffic_.prompt_bytes += (t.tokens - t.first_token) * token;
+    traffic_.prompt_bytes += read_ * token;
     traffic_.own_bytes += on_.plan.own_rows.size() * token;
   }
   void logits()
@@ -81,7 +87,7 @@ class beam_pass
   [[nodiscard]] const float* device_logits() const { return rows_.device_logits(); }
 
   /// All of it, and waits.
-  [[nodiscard]] std::span<const float> run(const beam_step& step, const kvstrata::page_table_view& prompts,
+  [[nodiscard]] std::span<const float> run(const beam_step& step, const prompt_views& prompts,
                                            const kvstrata::page_table_view& scratch)
   {
     start(step, prompts, scratch);
@@ -99,7 +105,7 @@ class beam_pass
   [[nodiscard]] const kvstrata::beam_traffic& traffic() const noexcept { return traffic_; }
 
  private:
-  void plan(const beam_step& step, const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch)
+  void plan(const beam_step& step, const prompt_views& prompts, const kvstrata::page_table_view& scratch)
   {
     row_plan& plan = on_.plan;
     plan.clear();
@@ -114,7 +120,7 @@ class beam_pass
             step.step == 0 ? on_.parameters.start_row() : on_.parameters.token_row(step.step - 1, step.tokens[row]),
             prompts.tokens(r) + step.step, r, static_cast<std::uint64_t>(scratch.key(0, r, newest) - scratch.base));
       }
-      plan.add_tiles(r, first, prompts.first_token(r), prompts.tokens(r));
+      plan.add_tiles(r, first, prompts.parts().back().first_token(r), prompts.parts().back().tokens(r));
     }
     plan.close();
   }
@@ -136,6 +142,7 @@ class beam_pass
   pass_rows<Runner> rows_;
   kvstrata::page_table_view scratch_;  // its arrays are not read after start()
   std::uint32_t level_ = 0;
+  std::uint64_t read_ = 0;  // tokens of prompts, by a layer of the step
   std::uint32_t next_ = 0;  // step: layers, logits, none
   bool mine_ = false;       // the lane
   hstu::gpu::growing_memory<typename Runner::device_type> moves_host_, moves_device_;

@@ -2,7 +2,7 @@
 //
 //   embed    arrays up | rows of the table of tokens
 //   project  norm | product | Q turned, K turned and V into their pages
-//   attend   the shared stage | of beams the own stage
+//   attend   the shared stage, for each part of the prompts | of beams the own stage
 //   finish   product, added to x | norm | product | gates | product, added to x
 //   logits   norm | product
 #pragma once
@@ -23,6 +23,7 @@
 #include <numbers>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace decoder::gpu {
@@ -51,10 +52,10 @@ class pass_rows
   }
 
   /// on.plan is closed, and the lane is this pass's: lays its memory. The views' arrays are not read after that.
-  void reserve(const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch,
+  void reserve(std::span<const kvstrata::page_table_view> prompts, const kvstrata::page_table_view& scratch,
                std::size_t logits_of_row);
   void embed();
-  /// Writes K and V into the pages of `to`, one of the two views.
+  /// Writes K and V into the pages of `to`, the last part of the prompts or scratch.
   void project(kvstrata::layer_index l, const kvstrata::page_table_view& to, bool keys_only);
   void attend(kvstrata::layer_index l);
   void finish(kvstrata::layer_index l);
@@ -76,8 +77,12 @@ class pass_rows
   void normalise(std::string_view label, const float* weight);
   void multiply(std::string_view label, std::size_t columns, std::size_t inner, const section<bf16>& a,
                 hstu::gpu::product p);
-  template <std::uint32_t HeadDim>
-  void attend_with(const stage_arguments& a);
+  template <class Call>
+  void with_head_dim(Call&& call) const
+  {
+    if (c_.head_dim == 64) call(std::integral_constant<std::uint32_t, 64>());
+    else call(std::integral_constant<std::uint32_t, 128>());
+  }
 
   template <class Kernel>
   void launch(std::string_view label, Kernel k)
@@ -102,7 +107,8 @@ class pass_rows
   const config& c_;
   std::size_t width_;
   std::uint32_t rows_ = 0, own_ = 0, tiles_ = 0;
-  kvstrata::page_table_view prompts_, scratch_;  // their arrays are not read after reserve()
+  std::vector<kvstrata::page_table_view> prompts_;  // the parts; their arrays are not read after reserve()
+  kvstrata::page_table_view scratch_;               // likewise
   upload_layout arrays_;
   hstu::gpu::sections workspace_;
   section<float> residual_;  // [rows][hidden]
@@ -111,7 +117,7 @@ class pass_rows
   section<bf16> attended_;   // [rows][D]
   section<bf16> gates_;      // [rows][2 * ffn]
   section<bf16> activated_;  // [rows][ffn]
-  section<float> o_, lse_;   // of the shared stage's states: [rows][D], [rows][heads]; empty without an own stage
+  section<float> o_, lse_;   // of the shared stage's states: [rows][D], [rows][heads]; empty where there is one stage
   section<float> logits_;
 
   struct touched

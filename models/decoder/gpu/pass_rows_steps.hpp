@@ -6,22 +6,22 @@
 namespace decoder::gpu {
 
 template <runner Runner>
-void pass_rows<Runner>::reserve(const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch,
-                                std::size_t logits_of_row)
+void pass_rows<Runner>::reserve(std::span<const kvstrata::page_table_view> prompts,
+                                const kvstrata::page_table_view& scratch, std::size_t logits_of_row)
 {
   const row_plan& plan = on_.plan;
-  prompts_ = prompts;
+  prompts_.assign(prompts.begin(), prompts.end());
   scratch_ = scratch;
   rows_ = plan.rows();
   own_ = plan.own;
   tiles_ = static_cast<std::uint32_t>(plan.tiles.size());
-  arrays_ = upload_layout(c_, plan, prompts, scratch);
+  arrays_ = upload_layout(c_, plan, prompts_, scratch);
   lay_workspace(logits_of_row);
   const std::size_t host = arrays_.bytes + logits_.count * sizeof(float);
   on_.host.reserve(on_.device(), true, (std::max)(host, std::size_t{1}), "decoder pass, host");
   on_.arrays.reserve(on_.device(), false, (std::max)(arrays_.bytes, std::size_t{1}), "decoder pass, device");
-  arrays_.fill(on_.host.data(), c_, plan, prompts, scratch);
-  watch(own_ == 0 ? prompts_ : scratch_);
+  arrays_.fill(on_.host.data(), c_, plan, prompts_, scratch);
+  watch(own_ == 0 ? prompts_.back() : scratch_);
 }
 
 template <runner Runner>
@@ -35,8 +35,9 @@ void pass_rows<Runner>::lay_workspace(std::size_t logits_of_row)
   workspace_.add(attended_, rows * width_);
   workspace_.add(gates_, rows * 2 * c_.ffn);
   workspace_.add(activated_, rows * c_.ffn);
-  workspace_.add(o_, own_ == 0 ? 0 : rows * width_);
-  workspace_.add(lse_, own_ == 0 ? 0 : rows * c_.heads);
+  const bool states = own_ != 0 || prompts_.size() > 1;
+  workspace_.add(o_, states ? rows * width_ : 0);
+  workspace_.add(lse_, states ? rows * c_.heads : 0);
   workspace_.add(logits_, rows * logits_of_row);
   const std::size_t bytes = (std::max)(workspace_.bytes, std::size_t{1});
   std::byte* const base = on_.work.reserve(on_.device(), false, bytes, "decoder workspaces");
@@ -61,7 +62,13 @@ void pass_rows<Runner>::watch([[maybe_unused]] const kvstrata::page_table_view& 
     for (const std::uint64_t slot : plan.slots) add(written_, to, to.base + slot);
     for (const stage_tile& tile : plan.tiles) {
       for (std::uint32_t t = tile.first_token; t < tile.tokens; ++t) {
-        add(read_, prompts_, prompts_.key(0, tile.request, t));
+        add(read_, prompts_.back(), prompts_.back().key(0, tile.request, t));
+      }
+      for (std::size_t part = 0; part + 1 < prompts_.size(); ++part) {
+        const kvstrata::page_table_view& front = prompts_[part];
+        for (auto t = front.first_token(tile.request); t < front.tokens(tile.request); ++t) {
+          add(read_, front, front.key(0, tile.request, t));
+        }
       }
     }
     for (std::size_t i = 0; i < plan.own_rows.size(); ++i) {
@@ -155,37 +162,36 @@ void pass_rows<Runner>::attend(kvstrata::layer_index l)
   a.rows = rows_;
   a.heads = c_.heads;
   a.scale = std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(c_.head_dim));
-  a.tiles = uploaded(arrays_.tiles);
   a.tile_count = tiles_;
-  a.prompts = kvstrata::layer_of(prompts_, l, uploaded(arrays_.prompt_pages),
-                                 kvstrata::page_origins{uploaded(arrays_.prompt_origins)});
   a.outputs = work(attended_);
+  a.o = work(o_);
+  a.lse = work(lse_);
   a.own = own_;
-  if (own_ == 0) {
-    a.seen = uploaded(arrays_.seen);
-  } else {
+  if (own_ != 0) {
     a.scratch = kvstrata::layer_of(scratch_, l, uploaded(arrays_.scratch_pages),
                                    kvstrata::page_origins{uploaded(arrays_.scratch_origins)});
     a.requests = uploaded(arrays_.requests);
     a.own_rows = uploaded(arrays_.own_rows);
-    a.o = work(o_);
-    a.lse = work(lse_);
   }
   tell("attention", l, false);
-  if (c_.head_dim == 64) attend_with<64>(a);
-  else attend_with<128>(a);
-}
-
-template <runner Runner>
-template <std::uint32_t HeadDim>
-void pass_rows<Runner>::attend_with(const stage_arguments& a)
-{
-  on_.machine().launch(on_.stream, "shared stage", shared_stage_kernel<HeadDim>{a});
+  for (std::size_t part = 0; part < prompts_.size(); ++part) {
+    const bool last_part = part + 1 == prompts_.size();
+    const std::size_t requests = prompts_[part].size();
+    a.tiles = uploaded(arrays_.tiles) + part * tiles_;
+    a.prompts = kvstrata::layer_of(prompts_[part], l, uploaded(arrays_.prompt_pages),
+                                   kvstrata::page_origins{uploaded(arrays_.prompt_origins) + part * requests});
+    a.seen = last_part && own_ == 0 ? uploaded(arrays_.seen) : nullptr;
+    a.continues = part != 0;
+    a.last = last_part && own_ == 0;
+    with_head_dim([&](auto dim) { on_.machine().launch(on_.stream, "shared stage", shared_stage_kernel<dim>{a}); });
+  }
   if (own_ == 0) return;
-  own_stage_kernel<HeadDim> own;
-  own.last_row = a.rows * a.heads;
-  own.a = a;
-  on_.machine().launch(on_.stream, "own stage", own);
+  with_head_dim([&](auto dim) {
+    own_stage_kernel<dim> own;
+    own.last_row = a.rows * a.heads;
+    own.a = a;
+    on_.machine().launch(on_.stream, "own stage", own);
+  });
 }
 
 template <runner Runner>

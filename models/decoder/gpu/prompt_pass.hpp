@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace decoder::gpu {
 
@@ -20,18 +21,21 @@ template <runner Runner>
 class prompt_pass
 {
  public:
-  /// Plans a pass; prompt r owns request r of the view. Blocks until the lane's last pass is over. Throws what prompt_forward throws,
+  /// Plans a pass; prompt r owns request r of the view, `fronts` are the parts in front of it. Blocks until the lane's last pass is over. Throws what prompt_forward throws,
   /// kvstrata::usage_error while another pass has the lane.
-  prompt_pass(lane<Runner>& on, std::span<const prompt> prompts, const kvstrata::page_table_view& view)
+  prompt_pass(lane<Runner>& on, std::span<const prompt> prompts, const kvstrata::page_table_view& view,
+              const prompt_views& fronts = {})
       : on_(on), view_(view), rows_(on)
   {
     const config& c = on.parameters.options();
-    check(c, on.parameters.shape(), prompts, view);
+    check(c, on.parameters.shape(), prompts, view, fronts);
     on.await_turn();
     on.plan.clear();
-    for (std::size_t r = 0; r < prompts.size(); ++r) add(prompts[r], r);
+    for (std::size_t r = 0; r < prompts.size(); ++r) add(prompts[r], r, fronts.tokens(r));
     on.plan.close();
-    rows_.reserve(view, {}, 0);
+    std::vector<kvstrata::page_table_view> parts(fronts.parts().begin(), fronts.parts().end());
+    parts.push_back(view);
+    rows_.reserve(parts, {}, 0);
     on.taken = true;
   }
   ~prompt_pass() { on_.give_back(); }
@@ -66,14 +70,14 @@ class prompt_pass
   }
 
  private:
-  void add(const prompt& p, std::size_t r)
+  void add(const prompt& p, std::size_t r, kvstrata::token_count before)
   {
     row_plan& plan = on_.plan;
     const std::uint32_t depth = depth_of(on_.parameters.options());
     const std::uint32_t first = plan.rows();
     for (const kvstrata::token_interval i : p.compute) {
       for (kvstrata::token_count t = i.begin; t < i.end; ++t) {
-        plan.add(on_.parameters.token_row(t % depth, p.tokens[t - p.first_token]), t, r,
+        plan.add(on_.parameters.token_row((before + t) % depth, p.tokens[t - p.first_token]), before + t, r,
                  static_cast<std::uint64_t>(view_.key(0, r, t) - view_.base));
         plan.seen.push_back(t + 1);
       }

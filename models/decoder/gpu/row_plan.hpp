@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace decoder::gpu {
@@ -48,8 +49,8 @@ struct row_plan
     requests.push_back(static_cast<std::uint32_t>(request));
     slots.push_back(slot);
   }
-  /// Behind the rows of a request, of which `first` is the first: they see its prompt from `first_token` on, up to where `seen` says,
-  /// else to `tokens_of_prompt`.
+  /// Behind the rows of a request, of which `first` is the first: they see the last part of its prompt from `first_token` on, up to where
+  /// `seen` says, else to `tokens_of_prompt`.
   void add_tiles(std::size_t request, std::uint32_t first, std::uint32_t first_token, std::uint32_t tokens_of_prompt)
   {
     for (std::uint32_t row = first; row < rows(); row += rows_of_tile) {
@@ -67,26 +68,29 @@ struct row_plan
   }
 };
 
-/// `scratch` is unused by passes over prompts.
+/// `prompts` are the parts of prompts, of which the last one's tokens or the beams behind it are the rows. `scratch` is unused by passes
+/// over prompts.
 struct upload_layout : hstu::gpu::sections
 {
-  section<kvstrata::page_id> prompt_pages;   ///< the view's
-  section<std::int32_t> prompt_origins;      ///< [requests]
-  section<kvstrata::page_id> scratch_pages;  ///< likewise
-  section<std::int32_t> scratch_origins;
-  section<float> cosines;  ///< [turns][head_dim / 2]
+  section<kvstrata::page_id> prompt_pages;   ///< the views', one behind the other
+  section<std::int32_t> prompt_origins;      ///< [parts][requests]
+  section<kvstrata::page_id> scratch_pages;  ///< the view's
+  section<std::int32_t> scratch_origins;     ///< [requests]
+  section<float> cosines;                    ///< [turns][head_dim / 2]
   section<float> sines;
   section<std::uint32_t> angles;  ///< [rows] which of the turns
   section<std::uint32_t> tokens, requests, seen, own_rows;
   section<std::uint64_t> slots;
-  section<stage_tile> tiles;
+  section<stage_tile> tiles;  ///< [parts][the plan's tiles]
 
   upload_layout() = default;
-  upload_layout(const config& c, const row_plan& plan, const kvstrata::page_table_view& prompts,
+  upload_layout(const config& c, const row_plan& plan, std::span<const kvstrata::page_table_view> prompts,
                 const kvstrata::page_table_view& scratch)
   {
-    add(prompt_pages, prompts.page_ids.size());
-    add(prompt_origins, prompts.size());
+    std::size_t pages = 0;
+    for (const kvstrata::page_table_view& part : prompts) pages += part.page_ids.size();
+    add(prompt_pages, pages);
+    add(prompt_origins, prompts.size() * prompts.front().size());
     add(scratch_pages, scratch.page_ids.size());
     add(scratch_origins, scratch.size());
     add(cosines, plan.turns.size() * (c.head_dim / 2));
@@ -97,18 +101,17 @@ struct upload_layout : hstu::gpu::sections
     add(seen, plan.seen.size());
     add(own_rows, plan.own_rows.size());
     add(slots, plan.rows());
-    add(tiles, plan.tiles.size());
+    add(tiles, prompts.size() * plan.tiles.size());
   }
 
   /// Writes all sections; `base` points to `bytes` bytes.
-  void fill(std::byte* base, const config& c, const row_plan& plan, const kvstrata::page_table_view& prompts,
+  void fill(std::byte* base, const config& c, const row_plan& plan, std::span<const kvstrata::page_table_view> prompts,
             const kvstrata::page_table_view& scratch) const
   {
     const auto write = [base](const auto& to, const auto& from) {
       std::copy(from.begin(), from.end(), to.in(base).begin());
     };
-    write(prompt_pages, prompts.page_ids);
-    for (std::size_t r = 0; r < prompts.size(); ++r) prompt_origins.in(base)[r] = prompts.origin(r);
+    fill_prompts(base, plan, prompts);
     write(scratch_pages, scratch.page_ids);
     for (std::size_t r = 0; r < scratch.size(); ++r) scratch_origins.in(base)[r] = scratch.origin(r);
     const kvstrata::rotary by(c.head_dim, c.rotary_base);
@@ -124,7 +127,27 @@ struct upload_layout : hstu::gpu::sections
     write(seen, plan.seen);
     write(own_rows, plan.own_rows);
     write(slots, plan.slots);
-    write(tiles, plan.tiles);
+  }
+
+ private:
+  void fill_prompts(std::byte* base, const row_plan& plan, std::span<const kvstrata::page_table_view> prompts) const
+  {
+    kvstrata::page_id* id = prompt_pages.in(base).data();
+    std::int32_t* origin = prompt_origins.in(base).data();
+    stage_tile* tile = tiles.in(base).data();
+    std::int32_t first = 0;
+    for (const kvstrata::page_table_view& part : prompts) {
+      id = std::copy(part.page_ids.begin(), part.page_ids.end(), id);
+      for (std::size_t r = 0; r < part.size(); ++r) *origin++ = first + part.origin(r);
+      first += static_cast<std::int32_t>(part.page_ids.size());
+      for (stage_tile t : plan.tiles) {
+        if (&part != &prompts.back()) {  // all of it
+          t.first_token = part.first_token(t.request);
+          t.tokens = part.tokens(t.request);
+        }
+        *tile++ = t;
+      }
+    }
   }
 };
 

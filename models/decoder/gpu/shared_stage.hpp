@@ -8,6 +8,8 @@
 #include "hstu/gpu/function.hpp"
 #include "hstu/gpu/vectors.hpp"
 
+#include <kvstrata/attention/softmax_state.hpp>
+
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -65,6 +67,14 @@ struct shared_stage_kernel
     block.template wait_copies<0>();
 
     const std::uint32_t g = lane / 4;
+    float before[2] = {nothing(), nothing()};
+    if (a.continues) {
+      for (std::uint32_t half = 0; half < 2; ++half) {
+        const std::uint32_t row = warp_row + g + 8 * half;
+        if (row < tile.rows) before[half] = a.lse[std::uint64_t{tile.first_row + row} * a.heads + head];
+      }
+      block.sync_warp();  // four lanes have read what one of them writes
+    }
     for (std::uint32_t half = 0; half < 2; ++half) {
       float sum = total[half];
       sum += block.shuffle_xor(sum, 1);
@@ -73,21 +83,38 @@ struct shared_stage_kernel
       if (row >= tile.rows) continue;
       const float factor = sum > 0 ? Block::reciprocal(sum) : 0.0f;
       const std::uint64_t at = std::uint64_t{tile.first_row + row} * a.heads + head;
+      float mine[HeadDim / 4];
       HSTU_UNROLL
       for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
-        const std::uint64_t column = at * HeadDim + d * 8 + lane % 4 * 2;
-        const float low = factor * sums[d][2 * half], high = factor * sums[d][2 * half + 1];
-        if (a.own == 0) {
-          hstu::gpu::store_vector(a.outputs + column, hstu::gpu::bf16x2{Block::pack(low, high)});
+        mine[2 * d] = factor * sums[d][2 * half];
+        mine[2 * d + 1] = factor * sums[d][2 * half + 1];
+      }
+      float lse = sum > 0 ? most[half] + ::log2f(sum) : nothing();
+      if (a.continues) {
+        float other[HeadDim / 4];
+        HSTU_UNROLL
+        for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
+          const auto read = hstu::gpu::load_vector<hstu::gpu::floatx2>(a.o + column(at, d, lane));
+          other[2 * d] = read.values[0];
+          other[2 * d + 1] = read.values[1];
+        }
+        state{mine, &lse}.merge({other, &before[half]}, HeadDim / 4);
+      }
+      HSTU_UNROLL
+      for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
+        const std::uint64_t to = column(at, d, lane);
+        if (a.last) {
+          hstu::gpu::store_vector(a.outputs + to, hstu::gpu::bf16x2{Block::pack(mine[2 * d], mine[2 * d + 1])});
         } else {
-          hstu::gpu::store_vector(a.o + column, hstu::gpu::floatx2{{low, high}});
+          hstu::gpu::store_vector(a.o + to, hstu::gpu::floatx2{{mine[2 * d], mine[2 * d + 1]}});
         }
       }
-      if (a.own != 0 && lane % 4 == 0) a.lse[at] = sum > 0 ? most[half] + ::log2f(sum) : nothing();
+      if (!a.last && lane % 4 == 0) a.lse[at] = lse;
     }
   }
 
  private:
+  using state = kvstrata::softmax_state<kvstrata::log_base::two>;
   static constexpr std::uint32_t keys_of_tile = rows_of_tile;
   static constexpr std::uint32_t parts = HeadDim / 8;            // of 16 bytes, of a row
   static constexpr std::uint32_t row_bytes = (HeadDim + 8) * 2;  // rows lie in different banks
@@ -97,6 +124,13 @@ struct shared_stage_kernel
   [[nodiscard]] HSTU_FUNCTION static constexpr std::uint32_t place(std::uint32_t row, std::uint32_t column)
   {
     return row * row_bytes + column * 2;
+  }
+
+  /// Of a row and head: the two elements that a lane has of eight.
+  [[nodiscard]] HSTU_FUNCTION static constexpr std::uint64_t column(std::uint64_t item, std::uint32_t d,
+                                                                    std::uint32_t lane)
+  {
+    return item * HeadDim + d * 8 + lane % 4 * 2;
   }
 
   /// Where the tokens end that a row of the tile sees.

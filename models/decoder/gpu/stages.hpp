@@ -41,10 +41,12 @@ struct stage_arguments
   kvstrata::paged_layer scratch;
   const std::uint32_t* requests = nullptr;  ///< [rows] whose beam a row is
   const std::uint32_t* own_rows = nullptr;  ///< [rows][own] tokens of the request's scratch
-  std::uint32_t own = 0;                    ///< 0: there is no own stage, and the shared one leaves outputs, no states
+  std::uint32_t own = 0;                    ///< at least 1 where there is an own stage
   float* o = nullptr;                       ///< [rows][heads][head_dim] of the shared stage's states
   float* lse = nullptr;                     ///< [rows][heads], to base 2; -infinity of an empty prompt
-  bf16* outputs = nullptr;                  ///< [rows][heads][head_dim] of both stages together
+  bf16* outputs = nullptr;                  ///< [rows][heads][head_dim] of all stages together
+  bool continues = false;  ///< o and lse have the state of another part of the prompt, which the shared stage takes in
+  bool last = false;       ///< no stage follows the shared one: it leaves outputs, and no states
 };
 
 }  // namespace decoder::gpu

@@ -22,5 +22,9 @@ TEST_CASE("decoder on a GPU: a later token changes no bit of earlier ones")
   decoder_gpu_test::check_leaks<machine>();
 }
 TEST_CASE("decoder on a GPU: logits of beams are near double precision") { decoder_gpu_test::check_steps<machine>(); }
+TEST_CASE("decoder on a GPU: a front and a history behind it are a prompt")
+{
+  decoder_gpu_test::check_parts<machine>();
+}
 TEST_CASE("decoder on a GPU: beam search, both layouts") { decoder_gpu_test::check_searches<machine>(); }
 TEST_CASE("decoder on a GPU: what is refused") { decoder_gpu_test::check_refusals<machine>(); }
