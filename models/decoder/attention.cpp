@@ -86,6 +86,22 @@ std::uint64_t attend_pages(const query_rows& queries, std::span<const std::uint3
       to, scratch);
 }
 
+std::uint64_t attend_prompt(const query_rows& queries, std::span<const std::uint32_t> seen,
+                            std::span<const kvstrata::page_table_view> fronts, const kvstrata::page_table_view& view,
+                            kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const state_rows& to,
+                            stage_scratch& scratch)
+{
+  std::uint64_t read = attend_pages(queries, seen, view, layer, request, head, to, scratch);
+  const std::size_t dim = view.shape.head_dim;
+  for (const kvstrata::page_table_view& front : fronts) {
+    scratch.whole.assign(queries.rows, front.tokens(request));
+    const state_rows part{scratch.o.reserve(queries.rows * dim), dim, scratch.lse.reserve(queries.rows)};
+    read += attend_pages(queries, scratch.whole, front, layer, request, head, part, scratch);
+    for (std::size_t row = 0; row < queries.rows; ++row) to[row].merge(part[row], dim);
+  }
+  return read;
+}
+
 std::uint64_t attend_own(const float* query, std::span<const std::uint32_t> rows,
                          const kvstrata::page_table_view& scratch, kvstrata::layer_index layer, std::size_t request,
                          std::uint32_t head, state to, float* own)

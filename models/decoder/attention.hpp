@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace decoder {
 
@@ -50,6 +51,8 @@ struct query_rows
 struct stage_scratch
 {
   hstu::buffer keys, values, products, most, sum;
+  hstu::buffer o, lse;               // of another part's states
+  std::vector<std::uint32_t> whole;  // what rows see of a part that all of them see
 };
 
 /// The states of rows over the tokens [first_token, seen[row]) of request `request` of a view; seen must ascend, and not be
@@ -58,6 +61,12 @@ struct stage_scratch
 std::uint64_t attend_pages(const query_rows& queries, std::span<const std::uint32_t> seen,
                            const kvstrata::page_table_view& view, kvstrata::layer_index layer, std::size_t request,
                            std::uint32_t head, const state_rows& to, stage_scratch& scratch);
+
+/// The same where other parts of a prompt stand in front of the view, whose tokens all rows see: a stage more for each, merged.
+std::uint64_t attend_prompt(const query_rows& queries, std::span<const std::uint32_t> seen,
+                            std::span<const kvstrata::page_table_view> fronts, const kvstrata::page_table_view& view,
+                            kvstrata::layer_index layer, std::size_t request, std::uint32_t head, const state_rows& to,
+                            stage_scratch& scratch);
 
 /// The state of one query over the rows of scratch with the given numbers: tokens of request `request` of the view. Merged into
 /// `to`; `own` is [head_dim] to compute in. Returns the bytes of K and V that were read.

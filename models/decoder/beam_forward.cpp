@@ -1,76 +1,23 @@
 #include "decoder/beam_forward.hpp"
 
-#include <kvstrata/core/error.hpp>
-
 #include <algorithm>
 #include <cstring>
-#include <numeric>
-#include <string>
 
 namespace decoder {
-namespace {
 
-void check(const model& m, const beam_step& step, const kvstrata::page_table_view& prompts,
-           const kvstrata::page_table_view& scratch)
+void beam_forward::start(const beam_step& step, const prompt_views& prompts, const kvstrata::page_table_view& scratch)
 {
-  for (const auto* view : {&prompts, &scratch}) {
-    if (view->shape != m.shape()) {
-      throw kvstrata::geometry_error("the " + std::string(view == &prompts ? "prompts'" : "scratch") +
-                                     " pages are of " + to_string(view->shape) + ", but the decoder is of " +
-                                     to_string(m.shape()));
-    }
-    if (view->size() != step.widths.size()) {
-      throw kvstrata::usage_error("a step has beams of " + std::to_string(step.widths.size()) + " requests, but the " +
-                                  (view == &prompts ? "prompts'" : "scratch") + " pages are of " +
-                                  std::to_string(view->size()));
-    }
-  }
-  const std::uint32_t depth = depth_of(m.options());
-  if (step.step >= depth) {
-    throw kvstrata::usage_error("there is no step " + std::to_string(step.step) + ": items have " +
-                                std::to_string(depth) + " tokens");
-  }
-  const std::size_t rows = std::accumulate(step.widths.begin(), step.widths.end(), std::size_t{0});
-  if (step.step != 0 && step.tokens.size() != rows) {
-    throw kvstrata::usage_error(std::to_string(rows) + " beams have " + std::to_string(step.tokens.size()) + " tokens");
-  }
-  const std::size_t own = step.step + std::size_t{1};
-  if (step.own_rows.size() != rows * own) {
-    throw kvstrata::usage_error(std::to_string(rows) + " beams of " + std::to_string(own) + " tokens have " +
-                                std::to_string(step.own_rows.size()) + " rows of scratch");
-  }
-  for (std::size_t i = 0; step.step != 0 && i < rows; ++i) {
-    const std::uint32_t codebook = m.options().codebooks[step.step - 1];
-    if (step.tokens[i] < codebook) continue;
-    throw kvstrata::usage_error("the token of beam " + std::to_string(i) + " is " + std::to_string(step.tokens[i]) +
-                                ", but its codebook has " + std::to_string(codebook));
-  }
-  std::size_t at = 0;
-  for (std::size_t r = 0; r < step.widths.size(); ++r) {
-    for (const std::size_t end = at + step.widths[r] * own; at < end; ++at) {
-      if (step.own_rows[at] < scratch.tokens(r)) continue;
-      throw kvstrata::usage_error("row " + std::to_string(step.own_rows[at]) + " is beyond the scratch of request " +
-                                  std::to_string(r) + ", which has " + std::to_string(scratch.tokens(r)));
-    }
-  }
-}
-
-}  // namespace
-
-void beam_forward::start(const beam_step& step, const kvstrata::page_table_view& prompts,
-                         const kvstrata::page_table_view& scratch)
-{
-  check(*model_, step, prompts, scratch);
+  check(model_->options(), model_->shape(), step, prompts, scratch);
   const config& c = model_->options();
   step_ = step;
-  prompts_ = prompts;
+  prompts_.assign(prompts.parts().begin(), prompts.parts().end());
   own_ = scratch;
   positions_.clear();
   seen_.clear();
   first_rows_.assign(1, 0);
   for (std::size_t r = 0; r < step.widths.size(); ++r) {
     positions_.insert(positions_.end(), step.widths[r], prompts.tokens(r) + step.step);
-    seen_.insert(seen_.end(), step.widths[r], prompts.tokens(r));
+    seen_.insert(seen_.end(), step.widths[r], prompts_.back().tokens(r));
     first_rows_.push_back(positions_.size());
   }
   rows_.start(positions_);
@@ -98,6 +45,7 @@ void beam_forward::layer(std::uint32_t layer)
       std::memcpy(key + own_.value_offset(), rows_.values(row), bytes);
     }
   }
+  const std::span<const kvstrata::page_table_view> fronts = std::span(prompts_).first(prompts_.size() - 1);
   std::fill(read_.begin(), read_.end(), kvstrata::beam_traffic{});
   model_->crew().each(step_.widths.size() * c.heads, [&](std::size_t item, std::size_t member) {
     const std::size_t r = item / c.heads;
@@ -109,8 +57,8 @@ void beam_forward::layer(std::uint32_t layer)
     const state_rows states{rows_.attended() + first * width + at, width,
                             lse_.data() + head * positions_.size() + first};
     const query_rows queries{rows_.queries(first) + at, rows_.stride(), count};
-    read_[member].prompt_bytes += attend_pages(queries, std::span(seen_).subspan(first, count), prompts_, layer, r,
-                                               head, states, scratch_[member]);
+    read_[member].prompt_bytes += attend_prompt(queries, std::span(seen_).subspan(first, count), fronts,
+                                                prompts_.back(), layer, r, head, states, scratch_[member]);
     float* const part = merged_.data() + member * c.head_dim;
     for (std::size_t b = 0; b < count; ++b) {
       read_[member].own_bytes +=
@@ -129,7 +77,7 @@ std::span<const float> beam_forward::logits()
   return {logits_.data(), count};
 }
 
-std::span<const float> beam_forward::run(const beam_step& step, const kvstrata::page_table_view& prompts,
+std::span<const float> beam_forward::run(const beam_step& step, const prompt_views& prompts,
                                          const kvstrata::page_table_view& scratch)
 {
   start(step, prompts, scratch);

@@ -24,6 +24,14 @@ inline constexpr std::size_t prompt_part = 0, scratch_part = 1;
   return {prompt, kvstrata::part{.tokens = scratch_rows, .mode = kvstrata::part_mode::scratch}};
 }
 
+/// The same with a prompt in two parts: `front`, which is read by the requests that share it, and a history behind it, which stands on
+/// it (part_mode::append). They are parts 0 and 1 of the lease, scratch is part 2.
+[[nodiscard]] inline std::array<kvstrata::part, 3> beam_parts(const kvstrata::part& front,
+                                                              const kvstrata::part& history, std::uint32_t scratch_rows)
+{
+  return {front, history, kvstrata::part{.tokens = scratch_rows, .mode = kvstrata::part_mode::scratch}};
+}
+
 /// Computes what a lease's prompts lack, layer by layer as they arrive, on the calling thread. Behind it the pages of all
 /// parts may be used by this thread until the lease is released: every layer has been waited for. Prompt r of `pass` is
 /// request r of the lease.

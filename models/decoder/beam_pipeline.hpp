@@ -60,7 +60,7 @@ class beam_pipeline
   /// Begins a batch, as beam_search::start() (which throws, and nothing is queued), and queues all of its steps. The batch
   /// before must be over. cost(s) tells what step s costs. Returns the point behind the last selection; does not block.
   template <class Cost>
-  kvstrata::event queue(const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch,
+  kvstrata::event queue(const prompt_views& prompts, const kvstrata::page_table_view& scratch,
                         std::shared_ptr<const catalogue> items, Cost&& cost)
   {
     search_.start(prompts, scratch, std::move(items));

@@ -3,11 +3,9 @@
 #pragma once
 
 #include "decoder/beam_forward.hpp"
-#include "decoder/model.hpp"
 #include "decoder/search/request_beams.hpp"
 
 #include <kvstrata/beams/concepts.hpp>
-#include <kvstrata/beams/move_rows.hpp>
 #include <kvstrata/beams/traffic.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
@@ -30,30 +28,33 @@ namespace decoder {
   return widths;
 }
 
-/// Keeps its memory from batch to batch. Must not outlive the model. One thread at a time; every call blocks.
-template <kvstrata::beam_layout Layout>
+/// Keeps its memory from batch to batch. Must not outlive what its pass is made of: the model, or on a device a lane
+/// (gpu/beam_pass.hpp). One thread at a time; every call blocks.
+template <kvstrata::beam_layout Layout, class Pass = beam_forward>
 class beam_search
 {
  public:
   /// Throws kvstrata::config_error as check(options, codebooks).
-  beam_search(const model& m, const search_options& how) : model_(&m), how_(how), pass_(m)
+  beam_search(typename Pass::source& on, const search_options& how) : how_(how), pass_(on)
   {
-    check(how_, m.options().codebooks);
+    check(how_, pass_.options().codebooks);
   }
 
   /// Tokens of scratch that a request needs: what a plan has to reserve.
   [[nodiscard]] std::uint32_t scratch_rows() const { return Layout(scratch_widths(how_)).rows(); }
 
-  /// A batch begins: request r has its history, wholly in pages, in request r of `prompts`, and scratch_rows() tokens of scratch in
-  /// request r of `scratch`. Both views and what they point to must stay until the batch is done. Every request decodes from
+  /// A batch begins: request r has its prompt, wholly in pages, in request r of `prompts` (of each part), and scratch_rows() tokens of
+  /// scratch in request r of `scratch`. What the views point to must stay until the batch is done. Every request decodes from
   /// this version of the catalogue, null only without constraints. Throws kvstrata::usage_error, and nothing has begun,
   /// where scratch is too small or views and catalogue do not fit.
-  void start(const kvstrata::page_table_view& prompts, const kvstrata::page_table_view& scratch,
+  void start(const prompt_views& prompts, const kvstrata::page_table_view& scratch,
              std::shared_ptr<const catalogue> items)
   {
-    if (prompts.size() != scratch.size()) {
-      throw kvstrata::usage_error("there are prompts of " + std::to_string(prompts.size()) +
-                                  " requests, but scratch of " + std::to_string(scratch.size()));
+    if (prompts.parts().empty()) throw kvstrata::usage_error("there are no prompts, not even empty ones");
+    for (const kvstrata::page_table_view& part : prompts.parts()) {
+      if (part.size() == scratch.size()) continue;
+      throw kvstrata::usage_error("there are prompts of " + std::to_string(part.size()) + " requests, but scratch of " +
+                                  std::to_string(scratch.size()));
     }
     for (std::size_t r = 0; r < scratch.size(); ++r) {
       if (scratch.tokens(r) >= scratch_rows()) continue;
@@ -61,12 +62,12 @@ class beam_search
                                   std::to_string(scratch.tokens(r)) + " tokens, but its beams need " +
                                   std::to_string(scratch_rows()));
     }
-    request_beams probe(model_->options().codebooks, how_);
+    request_beams probe(pass_.options().codebooks, how_);
     probe.start(items);  // throws before anything has begun
-    while (requests_.size() < prompts.size()) {
-      requests_.push_back({request_beams(model_->options().codebooks, how_), Layout(scratch_widths(how_))});
+    while (requests_.size() < scratch.size()) {
+      requests_.push_back({request_beams(pass_.options().codebooks, how_), Layout(scratch_widths(how_))});
     }
-    prompts_ = prompts;
+    prompts_.assign(prompts.parts().begin(), prompts.parts().end());
     scratch_ = scratch;
     step_ = 0;
     for (std::size_t r = 0; r < size(); ++r) {
@@ -76,8 +77,8 @@ class beam_search
   }
 
   /// Requests of the batch.
-  [[nodiscard]] std::size_t size() const noexcept { return prompts_.size(); }
-  [[nodiscard]] bool done() const noexcept { return size() == 0 || step_ == depth_of(model_->options()); }
+  [[nodiscard]] std::size_t size() const noexcept { return scratch_.size(); }
+  [[nodiscard]] bool done() const noexcept { return size() == 0 || step_ == depth_of(pass_.options()); }
 
   /// One pass and one selection of all requests. Throws kvstrata::usage_error when the batch is done.
   void step()
@@ -99,11 +100,15 @@ class beam_search
     for (std::size_t r = 0; r < size(); ++r) requests_[r].beams.list_allowed();
   }
   /// The device's.
-  void pass() { logits_ = pass_.run({step_, widths_, tokens_, own_rows_}, prompts_, scratch_); }
+  void pass()
+  {
+    logits_ =
+        pass_.run({step_, widths_, tokens_, own_rows_}, std::span<const kvstrata::page_table_view>(prompts_), scratch_);
+  }
   /// The device's, behind pass(): the next beams; and what a layout moves is moved.
   void select()
   {
-    const std::size_t codebook = model_->options().codebooks[step_];
+    const std::size_t codebook = pass_.options().codebooks[step_];
     ++step_;
     std::size_t first = 0;
     for (std::size_t r = 0; r < size(); ++r) {
@@ -112,7 +117,7 @@ class beam_search
       if (count != 0) mine.beams.advance(logits_.subspan(first, count), Layout::ascending_parents);
       first += count;
       if (!mine.beams.done()) {
-        moved_.moved_bytes += kvstrata::move_rows(scratch_, r, mine.layout.fork(mine.beams.parents()));
+        moved_.moved_bytes += pass_.move(scratch_, r, mine.layout.fork(mine.beams.parents()));
       }
     }
   }
@@ -156,11 +161,10 @@ class beam_search
     }
   }
 
-  const model* model_;
   search_options how_;
-  beam_forward pass_;
-  std::vector<request> requests_;  // as many as the largest batch had
-  kvstrata::page_table_view prompts_;
+  Pass pass_;
+  std::vector<request> requests_;                   // as many as the largest batch had
+  std::vector<kvstrata::page_table_view> prompts_;  // the parts
   kvstrata::page_table_view scratch_;
   std::uint32_t step_ = 0;
   std::vector<std::uint32_t> widths_, tokens_, own_rows_;

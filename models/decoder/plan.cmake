@@ -1,5 +1,6 @@
 # kvstrata_decoder_search: what decoding semantic IDs needs beside a model. The catalogue of items, candidates and their
-# selection. Needs nothing.
+# selection. Needs nothing. kvstrata_decoder_plan: what the model on the CPU and the one on the GPU share. Weights, and what
+# passes are told.
 include_guard(GLOBAL)
 set(here "${CMAKE_CURRENT_LIST_DIR}")
 set(sources catalogue/eligible_items.cpp catalogue/item_trie.cpp catalogue/tuples.cpp loops/loops.cpp loops/loops_baseline.cpp
@@ -29,3 +30,11 @@ endif()
 set_property(SOURCE ${quick} APPEND PROPERTY COMPILE_OPTIONS
   -O3 -fopenmp-simd -ffp-contract=fast -fno-math-errno -fno-trapping-math
   $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-pass-failed>)  # under sanitizers they are not vectorised
+
+add_library(kvstrata_decoder_plan STATIC "${here}/beam_step.cpp" "${here}/prompt.cpp" "${here}/weights.cpp")
+target_link_libraries(kvstrata_decoder_plan PUBLIC kvstrata_decoder_search)
+if(TARGET kvstrata_warnings)
+  target_link_libraries(kvstrata_decoder_plan PRIVATE kvstrata_warnings)
+endif()
+# Drawing is slow without optimisation, so it has it in debug builds too.
+set_property(SOURCE "${here}/weights.cpp" APPEND PROPERTY COMPILE_OPTIONS -O2)

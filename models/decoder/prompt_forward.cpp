@@ -1,70 +1,26 @@
 #include "decoder/prompt_forward.hpp"
 
-#include <kvstrata/core/error.hpp>
-
 #include <algorithm>
 #include <cstring>
-#include <string>
 
 namespace decoder {
-namespace {
 
-std::string of(std::size_t r) { return "prompt " + std::to_string(r); }
-
-void check(const config& c, const prompt& p, std::size_t r, const kvstrata::page_table_view& view)
+prompt_forward::prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view,
+                               const prompt_views& fronts)
+    : model_(&m),
+      prompts_(prompts),
+      view_(view),
+      fronts_(fronts.parts().begin(), fronts.parts().end()),
+      rows_(m),
+      scratch_(m.crew().size())
 {
-  if (p.first_token > p.history) {
-    throw kvstrata::history_error(of(r) + " begins at token " + std::to_string(p.first_token) +
-                                  ", but its history ends at " + std::to_string(p.history));
-  }
-  if (p.tokens.size() != p.history - p.first_token) {
-    throw kvstrata::history_error(of(r) + " has " + std::to_string(p.tokens.size()) + " tokens, but its window has " +
-                                  std::to_string(p.history - p.first_token));
-  }
-  if (view.first_token(r) != p.first_token || view.tokens(r) != p.history) {
-    throw kvstrata::history_error(of(r) + " is of the tokens [" + std::to_string(p.first_token) + ", " +
-                                  std::to_string(p.history) + "), but its pages are of [" +
-                                  std::to_string(view.first_token(r)) + ", " + std::to_string(view.tokens(r)) + ")");
-  }
-  kvstrata::token_count at = p.first_token;
-  for (const kvstrata::token_interval i : p.compute) {
-    if (i.begin < at || i.end < i.begin || i.end > p.history) {
-      throw kvstrata::history_error(of(r) + " computes [" + std::to_string(i.begin) + ", " + std::to_string(i.end) +
-                                    "), but intervals must ascend within [" + std::to_string(at) + ", " +
-                                    std::to_string(p.history) + ")");
-    }
-    at = i.end;
-    for (kvstrata::token_count t = i.begin; t < i.end; ++t) {
-      const std::uint32_t level = t % depth_of(c);
-      const std::uint32_t token = p.tokens[t - p.first_token];
-      if (token >= c.codebooks[level]) {
-        throw kvstrata::history_error("token " + std::to_string(t) + " of " + of(r) + " is " + std::to_string(token) +
-                                      ", but the codebook of level " + std::to_string(level) + " has " +
-                                      std::to_string(c.codebooks[level]));
-      }
-    }
-  }
-}
-
-}  // namespace
-
-prompt_forward::prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view)
-    : model_(&m), prompts_(prompts), view_(view), rows_(m), scratch_(m.crew().size())
-{
-  if (view.shape != m.shape()) {
-    throw kvstrata::geometry_error("the pages are of " + to_string(view.shape) + ", but the decoder is of " +
-                                   to_string(m.shape()));
-  }
-  if (view.size() != prompts.size()) {
-    throw kvstrata::history_error("there are " + std::to_string(prompts.size()) + " prompts, but pages of " +
-                                  std::to_string(view.size()));
-  }
+  check(m.options(), m.shape(), prompts, view, fronts);
   first_rows_.push_back(0);
   for (std::size_t r = 0; r < prompts.size(); ++r) {
-    check(m.options(), prompts[r], r, view);
     for (const kvstrata::token_interval i : prompts[r].compute) {
       for (kvstrata::token_count t = i.begin; t < i.end; ++t) {
-        positions_.push_back(t);
+        positions_.push_back(fronts.tokens(r) + t);
+        tokens_.push_back(t);
         seen_.push_back(t + 1);
       }
     }
@@ -80,7 +36,7 @@ void prompt_forward::embed()
   for (std::size_t r = 0; r < prompts_.size(); ++r) {
     for (std::size_t row = first_rows_[r]; row < first_rows_[r + 1]; ++row) {
       const std::uint32_t at = positions_[row];
-      const std::uint32_t token = prompts_[r].tokens[at - prompts_[r].first_token];
+      const std::uint32_t token = prompts_[r].tokens[tokens_[row] - prompts_[r].first_token];
       const std::vector<float>& table = model_->parameters().tokens[at % depth_of(c)];
       std::copy_n(table.data() + std::size_t{token} * c.hidden, c.hidden, rows_.state(row));
     }
@@ -94,7 +50,7 @@ void prompt_forward::layer(std::uint32_t layer)
   rows_.project(layer);
   for (std::size_t r = 0; r < prompts_.size(); ++r) {
     for (std::size_t row = first_rows_[r]; row < first_rows_[r + 1]; ++row) {
-      std::byte* const key = view_.key(layer, r, positions_[row]);
+      std::byte* const key = view_.key(layer, r, tokens_[row]);
       std::memcpy(key, rows_.keys(row), bytes);
       std::memcpy(key + view_.value_offset(), rows_.values(row), bytes);
     }
@@ -109,10 +65,10 @@ void prompt_forward::layer(std::uint32_t layer)
     const std::size_t count = first_rows_[r + 1] - first;
     if (count == 0) return;
     const std::size_t at = std::size_t{head} * c.head_dim;
-    attend_pages({rows_.queries(first) + at, rows_.stride(), count}, std::span(seen_).subspan(first, count), view_,
-                 layer, r, head,
-                 {rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first},
-                 scratch_[member]);
+    attend_prompt({rows_.queries(first) + at, rows_.stride(), count}, std::span(seen_).subspan(first, count), fronts_,
+                  view_, layer, r, head,
+                  {rows_.attended() + first * width + at, width, lse_.data() + head * positions_.size() + first},
+                  scratch_[member]);
   });
   rows_.finish(layer);
 }

@@ -3,9 +3,9 @@
 
 #include "decoder/attention.hpp"
 #include "decoder/model.hpp"
+#include "decoder/prompt.hpp"
 #include "decoder/rows.hpp"
 
-#include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/page_table_view.hpp>
 
 #include <cstddef>
@@ -15,15 +15,6 @@
 
 namespace decoder {
 
-/// One user's part of a batch. Tokens are semantic IDs, item after item; token t of the history belongs to level t % depth.
-struct prompt
-{
-  std::span<const std::uint32_t> tokens;              ///< [history - first_token] of the window
-  kvstrata::token_count history = 0;                  ///< tokens of the history, those before the window included
-  std::span<const kvstrata::token_interval> compute;  ///< ascending, disjoint, in the window: tokens not yet in pages
-  kvstrata::token_count first_token = 0;              ///< all attend to [first_token, history) only
-};
-
 /// embed(), layer(0), ..., layer(layers - 1), in steps that a caller can put onto a stream one by one. layer(l) reads K and V of
 /// layer l of the tokens outside the compute lists from the pages, and writes those of the tokens in them; it touches
 /// no other layer and no other byte. What is written does not depend on which tokens were there already, within f32 rounding.
@@ -32,10 +23,12 @@ struct prompt
 class prompt_forward
 {
  public:
-  /// Prompt r owns request r of the view. Throws kvstrata::geometry_error when the view is of another shape,
+  /// Prompt r owns request r of the view. `fronts` are the parts in front of it, whose K and V must be in their pages: layer(l) reads
+  /// those of layer l. Throws kvstrata::geometry_error when the view is of another shape,
   /// kvstrata::history_error when a prompt contradicts itself or the view, or has a token outside its codebook. What the
   /// arguments point to must stay until the last step has run.
-  prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view);
+  prompt_forward(const model& m, std::span<const prompt> prompts, const kvstrata::page_table_view& view,
+                 const prompt_views& fronts = {});
 
   /// Tokens that are computed.
   [[nodiscard]] std::size_t rows() const noexcept { return positions_.size(); }
@@ -49,8 +42,10 @@ class prompt_forward
   std::span<const prompt> prompts_;
   kvstrata::page_table_view view_;
   std::vector<std::uint32_t> positions_;  // [rows]
-  std::vector<std::uint32_t> seen_;       // [rows] positions + 1
-  std::vector<std::size_t> first_rows_;   // [prompts + 1]
+  std::vector<kvstrata::page_table_view> fronts_;
+  std::vector<std::uint32_t> tokens_;    // [rows] numbers within the prompt
+  std::vector<std::uint32_t> seen_;      // [rows] those + 1
+  std::vector<std::size_t> first_rows_;  // [prompts + 1]
   row_stack rows_;
   hstu::buffer lse_;                    // [heads][rows]
   std::vector<stage_scratch> scratch_;  // of the crew's members

@@ -26,8 +26,9 @@ struct naive_beam
 };
 
 // log-probabilities of what may follow a line: recomputed from scratch.
-inline std::vector<naive_beam> continued(const model& m, const token_line& history, const naive_beam& beam,
-                                         const catalogue* items, const search_options& how)
+template <class Model>
+std::vector<naive_beam> continued(const Model& m, const token_line& history, const naive_beam& beam,
+                                  const catalogue* items, const search_options& how)
 {
   const row logits = recompute(m, history, 0, true, beam.line).logits;
   std::vector<std::uint32_t> allowed;
@@ -61,8 +62,8 @@ struct naive_result
   double gap = std::numeric_limits<double>::infinity();  // the least distance of what was selected from what was not
 };
 
-inline naive_result naive_search(const model& m, const token_line& history, const catalogue* items,
-                                 const search_options& how)
+template <class Model>
+naive_result naive_search(const Model& m, const token_line& history, const catalogue* items, const search_options& how)
 {
   naive_result out{{naive_beam{}}};
   const auto best_first = [](const naive_beam& a, const naive_beam& b) { return a.score > b.score; };

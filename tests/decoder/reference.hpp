@@ -1,7 +1,7 @@
 // The decoder in double precision, from its definition: one sequence, all of it, no cache, no stages.
 #pragma once
 
-#include "decoder/model.hpp"
+#include "decoder/weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -52,11 +52,10 @@ struct sequence_result
 
 /// The window's history (its first token at position `first`), then the start token where `start`, then `own` tokens of levels
 /// 0, 1, ...; logits of the next level behind the last.
-inline sequence_result recompute(const decoder::model& m, std::span<const std::uint32_t> history, std::uint32_t first,
-                                 bool start, std::span<const std::uint32_t> own)
+inline sequence_result recompute(const decoder::config& c, const decoder::weights& w,
+                                 std::span<const std::uint32_t> history, std::uint32_t first, bool start,
+                                 std::span<const std::uint32_t> own)
 {
-  const decoder::config& c = m.options();
-  const decoder::weights& w = m.parameters();
   const std::size_t width = decoder::width_of(c);
   std::vector<row> x;
   const auto add = [&](const std::vector<float>& table, std::size_t token) {
@@ -123,6 +122,14 @@ inline sequence_result recompute(const decoder::model& m, std::span<const std::u
     }
   }
   return out;
+}
+
+/// Of whatever has options() and parameters().
+template <class Model>
+sequence_result recompute(const Model& m, std::span<const std::uint32_t> history, std::uint32_t first, bool start,
+                          std::span<const std::uint32_t> own)
+{
+  return recompute(m.options(), m.parameters(), history, first, start, own);
 }
 
 }  // namespace decoder_test

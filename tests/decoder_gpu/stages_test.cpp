@@ -126,10 +126,10 @@ void run(unsigned seed, const std::vector<kvstrata::token_interval>& windows, co
   paged prompts(random, shape, 8, windows);
   paged scratch(random, shape, 4, std::vector<kvstrata::token_interval>(windows.size(), {0, 40}));
   std::vector<std::uint32_t> requests, own_rows;
-  std::vector<beam_tile> tiles;
+  std::vector<stage_tile> tiles;
   for (std::uint32_t r = 0; r < widths.size(); ++r) {
-    for (std::uint32_t first = 0; first < widths[r]; first += beams_of_tile) {
-      tiles.push_back({r, static_cast<std::uint32_t>(requests.size()), std::min(beams_of_tile, widths[r] - first),
+    for (std::uint32_t first = 0; first < widths[r]; first += rows_of_tile) {
+      tiles.push_back({r, static_cast<std::uint32_t>(requests.size()), std::min(rows_of_tile, widths[r] - first),
                        windows[r].begin, windows[r].end});
       requests.insert(requests.end(), tiles.back().rows, r);
     }

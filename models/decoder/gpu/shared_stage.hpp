@@ -1,10 +1,14 @@
 // The shared stage on a device: beams of a request against their prompt, on tensor cores. Online softmax after
-// FlashAttention-2 (Dao, arXiv 2307.08691), without a mask: every beam sees all of its prompt.
+// FlashAttention-2 (Dao, arXiv 2307.08691). Every beam sees all of its prompt; of the prompt's own tokens, which go through
+// the same, each what is not behind it.
 #pragma once
 
 #include "decoder/gpu/stages.hpp"
 
 #include "hstu/gpu/function.hpp"
+#include "hstu/gpu/vectors.hpp"
+
+#include <kvstrata/attention/softmax_state.hpp>
 
 #include <bit>
 #include <cmath>
@@ -13,9 +17,9 @@
 
 namespace decoder::gpu {
 
-/// A block takes 64 beams of one request and one head through the prompt, 64 tokens at a time, while the next 64 are on their
-/// way into shared memory; a warp has 16 beams. Leaves o and lse. The prompt is read once for every 64 beams, from the L2
-/// cache where several tiles of a request run at once.
+/// A block takes 64 rows of one request and one head through the prompt, 64 tokens at a time, while the next 64 are on their
+/// way into shared memory; a warp has 16 rows. Leaves o and lse, or outputs where no stage follows. The prompt is read once for every
+/// 64 rows, from the L2 cache where several tiles of a request run at once.
 template <std::uint32_t HeadDim>
 struct shared_stage_kernel
 {
@@ -31,7 +35,7 @@ struct shared_stage_kernel
   template <class Block>
   HSTU_KERNEL void operator()(Block& block) const
   {
-    const beam_tile tile = a.tiles[block.index() / a.heads];
+    const stage_tile tile = a.tiles[block.index() / a.heads];
     const std::uint32_t head = block.index() % a.heads;
     const std::uint32_t lane = block.thread() % 32;
     const std::uint32_t warp_row = block.thread() / 32 * 16;
@@ -49,6 +53,7 @@ struct shared_stage_kernel
     float sums[HeadDim / 8][4] = {};
     float most[2] = {nothing(), nothing()};  // of rows g and g + 8
     float total[2] = {0, 0};                 // of this lane's columns
+    const std::uint32_t ends[2] = {end_of(tile, warp_row + lane / 4), end_of(tile, warp_row + lane / 4 + 8)};
     std::uint32_t stage = 0;
     for (std::uint32_t first = tile.first_token; first < tile.tokens; first += keys_of_tile, stage ^= 1) {
       block.template wait_copies<0>();
@@ -56,11 +61,20 @@ struct shared_stage_kernel
       if (tile.tokens - first > keys_of_tile) fetch(block, tile, head, first + keys_of_tile, stage ^ 1);
       block.commit_copies();
       const std::byte* const keys = queries + (1 + 2 * stage) * tile_bytes;
-      step(block, queries, keys, keys + tile_bytes, warp_row, lane, tile.tokens - first, sums, most, total);
+      const std::uint32_t left[2] = {ends[0] > first ? ends[0] - first : 0, ends[1] > first ? ends[1] - first : 0};
+      step(block, queries, keys, keys + tile_bytes, warp_row, lane, left, sums, most, total);
     }
     block.template wait_copies<0>();
 
     const std::uint32_t g = lane / 4;
+    float before[2] = {nothing(), nothing()};
+    if (a.continues) {
+      for (std::uint32_t half = 0; half < 2; ++half) {
+        const std::uint32_t row = warp_row + g + 8 * half;
+        if (row < tile.rows) before[half] = a.lse[std::uint64_t{tile.first_row + row} * a.heads + head];
+      }
+      block.sync_warp();  // four lanes have read what one of them writes
+    }
     for (std::uint32_t half = 0; half < 2; ++half) {
       float sum = total[half];
       sum += block.shuffle_xor(sum, 1);
@@ -69,18 +83,39 @@ struct shared_stage_kernel
       if (row >= tile.rows) continue;
       const float factor = sum > 0 ? Block::reciprocal(sum) : 0.0f;
       const std::uint64_t at = std::uint64_t{tile.first_row + row} * a.heads + head;
+      float mine[HeadDim / 4];
       HSTU_UNROLL
       for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
-        float* const to = a.o + at * HeadDim + d * 8 + lane % 4 * 2;
-        to[0] = factor * sums[d][2 * half];
-        to[1] = factor * sums[d][2 * half + 1];
+        mine[2 * d] = factor * sums[d][2 * half];
+        mine[2 * d + 1] = factor * sums[d][2 * half + 1];
       }
-      if (lane % 4 == 0) a.lse[at] = sum > 0 ? most[half] + ::log2f(sum) : nothing();
+      float lse = sum > 0 ? most[half] + ::log2f(sum) : nothing();
+      if (a.continues) {
+        float other[HeadDim / 4];
+        HSTU_UNROLL
+        for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
+          const auto read = hstu::gpu::load_vector<hstu::gpu::floatx2>(a.o + column(at, d, lane));
+          other[2 * d] = read.values[0];
+          other[2 * d + 1] = read.values[1];
+        }
+        state{mine, &lse}.merge({other, &before[half]}, HeadDim / 4);
+      }
+      HSTU_UNROLL
+      for (std::uint32_t d = 0; d < HeadDim / 8; ++d) {
+        const std::uint64_t to = column(at, d, lane);
+        if (a.last) {
+          hstu::gpu::store_vector(a.outputs + to, hstu::gpu::bf16x2{Block::pack(mine[2 * d], mine[2 * d + 1])});
+        } else {
+          hstu::gpu::store_vector(a.o + to, hstu::gpu::floatx2{{mine[2 * d], mine[2 * d + 1]}});
+        }
+      }
+      if (!a.last && lane % 4 == 0) a.lse[at] = lse;
     }
   }
 
  private:
-  static constexpr std::uint32_t keys_of_tile = beams_of_tile;
+  using state = kvstrata::softmax_state<kvstrata::log_base::two>;
+  static constexpr std::uint32_t keys_of_tile = rows_of_tile;
   static constexpr std::uint32_t parts = HeadDim / 8;            // of 16 bytes, of a row
   static constexpr std::uint32_t row_bytes = (HeadDim + 8) * 2;  // rows lie in different banks
   static constexpr std::uint32_t tile_bytes = keys_of_tile * row_bytes;
@@ -91,9 +126,22 @@ struct shared_stage_kernel
     return row * row_bytes + column * 2;
   }
 
+  /// Of a row and head: the two elements that a lane has of eight.
+  [[nodiscard]] HSTU_FUNCTION static constexpr std::uint64_t column(std::uint64_t item, std::uint32_t d,
+                                                                    std::uint32_t lane)
+  {
+    return item * HeadDim + d * 8 + lane % 4 * 2;
+  }
+
+  /// Where the tokens end that a row of the tile sees.
+  [[nodiscard]] HSTU_FUNCTION std::uint32_t end_of(const stage_tile& tile, std::uint32_t row) const
+  {
+    return a.seen == nullptr || row >= tile.rows ? tile.tokens : a.seen[tile.first_row + row];
+  }
+
   /// Queues K and V of the tokens from `first` on into a stage; zeros behind the last.
   template <class Block>
-  HSTU_KERNEL void fetch(Block& block, const beam_tile& tile, std::uint32_t head, std::uint32_t first,
+  HSTU_KERNEL void fetch(Block& block, const stage_tile& tile, std::uint32_t head, std::uint32_t first,
                          std::uint32_t stage) const
   {
     std::byte* const keys = block.shared() + (1 + 2 * stage) * tile_bytes;
@@ -107,11 +155,11 @@ struct shared_stage_kernel
     }
   }
 
-  /// One tile of keys: scores, their weights, values. Sees `left` tokens of it.
+  /// One tile of keys: scores, their weights, values. Row g sees left[0] tokens of it, row g + 8 left[1].
   template <class Block>
   HSTU_KERNEL void step(Block& block, const std::byte* queries, const std::byte* keys, const std::byte* values,
-                        std::uint32_t warp_row, std::uint32_t lane, std::uint32_t left, float (&sums)[HeadDim / 8][4],
-                        float (&most)[2], float (&total)[2]) const
+                        std::uint32_t warp_row, std::uint32_t lane, const std::uint32_t (&left)[2],
+                        float (&sums)[HeadDim / 8][4], float (&most)[2], float (&total)[2]) const
   {
     const std::uint32_t matrix = lane / 8;  // whose row this lane names
     float scores[keys_of_tile / 8][4] = {};
@@ -137,7 +185,7 @@ struct shared_stage_kernel
         HSTU_UNROLL
         for (std::uint32_t i = 0; i < 2; ++i) {
           float& score = scores[n][2 * half + i];
-          score = n * 8 + lane % 4 * 2 + i < left ? a.scale * score : nothing();
+          score = n * 8 + lane % 4 * 2 + i < left[half] ? a.scale * score : nothing();
           best = score > best ? score : best;
         }
       }
@@ -145,7 +193,7 @@ struct shared_stage_kernel
       best = other > best ? other : best;
       const float farther = block.shuffle_xor(best, 2);
       best = farther > best ? farther : best;
-      const float keep = Block::exp2(most[half] - best);  // 0 at first: best is a number, the tile has a token
+      const float keep = Block::exp2(most[half] - best);  // 0 at first: best is a number, every row sees a token of it
       most[half] = best;
       total[half] *= keep;
       HSTU_UNROLL

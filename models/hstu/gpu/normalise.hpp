@@ -55,6 +55,20 @@ class row_in_warp
     }
   }
 
+  /// To a mean square of 1. Collective.
+  template <class Block>
+  HSTU_KERNEL void divide_by_root_mean_square(Block& block, float epsilon)
+  {
+    float squares = 0;
+    for (std::uint32_t v = 0; v < Vectors; ++v) {
+      for (std::uint32_t i = 0; i < vector_width; ++i) squares += values_[v][i] * values_[v][i];
+    }
+    const float scale = 1.0f / std::sqrt(sum_of_warp(block, squares) / static_cast<float>(width_) + epsilon);
+    for (std::uint32_t v = 0; v < Vectors; ++v) {
+      for (std::uint32_t i = 0; i < vector_width; ++i) values_[v][i] *= scale;
+    }
+  }
+
   /// To mean 0 and variance 1, by the mean first and then the squares of what differs from it. Collective.
   template <class Block>
   HSTU_KERNEL void normalise(Block& block, float epsilon)

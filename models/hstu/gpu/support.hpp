@@ -23,24 +23,31 @@ inline constexpr std::uint32_t least_page_tokens = 8;
   return {c.layers, c.heads, c.head_dim, kvstrata::element_type::bf16};
 }
 
+/// Throws kvstrata::config_error where rows of so many elements are no whole vectors.
+inline void check_vectors(std::string_view field, std::uint64_t value)
+{
+  if (value % vector_width == 0) return;
+  throw kvstrata::config_error(
+      field, value,
+      "on a GPU it must be a multiple of " + std::to_string(vector_width) + ", which is what a thread takes at once");
+}
+
+/// Also where a warp cannot hold such a row.
+inline void check_row(std::string_view field, std::uint64_t value)
+{
+  check_vectors(field, value);
+  if (value <= widest_row) return;
+  throw kvstrata::config_error(
+      field, value,
+      "on a GPU it may be at most " + std::to_string(widest_row) + ", which is what the registers of a warp hold");
+}
+
 /// Throws kvstrata::config_error with the first field that the model or its kernels do not take.
 inline void check_gpu(const config& c)
 {
   check(c);
-  const auto row = [](std::string_view field, std::uint64_t value) {
-    if (value % vector_width != 0) {
-      throw kvstrata::config_error(field, value,
-                                   "on a GPU it must be a multiple of " + std::to_string(vector_width) +
-                                       ", which is what a thread takes at once");
-    }
-    if (value > widest_row) {
-      throw kvstrata::config_error(
-          field, value,
-          "on a GPU it may be at most " + std::to_string(widest_row) + ", which is what the registers of a warp hold");
-    }
-  };
-  row("hstu.hidden", c.hidden);
-  row("hstu.heads * hstu.head_dim", width_of(c));
+  check_row("hstu.hidden", c.hidden);
+  check_row("hstu.heads * hstu.head_dim", width_of(c));
   if (c.head_dim != 64 && c.head_dim != 128 && c.head_dim != 256) {
     throw kvstrata::config_error("hstu.head_dim", c.head_dim, "the attention kernel takes 64, 128 and 256");
   }

@@ -4,6 +4,7 @@
 #include "hstu/bias.hpp"
 #include "hstu/gpu/arguments.hpp"
 #include "hstu/gpu/embed.hpp"
+#include "hstu/gpu/section.hpp"
 #include "hstu/rows.hpp"
 
 #include <kvstrata/layout/page_table_view.hpp>
@@ -16,19 +17,8 @@
 
 namespace hstu::gpu {
 
-/// Where an array lies in an upload.
-template <class T>
-struct section
-{
-  std::size_t offset = 0;
-  std::size_t count = 0;
-
-  [[nodiscard]] std::span<T> in(std::byte* base) const { return {reinterpret_cast<T*>(base + offset), count}; }
-  [[nodiscard]] const T* at(const std::byte* base) const { return reinterpret_cast<const T*>(base + offset); }
-};
-
-/// What kernels need to know of a batch beside its tokens' values. Sections begin on 256 bytes.
-struct upload_layout
+/// What kernels need to know of a batch beside its tokens' values.
+struct upload_layout : sections
 {
   section<std::uint32_t> page_ids;              ///< [indptr[requests]]
   section<std::int32_t> indptr;                 ///< [requests + 1]
@@ -49,7 +39,6 @@ struct upload_layout
   section<std::int64_t> row_times;     ///< [rows]
   section<std::uint32_t>
       own_buckets;  ///< [rows behind the history's]; empty unless tokens look from the next one's time
-  std::size_t bytes = 0;
 
   upload_layout() = default;
   upload_layout(const config& c, const row_plan& plan, std::span<const request> batch,
@@ -58,14 +47,6 @@ struct upload_layout
   /// Writes all sections; `base` points to `bytes` bytes.
   void fill(std::byte* base, const config& c, const row_plan& plan, std::span<const request> batch,
             const kvstrata::page_table_view& view) const;
-
- private:
-  template <class T>
-  void add(section<T>& to, std::size_t count)
-  {
-    to = {bytes, count};
-    bytes += (count * sizeof(T) + 255) / 256 * 256;
-  }
 };
 
 namespace detail {

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "hstu/gpu/device_tensors.hpp"
-#include "hstu/gpu/normalise.hpp"
 #include "hstu/gpu/runner.hpp"
+#include "hstu/gpu/support.hpp"
 #include "mtgr/weights.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -16,8 +16,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace mtgr::gpu {
@@ -35,26 +33,13 @@ using hstu::gpu::runner;
 inline void check_gpu(const config& c)
 {
   check(c);
-  const auto whole = [](std::string_view field, std::uint64_t value) {
-    if (value % hstu::gpu::vector_width == 0) return;
-    throw kvstrata::config_error(field, value,
-                                 "on a GPU it must be a multiple of " + std::to_string(hstu::gpu::vector_width) +
-                                     ", which is what a thread takes at once");
-  };
-  const auto row = [&](std::string_view field, std::uint64_t value) {
-    whole(field, value);
-    if (value <= hstu::gpu::widest_row) return;
-    throw kvstrata::config_error(field, value,
-                                 "on a GPU it may be at most " + std::to_string(hstu::gpu::widest_row) +
-                                     ", which is what the registers of a warp hold");
-  };
-  row("mtgr.hidden", c.hidden);
-  row("mtgr.heads * mtgr.head_dim", width_of(c));
-  whole("mtgr.user_features", c.user_features);
-  whole("mtgr.item_features", c.item_features);
-  whole("mtgr.cross_features", c.cross_features);
-  whole("mtgr.token_hidden", c.token_hidden);
-  whole("mtgr.head_hidden", c.head_hidden);
+  hstu::gpu::check_row("mtgr.hidden", c.hidden);
+  hstu::gpu::check_row("mtgr.heads * mtgr.head_dim", width_of(c));
+  hstu::gpu::check_vectors("mtgr.user_features", c.user_features);
+  hstu::gpu::check_vectors("mtgr.item_features", c.item_features);
+  hstu::gpu::check_vectors("mtgr.cross_features", c.cross_features);
+  hstu::gpu::check_vectors("mtgr.token_hidden", c.token_hidden);
+  hstu::gpu::check_vectors("mtgr.head_hidden", c.head_hidden);
   if (c.head_dim != 64 && c.head_dim != 128 && c.head_dim != 256) {
     throw kvstrata::config_error("mtgr.head_dim", c.head_dim, "the attention kernel takes 64, 128 and 256");
   }

@@ -10,7 +10,7 @@
 #include "hstu/gpu/add_row.hpp"
 #include "hstu/gpu/attention_parts.hpp"
 #include "hstu/gpu/footprint.hpp"
-#include "hstu/gpu/lane.hpp"
+#include "hstu/gpu/turns.hpp"
 #include "mtgr/gpu/kernels.hpp"
 #include "mtgr/gpu/model.hpp"
 #include "mtgr/gpu/upload.hpp"
@@ -27,35 +27,17 @@
 
 namespace mtgr::gpu {
 
-/// A compute stream with the memory of its passes, which take turns: one pass has it from its constructor to its destructor.
-/// One thread at a time. It must outlive its pass, and the model the lane; destroying it blocks until its last pass is over.
+/// The model and the plan beside what passes take turns with. One thread at a time. It must outlive its pass, and the model the
+/// lane; destroying it blocks until its last pass is over.
 template <runner Runner>
-class lane
+class lane : public hstu::gpu::turns<Runner>
 {
  public:
-  using device_type = typename Runner::device_type;
-
-  lane(const model<Runner>& m, kvstrata::stream_id on) : parameters(m), stream(on), last(device().record(on)) {}
-  lane(const lane&) = delete;
-  lane& operator=(const lane&) = delete;
-  ~lane()
-  {
-    try {
-      device().wait_sync(last);
-    } catch (...) {  // the device has failed, and nothing runs on it any more
-    }
-  }
-
-  [[nodiscard]] Runner& machine() const noexcept { return parameters.machine(); }
-  [[nodiscard]] device_type& device() const noexcept { return machine().device(); }
+  lane(const model<Runner>& m, kvstrata::stream_id on) : hstu::gpu::turns<Runner>(m.machine(), on), parameters(m) {}
 
   // --- for pass ----------------------------------------------------------------------------------------------------
 
   const model<Runner>& parameters;
-  const kvstrata::stream_id stream;
-  kvstrata::event last;  // behind the last pass
-  bool taken = false;
-  hstu::gpu::growing_memory<device_type> host, arrays, work;
   row_plan plan;
 };
 
@@ -70,14 +52,7 @@ class pass
   /// to compute and to the pages. Throws what check_batch() throws, kvstrata::config_error for pages that are none for the
   /// kernels, kvstrata::usage_error while another pass has the lane.
   pass(lane<Runner>& on, std::span<const request> batch, const part_views& views);
-  ~pass()
-  {
-    try {
-      on_.last = on_.device().record(on_.stream);
-    } catch (...) {  // the device has failed, and nothing runs on it any more
-    }
-    on_.taken = false;
-  }
+  ~pass() { on_.give_back(); }
   pass(const pass&) = delete;
   pass& operator=(const pass&) = delete;
 

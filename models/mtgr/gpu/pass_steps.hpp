@@ -12,8 +12,7 @@ pass<Runner>::pass(lane<Runner>& on, std::span<const request> batch, const part_
 {
   check_batch(c_, bf16_geometry_of(c_), batch, views);
   hstu::gpu::check_pages(views.statics);
-  if (on.taken) throw kvstrata::usage_error("a pass was made while another one has its lane; destroy that first");
-  on.device().wait_sync(on.last);
+  on.await_turn();
   const std::size_t rows = hstu::gpu::attention_tile_rows;
   on.plan.assign(c_, batch, views.statics.page_tokens, {rows, rows, 1});
   arrays_ = upload_layout(c_, plan_, batch, views);

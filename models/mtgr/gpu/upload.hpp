@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hstu/gpu/arguments.hpp"
-#include "hstu/gpu/upload.hpp"
+#include "hstu/gpu/section.hpp"
 #include "mtgr/rows.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ using hstu::gpu::bf16;
 using hstu::gpu::section;
 
 /// A request's pages are those of both parts, one behind the other; in between is a gap of keys.
-struct upload_layout
+struct upload_layout : hstu::gpu::sections
 {
   section<std::uint32_t> page_ids;              ///< [indptr[requests]]
   section<std::int32_t> indptr;                 ///< [requests + 1]
@@ -30,7 +30,6 @@ struct upload_layout
   section<hstu::query_tile> tiles;
   section<hstu::query_tile> candidate_tiles;
   section<std::uint32_t> tile_rows;
-  std::size_t bytes = 0;
 
   upload_layout() = default;
   upload_layout(const config& c, const row_plan& plan, std::span<const request> batch, const part_views& views)
@@ -77,13 +76,6 @@ struct upload_layout
   }
 
  private:
-  template <class T>
-  void add(section<T>& to, std::size_t count)
-  {
-    to = {bytes, count};
-    bytes += (count * sizeof(T) + 255) / 256 * 256;
-  }
-
   static std::size_t static_pages(const row_plan& plan, const part_views& views, std::size_t i)
   {
     return plan.recent_begin[i] / views.statics.page_tokens;
