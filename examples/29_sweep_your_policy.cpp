@@ -1,6 +1,6 @@
 // kvstrata-sim's sweep with a policy of one's own beside those that ship; docs/tutorials/your-first-policy.md ends here.
 //
-//   example_25_sweep_your_policy --help
+//   example_29_sweep_your_policy --help
 #include "policies/probation.hpp"
 
 #include <kvstrata/simulate/shipped_policies.hpp>
