@@ -1,7 +1,7 @@
 // The version of the library: macros for the preprocessor, one string for people. CMakeLists.txt reads it from here.
 #pragma once
 
-#include <kvstrata/core/language.hpp>  // first
+#include <kvstrata/core/namespace.hpp>  // first
 
 #include <string_view>
 

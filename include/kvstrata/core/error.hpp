@@ -12,7 +12,7 @@
 //   `- data_error       an unreadable or malformed trace: file, line, reason
 #pragma once
 
-#include <kvstrata/core/language.hpp>  // first
+#include <kvstrata/core/namespace.hpp>  // first
 
 #include <cstdint>
 #include <stdexcept>

@@ -1,7 +1,7 @@
 // Strong types for the identities that could be swapped by mistake.
 #pragma once
 
-#include <kvstrata/core/language.hpp>  // first
+#include <kvstrata/core/namespace.hpp>  // first
 
 #include <cstddef>
 #include <cstdint>
