@@ -32,8 +32,8 @@ struct block_prompt
 {
   std::uint64_t user = 0, window = 0;  ///< whose, and the how manieth window of their history
   std::uint32_t answers = 1;
-  std::vector<std::uint32_t> words;
-  std::vector<placed_text> texts;    ///< ascending; what is between them is the prompt's own
+  std::vector<std::uint32_t> words{};
+  std::vector<placed_text> texts{};  ///< ascending; what is between them is the prompt's own
   kvstrata::token_count prefix = 0;  ///< tokens of instruction and history
 };
 
