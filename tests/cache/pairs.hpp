@@ -1,5 +1,5 @@
-// A covering set of points, in parts by layout: layout, copy engine up, copy engine down, transfer, write policy, split policy,
-// shedding above, shedding below (none: no lower tier), bounds on writes.
+// A covering set of points, in parts by layout: layout, copy engine up, copy engine down, transfer, write policy, split
+// policy, shedding above, shedding below (none: no lower tier), bounds on writes.
 #pragma once
 
 #include "cache/subject.hpp"
