@@ -159,6 +159,31 @@ TEST_CASE("hot_records: who is held, in the slab, waiting or under way stays hot
   CHECK((cooled_at_once > 500 && cooled_later > 100));
 }
 
+TEST_CASE("hot_records: one that is long under way keeps nobody behind it hot", "[books]")
+{
+  late_device device;
+  const stream_id stream = device.create_stream("s");
+  hot_records<entry_type, late_device> records(device);
+  std::array<entry_type, 6> all;
+  for (std::uint64_t i = 0; i < all.size(); ++i) {
+    records.heat(all[i]);
+    all[i].hot().last_use[1].add({stream, i == 0 ? 100 : i});
+    records.cool(all[i]);
+    REQUIRE(all[i].is_hot());
+  }
+  device.done = all.size();
+  entry_type other;
+  for (std::size_t looks = 0; looks < all.size(); looks += 2) {
+    records.heat(other);
+    records.cool(other);
+  }
+  for (const entry_type& e : all) CHECK(e.is_hot() == (&e == &all[0]));
+  device.done = 100;
+  records.heat(other);
+  records.cool(other);
+  CHECK_FALSE(all[0].is_hot());
+}
+
 TEST_CASE("hot_records: as many as were hot at a time are used again, as good as new", "[books]")
 {
   late_device device;

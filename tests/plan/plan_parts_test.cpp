@@ -136,7 +136,9 @@ void plan_any(std::mt19937& random, seen& of)
     entry_type& e = b.have(r, version);
     const token_count tokens = shared ? r.history_tokens : 1 + below(r.history_tokens + 4);
     if (below(3) != 0 && books.slab().free() >= pages_with({0, tokens})) b.bed.give<0>(e, {0, tokens});
-    if (below(2) == 0 || !e.is_hot()) b.bed.give<1>(e, {0, shared ? tokens : 1 + below(r.history_tokens)});
+    // What is shared lacks its front at times.
+    const token_count begin = shared && !e.is_hot() && below(5) == 0 ? book_page : 0;
+    if (below(2) == 0 || !e.is_hot()) b.bed.give<1>(e, {begin, shared ? tokens : 1 + below(r.history_tokens)});
     if (below(shared ? 3 : 24) == 0) ++e.holds;
   }
   for (std::uint64_t id = 50; id < 56 && books.slab().free() != 0; ++id) {  // and of others

@@ -88,7 +88,8 @@ void prefetch_any(std::mt19937& random, seen& of)
   entry_type& e = bed.user(0);
   const token_count first = book_page * below(3);
   if (below(3) != 0) bed.give<0>(e, {first + book_page, first + book_page + 1 + below(8)});
-  bed.give<1>(e, {first, first + 1 + below(20)});
+  const token_count begun = below(3) == 0 ? book_page * below(6) : first;
+  bed.give<1>(e, {begun, begun + 1 + below(20)});
   if (below(2) == 0) {
     const token_count begin = book_page * below(6);
     bed.give<2>(e, {begin, begin + 1 + below(20)});
