@@ -1,5 +1,5 @@
-// The axes of the policy space, and points of it as any_cache. The files pairs_*_test.cpp hold a covering set of points
-// between them: every two values of every two axes meet in at least one, which the last of them checks. So no compiler
+// The axes of the policy space, and points of it as any_cache. The files pairs_LAYOUT_test.cpp hold a covering set of points
+// between them: every two values of every two axes meet in at least one, which pairs_cover_test.cpp checks. So no compiler
 // has to take the whole product, nor all of the set at once.
 #pragma once
 

@@ -1,5 +1,5 @@
-// A covering set of points, in six parts: layout, copy engine up, copy engine down, transfer, write policy, split policy,
-// shedding above, shedding below (none: no lower tier), bounds on writes.
+// A covering set of points, in parts by layout: layout, copy engine up, copy engine down, transfer, write policy, split
+// policy, shedding above, shedding below (none: no lower tier), bounds on writes.
 #pragma once
 
 #include "cache/subject.hpp"
@@ -8,11 +8,10 @@
 
 namespace kvstrata_test {
 
-[[nodiscard]] std::span<const policy_point> pairs_1();
-[[nodiscard]] std::span<const policy_point> pairs_2();
-[[nodiscard]] std::span<const policy_point> pairs_3();
-[[nodiscard]] std::span<const policy_point> pairs_4();
-[[nodiscard]] std::span<const policy_point> pairs_5();
-[[nodiscard]] std::span<const policy_point> pairs_6();
+[[nodiscard]] std::span<const policy_point> pairs_contiguous();
+[[nodiscard]] std::span<const policy_point> pairs_hybrid_layer_first();
+[[nodiscard]] std::span<const policy_point> pairs_hybrid_page_first();
+[[nodiscard]] std::span<const policy_point> pairs_paged_layer_first();
+[[nodiscard]] std::span<const policy_point> pairs_paged_page_first();
 
 }  // namespace kvstrata_test

@@ -25,7 +25,8 @@ TEST_CASE("every two values of two axes meet in a cache that is walked", "[cache
   };
   constexpr std::size_t below = 7;
   std::set<std::vector<std::string>> met;
-  for (const auto part : {pairs_1(), pairs_2(), pairs_3(), pairs_4(), pairs_5(), pairs_6()}) {
+  for (const auto part : {pairs_contiguous(), pairs_hybrid_layer_first(), pairs_hybrid_page_first(),
+                          pairs_paged_layer_first(), pairs_paged_page_first()}) {
     for (const policy_point& where : part) {
       const facts f = where.about({});
       REQUIRE(f.axes.size() == axes.size());
