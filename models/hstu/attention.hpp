@@ -28,7 +28,7 @@ struct attention_rows
   const float* candidate_values = nullptr;  ///< [rows - first_candidate][D]
   /// [rows - first_candidate] where theirs are on pages as the keys', at layer 0; null: they are in the two above.
   const std::byte* const* candidate_slots = nullptr;
-  std::size_t first_candidate = 0;               ///< rows from here on are on no page
+  std::size_t first_candidate = 0;               ///< candidates from here on: not among the keys' pages
   const std::uint32_t* visible = nullptr;        ///< [rows] see above; biases by distance are counted from it
   const std::uint32_t* positions = nullptr;      ///< [first_candidate or more] a row's own key on the pages
   const std::uint32_t* bucket_rows = nullptr;    ///< [rows]

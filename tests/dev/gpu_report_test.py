@@ -61,12 +61,14 @@ class GpuReport(unittest.TestCase):
         self.write("two.result", 'failed 0 it said "a | b" \\ c\n')
         self.write("two.log", "".join("line %d\n" % i for i in range(100)) + "in %s/x\n```\n\x1b[31m" % self.folder.name + "w" * 400)
         self.write("half.result", "passed\n")
-        listing = "".join(s + "\0" for s in ("one", "the | first", "run --a", "two", "second", "run", "half", "h", "run", "never", "n", "run"))
+        self.write("blank.result", "failed 1 it stopped\n")
+        self.write("blank.log", "a\n\nb\n\n\nc\n")
+        listing = "".join(s + "\0" for s in ("one", "the | first", "run --a", "two", "second", "run", "blank", "b", "run", "half", "h", "run", "never", "n", "run"))
         ran = self.run_it("--versions", "v", "--steps", self.folder.name, "--hide", self.folder.name, listing=listing)
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
         steps = self.report()["steps"]
         self.assertEqual([(s["step"], s["result"], s["seconds"]) for s in steps],
-                         [("one", "passed", 1.5), ("two", "failed", 0.0), ("half", "not yet run", None), ("never", "not yet run", None)])
+                         [("one", "passed", 1.5), ("two", "failed", 0.0), ("blank", "failed", 1.0), ("half", "not yet run", None), ("never", "not yet run", None)])
         self.assertEqual(steps[1]["reason"], 'it said "a | b" \\ c')
         self.assertEqual((self.report()["quick"], self.report()["versions"]), (True, "v"))
         page = self.page()
@@ -74,6 +76,7 @@ class GpuReport(unittest.TestCase):
         self.assertIn('| two | second | failed: it said "a \\| b" \\ c | 0.0 | `run` |\n', page)
         self.assertIn("| never | n | not yet run |  | `run` |\n", page)
         self.assertIn("## The end of the log of two: failed", page)
+        self.assertIn("```\na\n\nb\n\n\nc\n```\n", page)
         self.assertNotIn("line 60\n", page)       # the last forty lines
         self.assertIn("line 99\nin x\n ```\n[31m" + "w" * 296 + "\n```\n", page)  # no path, no fence, no escape, not too long
         self.assertNotIn(self.folder.name, page)

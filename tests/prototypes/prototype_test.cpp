@@ -253,4 +253,29 @@ TEST_CASE("prototypes: what makes no sense is refused with a sentence, and chang
   CHECK(pool.learn(four, source.view(), 0, 0));
   CHECK(pool.version() != version);
   CHECK(pool.bytes() == shape.token_bytes());
+
+  prototype_pool full({.dimensions = 4, .most = 1}, shape);
+  REQUIRE(full.learn(four, source.view(), 0, 0));
+  CHECK_FALSE(full.learn(feature{-4, 3, 2, 1}, source.view(), 0, 1));
+  CHECK(sentence_of<usage_error>([&] { static_cast<void>(full.learn(three, source.view(), 0, 0)); }) ==
+        "a feature has 3 dimensions, but prototypes have 4");
+}
+
+TEST_CASE("prototypes: pools that would choose others have other versions, whatever they have learned", "[prototypes]")
+{
+  const prototype_config c{.dimensions = 2, .most = 4, .planes = 1, .least_cosine = 0.9F, .seed = 3};
+  prototype_config nearer = c, flatter = c, turned = c, longer = c;
+  nearer.least_cosine = 0.5F;
+  flatter.planes = 0;
+  turned.seed = 4;
+  longer.most = 5;
+  geometry larger = shape;
+  ++larger.layers;
+  const prototype_pool first(c, shape);
+  CHECK(prototype_pool(c, shape).version() == first.version());
+  CHECK(prototype_pool(longer, shape).version() == first.version());  // more room chooses no other
+  for (const prototype_config& other : {nearer, flatter, turned}) {
+    CHECK(prototype_pool(other, shape).version() != first.version());
+  }
+  CHECK(prototype_pool(c, larger).version() != first.version());
 }

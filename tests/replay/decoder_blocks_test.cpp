@@ -200,6 +200,23 @@ TEST_CASE("blocks replay: blocks come up from the arena when the slab has room f
   for (const block_case_result& c : less.cases) CHECK(c.errors.mismatches == 0);
 }
 
+TEST_CASE("blocks replay: a slab has room for the largest prompt, of prototypes too", "[replay][blocks]")
+{
+  block_options o = small_blocks();
+  o.candidates = 16;
+  o.history_items = 8;
+  o.prototypes = 50;
+  o.common.device_share = 0.001;
+  o.common.verify = 0;
+  o.cases = {"prototypes+k_deviation"};
+  o.shares = {1};
+  for (const std::uint64_t seed : {3U, 9U, 11U, 12U}) {
+    o.common.seed = seed;
+    o.common.requests = 24;
+    CHECK(run_small(o).cases.size() == 1);
+  }
+}
+
 TEST_CASE("blocks replay: table, JSON and page tell that answers are approximate", "[replay][blocks]")
 {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / "kvstrata_blocks_replay";

@@ -70,8 +70,8 @@ gpu_program() { find "$root/build/gpu" -name "$1" -type f -perm -u+x -print -qui
 gpu_test() {
   headline "test"
   local before=$SECONDS
-  if gpu_build cuda_test hstu_cuda_test mtgr_cuda_test static_cuda kvstrata-gpu-replay example_10_cuda_device &&
-     run_ctest gpu -R '^(cuda|hstu_cuda|mtgr_cuda|nvcc_.*|gpu_replay_on_gpu|example_10_cuda_device)$'; then
+  if gpu_build cuda_test hstu_cuda_test mtgr_cuda_test decoder_cuda_test static_cuda kvstrata-gpu-replay example_10_cuda_device &&
+     run_ctest gpu -R '^(cuda|hstu_cuda|mtgr_cuda|decoder_cuda|nvcc_.*|gpu_replay_on_gpu|example_10_cuda_device)$'; then
     ran+=("test in $((SECONDS - before)) s")
   else failed+=("test"); fi
 }
@@ -106,17 +106,18 @@ gpu_bench() {  # $1: which, $2: where to. Each result is kept, so that several c
   done
   (( ${#measured[@]} )) || { say "Nothing was measured, so nothing is written."; return 0; }
   to=$2/$(gpu_slug "$gpu_name")-$(date -u +%Y-%m-%d)
-  write_gpu_report "$to" "$gpu_name, $(date -u +%Y-%m-%d)" "\`./dev gpu bench\`, $(gpu_versions)." "${measured[@]}" || return 0
+  write_gpu_report "$to" "$gpu_name, $(date -u +%Y-%m-%d)" "\`./dev gpu bench\`, $(gpu_versions)." "${measured[@]}" ||
+    { failed+=("the report $to"); return 0; }
   say "Written: $to.md and .json"
 }
 
 gpu_check() {  # $1: which
   headline "check"
   if ! have compute-sanitizer; then skip "./dev gpu check" "compute-sanitizer is not in PATH"; return; fi
-  gpu_build cuda_test hstu_cuda_test mtgr_cuda_test || { failed+=("the build of the GPU tests"); return; }
+  gpu_build cuda_test hstu_cuda_test mtgr_cuda_test decoder_cuda_test || { failed+=("the build of the GPU tests"); return; }
   local tool name program log before status
   for tool in memcheck racecheck initcheck synccheck; do
-    for name in cuda_test hstu_cuda_test mtgr_cuda_test; do
+    for name in cuda_test hstu_cuda_test mtgr_cuda_test decoder_cuda_test; do
       program=$(gpu_program "$name")
       [[ -n $program && "$tool $name" =~ $1 ]] || continue
       headline "$tool $name"
@@ -180,9 +181,9 @@ command_gpu() {
     skip "./dev gpu $what" "$reason"
     case $what in
       quick) say "./dev gpu quick --dry-run says what it would build and run." ;;
-      test) say "It would run cuda_test, hstu_cuda_test, mtgr_cuda_test, a served trace and the checks of what nvcc makes." ;;
+      test) say "It would run cuda_test, hstu_cuda_test, mtgr_cuda_test, decoder_cuda_test, a served trace and the checks of what nvcc makes." ;;
       bench) say "It would run the programs of bench/cuda and kvstrata-gpu-replay with the presets paper and nvidia." ;;
-      check) say "It would run cuda_test, hstu_cuda_test and mtgr_cuda_test under memcheck, racecheck, initcheck and synccheck." ;;
+      check) say "It would run cuda_test, hstu_cuda_test, mtgr_cuda_test and decoder_cuda_test under memcheck, racecheck, initcheck and synccheck." ;;
     esac
     return 0
   fi

@@ -171,7 +171,8 @@ quick_write_report() {  # of all that is known until now; nothing when no step r
   [[ $ran_any == yes ]] || return 0
   words="\`./dev gpu quick\`, $versions. Main rows and shapes only: \`./dev gpu bench\` measures all."
   quick_list | write_gpu_report "$report" "$gpu_name, $(date -u +%Y-%m-%d), quick" "$words" --versions "$versions" \
-    --steps "$results" --hide "${programs:-$root}" --hide "$root" "${measured[@]}" || true
+    --steps "$results" --hide "${programs:-$root}" --hide "$root" "${measured[@]}" && report_failed=no ||
+    report_failed=yes  # the figures stay in $results
 }
 
 # --- the command -------------------------------------------------------------------------------------------------------
@@ -225,6 +226,7 @@ quick_summary() {
       *) left+=("$step") ;;
     esac
   done
-  if [[ -s $report.md ]]; then say "Written: $report.md and .json"; else say "Nothing ran on a GPU, so nothing is written."; fi
+  if [[ ${report_failed:-no} == yes ]]; then failed+=("the report $report")
+  elif [[ -s $report.md ]]; then say "Written: $report.md and .json"; else say "Nothing ran on a GPU, so nothing is written."; fi
   (( ${#left[@]} == 0 )) || say "Left for the next ./dev gpu quick, which goes on from here: ${left[*]}."
 }

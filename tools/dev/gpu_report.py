@@ -54,9 +54,11 @@ def end_of_log(path, hidden):
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.read().split("\n")
+        if not lines[-1]:  # behind the last line end
+            lines.pop()
     except OSError:
         return ""
-    text = "\n".join(re.sub(r"[\x00-\x08\x0b-\x1f]", "", line)[:300] for line in lines if line or line is not lines[-1])
+    text = "\n".join(re.sub(r"[\x00-\x08\x0b-\x1f]", "", line)[:300] for line in lines)
     text = "\n".join(text.split("\n")[-40:])
     text = re.sub(r"^```", " ```", text, flags=re.MULTILINE)
     for place in hidden:

@@ -15,15 +15,6 @@
 
 namespace replay {
 
-[[nodiscard]] inline std::string element(std::string_view name, const std::string& text,
-                                         std::string_view attributes = {})
-{
-  std::ostringstream out;
-  out << '<' << name << (attributes.empty() ? "" : " ") << attributes << '>' << escape_html(text) << "</" << name
-      << '>';
-  return out.str();
-}
-
 /// The colour of a level in report.css, which has four.
 [[nodiscard]] inline std::string level_class(std::size_t level)
 {

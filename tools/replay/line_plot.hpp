@@ -99,10 +99,4 @@ inline constexpr std::string_view plot_style = R"(
   return out + "</ul>\n";
 }
 
-/// Text in an element.
-[[nodiscard]] inline std::string element(std::string_view name, const std::string& text)
-{
-  return "<" + std::string(name) + ">" + escape_html(text) + "</" + std::string(name) + ">";
-}
-
 }  // namespace replay

@@ -61,4 +61,13 @@ namespace replay {
   return out;
 }
 
+/// Text in an element.
+[[nodiscard]] inline std::string element(std::string_view name, const std::string& text,
+                                         std::string_view attributes = {})
+{
+  std::string out = "<" + std::string(name);
+  if (!attributes.empty()) out.append(" ").append(attributes);
+  return out + ">" + escape_html(text) + "</" + std::string(name) + ">";
+}
+
 }  // namespace replay

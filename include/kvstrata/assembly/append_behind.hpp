@@ -42,7 +42,8 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The part as it is to be asked for: its version says what its rows rest on, beside what it said before. Behind the list's parts or
 /// without them: with the same blocks at the same places and the same shares its rows are served, else they are computed anew, and what
-/// was there goes. request::exact takes parts that rest on nothing: with shares below 1 they never are.
+/// was there goes. The context's own tokens are not in it: say in `append.version` which they are, where they differ from request to
+/// request, and likewise which context it is where all of it is computed anew. request::exact takes parts that rest on nothing: with shares below 1 they never are.
 [[nodiscard]] inline part append_behind(part append, const block_list& list, const recompute_shares& shares,
                                         std::string_view selector) noexcept
 {

@@ -15,7 +15,8 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
-/// As std::from_chars(first, last, value), which it is where there is one; elsewhere it knows no inf, no nan, and allocates.
+/// As std::from_chars(first, last, value), which it is where there is one; elsewhere it knows no inf, no nan, no subnormal
+/// number, and allocates.
 [[nodiscard]] inline std::from_chars_result read_decimal(const char* first, const char* last, double& value)
 {
 #if defined(__cpp_lib_to_chars) || !defined(_LIBCPP_VERSION)

@@ -39,6 +39,7 @@ inline void check(const prototype_config& c)
   }
 }
 
+/// Who stands in, and how near it is: 1 for the same direction.
 struct near_prototype
 {
   std::uint32_t number = 0;
@@ -93,6 +94,7 @@ class prototype_index
   /// A prototype of its own for this token, numbered from 0 on, where none is near enough and there is room. As nearest().
   std::optional<std::uint32_t> add(std::span<const float> feature)
   {
+    require(feature);
     if (count_ == config_.most || nearest(feature)) return std::nullopt;
     const float length = std::sqrt(dot(feature.data(), feature.data()));
     if (!(length > 0) || !std::isfinite(length)) return std::nullopt;

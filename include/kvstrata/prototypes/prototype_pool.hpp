@@ -12,6 +12,7 @@
 #include <kvstrata/layout/page_table_view.hpp>
 #include <kvstrata/prototypes/prototype_index.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,14 +27,23 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 class prototype_pool
 {
  public:
-  prototype_pool(const prototype_config& c, const geometry& shape) : index_(c), shape_(shape) {}
+  prototype_pool(const prototype_config& c, const geometry& shape) : index_(c), shape_(shape)
+  {
+    // Who stands in for whom depends on these, but not on how many there may be.
+    for (const std::uint64_t with :
+         {std::uint64_t{c.dimensions}, std::uint64_t{c.planes}, std::uint64_t{c.seed},
+          std::uint64_t{std::bit_cast<std::uint32_t>(c.least_cosine)}, std::uint64_t{shape.layers},
+          std::uint64_t{shape.kv_heads}, std::uint64_t{shape.head_dim}, static_cast<std::uint64_t>(shape.element)}) {
+      take_in(std::as_bytes(std::span(&with, 1)));
+    }
+  }
 
   [[nodiscard]] const prototype_index& index() const noexcept { return index_; }
   [[nodiscard]] const geometry& shape() const noexcept { return shape_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return index_.size() * row_bytes(); }
 
-  /// What was learned, as a number: pools that have learned the same rows in the same order have the same, and blocks that were made of
-  /// one are not taken for those of another.
+  /// What was learned, as a number: pools of one configuration and shape that have learned the same rows in the same order have the
+  /// same, and blocks that were made of one are not taken for those of another.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
   /// Makes a prototype of a token whose K and V are in pages that the host can address, where none is near enough to its feature and

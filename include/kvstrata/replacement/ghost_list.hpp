@@ -48,7 +48,7 @@ class ghost_list
   };
 
   /// Room for so many keys in all lists together, though never for more than 2^30: 40 bytes a key and the note, and 4
-  /// more where an object may take more than `small` bytes. None takes more than `largest`, or it counts as that. Throws
+  /// more where an object may take more than `most_in_one` bytes. None takes more than `largest`, or it counts as that. Throws
   /// std::bad_alloc.
   ghost_list(std::uint64_t slots, std::uint64_t largest)
       : slots_(static_cast<std::uint32_t>((std::min)(slots, std::uint64_t{1} << 30U))),
@@ -56,7 +56,7 @@ class ghost_list
         largest_(largest),
         heads_(std::make_unique<std::uint32_t[]>(chains_)),
         nodes_(new node[std::size_t{slots_} + Lists]),
-        upper_(largest > small ? new std::uint32_t[std::size_t{slots_} + Lists] : nullptr),
+        upper_(largest > most_in_one ? new std::uint32_t[std::size_t{slots_} + Lists] : nullptr),
         unused_(Lists)
   {
     for (std::uint32_t list = 0; list < Lists; ++list) nodes_[list].older = nodes_[list].younger = list;
@@ -145,7 +145,7 @@ class ghost_list
   static constexpr std::uint32_t none = 0;  // node 0 ends list 0: it is never in a chain
   static constexpr std::uint32_t chains_a_key = 4;
   static constexpr std::uint32_t list_bits = std::bit_width(Lists - 1);
-  static constexpr std::uint64_t small = (std::numeric_limits<std::uint32_t>::max)() >> list_bits;
+  static constexpr std::uint64_t most_in_one = (std::numeric_limits<std::uint32_t>::max)() >> list_bits;
 
   /// The first `Lists` nodes are the ends of the lists: their `younger` is the oldest, their `older` the youngest.
   struct node
@@ -201,7 +201,7 @@ class ghost_list
   std::uint64_t largest_;
   std::unique_ptr<std::uint32_t[]> heads_;  // [chains_]: the first node of each
   std::unique_ptr<node[]> nodes_;           // [Lists + slots_]
-  std::unique_ptr<std::uint32_t[]> upper_;  // [Lists + slots_], of bytes; null where all are small
+  std::unique_ptr<std::uint32_t[]> upper_;  // [Lists + slots_], of bytes; null where all are most_in_one
   std::uint32_t unused_;                    // nodes from here on were never used
   std::uint32_t free_ = none;
   std::uint64_t size_ = 0;

@@ -17,7 +17,7 @@ namespace decoder {
   return order;
 }
 
-/// Of the `count` best of one how many are among those of the other, as a share.
+/// Of the `count` best of one how many are among those of the other, as a share; `count` is 1 or more, and no more than there are.
 [[nodiscard]] inline double top_overlap(const std::vector<float>& a, const std::vector<float>& b, std::size_t count)
 {
   std::vector<std::size_t> x = ranked(a), y = ranked(b);
@@ -28,9 +28,11 @@ namespace decoder {
   return static_cast<double>(both) / static_cast<double>(count);
 }
 
-/// Spearman's rank correlation: 1 where the orders are the same, about 0 where they have nothing to do with each other.
+/// Spearman's rank correlation: 1 where the orders are the same, about 0 where they have nothing to do with each other; of fewer than
+/// two scores 1.
 [[nodiscard]] inline double rank_correlation(const std::vector<float>& a, const std::vector<float>& b)
 {
+  if (a.size() < 2) return 1;
   const std::vector<std::size_t> x = ranked(a), y = ranked(b);
   std::vector<double> place(a.size());
   for (std::size_t i = 0; i < x.size(); ++i) place[x[i]] = static_cast<double>(i);

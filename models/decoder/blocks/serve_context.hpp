@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -76,6 +77,10 @@ class context_server
     for (std::uint32_t part = 0; part < scratch; ++part) {
       if (lease.compute(request, part).empty()) continue;
       const bool fills = stand_ins_ && list.parts()[part].key.space == stand_in_kind_;
+      if (fills && list.parts()[part].version != stand_ins_->version()) {
+        throw kvstrata::usage_error("a block of stand-ins has version " + std::to_string(list.parts()[part].version) +
+                                    ", but the pool has " + std::to_string(stand_ins_->version()));
+      }
       (fills ? filled_ : lacking_).push_back({words_of(part), lease.view(part), request});
     }
     if (!filled_.empty()) stand_ins_->start(filled_);

@@ -68,6 +68,8 @@ class stand_ins
     }
   }
 
+  /// The pool's: blocks that are filled have it as theirs.
+  [[nodiscard]] std::uint64_t version() const noexcept { return pool_->version(); }
   /// The prototype of each token, or none. Valid until the next call of this or of lacking() or start().
   [[nodiscard]] std::span<const std::uint32_t> find(std::span<const std::uint32_t> words)
   {
@@ -90,7 +92,7 @@ class stand_ins
     }
   }
 
-  /// The blocks to fill, layer by layer. Throws kvstrata::history_error for pages of another number of tokens.
+  /// The blocks to fill, layer by layer, until the next call of this, find() or lacking(); they must stay until then. Throws kvstrata::history_error for pages of another number of tokens.
   void start(std::span<const block_to_encode> blocks)
   {
     for (const block_to_encode& b : blocks) {

@@ -41,6 +41,7 @@ class beam_pass
   {
     check(options(), on_.parameters.shape(), step, prompts, scratch);
     leave();
+    next_ = 0;  // what was there is no more
     on_.await_turn();
     plan(step, prompts, scratch);
     level_ = step.step;

@@ -22,7 +22,7 @@ const std::vector<std::string>& levels()
   return names;
 }
 
-/// "K = 100: default_cache takes 1.33x less processor time than no cache", of the pass that gains least.
+/// "MTGR from default_cache: 1.33x as fast as without a cache, K = 100", of the pass that gains least.
 std::string headline(const mtgr_results& r)
 {
   double least = 0;

@@ -112,22 +112,20 @@ nlohmann::json json_of(const block_case_result& c)
   return out;
 }
 
-/// A figure against the share computed anew, a line a selector; all begin with blocks as they are.
+/// A figure against the share computed anew, a line a selector; all begin with blocks as they are, where that case was run.
 std::vector<plotted_line> curves(const block_results& r, double (*figure)(const block_case_result&))
 {
   std::vector<plotted_line> out;
-  const block_case_result* bare = nullptr;
   for (const block_case_result& c : r.cases) {
-    if (c.which.reuse == text_reuse::blocks && c.which.by == chooser::none && !c.which.stands_in) bare = &c;
-  }
-  for (const block_case_result& c : r.cases) {
-    if (c.which.by == chooser::none) {
-      if (c.which.stands_in) bare = &c;
-      continue;
-    }
+    if (c.which.by == chooser::none) continue;
     if (out.empty() || out.back().name != c.which.key) {
       out.push_back({.colour = out.size(), .name = std::string(c.which.key), .points = {}});
-      if (bare != nullptr) out.back().points.emplace_back(0, figure(*bare));
+      for (const block_case_result& bare : r.cases) {
+        if (bare.which.reuse == text_reuse::blocks && bare.which.by == chooser::none &&
+            bare.which.stands_in == c.which.stands_in) {
+          out.back().points.emplace_back(0, figure(bare));
+        }
+      }
     }
     out.back().points.emplace_back(c.which.share, figure(c));
   }
@@ -204,11 +202,12 @@ std::vector<std::string> block_remarks(const block_results& r)
       stood_in = c.stood_in;
     }
     out.push_back("Stood in: " + with_commas(r.prototypes) + " prototypes, " + bytes_text(r.prototype_bytes) +
-                  " of K and V, made of texts that no prompt has; of the histories' tokens " +
+                  " of K and V, made of texts that no prompt has" +
                   (lacking + stood_in == 0
-                       ? std::string("none was asked for")
-                       : percent(static_cast<double>(stood_in) / static_cast<double>(lacking + stood_in))) +
-                  " have one that is as near as --least-cosine says, the others are computed.");
+                       ? std::string(".")
+                       : "; of the histories' tokens " +
+                             percent(static_cast<double>(stood_in) / static_cast<double>(lacking + stood_in)) +
+                             " have one that is as near as --least-cosine says, the others are computed."));
   }
   if (!is_verified(r)) {
     out.push_back("How far off the approximate answers are was not asked: --verify tells.");

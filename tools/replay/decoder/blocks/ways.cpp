@@ -209,7 +209,10 @@ block_sizes choose_block_sizes(const block_options& o, const block_load& load, s
   kvstrata::page_count largest = 1;
   for (const block_prompt& p : load.prompts) {
     std::map<std::pair<std::uint32_t, std::uint64_t>, kvstrata::token_count> distinct;
-    for (const placed_text& t : p.texts) distinct[{t.kind, t.id}] = t.tokens;
+    for (const placed_text& t : p.texts) {  // by prototypes a history's text is another block than a candidate's
+      const bool by_prototypes = o.prototypes != 0 && t.group == kvstrata::block_group::history;
+      distinct[{by_prototypes ? std::uint32_t{block_of_stand_ins} : t.kind, t.id}] = t.tokens;
+    }
     kvstrata::page_count pages = pages_of(static_cast<kvstrata::token_count>(p.words.size()), s.page_tokens) + 1;
     for (const auto& [key, tokens] : distinct) pages += pages_of(tokens, s.page_tokens);
     largest = (std::max)(largest, pages);
