@@ -15,13 +15,13 @@ namespace kvstrata_test {
 namespace {
 
 constexpr unsigned orders = effort == 1 ? 1 : 6;  // of the device's work
-constexpr std::size_t stride = effort == 1 ? 23 : 1;
+constexpr std::size_t stride_of_parts = effort == 1 ? 23 : 1;
 
 /// A cache on a lazy device, with its player.
 template <class Cache>
-struct theatre
+struct parts_theatre
 {
-  theatre(const typename Cache::config& config, unsigned number)
+  parts_theatre(const typename Cache::config& config, unsigned number)
       : device(number, number % 3 == 0),
         cache(device, config),
         who(cache, {device.create_stream("compute")},
@@ -66,13 +66,13 @@ TEST_CASE("any hook that may throw does, at any call, under requests of parts", 
     set_tiers(config, {.device = 22, .lower = 30});
     if (number % 2 != 0) config.writes = bounded::value;
     bool failed = true;
-    for (std::size_t which = 1; failed; which += stride) {
+    for (std::size_t which = 1; failed; which += stride_of_parts) {
       CAPTURE(number, which);
       REQUIRE(which < 50000);
-      std::unique_ptr<theatre<strange_cache>> t;
+      std::unique_ptr<parts_theatre<strange_cache>> t;
       fuse::arm(which);
       try {
-        t = std::make_unique<theatre<strange_cache>>(config, number);
+        t = std::make_unique<parts_theatre<strange_cache>>(config, number);
       } catch (const strange&) {
         continue;  // nothing was built
       }
@@ -93,10 +93,10 @@ TEST_CASE("any allocation fails under requests of parts", "[cache][parts][hooks]
                          .layout = hybrid_layer_first::value};
   for (unsigned number = 0; number < orders; ++number) {
     bool failed = true;
-    for (std::size_t which = 1; failed; which += stride) {
+    for (std::size_t which = 1; failed; which += stride_of_parts) {
       CAPTURE(number, which);
       REQUIRE(which < 50000);
-      theatre<c> t(config, number);
+      parts_theatre<c> t(config, number);
       {
         const failing_allocation starving(which);
         t.fail<std::bad_alloc>();
