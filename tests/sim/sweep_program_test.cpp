@@ -78,7 +78,8 @@ TEST_CASE("a machine file that ships is found by its name, and any other by its 
   const outcome ran =
       sweep_with({"--users", "20", "--capacities", "5%", "--machine", "h200_pcie5", "--sizes", "growing", "--quiet"});
   CHECK(ran.code == 0);
-  const outcome unknown = sweep_with({"--users", "20", "--capacities", "5%", "--machine", "h300", "--sizes", "growing"});
+  const outcome unknown =
+      sweep_with({"--users", "20", "--capacities", "5%", "--machine", "h300", "--sizes", "growing"});
   CHECK(unknown.code == 1);
   CHECK(contains(unknown.err, "h300: no such file"));
 }

@@ -55,7 +55,8 @@ int main()
 
   kvstrata::emulated_device device;
   kvstrata::default_cache<kvstrata::emulated_device> cache(
-      device, {.shape = {.layers = 2, .kv_heads = 1, .head_dim = 8}, .tiers = {{.bytes = 1 << 20}, {.bytes = 1 << 20}}});
+      device,
+      {.shape = {.layers = 2, .kv_heads = 1, .head_dim = 8}, .tiers = {{.bytes = 1 << 20}, {.bytes = 1 << 20}}});
   const auto compute = device.create_stream("compute");
   const kvstrata::request batch[] = {{.user = kvstrata::user_id{7}, .history_tokens = 100}};
   for (int round = 0; round != 2; ++round) {

@@ -112,7 +112,7 @@ inline void run(int rounds, std::vector<target>& targets)
   o = small_model();
   o.common.users = 4;
   o.common.requests = 128;  // four days: memory that is touched for the first time is 2 % of two
-  o.common.batch = 4;      // all users at once, with and without a cache
+  o.common.batch = 4;       // all users at once, with and without a cache
   o.sessions_a_day = 8;
   const measured regular = serve("8 sessions a user and day", o, rounds);
   targets.push_back({"mtgr_cached_over_none", regular.ratio.median, better::more, 4, "8_sessions_a_day"});
