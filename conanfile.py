@@ -13,7 +13,7 @@ required_conan_version = ">=2.0"
 
 class KvstrataConan(ConanFile):
     name = "kvstrata"
-    version = "0.1.0"
+    version = "0.2.0"
     description = "Hierarchical KV caches for generative recommendation"
     license = "Apache-2.0"
     topics = ("cache", "recommendation", "inference", "cuda", "header-only")

@@ -6,11 +6,11 @@
 #include <string_view>
 
 #define KVSTRATA_VERSION_MAJOR 0
-#define KVSTRATA_VERSION_MINOR 1
+#define KVSTRATA_VERSION_MINOR 2
 #define KVSTRATA_VERSION_PATCH 0
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
-inline constexpr std::string_view version = "0.1.0";
+inline constexpr std::string_view version = "0.2.0";
 
 }  // namespace kvstrata

@@ -81,7 +81,7 @@ endforeach()
 file(CONFIGURE OUTPUT "${WORK}/components/CMakeLists.txt" @ONLY CONTENT [[
 cmake_minimum_required(VERSION 3.25)
 project(components LANGUAGES CXX)
-find_package(kvstrata 0.1 REQUIRED COMPONENTS ${COMPONENT})
+find_package(kvstrata 0.2 REQUIRED COMPONENTS ${COMPONENT})
 get_target_property(sources kvstrata::${COMPONENT} INTERFACE_SOURCES)
 message(STATUS "its sources are ${sources}")
 ]])

@@ -5,5 +5,5 @@
 #include <kvstrata/core/language.hpp>  // first
 
 #ifndef KVSTRATA_VERSION_NAMESPACE
-#define KVSTRATA_VERSION_NAMESPACE v0_1  // as version.hpp says
+#define KVSTRATA_VERSION_NAMESPACE v0_2  // as version.hpp says
 #endif
