@@ -68,9 +68,8 @@ TEST_CASE("parts: what another lease computes is waited for until it is committe
   CHECK(to_string(why) ==
         "sequence 7 of space 3 is being computed by another lease; call again when that is committed or released");
   CHECK(sentence_of<usage_error>([&] { static_cast<void>(arrival_of(why)); }) ==
-        "arrival_of: sequence 7 of space 3 is being computed by another lease; call again when that is committed or "
-        "released; no point of a device tells when that is: ask comes_by_commit first, and wait with wait_sync of the "
-        "cache");
+        "arrival_of: " + to_string(why) +
+            "; no device tells when that is: ask comes_by_commit first, and wait with wait_sync of the cache");
   CHECK(s.cache.stats().pressures(pressure::reason::arriving) == 1);
   CHECK(s.cache.stats().pressures(pressure::reason::user_held) == 0);
   CHECK_FALSE(s.cache.wait_sync(why, 0s));
@@ -209,8 +208,10 @@ TEST_CASE("parts: any number of leases compute their own of what another one com
 TEST_CASE("parts: of a batch all share the own one, and all must want it", "[cache][parts]")
 {
   item_scene s;
-  const std::vector<part> mine{own(s.reads(7, 8)), s.appends(2, 4)}, also_mine{own(s.reads(7, 8))}, waits{s.reads(7, 8)};
-  const std::vector<request> one_waits{s.asks(2, mine), s.asks(3, waits)}, other_waits{s.asks(3, waits), s.asks(2, mine)};
+  const std::vector<part> mine{own(s.reads(7, 8)), s.appends(2, 4)}, also_mine{own(s.reads(7, 8))},
+      waits{s.reads(7, 8)};
+  const std::vector<request> one_waits{s.asks(2, mine), s.asks(3, waits)},
+      other_waits{s.asks(3, waits), s.asks(2, mine)};
   CHECK(comes_by_commit(s.cache.prepare(one_waits, s.compute).why()));
   CHECK(comes_by_commit(s.cache.prepare(other_waits, s.compute).why()));
   const std::vector<request> both{s.asks(2, mine), s.asks(3, also_mine)};

@@ -176,7 +176,8 @@ class parts_player
         if (!is_written_before) add_cells(*work, view, i, of, ground, compute, mine.draft);
         if (!compute.empty() && of.mode != part_mode::scratch) {
           const batch_plan& plan = lease.plan();
-          mine.rows.push_back({of, ground, interval_list(compute.begin(), compute.end()), plan.requests[plan.row(i, p)].own});
+          mine.rows.push_back(
+              {of, ground, interval_list(compute.begin(), compute.end()), plan.requests[plan.row(i, p)].own});
         }
       }
     }

@@ -292,8 +292,7 @@ class walker : walking::walk_bed<Device, Model, row>
       if (auto plan = cache_.plan(batch)) said = *plan;
       REQUIRE(same(before, cache_.stats()));
     }
-    const bool must_be_refused =
-        std::any_of(rows.begin(), rows.end(), [&](const row& r) { return is_turned_away(r); });
+    const bool must_be_refused = std::any_of(rows.begin(), rows.end(), [&](const row& r) { return is_turned_away(r); });
     const auto before = cache_.stats();
     const stream_id stream = streams_[below(2)];
     auto got = cache_.prepare(batch, stream);
@@ -353,9 +352,8 @@ class walker : walking::walk_bed<Device, Model, row>
       r.own = plan_of(l, r).own;
       if (r.same) {
         if (r.computed) FAIL(name_of(r.key) << " is computed twice in one batch");
-        const row& first = *std::find_if(l.rows.begin(), l.rows.end(), [&](const row& other) {
-          return other.key == r.key && is_shared(other.mode);
-        });
+        const row& first = *std::find_if(l.rows.begin(), l.rows.end(),
+                                         [&](const row& other) { return other.key == r.key && is_shared(other.mode); });
         r.draft = first.draft;
         REQUIRE(r.own == first.own);
         if (r.own) REQUIRE(r.may_own);

@@ -18,8 +18,9 @@ void executor<Residency, Transfer>::hold_parts(const part_rows& of, state& s)
     if (of.same_as(i) != i) e = s.entries[of.same_as(i)];
     const bool is_new = e == nullptr;
     if (is_new) {
-      e = mode == part_mode::append ? &residency_->users().add(key_of(r))
-                                    : &residency_->users().add_unseen(key_of(r), is_shared(mode) && !s.plan.requests[i].own);
+      e = mode == part_mode::append
+              ? &residency_->users().add(key_of(r))
+              : &residency_->users().add_unseen(key_of(r), is_shared(mode) && !s.plan.requests[i].own);
       e->atomic = is_shared(mode);
     }
     ++e->holds;

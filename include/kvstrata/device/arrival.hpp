@@ -20,9 +20,9 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 [[nodiscard]] inline event arrival_of(const pressure& why)
 {
   if (comes_by_commit(why)) {
-    throw usage_error("arrival_of: " + to_string(why) +
-                      "; no point of a device tells when that is: ask comes_by_commit first, and wait with wait_sync of "
-                      "the cache");
+    throw usage_error(
+        "arrival_of: " + to_string(why) +
+        "; no device tells when that is: ask comes_by_commit first, and wait with wait_sync of the cache");
   }
   return {static_cast<stream_id>(why.stream), why.point};
 }
