@@ -18,7 +18,7 @@ struct pressure
 {
   enum class reason : std::uint8_t {
     held,       ///< leases hold too many pages; release some
-    user_held,  ///< another lease holds this user; of a replace or read part, as many as are counted
+    user_held,  ///< another lease holds this user; to read a replace or read part, as many as are counted
     arriving,   ///< this user's tokens are on their way: from a store (arrival_of tells when they have come), or, where
                 ///< by_commit, from another lease, which computes them
     stale_epoch,   ///< this user's request is of a model whose time is over: never right again, stamp it anew
