@@ -106,7 +106,8 @@ struct some_requests
 
 struct seen
 {
-  std::size_t planned = 0, held = 0, user_held = 0, to_wait = 0, own = 0, served = 0, anew = 0, again = 0, other_version = 0;
+  std::size_t planned = 0, held = 0, user_held = 0, to_wait = 0, own = 0, served = 0, anew = 0, again = 0,
+              other_version = 0;
 };
 
 void plan_any(std::mt19937& random, seen& of)
