@@ -77,6 +77,17 @@ int main()
   good = good && shared.pages(0)[0] == shared.pages(1)[0] && own.pages(0)[0] != own.pages(1)[0];
   good = good && lease.compute(0, 0).size() == 1 && lease.compute(1, 0).empty();
 
+  // While one lease computes a catalogue, others wait for its commit; or they compute one of their own, and nobody keeps that.
+  part wanted{.key = {catalogues, 2}, .tokens = 64, .mode = part_mode::read};
+  const request asks{.user = user_id{1}, .parts = {&wanted, 1}};
+  const auto writer = cache.prepare({&asks, 1}, compute).value();
+  const auto too_early = cache.prepare({&asks, 1}, compute);
+  good = good && !too_early && comes_by_commit(too_early.why());  // then: cache.wait_sync(too_early.why(), at_most)
+  std::printf("%s\n", to_string(too_early.why()).c_str());
+  wanted.if_computed_elsewhere = computed_elsewhere::compute_own;
+  const auto alone = cache.prepare({&asks, 1}, compute).value();
+  good = good && alone.plan().requests[0].own && alone.compute(0).size() == 1;
+
   // A version that goes back is a mistake, and says so.
   try {
     static_cast<void>(serve(cache, compute, 7, {profile_of(7, 1)}));

@@ -82,11 +82,11 @@ class cache
   /// Brings a batch under a lease: takes pages, evicts where it must, queues the onload of what levels below the slab have,
   /// and makes `compute` wait for the pages' earlier users. The model then queues its work on `compute`: per layer
   /// lease.wait, compute, lease.layer_done; at last lease.commit. Returns pressure when leases hold too much, or one of
-  /// these users; for a request that is not provisional, when what a store has of it is on its way: the call comes too early;
-  /// when a request names another epoch than the cache's, as it lost the race with advance_epoch; or when the device does not
-  /// take the copies. Throws usage_error (a user twice, a window behind its history, after close), history_error (a fingerprint
-  /// contradicts what is cached, and is not to start anew), capacity_error (the batch is larger than the slab). What a request
-  /// makes useless leaves every level first (request_plan::kept); dropping the lease does not bring it back.
+  /// these users; when it comes too early, as another lease computes a part (part::if_computed_elsewhere), or what a store has of a
+  /// request that is not provisional is on its way; when a request names another epoch than the cache's, as it lost the race with
+  /// advance_epoch; or when the device does not take the copies. Throws usage_error (a user twice, a window behind its history, after
+  /// close), history_error (a fingerprint contradicts what is cached, and is not to start anew), capacity_error (the batch is larger
+  /// than the slab). What a request makes useless leaves every level first (request_plan::kept); a dropped lease brings nothing back.
   [[nodiscard]] result<lease> prepare(std::span<const request> requests, stream_id compute,
                                       const batch_note& note = {});
 
@@ -109,11 +109,11 @@ class cache
 
   /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
   /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
-  /// the epoch has begun; copy_refused: at once; arriving: arrival_of(why) has come to pass, which is looked after
-  /// every tenth of a millisecond (in virtual time nothing comes meanwhile). Asked about and not waited for:
-  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error
-  /// after close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that
-  /// waits for pages costs it O(requests under leases).
+  /// the epoch has begun; copy_refused: at once; arriving: no lease computes the part (comes_by_commit; in vain where it is the
+  /// thread's own), or arrival_of(why) has come to pass, which is looked after every tenth of a millisecond (in virtual time nothing
+  /// comes meanwhile). Asked about and not waited for: stale_epoch, which never passes. Others who wait may be quicker. False when
+  /// the time is over. Throws usage_error after close, and when the cache is closed meanwhile. Nobody waits: a release costs a
+  /// comparison more; each that waits for pages costs it O(requests under leases).
   bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
   /// The same of all parts of a request, or of the history of one without.

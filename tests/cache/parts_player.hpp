@@ -46,6 +46,12 @@ class parts_player
   {
     return {.key = {3, id}, .tokens = tokens, .mode = part_mode::read};
   }
+  /// The same part, for the lease alone where another one computes it.
+  [[nodiscard]] static part own(part p)
+  {
+    p.if_computed_elsewhere = computed_elsewhere::compute_own;
+    return p;
+  }
   [[nodiscard]] static part scratch(token_count tokens) { return {.tokens = tokens, .mode = part_mode::scratch}; }
 
   void begin_play() { ++plays_; }
@@ -134,6 +140,7 @@ class parts_player
     part of;
     naive_ground stands_on;
     interval_list compute;
+    bool own = false;  ///< nobody else gets it
   };
   struct errand
   {
@@ -168,7 +175,9 @@ class parts_player
         work->layer_stride = view.where.layer_stride;
         if (!is_written_before) add_cells(*work, view, i, of, ground, compute, mine.draft);
         if (!compute.empty() && of.mode != part_mode::scratch) {
-          mine.rows.push_back({of, ground, interval_list(compute.begin(), compute.end())});
+          const batch_plan& plan = lease.plan();
+          mine.rows.push_back(
+              {of, ground, interval_list(compute.begin(), compute.end()), plan.requests[plan.row(i, p)].own});
         }
       }
     }
@@ -211,6 +220,7 @@ class parts_player
   {
     const fuse::out_of_reach while_it_lives;
     for (const written& w : mine.rows) {
+      if (w.own) continue;
       if (is_shared(w.of.mode)) {
         versions_[{w.of.key, w.of.version}] = mine.draft;
         continue;
@@ -262,6 +272,14 @@ inline void play(parts_player& p, any_cache& cache)
     if (reader) p.live(**reader);
   }
   p.serve(asks{{1, {p.statics(1, 2, 10), p.appends(1, 14)}}});
+  {
+    auto first = p.prepare(asks{{5, {p.reads(3, 9)}}});
+    auto own = p.prepare(asks{{3, {p.own(p.reads(3, 9)), p.appends(9, 5)}}, {4, {p.own(p.reads(3, 9))}}});
+    static_cast<void>(p.prepare(asks{{6, {p.reads(3, 9)}}}));  // is told to wait
+    if (own) p.live(**own);
+    if (first) p.live(**first);
+  }
+  p.serve(asks{{3, {p.reads(3, 9), p.appends(9, 7)}}});
   if (auto dropped = p.prepare(asks{{2, {p.statics(2, 2, 4), p.appends(2, 14)}}})) p.live(**dropped, 3);
   p.serve(asks{{5, {p.reads(2, 24), p.appends(5, 21)}}, {3, {p.appends(6, 9)}}});
   p.serve(asks{{2, {p.statics(2, 1, 13), p.appends(2, 15)}}});

@@ -54,6 +54,25 @@ TEST_CASE("parts in a store: what a lease wrote beside and did not commit leaves
   CHECK(s.serve({s.statics(1, 5, 19)})[0].from[1] == 19);
 }
 
+TEST_CASE("parts in a store: what a lease computes for itself alone is not put", "[cache][parts]")
+{
+  over_memory s;
+  s.serve({s.statics(1, 5, 19)});
+  s.push_out();
+  std::vector<part> next{s.statics(1, 6, 19)};
+  const request r{.user = user_id{2}, .epoch = s.epoch, .parts = next};
+  auto writer = s.cache->prepare({&r, 1}, s.compute).value();
+  next.front().if_computed_elsewhere = computed_elsewhere::compute_own;
+  CHECK(s.serve({next.front(), s.appends(1, 9)})[0].computed == 19);
+  s.push_out();
+  REQUIRE(s.store.shelf().find({1, 1}));
+  CHECK(s.store.shelf().find({1, 1})->version == 5);
+  for (layer_index l = 0; l < tiny.layers; ++l) writer.layer_done(l);
+  writer.finish();
+  s.push_out();
+  CHECK(s.store.shelf().find({1, 1})->version == 6);
+}
+
 TEST_CASE("parts in a store: one that the room cannot hold is not got in pieces", "[cache][parts]")
 {
   over_memory s({}, {.room = 12});  // half of it for each way

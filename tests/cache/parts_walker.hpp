@@ -5,6 +5,7 @@
 #include "cache/walk_bed.hpp"
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/device/arrival.hpp>
 #include <kvstrata/plan/part.hpp>
 
 #include <algorithm>
@@ -38,6 +39,8 @@ struct row
   naive_ground stands_on{};
   bool same = false;         ///< an earlier row of the lease has the sequence
   bool computed = false;     ///< of a shared one: it is written
+  bool own = false;          ///< likewise, while another lease writes it, and for this lease alone
+  bool may_own = false;      ///< it asks for that, rather than to wait
   bool forgotten = false;    ///< erased, or the epoch is over
   bool exact = false;        ///< is wanted
   std::uint64_t draft = 0;   ///< of a shared one: its bytes
@@ -101,6 +104,12 @@ class walker : walking::walk_bed<Device, Model, row>
   }
 
   [[nodiscard]] part shared_part(sequence_key key, part_mode mode)
+  {
+    part p = chosen_part(key, mode);
+    if (below(3) == 0) p.if_computed_elsewhere = computed_elsewhere::compute_own;
+    return p;
+  }
+  [[nodiscard]] part chosen_part(sequence_key key, part_mode mode)
   {
     part p{.key = key, .mode = mode};
     const auto before = chosen_.find(key);
@@ -216,6 +225,7 @@ class walker : walking::walk_bed<Device, Model, row>
         if (is_shared(next.mode)) {
           so_far.emplace_back(next.key, next.version);
           next.same = !seen.insert(next.key).second;
+          next.may_own = mine.parts.front().if_computed_elsewhere == computed_elsewhere::compute_own;
         }
         if (next.mode == part_mode::append) next.stands_on = so_far;
         out.push_back(next);
@@ -231,17 +241,30 @@ class walker : walking::walk_bed<Device, Model, row>
     return all;
   }
 
-  /// Has an open lease that row's sequence to itself?
+  /// Has an open lease that append part to itself?
   [[nodiscard]] bool is_held(const row& wanted) const
   {
     for (const open_lease& l : open_) {
       for (const row& r : l.rows) {
-        if (r.forgotten || r.mode == part_mode::scratch || r.key != wanted.key) continue;
-        if (wanted.mode == part_mode::append) return true;
-        if (r.computed && !l.committed && !serves(wanted)) return true;
+        if (!r.forgotten && r.mode == part_mode::append && r.key == wanted.key) return true;
       }
     }
     return false;
+  }
+  /// Does an open lease compute that shared one, for all?
+  [[nodiscard]] bool is_written(const sequence_key& key) const
+  {
+    for (const open_lease& l : open_) {
+      for (const row& r : l.rows) {
+        if (is_shared(r.mode) && r.key == key && r.computed && !r.own && !r.forgotten && !l.committed) return true;
+      }
+    }
+    return false;
+  }
+  [[nodiscard]] bool is_turned_away(const row& wanted) const
+  {
+    if (wanted.mode == part_mode::append) return is_held(wanted);
+    return is_shared(wanted.mode) && !wanted.may_own && is_written(wanted.key) && !serves(wanted);
   }
   [[nodiscard]] bool serves(const row& wanted) const
   {
@@ -269,8 +292,7 @@ class walker : walking::walk_bed<Device, Model, row>
       if (auto plan = cache_.plan(batch)) said = *plan;
       REQUIRE(same(before, cache_.stats()));
     }
-    const bool must_be_refused =
-        std::any_of(rows.begin(), rows.end(), [&](const row& r) { return r.mode == part_mode::append && is_held(r); });
+    const bool must_be_refused = std::any_of(rows.begin(), rows.end(), [&](const row& r) { return is_turned_away(r); });
     const auto before = cache_.stats();
     const stream_id stream = streams_[below(2)];
     auto got = cache_.prepare(batch, stream);
@@ -283,8 +305,16 @@ class walker : walking::walk_bed<Device, Model, row>
         REQUIRE(!open_.empty());
         bed::check_held(why);
       } else {
-        REQUIRE(why.why == pressure::reason::user_held);
-        REQUIRE(is_under_lease({why.space, why.user}));
+        const auto told = std::find_if(rows.begin(), rows.end(), [&](const row& r) {
+          return r.key == sequence_key{why.space, why.user} && (r.mode == part_mode::append || !r.may_own);
+        });
+        REQUIRE(told != rows.end());
+        if (comes_by_commit(why)) {
+          ++met_.told_to_wait;
+          REQUIRE((is_shared(told->mode) && is_written(told->key)));
+        } else {
+          REQUIRE((why.why == pressure::reason::user_held && is_held(*told)));
+        }
       }
       return;
     }
@@ -306,16 +336,6 @@ class walker : walking::walk_bed<Device, Model, row>
     check_pages_are_apart();
   }
 
-  [[nodiscard]] bool is_under_lease(const sequence_key& key) const
-  {
-    for (const open_lease& l : open_) {
-      for (const row& r : l.rows) {
-        if (r.key == key && !r.forgotten && r.mode != part_mode::scratch) return true;
-      }
-    }
-    return false;
-  }
-
   /// What is served is what was committed, and stands on what it is asked for with.
   void see(const open_lease& l, row& r, const request& asked)
   {
@@ -329,13 +349,19 @@ class walker : walking::walk_bed<Device, Model, row>
       REQUIRE(computed == r.tokens);
     } else if (is_shared(r.mode)) {
       r.computed = computed != 0;
+      r.own = plan_of(l, r).own;
       if (r.same) {
         if (r.computed) FAIL(name_of(r.key) << " is computed twice in one batch");
-        r.draft = std::find_if(l.rows.begin(), l.rows.end(), [&](const row& other) {
-                    return other.key == r.key && is_shared(other.mode);
-                  })->draft;
+        const row& first = *std::find_if(l.rows.begin(), l.rows.end(),
+                                         [&](const row& other) { return other.key == r.key && is_shared(other.mode); });
+        r.draft = first.draft;
+        REQUIRE(r.own == first.own);
+        if (r.own) REQUIRE(r.may_own);
         return;
       }
+      REQUIRE(r.own == (r.computed && is_written(r.key)));
+      if (r.own) REQUIRE(r.may_own);
+      met_.own_copies += r.own ? 1U : 0U;
       const auto what = naive_.see_version(r.key, r.version, r.tokens, computed, any_exact(l, r.key));
       if (what == naive_versions::outcome::not_enough) ++met_.made_exact;
       r.draft = r.computed ? l.draft : naive_.versions().find(r.key)->draft;
@@ -449,7 +475,7 @@ class walker : walking::walk_bed<Device, Model, row>
   void learn(open_lease& l) override
   {
     for (const row& r : l.rows) {
-      if (r.computed && !r.forgotten) naive_.commit_version(r.key, {r.version, r.tokens, l.draft});
+      if (r.computed && !r.own && !r.forgotten) naive_.commit_version(r.key, {r.version, r.tokens, l.draft});
     }
     for (const row& r : l.rows) {
       if (r.forgotten || r.mode != part_mode::append) continue;

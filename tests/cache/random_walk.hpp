@@ -27,6 +27,8 @@ struct parts_met
   std::uint64_t tainted_rows = 0;     ///< computed on top of such a one, and of no inexact row of their own sequence
   std::uint64_t refused_tainted = 0;  ///< such rows, committed, that a request for exact ones was not served
   std::uint64_t made_exact = 0;       ///< shared ones, computed beside the same version
+  std::uint64_t told_to_wait = 0;     ///< calls, for a shared one that another lease computes
+  std::uint64_t own_copies = 0;       ///< of such ones
 
   void add(const parts_met& other) noexcept
   {
@@ -34,6 +36,8 @@ struct parts_met
     tainted_rows += other.tainted_rows;
     refused_tainted += other.refused_tainted;
     made_exact += other.made_exact;
+    told_to_wait += other.told_to_wait;
+    own_copies += other.own_copies;
   }
 };
 

@@ -94,12 +94,13 @@ constexpr policy_point alone =
 TEST_CASE("long random operations with requests of parts", "[cache][parts][random]")
 {
   std::uint64_t superseded = 0, rewritten = 0, passed = 0, widened = 0;
+  parts_met met;
   for (const policy_point& where : {ours, paper, busy, alone}) {
     for (std::uint64_t seed = 1; seed <= 2 * effort; ++seed) {
       emulated_device device(adversary(seed));
       const auto cache = where.make(device, {});
-      parts_walk(*cache, device, where.about({}),
-                 {.seed = seed, .steps = 250 * effort, .users = 6, .leases = 1 + seed % 4});
+      met.add(parts_walk(*cache, device, where.about({}),
+                         {.seed = seed, .steps = 250 * effort, .users = 6, .leases = 1 + seed % 4}));
       const counters::snapshot counted = cache->counted();
       superseded += counted.superseded_tokens;
       rewritten += counted.rewritten_tokens;
@@ -112,6 +113,8 @@ TEST_CASE("long random operations with requests of parts", "[cache][parts][rando
   CHECK(rewritten != 0);
   CHECK(passed != 0);
   CHECK(widened != 0);
+  CHECK(met.told_to_wait != 0);
+  CHECK(met.own_copies != 0);
 }
 
 TEST_CASE("requests of parts: with an arena that is large enough nothing is dropped but what is superseded",

@@ -167,6 +167,10 @@ TEST_CASE("pressure says why, and of several shards which")
       to_string(why) ==
       "shard 2: the request of user 9 names epoch 5, but the cache is at epoch 4; call advance_epoch before the first "
       "request of a new model");
+  why = {.why = pressure::reason::arriving, .user = 9};
+  REQUIRE(to_string(why) == "what a store has of user 9 is on its way; call again when it has arrived");
+  why.by_commit = true;
+  REQUIRE(to_string(why) == "user 9 is being computed by another lease; call again when that is committed or released");
   why = {.pages_needed = 7, .pages_free = 1, .pages_evictable = 2, .pages_held = 5, .shard = 0};
   REQUIRE(to_string(why) == "shard 0: 7 pages are needed, but only 1 are free and 2 can be evicted; leases hold 5");
   for (std::uint8_t i = 0; i < pressure_reasons; ++i) {

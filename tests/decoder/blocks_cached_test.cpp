@@ -7,6 +7,7 @@
 
 #include <kvstrata/assembly/append_behind.hpp>
 #include <kvstrata/cache.hpp>
+#include <kvstrata/device/arrival.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/position/position_free.hpp>
 #include <kvstrata/recompute/first_k.hpp>
@@ -131,7 +132,7 @@ TEST_CASE("blocks out of a cache: a block is encoded once, and others wait for i
   std::optional<cache_type::lease> a(s.ask(first, 0).value());
   const auto refused = s.ask(second, 0);
   REQUIRE(!refused);
-  CHECK(refused.why().why == kvstrata::pressure::reason::user_held);
+  CHECK(comes_by_commit(refused.why()));
   s.run(s.one, *a, first, recompute::none{}, 0);
   CHECK(s.one.encoded() == 30 + 8);
   a->commit();
@@ -147,6 +148,41 @@ TEST_CASE("blocks out of a cache: a block is encoded once, and others wait for i
   // Of a context nothing stays but its blocks.
   CHECK(s.cache.stats().levels[0].resident_tokens == 30 + 8);
   CHECK(s.cache.stats().users == 2);
+  s.cache.close();
+}
+
+TEMPLATE_TEST_CASE("blocks out of a cache: two servers at once encode one block, and one of them for itself",
+                   "[blocks]", position_free, rotate_on_copy)
+{
+  block_server<TestType> s(200);
+  const context_plan first = s.items.plan({own(3), 1, 2});
+  context_plan second = s.items.plan({2, own(5), 1, own(2), 0, 2});
+  const std::vector<kvstrata::placed_block> blocks(second.list.blocks().begin(), second.list.blocks().end());
+  second.list.start({}, second.list.context(), kvstrata::computed_elsewhere::compute_own);
+  for (const kvstrata::placed_block& b : blocks) second.list.add(b);
+  const bool commits_first = GENERATE(true, false);
+  std::optional<cache_type::lease> a(s.ask(first, 0).value()), b(s.ask(second, 0.3F).value());
+  const auto run_first = [&] {
+    s.run(s.one, *a, first, recompute::none{}, 0);
+    a->finish();
+  };
+  if (commits_first) run_first();
+  s.run(s.other, *b, second, recompute::v_deviation{}, 0.3F);
+  b->finish();
+  if (!commits_first) run_first();
+  CHECK(s.other.encoded() == 30 + 8 + 13);
+  CHECK(hstu_test::furthest(block_server<TestType>::logits_of(s.one),
+                            s.plain.compute(first, recompute::none{}, {}).logits) < 2e-5);
+  CHECK(hstu_test::furthest(block_server<TestType>::logits_of(s.other),
+                            s.plain.compute(second, recompute::v_deviation{}, recompute_shares::of(0.3F)).logits) <
+        2e-5);
+  // Each block is there once, and block 0 is the second server's: nobody else encoded it.
+  CHECK(s.cache.stats().levels[0].resident_tokens == 30 + 8 + 13);
+  std::optional<cache_type::lease> again(s.ask(second, 0.3F).value());
+  s.run(s.one, *again, second, recompute::v_deviation{}, 0.3F);
+  CHECK(s.one.encoded() == 0);
+  CHECK(block_server<TestType>::logits_of(s.one) == block_server<TestType>::logits_of(s.other));
+  again.reset();
   s.cache.close();
 }
 

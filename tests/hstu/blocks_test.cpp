@@ -4,6 +4,9 @@
 #include "support/catch.hpp"
 #include "support/sentence_of.hpp"
 
+#include <kvstrata/cache.hpp>
+#include <kvstrata/device/arrival.hpp>
+#include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/recompute/attention_and_divergence.hpp>
 #include <kvstrata/recompute/first_k.hpp>
 #include <kvstrata/recompute/k_deviation.hpp>
@@ -137,6 +140,31 @@ class items_bed
       }
     }
     return out;
+  }
+  /// As a server does that has its blocks from a lease, whose last part is scratch: those that the lease lacks are encoded on the way.
+  template <class Lease>
+  std::vector<float> serve(const plan& p, Lease& lease)
+  {
+    const auto scratch = static_cast<std::uint32_t>(p.list.parts().size());
+    for (std::uint32_t part = 0; part < scratch; ++part) {
+      const kvstrata::token_interval all[] = {{0, p.list.parts()[part].tokens}};
+      if (lease.compute(0, part).empty()) continue;
+      hstu::request r;
+      r.history = all[0].end;
+      r.compute = all;
+      r.inputs = items_[static_cast<std::size_t>(p.list.parts()[part].key.id)];
+      hstu::batch_forward pass(*m_, {&r, 1}, lease.view(part));
+      pass.embed();
+      for (std::uint32_t l = 0; l < m_->options().layers; ++l) pass.layer(l);
+    }
+    kvstrata::paged_context context;
+    context.assemble(p.list, [&](std::uint32_t part) { return lease.view(part); }, 0, lease.view(scratch));
+    hstu::context_forward pass(*m_);
+    pass.run({.inputs = p.inputs, .blocks = p.blocks, .candidate_inputs = candidates_}, recompute::none{}, context,
+             [&lease](kvstrata::layer_index l) { lease.wait_sync(l); });
+    for (std::uint32_t l = 0; l < m_->options().layers; ++l) lease.layer_done(l);
+    const auto scores = pass.scores().approximate_value();
+    return {scores.begin(), scores.end()};
   }
   /// The same inputs, all of them the context's own.
   answer recomputed(const plan& p)
@@ -287,4 +315,42 @@ TEST_CASE("blocks: what HSTU's pass does, and what it refuses", "[blocks]")
   CHECK(sentence_of<kvstrata::usage_error>([&] { bed.compute(plan, recompute::v_deviation{}, 0.1F, true); }) ==
         "exact tokens are asked for, but 45 of the 65 of a context would be reused where they are not");
   CHECK(bed.compute(plan, recompute::v_deviation{}, 1, true).report.exact());
+}
+
+TEST_CASE("blocks: of HSTU's two contexts at once encode one block, and one of them for itself", "[blocks]")
+{
+  const hstu::model m(small(), 1);
+  constexpr kvstrata::token_count page = 4;
+  items_bed bed(m, 5, {16, 24, 9, 13}, page);
+  const auto first = bed.plan_of({1, 2}, 3, 5);
+  auto second = bed.plan_of({2, 0, 1}, 2, 4);
+  kvstrata::emulated_device device;
+  const kvstrata::stream_id compute = device.create_stream("compute");
+  kvstrata::default_cache<kvstrata::emulated_device> cache(
+      device, {.shape = m.shape(),
+               .tiers = {{.bytes = 100 * kvstrata::page_bytes(m.shape(), page)},
+                         {.bytes = 60 * kvstrata::page_bytes(m.shape(), page)}},
+               .layout = {.page_tokens = page, .chunk = 16}});
+  const auto ask = [&](const items_bed::plan& p) {
+    std::vector<kvstrata::part> parts(p.list.parts().begin(), p.list.parts().end());
+    parts.push_back({.tokens = p.list.context(), .mode = kvstrata::part_mode::scratch});
+    const kvstrata::request wanted{.user = kvstrata::user_id{1}, .parts = parts};
+    return cache.prepare({&wanted, 1}, compute);
+  };
+  auto a = ask(first).value();
+  CHECK(comes_by_commit(ask(second).why()));
+  const std::vector<kvstrata::placed_block> blocks(second.list.blocks().begin(), second.list.blocks().end());
+  second.list.start({}, second.list.context(), kvstrata::computed_elsewhere::compute_own);
+  for (const kvstrata::placed_block& b : blocks) second.list.add(b);
+  auto b = ask(second).value();
+  CHECK(furthest(bed.serve(second, b), bed.compute(second, recompute::none{}, 0).scores) < near);
+  b.finish();
+  CHECK(furthest(bed.serve(first, a), bed.compute(first, recompute::none{}, 0).scores) < near);
+  a.finish();
+  CHECK(cache.stats().levels[0].resident_tokens == 24 + 9 + 16);
+  auto again = ask(second).value();
+  CHECK(again.compute(0, 0).empty());
+  CHECK(furthest(bed.serve(second, again), bed.compute(second, recompute::none{}, 0).scores) < near);
+  again.release();
+  cache.close();
 }

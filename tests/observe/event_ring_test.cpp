@@ -80,6 +80,9 @@ TEST_CASE("an event has all that it says, and words for what has names")
         "pressure_met why=held label=3 pages_needed=4 pages_free=1 pages_evictable=0 pages_held=7");
   CHECK(to_string(record_of(pressure_met{{.why = pressure::reason::user_held, .user = 6}})) ==
         "pressure_met why=user_held user=6");
+  CHECK(to_string(
+            record_of(pressure_met{{.why = pressure::reason::arriving, .by_commit = true, .user = 6, .space = 2}})) ==
+        "pressure_met why=arriving user=6 space=2 by_commit=1");
   CHECK(to_string(record_of(record_lost{2, 12, true})) == "record_lost tokens=12 level=2 way=up");
 }
 

@@ -6,6 +6,7 @@
 #include "support/sentence_of.hpp"
 
 #include <kvstrata/codec/int8.hpp>
+#include <kvstrata/device/arrival.hpp>
 #include <kvstrata/plan/plan_parts.hpp>
 
 #include <algorithm>
@@ -77,6 +78,7 @@ struct some_requests
         p.tokens = static_cast<token_count>(5 + 3 * id);
         if (p.mode == part_mode::replace && appends) continue;
         if (std::any_of(parts.begin(), parts.end(), [&p](const part& o) { return o.key == p.key; })) continue;
+        if (below(2) == 0) p.if_computed_elsewhere = computed_elsewhere::compute_own;
       }
       parts.push_back(p);
     }
@@ -104,7 +106,8 @@ struct some_requests
 
 struct seen
 {
-  std::size_t planned = 0, held = 0, user_held = 0, served = 0, anew = 0, again = 0, other_version = 0;
+  std::size_t planned = 0, held = 0, user_held = 0, to_wait = 0, own = 0, served = 0, anew = 0, again = 0,
+              other_version = 0;
 };
 
 void plan_any(std::mt19937& random, seen& of)
@@ -166,11 +169,13 @@ void plan_any(std::mt19937& random, seen& of)
     bool all = e != nullptr && e->known().version == version_of(r);
     for (token_count t = 0; all && t < r.history_tokens; ++t) all = source_of(e, t) != piece::computed;
     if (all) used[i] = e;
-    else if (writers[first] != nullptr && !turned_away) turned_away = key_of(r);
+    else if (writers[first] != nullptr && !computes_own(r) && !turned_away) turned_away = key_of(r);
   }
   if (turned_away) {
-    ++of.user_held;
-    REQUIRE((why.has_value() && why->why == pressure::reason::user_held));
+    const bool waits = turned_away->space != 3;  // append parts are in that space
+    ++(waits ? of.to_wait : of.user_held);
+    REQUIRE((why.has_value() && why->by_commit == waits && comes_by_commit(*why) == waits));
+    REQUIRE(why->why == (waits ? pressure::reason::arriving : pressure::reason::user_held));
     REQUIRE((why->user == turned_away->id && why->space == turned_away->space));
     return;
   }
@@ -208,6 +213,9 @@ void plan_any(std::mt19937& random, seen& of)
       const request_plan& p = plan.requests[i];
       REQUIRE((p.key() == (mode_of(r) == part_mode::scratch ? sequence_key{} : key_of(r)) && p.mode == mode_of(r)));
       REQUIRE((p.joined == (plan.parts(request) > 1) && p.history == r.history_tokens && p.lasting == p.history));
+      const std::size_t first = b.rows.same_as(i);
+      REQUIRE(p.own == (is_shared(mode_of(r)) && used[first] == nullptr && writers[first] != nullptr));
+      of.own += p.own ? 1U : 0U;
       const auto pieces = plan.pieces_of(i);
       const bool again = b.rows.same_as(i) != i;
       if (again) {  // what the first of them has, or writes
@@ -252,8 +260,9 @@ TEST_CASE("plan_parts: random batches, against each row by hand", "[plan][parts]
     CAPTURE(round);
     plan_any(random, of);
   }
-  CAPTURE(of.planned, of.held, of.user_held, of.served, of.anew, of.again, of.other_version);
-  CHECK((of.planned > 500U * effort && of.held > 20U * effort && of.user_held > 50U * effort));
+  CAPTURE(of.planned, of.held, of.user_held, of.to_wait, of.own, of.served, of.anew, of.again, of.other_version);
+  CHECK((of.planned > 500U * effort && of.held > 20U * effort && of.user_held > 10U * effort));
+  CHECK((of.to_wait > 20U * effort && of.own > 20U * effort));
   CHECK((of.served > 200U * effort && of.anew > 200U * effort && of.again > 100U * effort));
   CHECK(of.other_version > 50U * effort);
 }

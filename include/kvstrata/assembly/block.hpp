@@ -30,10 +30,15 @@ struct placed_block
   token_count tokens = 0;  ///< all of the block's
 };
 
-/// As the cache is asked for it.
-[[nodiscard]] constexpr part part_of(const placed_block& block) noexcept
+/// As the cache is asked for it, and what becomes of the request where another lease encodes it just now.
+[[nodiscard]] constexpr part part_of(const placed_block& block,
+                                     computed_elsewhere if_computed_elsewhere = computed_elsewhere::wait) noexcept
 {
-  return {.key = key_of(block.key), .version = block.key.version, .tokens = block.tokens, .mode = part_mode::read};
+  return {.key = key_of(block.key),
+          .version = block.key.version,
+          .tokens = block.tokens,
+          .mode = part_mode::read,
+          .if_computed_elsewhere = if_computed_elsewhere};
 }
 
 }  // namespace kvstrata

@@ -20,11 +20,13 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 class block_list
 {
  public:
-  /// Begins anew: a context of so many tokens, of one model.
-  void start(epoch_id model, token_count context)
+  /// Begins anew: a context of so many tokens, of one model, and what becomes of the request for it where another lease encodes one
+  /// of its blocks just now (parts()).
+  void start(epoch_id model, token_count context, computed_elsewhere if_computed_elsewhere = computed_elsewhere::wait)
   {
     model_ = model;
     context_ = context;
+    if_computed_elsewhere_ = if_computed_elsewhere;
     free_ = 0;
     blocks_.clear();
     parts_.clear();
@@ -48,7 +50,7 @@ class block_list
     if (slot != 0) {
       require_same(parts_[slot - 1], block);
     } else {
-      parts_.push_back(part_of(block));
+      parts_.push_back(part_of(block, if_computed_elsewhere_));
       slot = static_cast<std::uint32_t>(parts_.size());
     }
     blocks_.push_back(block);
@@ -138,6 +140,7 @@ class block_list
   epoch_id model_{};
   token_count context_ = 0;
   token_count free_ = 0;  // from here on
+  computed_elsewhere if_computed_elsewhere_ = computed_elsewhere::wait;
   std::vector<placed_block> blocks_;
   std::vector<part> parts_;
   std::vector<std::uint32_t> part_of_;  // [block]

@@ -124,11 +124,11 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::wait_sync(const press
       case pressure::reason::user_held: {
         const sequence_key key{why.space, why.user};
         const entry_type* const found = residency_.users().find(key);
-        const bool free =
-            found == nullptr || found->holds == 0 || (found->atomic && found->holds < entry_type::most_holds / 2);
-        return free && residency_.users().writer(key) == nullptr;
+        return found == nullptr || found->holds == 0 || (found->atomic && found->holds < entry_type::most_holds / 2);
       }
-      case pressure::reason::arriving: return device().query(arrival_of(why));
+      case pressure::reason::arriving:
+        if (why.by_commit) return residency_.users().writer({why.space, why.user}) == nullptr;
+        return device().query(arrival_of(why));
       case pressure::reason::stale_epoch: return false;
       case pressure::reason::early_epoch: return to_number(residency_.users().epoch()) >= why.request_epoch;
       case pressure::reason::copy_refused: break;
@@ -137,7 +137,7 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::wait_sync(const press
   };
   if (why.why == pressure::reason::stale_epoch) return false;
   const auto is_over = [&] { return closed_ || passed(); };
-  const bool arrives = why.why == pressure::reason::arriving;  // what stores answer wakes nobody
+  const bool arrives = why.why == pressure::reason::arriving && !why.by_commit;  // what stores answer wakes nobody
   const bool out = arrives ? room_.watch(lock, at_most, is_over) : room_.wait(lock, at_most, is_over);
   require_open("wait_sync");
   return out;

@@ -6,7 +6,7 @@
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of rows: a sequence that has no entry gets one; a scratch part, and a replace or read part that is not served, one that
-/// nobody finds.
+/// nobody finds, which is to be published unless another lease's is.
 template <class Residency, class Transfer>
 void executor<Residency, Transfer>::hold_parts(const part_rows& of, state& s)
 {
@@ -18,8 +18,9 @@ void executor<Residency, Transfer>::hold_parts(const part_rows& of, state& s)
     if (of.same_as(i) != i) e = s.entries[of.same_as(i)];
     const bool is_new = e == nullptr;
     if (is_new) {
-      e = mode == part_mode::append ? &residency_->users().add(key_of(r))
-                                    : &residency_->users().add_unseen(key_of(r), is_shared(mode));
+      e = mode == part_mode::append
+              ? &residency_->users().add(key_of(r))
+              : &residency_->users().add_unseen(key_of(r), is_shared(mode) && !s.plan.requests[i].own);
       e->atomic = is_shared(mode);
     }
     ++e->holds;

@@ -17,22 +17,24 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 struct pressure
 {
   enum class reason : std::uint8_t {
-    held,          ///< leases hold too many pages; release some
-    user_held,     ///< another lease holds this user; of a replace or read part, writes it
-    arriving,      ///< what a store has of this user is on its way: call again when it has come (arrival_of)
+    held,       ///< leases hold too many pages; release some
+    user_held,  ///< another lease holds this user; to read a replace or read part, as many as are counted
+    arriving,   ///< this user's tokens are on their way: from a store (arrival_of tells when they have come), or, where
+                ///< by_commit, from another lease, which computes them
     stale_epoch,   ///< this user's request is of a model whose time is over: never right again, stamp it anew
     early_epoch,   ///< it is of a model that has not begun here: call again after advance_epoch
     copy_refused,  ///< the device did not take a copy that brings this user up: call again, or erase those whose tokens
                    ///< are below and have them computed
   };
   reason why = reason::held;
+  bool by_commit = false;             ///< for arriving: no device tells when, as that is with another lease's commit
   std::uint64_t pages_needed = 0;     ///< pages the call must take beyond what its users have
   std::uint64_t pages_free = 0;       ///< pages nobody has
   std::uint64_t pages_evictable = 0;  ///< pages of users under no lease
   std::uint64_t pages_held = 0;       ///< pages under leases
   std::uint64_t user = 0;             ///< the user, for all but held; or the id of a sequence,
   std::uint32_t space = 0;            ///< where this is not 0
-  std::uint32_t stream = 0;           ///< for arriving: the point to wait for, as device/arrival.hpp reads it
+  std::uint32_t stream = 0;           ///< for arriving, else: the point to wait for, as device/arrival.hpp reads it
   std::uint64_t point = 0;
   std::uint64_t request_epoch = 0;  ///< for stale_epoch and early_epoch: the request's,
   std::uint64_t cache_epoch = 0;    ///< and the cache's
@@ -69,6 +71,8 @@ inline constexpr std::uint8_t pressure_reasons = static_cast<std::uint8_t>(press
     case pressure::reason::held: break;
     case pressure::reason::user_held: return where + user + " is under another lease; release it first";
     case pressure::reason::arriving:
+      if (p.by_commit)
+        return where + user + " is being computed by another lease; call again when that is committed or released";
       return where + "what a store has of " + user + " is on its way; call again when it has arrived";
     case pressure::reason::stale_epoch: return epochs() + "; a model of an older epoch cannot be served any more";
     case pressure::reason::early_epoch:

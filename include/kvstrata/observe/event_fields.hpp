@@ -227,6 +227,7 @@ constexpr void add_copies(event_record& out, std::uint64_t bytes, std::uint64_t 
   out.add_if("label", e.label);
   if (e.why.why != pressure::reason::held) out.add("user", e.why.user);
   out.add_if("space", e.why.space);
+  if (e.why.by_commit) out.add("by_commit", 1);
   out.add_if("pages_needed", e.why.pages_needed);
   if (e.why.why != pressure::reason::held) return out;
   out.add("pages_free", e.why.pages_free);

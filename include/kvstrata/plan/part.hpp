@@ -35,6 +35,13 @@ enum class part_mode : std::uint8_t {
   return mode == part_mode::replace || mode == part_mode::read;
 }
 
+/// What becomes of a request that has a replace or read part which is not there as it is wanted, while another lease computes
+/// that key.
+enum class computed_elsewhere : std::uint8_t {
+  wait,  ///< it is turned away, until that lease is committed or gone (pressure::arriving, comes_by_commit)
+  compute_own,  ///< it computes all of the part, in pages of its lease alone, which nobody else ever finds, and which go with it
+};
+
 /// Tokens are numbered from the beginning of the part. What a token's position is, and what it sees, is the model's affair.
 /// An append part stands on the replace and read parts before it in its request: where one of these has another version, what
 /// is cached of the append part is of no use, and goes.
@@ -47,6 +54,8 @@ struct part
   part_mode mode = part_mode::append;
   history_fingerprint fingerprint{};  ///< not of scratch
   token_count first_token = 0;        ///< of append: where the window begins, as request::first_token
+  /// Of replace and read. Where requests of a batch share the part, it waits if one of them does.
+  computed_elsewhere if_computed_elsewhere = computed_elsewhere::wait;
 };
 
 }  // namespace kvstrata

@@ -51,6 +51,7 @@ struct request_plan
   token_count history = 0;
   token_count first_token = 0;  ///< of the window; of a prefetch: the first that the slab shall have
   bool joined = false;          ///< it is one of several parts of a request
+  bool own = false;             ///< of replace and read: another lease computes it for all, this one for itself alone
   bool exact = false;           ///< the request wants nothing but exact tokens
   token_count inexact_from =
       all_exact;                  ///< from this token on, what is served came through a lossy copy, or rests on one

@@ -53,7 +53,7 @@ std::optional<pressure> planner<Residency, Split>::is_held(const request& r, con
   return victims_->held(key_of(r));
 }
 
-/// What is there is read, or `found` becomes null: the request writes beside it.
+/// What is there is read, or `found` becomes null: the request writes beside it, or where somebody does, for itself.
 template <class Residency, split_policy Split>
 std::optional<pressure> planner<Residency, Split>::choose_reader(const request& r, std::size_t rows,
                                                                  entry_type*& found) const
@@ -62,7 +62,7 @@ std::optional<pressure> planner<Residency, Split>::choose_reader(const request& 
     if (found->holds + rows > entry_type::most_holds) return victims_->held(key_of(r));
     return std::nullopt;
   }
-  if (residency_->users().writer(key_of(r)) != nullptr) return victims_->held(key_of(r));
+  if (residency_->users().writer(key_of(r)) != nullptr && !computes_own(r)) return victims_->computed(key_of(r));
   if (found != nullptr) found->in_batch = false;  // it may go like any other
   found = nullptr;
   return std::nullopt;
@@ -103,6 +103,8 @@ void planner<Residency, Split>::plan_rows(const part_rows& of, bool keep_surplus
       const std::span<const token_interval> computed = out.plan.compute_of(p);
       if (rests_on_inexact && p.mode == part_mode::append && !computed.empty())
         p.inexact_from = (std::min)(p.inexact_from, computed.front().begin);
+      if (is_shared(p.mode) && out.entries[of.same_as(i)] == nullptr)
+        p.own = residency_->users().writer(p.key()) != nullptr;
       if (is_shared(p.mode)) rests_on_inexact = rests_on_inexact || p.inexact_from < p.history;
     }
   }

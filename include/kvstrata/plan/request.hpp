@@ -60,6 +60,11 @@ struct request
 {
   return r.parts.empty() ? part_mode::append : r.parts.front().mode;
 }
+/// May a part that another lease computes be computed here as well?
+[[nodiscard]] constexpr bool computes_own(const request& r) noexcept
+{
+  return !r.parts.empty() && r.parts.front().if_computed_elsewhere == computed_elsewhere::compute_own;
+}
 /// Of what is cached only tokens of this version are of use.
 [[nodiscard]] constexpr std::uint64_t version_of(const request& r) noexcept
 {

@@ -137,6 +137,12 @@ class victim_finder
     return {.why = pressure::reason::user_held, .user = key.id, .space = key.space};
   }
 
+  /// By another lease, which has not committed it yet.
+  [[nodiscard]] static pressure computed(const sequence_key& key) noexcept
+  {
+    return {.why = pressure::reason::arriving, .by_commit = true, .user = key.id, .space = key.space};
+  }
+
   [[nodiscard]] pressure too_much_held(const batch& out) const
   {
     pressure why{
