@@ -175,10 +175,8 @@ std::string verdict_box(const results& r)
 std::string report(const results& r)
 {
   return fill_page(parts::report_html,
-                   {{"css", std::string(parts::report_css)},
+                   {{"head", page_head(parts::report_css, "kvstrata replay", headline(r), r.workload.description)},
                     {"js", std::string(parts::chart_js) + std::string(parts::report_js)},
-                    {"headline", escape_html(headline(r))},
-                    {"description", escape_html(r.workload.description)},
                     {"verdict", verdict_box(r)},
                     {"figures", key_figures(r)},
                     {"legend", legend(r)},
