@@ -20,9 +20,9 @@ int sim::sweep(const sweep_program& program, int count, const char* const* argum
                std::ostream& err)
 {
   options o(program.menu);
-  if (const std::optional<int> code = parse(program, count, arguments, o, out, err)) return *code;
   constexpr std::string_view no_memory = "these caches; ask for fewer or smaller ones, or for a sample (--sample 0.01)";
   return tools::run_command(err, no_memory, [&] {
+    if (const std::optional<int> code = parse(program, count, arguments, o, out, err)) return *code;
     const std::vector<tools::named_path> outputs{
         {"--csv", o.csv}, {"--series", o.series}, {"--json", o.json}, {"--html", o.html}, {"--svg", o.svg}};
     std::vector<tools::named_path> inputs{{"--machine", o.machine}};
