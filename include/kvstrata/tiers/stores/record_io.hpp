@@ -14,7 +14,7 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Plain data: it touches none of the bytes that it names, and makes no call. The store fills it in under its lock, before it is
 /// promised (store_ios::begin); from then on its description stays as it is, so that who carries it out reads it without a lock. It
-/// does not own the memory of its pieces: that must stay, and be left alone by all others, from when `ready` has passed until `point`
+/// does not own the memory of its pieces: that must stay, and nobody else may write it, from when `ready` has passed until `point`
 /// has, whatever the outcome. What goes wrong stands in promised_io::outcome; the calls here throw std::bad_alloc alone.
 struct record_io : promised_io
 {
