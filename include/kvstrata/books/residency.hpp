@@ -234,9 +234,6 @@ class residency
  private:
   static constexpr token_interval any_token{0, (std::numeric_limits<token_count>::max)()};
 
-  /// Whose number an entry of another key has by now is told by the version, which is no count: part_rows mixes it of all that the
-  /// part stands on. An entry that has the same stands on the same, and falls with it; a caller who made the same number of
-  /// anything else would lose its tokens before their time, and get no wrong ones.
   [[nodiscard]] bool is_meant(const dependant& d) const noexcept;
   void note_superseded(std::uint64_t tokens) noexcept;
 
