@@ -1,5 +1,6 @@
 #include "replay/report.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/elements.hpp"
 #include "replay/format.hpp"
 #include "replay/json.hpp"
@@ -187,7 +188,7 @@ std::string report(const results& r)
                     {"notes", notes(r)},
                     {"break_even", escape_html(break_even_sentence(r.balance))},
                     {"settings", settings_lists(r)},
-                    {"data", script_text(to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))}});
+                    {"data", script_text(tools::json_text(to_json(r), -1))}});
 }
 
 void write_report(const results& r, const std::string& path) { kvstrata::write_file(path, report(r)); }

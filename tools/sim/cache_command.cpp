@@ -4,10 +4,12 @@
 #include "sim/commands.hpp"
 #include "sim/machine_codes.hpp"
 #include "sim/option_adder.hpp"
+#include "sim/policy_names.hpp"
 #include "sim/subcommand.hpp"
+#include "sim/trace_inputs.hpp"
 #include "sim/traces.hpp"
 
-#include "command_line/limits.hpp"
+#include "command_line/json_text.hpp"
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 
@@ -51,13 +53,6 @@ struct cache_options
   std::string json;
 };
 
-std::string policy_names()
-{
-  std::string out;
-  for (const std::string_view name : machine_policies()) out += (out.empty() ? "" : ", ") + std::string(name);
-  return out;
-}
-
 void add_options(CLI::App& app, cache_options& o)
 {
   add_trace_options(app, o.traces);
@@ -93,9 +88,7 @@ void add_options(CLI::App& app, cache_options& o)
 void run(const cache_options& o, const std::vector<cache_point>& points, std::ostream& out)
 {
   const std::vector<tools::named_path> outputs{{"--csv", o.csv}, {"--json", o.json}};
-  std::vector<tools::named_path> inputs{{"--machine", o.machine}};
-  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-  tools::require_outputs(outputs, inputs);
+  tools::require_outputs(outputs, with_traces({{"--machine", o.machine}}, o.traces));
   const kvstrata::machine_description m = kvstrata::read_machine(o.machine);
   auto results = nlohmann::ordered_json::array();
   std::string rows = cache_csv_head();
@@ -129,7 +122,7 @@ void run(const cache_options& o, const std::vector<cache_point>& points, std::os
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows);
   if (!o.json.empty()) {
-    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    kvstrata::write_file(o.json, tools::json_text(results) + "\n");
   }
 }
 
@@ -138,11 +131,7 @@ std::vector<cache_point> checked(const cache_options& o, const CLI::App& app)
   check(o.traces);
   check(o.load);
   check(o.load.parts, app);
-  tools::within("--seeds", o.lists.seeds, 1, 1000);
-  if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
-    throw kvstrata::config_error("--seeds", o.lists.seeds,
-                                 "a trace is what it is: seeds are of the synthetic workload");
-  }
+  check_seeds(o.lists.seeds, o.traces);
   return points_of(o.lists);
 }
 

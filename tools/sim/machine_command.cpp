@@ -6,10 +6,12 @@
 #include "sim/machine_output.hpp"
 #include "sim/machine_search.hpp"
 #include "sim/option_adder.hpp"
+#include "sim/policy_names.hpp"
 #include "sim/subcommand.hpp"
+#include "sim/trace_inputs.hpp"
 #include "sim/traces.hpp"
 
-#include "command_line/limits.hpp"
+#include "command_line/json_text.hpp"
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 
@@ -66,13 +68,6 @@ struct machine_options
   std::string requests_csv;
   std::string json;
 };
-
-std::string policy_names()
-{
-  std::string out;
-  for (const std::string_view name : machine_policies()) out += (out.empty() ? "" : ", ") + std::string(name);
-  return out;
-}
 
 void add_options(CLI::App& app, machine_options& o)
 {
@@ -211,11 +206,7 @@ void settle_grid(machine_options& o, const CLI::App& app)
   check(o.traces);
   check(o.load);
   check(o.load.parts, app);
-  tools::within("--seeds", o.lists.seeds, 1, 1000);
-  if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
-    throw kvstrata::config_error("--seeds", o.lists.seeds,
-                                 "a trace is what it is: seeds are of the synthetic workload");
-  }
+  check_seeds(o.lists.seeds, o.traces);
 }
 
 void check(machine_options& o, const CLI::App& app)
@@ -287,8 +278,7 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, csv);
   if (!o.requests_csv.empty()) kvstrata::write_file(o.requests_csv, rows);
-  if (!o.json.empty())
-    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, tools::json_text(results) + "\n");
 }
 
 void run_search(const machine_options& o, kvstrata::machine_description m, std::ostream& out)
@@ -297,9 +287,7 @@ void run_search(const machine_options& o, kvstrata::machine_description m, std::
   const search_result found = search(m, o.search);
   print(out, m, o.search, found);
   if (!o.csv.empty()) kvstrata::write_file(o.csv, search_csv(m, found));
-  if (!o.json.empty())
-    kvstrata::write_file(
-        o.json, search_json(m, o.search, found).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, tools::json_text(search_json(m, o.search, found)) + "\n");
 }
 
 }  // namespace
@@ -318,8 +306,7 @@ int machine_command(int count, const char* const* arguments, std::ostream& out, 
             {"--csv", o.csv}, {"--requests-csv", o.requests_csv}, {"--json", o.json}};
         std::vector<tools::named_path> inputs;
         for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
-        for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-        tools::require_outputs(outputs, inputs);
+        tools::require_outputs(outputs, with_traces(inputs, o.traces));
         std::vector<kvstrata::machine_description> machines;
         for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
         if (searches(o)) run_search(o, machines.front(), out);

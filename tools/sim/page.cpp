@@ -1,6 +1,7 @@
 #include "sim/output.hpp"
 #include "sim/page_parts.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/page.hpp"
 
@@ -152,7 +153,7 @@ std::string notes(const results& r)
 
 std::string page(const results& r)
 {
-  const std::string data = to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string data = tools::json_text(to_json(r), -1);
   return replay::fill_page(parts::curves_html,
                            {{"head", replay::page_head(std::string(parts::report_css) + std::string(parts::curves_css),
                                                        "kvstrata-sim", headline(r), description(r))},

@@ -4,8 +4,10 @@
 #include "sim/option_adder.hpp"
 #include "sim/size_run.hpp"
 #include "sim/subcommand.hpp"
+#include "sim/trace_inputs.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/json_text.hpp"
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "replay/format.hpp"
@@ -200,9 +202,7 @@ std::string quoted(const std::string& text)
 void run(const size_options& o, std::ostream& out)
 {
   const std::vector<tools::named_path> outputs{{"--csv", o.csv}, {"--json", o.json}};
-  std::vector<tools::named_path> inputs{{"--machine", o.machine}};
-  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-  tools::require_outputs(outputs, inputs);
+  tools::require_outputs(outputs, with_traces({{"--machine", o.machine}}, o.traces));
   const kvstrata::geometry shape = shape_of(o);
   auto results = nlohmann::ordered_json::array();
   std::ostringstream rows;
@@ -227,8 +227,7 @@ void run(const size_options& o, std::ostream& out)
     }
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows.str());
-  if (!o.json.empty())
-    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, tools::json_text(results) + "\n");
 }
 
 void check(const size_options& o)

@@ -1,5 +1,6 @@
 #include "replay/decoder/blocks/results.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/line_plot.hpp"
 #include "replay/report_parts.hpp"
@@ -267,7 +268,7 @@ void write_block_json(const block_results& r, const std::string& file)
     all["prototypes"] = {{"count", r.prototypes}, {"bytes", r.prototype_bytes}, {"least_cosine", r.how.least_cosine}};
   }
   for (const block_case_result& c : r.cases) all["cases"].push_back(json_of(c));
-  kvstrata::write_file(file, all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  kvstrata::write_file(file, tools::json_text(all) + "\n");
 }
 
 void write_block_page(const block_results& r, const std::string& file)
