@@ -1,16 +1,14 @@
 #include "hstu/recompute.hpp"
 
+#include "hstu/scratch_window.hpp"
+
 namespace hstu {
 
 kvstrata::page_table_view scratch_pages::reserve(const kvstrata::geometry& shape, std::span<const request> requests)
 {
   table_.clear();
   kvstrata::page_count next = 0;
-  for (const request& r : requests) {
-    pages_.resize(kvstrata::pages_of({r.first_token, r.history}, page_tokens_).size());
-    for (kvstrata::page_id& page : pages_) page = kvstrata::to_page(next++);
-    table_.add(pages_, r.first_token, r.history, page_tokens_);
-  }
+  for (const request& r : requests) next = add_window(table_, {r.first_token, r.history}, page_tokens_, next, pages_);
   const kvstrata::placement where{0, page_tokens_ * shape.token_layer_bytes()};
   float* const memory = memory_.reserve(next * where.page_stride / sizeof(float));
   return table_.view(reinterpret_cast<std::byte*>(memory), where, shape, page_tokens_);

@@ -1,5 +1,7 @@
 #include "mtgr/recompute.hpp"
 
+#include "hstu/scratch_window.hpp"
+
 #include <kvstrata/core/interval.hpp>
 
 namespace mtgr {
@@ -12,9 +14,7 @@ part_views scratch_parts::reserve(const kvstrata::geometry& shape, std::span<con
   for (const request& r : requests) {
     const kvstrata::token_count tokens[parts] = {r.static_tokens, r.recent_tokens};
     for (std::size_t p = 0; p < parts; ++p) {
-      pages.resize(kvstrata::pages_of({0, tokens[p]}, page_tokens_).size());
-      for (kvstrata::page_id& page : pages) page = kvstrata::to_page(next++);
-      tables_[p].add(pages, 0, tokens[p], page_tokens_);
+      next = hstu::add_window(tables_[p], {0, tokens[p]}, page_tokens_, next, pages);
     }
   }
   const kvstrata::placement where{0, page_tokens_ * shape.token_layer_bytes()};

@@ -118,7 +118,7 @@ void prefetch_any(std::mt19937& random, seen& of)
   const page_count others = capacity - free - held - e.look<0>().covered().size();
   const page_count room = limit.displaced_pages < capacity ? free + limit.displaced_pages : capacity;
   token_interval both = by_hand(all, here, limit.pages);
-  if (pages_with(both) - pages_with(here) > room) both = room == 0 ? here : by_hand(all, here, room);
+  if (pages_with(both) - pages_with(here) > room) both = by_hand(all, here, room);
   CAPTURE(here.begin, here.end, all.begin, all.end, both.begin, both.end, limit.pages, limit.displaced_pages, free);
   const page_count taken = pages_with(both) - pages_with(here);
   if (both != here && !both.empty() && taken > free + others) {  // all others are held
@@ -193,6 +193,24 @@ TEST_CASE("prefetch_planner: nothing of whom nothing is known, and nothing of wh
   ++e.holds;  // all of it is there: nobody is asked
   CHECK((!b.plan(r).has_value() && b.batch.plan.requests.empty()));
   --e.holds;
+}
+
+TEST_CASE("prefetch_planner: into the page that the user has, where no other is free and nobody may go", "[plan]")
+{
+  prefetch_bed b(4);
+  auto& e = b.bed.user(1);
+  b.bed.give<0>(e, {0, 2});
+  b.bed.give<1>(e, {0, 12});
+  b.bed.give<0>(b.bed.user(2), {0, 3 * book_page});
+  REQUIRE(b.bed.books.slab().free() == 0);
+  const request r{.user = user_id{1}, .history_tokens = 12};
+  for (const page_count pages : {0U, 8U}) {
+    CAPTURE(pages);
+    CHECK_FALSE(b.plan(r, {.pages = pages, .displaced_pages = 0}).has_value());
+    REQUIRE(b.batch.plan.requests.size() == 1);
+    CHECK((b.batch.plan.requests.front().fetched == 2 && b.batch.plan.requests.front().pages_taken == 0));
+    CHECK((b.batch.victims.empty() && b.left == 8));
+  }
 }
 
 TEST_CASE("prefetch_planner: what goes as a whole comes as a whole, or not at all", "[plan]")

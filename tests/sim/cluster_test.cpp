@@ -76,7 +76,7 @@ TEST_CASE("the cluster command tells what it can do, and what is wrong with its 
   };
   refused({"--router", "best"}, "--router is 'best', but it must be affinity, hit, load, round_robin or user");
   refused({"--placement", "random"}, "--placement is 'random', but it must be stratified, hash or metis");
-  refused({"--nodes", "0"}, "--nodes is 0.000, but it must be from 1 to 4096");
+  refused({"--nodes", "0"}, "--nodes is 0, but it must be from 1 to 4096");
   refused({"--recompute", "1.2"}, "--recompute is 1.200, but it must be from 0 to 1");
   refused({"--loads", "0"}, "--loads is 0.000, but it must be from 0.01 to 10");
   refused({"--requests", "10"}, "--requests is 10, but it must be from 100 to 100000000");

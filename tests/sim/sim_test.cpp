@@ -150,8 +150,9 @@ TEST_CASE("--help says what there is, with examples", "[sim]")
     INFO(one.name);
     CHECK(contains(o.out, "  " + one.name + " "));
   }
-  for (const char* const part :
-       {"--trace", "--capacities", "--sample", "--html", "Examples:", "write_rate", "oracle_general"}) {
+  for (const char* const part : {"--trace", "--capacities", "--sample", "--html", "Examples:", "write_rate",
+                                 "oracle_general", "kvstrata-sim machine --help", "kvstrata-sim cache --help",
+                                 "kvstrata-sim size --help", "kvstrata-sim cluster --help"}) {
     INFO(part);
     CHECK(contains(o.out, part));
   }

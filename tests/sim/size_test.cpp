@@ -94,6 +94,7 @@ TEST_CASE("the size command tells what it can do, and what is wrong with its arg
   const said absent = run({"--machine", "/nowhere/x.machine"});
   CHECK(absent.code == 1);
   CHECK(holds(absent.err, "/nowhere/x.machine: no such file"));
+  CHECK(run({"--machine", "a\x1b[31mb"}).err == "error: a\\x1b[31mb: no such file\n");  // no terminal turns red
 }
 
 TEST_CASE("sizes of explicit lengths are those reckoned by hand", "[sim][size]")

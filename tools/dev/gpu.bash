@@ -168,7 +168,7 @@ command_gpu() {
         shift ;;
       *:-*) fail "./dev gpu $what does not know '$1'. ./dev gpu lists its options." ;;
       quick:*) fail "./dev gpu quick takes no '$1'. ./dev gpu lists its options." ;;
-      *) which=$1 ;;
+      *) which=$1; require_regex "./dev gpu $what" "$which" ;;
     esac
     shift
   done

@@ -39,6 +39,7 @@ command_reference() {
 }
 
 command_bench() {
+  require_regex "./dev bench" "${1:-}"
   need_toolchain
   need_model
   if grep -qE -- "${1:-.}" <<<nvme_bench; then like_nvme_bench; fi

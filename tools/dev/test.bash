@@ -51,7 +51,7 @@ command_test() {
   filter=""
   while (( $# )); do
     case $1 in
-      --only) [[ -n ${2:-} ]] || fail "--only wants a part: one of$parts"; only+=" ${2//,/ } "; shift 2 ;;
+      --only) [[ -n ${2:-} ]] || fail "--only wants a part, of${parts% }."; only+=" ${2//,/ } "; shift 2 ;;
       --only=*) only+=" ${1#--only=} "; only=${only//,/ }; shift ;;
       --filter) [[ -n ${2:-} ]] || fail "--filter wants a regular expression."; filter=$2; shift 2 ;;
       --filter=*) filter=${1#--filter=}; shift ;;
@@ -59,7 +59,8 @@ command_test() {
     esac
   done
   local part
-  for part in $only; do [[ $parts == *" $part "* ]] || fail "there is no part '$part'; the parts are$parts"; done
+  for part in $only; do [[ $parts == *" $part "* ]] || fail "there is no part '$part'; the parts are${parts% }."; done
+  require_regex --filter "$filter"
   local all=yes
   [[ -n $only ]] && all=no
   wanted() { [[ $all == yes || " $only " == *" $1 "* ]]; }

@@ -1,6 +1,8 @@
 #include "gpu_replay/options.hpp"
 
+#include "command_line/limits.hpp"
 #include "command_line/output_paths.hpp"
+#include "command_line/parse_arguments.hpp"
 #include "replay/case_list.hpp"
 #include "replay/command_line.hpp"
 #include "replay/number_fault.hpp"
@@ -126,18 +128,26 @@ std::string_view preset_named(int argc, const char* const* argv, std::string_vie
   return otherwise;
 }
 
+const named_preset* find_preset(std::string_view name)
+{
+  const auto at =
+      std::find_if(presets.begin(), presets.end(), [name](const named_preset& p) { return p.name == name; });
+  return at == presets.end() ? nullptr : &*at;
+}
+
+options made(const named_preset& p)
+{
+  options o = p.make();
+  o.preset = p.name;
+  return o;
+}
+
 template <class T>
 std::string joined(const std::vector<T>& values)
 {
   std::string out;
   for (const T value : values) out += (out.empty() ? "" : ", ") + std::to_string(value);
   return out.empty() ? "none" : out;
-}
-
-void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
-{
-  if (value < least) throw kvstrata::config_error(name, value, "it must be at least " + std::to_string(least));
-  if (value > most) throw kvstrata::config_error(name, value, "it may be at most " + std::to_string(most));
 }
 
 void one_of(std::string_view name, const std::string& value, std::string_view first, std::string_view second)
@@ -203,12 +213,7 @@ std::string describe_presets()
 
 options preset(std::string_view name)
 {
-  for (const named_preset& p : presets) {
-    if (p.name != name) continue;
-    options o = p.make();
-    o.preset = name;
-    return o;
-  }
+  if (const named_preset* const p = find_preset(name); p != nullptr) return made(*p);
   throw kvstrata::config_error("--preset", "'" + std::string(name) + "'", "it must be one of: paper, nvidia, tiny");
 }
 
@@ -217,43 +222,31 @@ void check(const options& o)
   replay::check(o.serve);
   one_of("--machine", o.machine, "cuda", "emulated");
   one_of("--small-copies", o.small_copies, "kernel", "copy-engine");
-  within("--no-cache-every", o.no_cache_every, 1, 1'000'000);
-  for (const std::uint32_t tokens : o.step_tokens) within("--step-tokens", tokens, 2, 1u << 22);
-  for (const std::uint32_t batch : o.step_batches) within("--step-batches", batch, 1, 1024);
+  tools::within("--no-cache-every", o.no_cache_every, 1, 1'000'000);
+  for (const std::uint32_t tokens : o.step_tokens) tools::within("--step-tokens", tokens, 2, 1u << 22);
+  for (const std::uint32_t batch : o.step_batches) tools::within("--step-batches", batch, 1, 1024);
   if (!o.step_tokens.empty() && o.step_batches.empty()) {
     throw kvstrata::config_error("--step-batches", "empty", "single steps need the number of their requests");
   }
-  within("--step-new", o.step_new, 1, 1u << 20);
-  within("--step-rounds", o.step_rounds, 1, 10'000);
+  tools::within("--step-new", o.step_new, 1, 1u << 20);
+  tools::within("--step-rounds", o.step_rounds, 1, 10'000);
 }
 
 std::optional<int> parse(int argc, const char* const* argv, options& o, std::ostream& out, std::ostream& err)
 {
-  try {
-    o = preset(preset_named(argc, argv, o.preset));
-    CLI::App app{std::string(about), "kvstrata-gpu-replay"};
-    app.get_formatter()->column_width(34);
-    app.footer(std::string(tools::output_rule) + "\n\n" + replay::describe_cases());
-    add_our_options(app, o);
-    replay::add_options(app, o.serve, not_ours);
-    try {
-      app.parse(argc, argv);
-    } catch (const CLI::CallForHelp&) {
-      out << app.help();
-      return 0;
-    }
+  if (const named_preset* const p = find_preset(preset_named(argc, argv, o.preset)); p != nullptr) o = made(*p);
+  CLI::App app{std::string(about), "kvstrata-gpu-replay"};
+  app.get_formatter()->column_width(34);
+  app.footer(std::string(tools::output_rule) + "\n\n" + replay::describe_cases());
+  add_our_options(app, o);
+  replay::add_options(app, o.serve, not_ours);
+  return tools::parse_arguments(app, argc, argv, "Run with --help for all options.", out, err, [&o] {
+    static_cast<void>(preset(o.preset));
     if (o.step_tokens == std::vector<std::uint32_t>{0}) o.step_tokens.clear();
     o.serve.rounds = 1;
     o.serve.cases = replay::expand_cases(o.serve.cases);
     check(o);
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nRun with --help for all options.\n";
-    return 2;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\nRun with --help for all options.\n";
-    return 2;
-  }
-  return std::nullopt;
+  });
 }
 
 std::vector<replay::setting> describe(const options& o)

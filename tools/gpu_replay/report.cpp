@@ -1,5 +1,6 @@
 #include "gpu_replay/report.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/json.hpp"
 #include "replay/sentences.hpp"
@@ -311,7 +312,7 @@ void write_json(const results& r, const std::string& path)
                 {"sampled", std::move(sampled)},
                 {"tokens_per_second", std::move(rates)},
                 {"agreement", std::move(agreed)}};
-  kvstrata::write_file(path, all.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  kvstrata::write_file(path, tools::json_text(all) + "\n");
 }
 
 }  // namespace gpu_replay

@@ -1,7 +1,7 @@
 // Serves batches from a cache, as a server would: prepare, queue the model layer by layer, commit, release, answer.
 #pragma once
 
-#include "replay/next_items.hpp"
+#include "replay/kept_answers.hpp"
 #include "replay/serving.hpp"
 #include "replay/simulate.hpp"
 #include "replay/store_below.hpp"
@@ -95,12 +95,11 @@ class cached_case final : public served_case
     c.displaced_tokens = seen.displaced_tokens;
     c.cleaned_tokens = seen.cleaned_tokens;
     for (const kvstrata::store_figures& below : held.stores) c.staged_tokens += below.staged_tokens;
-    if constexpr (requires { place_.ranked(next_); }) c.next_hits = place_.ranked(next_);
-    c.next_asked = next_.asked();
+    kept_.count_next(place_, c);
     return c;
   }
 
-  [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return scores_; }
+  [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return kept_.scores(); }
 
   [[nodiscard]] const std::string& trace() const override { return trace_; }
 
@@ -200,7 +199,7 @@ class cached_case final : public served_case
     controlled([&] { lease.release(); });
     record_.queued(device_.now() - began);
     place_.finish_sync();
-    keep_scores(number);
+    kept_.keep(place_, number);
     return tokens;
   }
 
@@ -224,20 +223,6 @@ class cached_case final : public served_case
     return call();
   }
 
-  void keep_scores(std::size_t number)
-  {
-    for (std::size_t r = 0; r < context_.load.batches[number].requests.size(); ++r) {
-      const std::optional<std::uint64_t> next = context_.load.batches[number].requests[r].next_item;
-      if constexpr (requires { place_.last_state(r); }) {
-        if (next) next_.keep(*next, place_.last_state(r));
-      }
-    }
-    for (; scores_.size() < context_.sample.size() && context_.sample[scores_.size()].batch == number;) {
-      const std::span<const float> all = place_.scores(context_.sample[scores_.size()].request);
-      scores_.emplace_back(all.begin(), all.end());
-    }
-  }
-
   const serving_context& context_;
   serving_style style_;
   Place place_;
@@ -246,8 +231,7 @@ class cached_case final : public served_case
   mutable Cache cache_;
   recorder record_;
   double blocked_seconds_ = 0;
-  std::vector<std::vector<float>> scores_;
-  next_items next_;
+  kept_answers kept_{context_};
   std::string trace_;
 };
 

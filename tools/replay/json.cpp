@@ -1,5 +1,7 @@
 #include "replay/json.hpp"
 
+#include "command_line/json_text.hpp"
+
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/output_file.hpp>
 
@@ -345,7 +347,7 @@ results from_json(const nlohmann::ordered_json& document)
 void write_json(const results& r, const std::string& path)
 {
   // Names from a trace need not be UTF-8; what is not becomes U+FFFD instead of an error after a long run.
-  kvstrata::write_file(path, to_json(r).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  kvstrata::write_file(path, tools::json_text(to_json(r)) + "\n");
 }
 
 }  // namespace replay

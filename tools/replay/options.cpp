@@ -1,6 +1,8 @@
 #include "replay/options.hpp"
 
+#include "command_line/limits.hpp"
 #include "command_line/output_paths.hpp"
+#include "command_line/parse_arguments.hpp"
 #include "replay/command_line.hpp"
 #include "replay/format.hpp"
 #include "replay/number_fault.hpp"
@@ -187,11 +189,7 @@ struct to_setting
   }
 };
 
-void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
-{
-  if (value < least) throw kvstrata::config_error(name, value, "it must be at least " + std::to_string(least));
-  if (value > most) throw kvstrata::config_error(name, value, "it may be at most " + std::to_string(most));
-}
+using tools::within;
 
 /// In (0, most], or [0, most] where zero has a meaning.
 void within(std::string_view name, double value, double most, bool zero_allowed)
@@ -344,32 +342,21 @@ std::optional<int> parse(int argc, const char* const* argv, options& o, std::ost
       ->group("model");
   add_options(app, o);
   add_codec_options(app, o.codec);
-  try {
-    app.parse(argc, argv);
+  return tools::parse_arguments(app, argc, argv, "Run with --help for all options.", out, err, [&] {
     o.cases = expand_cases(o.cases);
-    if (!o.nvme.empty()) {
-      o.cases.push_back(store_case().key);
-      if (app.count("--host-share") + app.count("--host-mib") == 0) o.host_share = host_share_over_store;
-    }
-    if (!o.cluster.empty()) {
-      o.cases.push_back(cluster_case().key);
-      if (app.count("--host-share") + app.count("--host-mib") == 0) o.host_share = host_share_over_store;
-    }
+    const bool own_share = app.count("--host-share") + app.count("--host-mib") != 0;
+    const auto add_below = [&](const std::string& path, const case_entry& c) {
+      if (path.empty()) return;
+      o.cases.push_back(c.key);
+      if (!own_share) o.host_share = host_share_over_store;
+    };
+    add_below(o.nvme, store_case());
+    add_below(o.cluster, cluster_case());
     for (const std::string& key : codec_case_keys(o.codec)) {
       if (std::find(o.cases.begin(), o.cases.end(), key) == o.cases.end()) o.cases.push_back(key);
     }
     check(o);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nRun with --help for all options.\n";
-    return 2;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\nRun with --help for all options.\n";
-    return 2;
-  }
-  return std::nullopt;
+  });
 }
 
 std::vector<setting> describe(const options& o)

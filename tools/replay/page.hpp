@@ -70,4 +70,16 @@ namespace replay {
   return out + ">" + escape_html(text) + "</" + std::string(name) + ">";
 }
 
+/// Of every page: from its doctype to what it is about. The header is open, so that more may go there.
+[[nodiscard]] inline std::string page_head(std::string_view css, const std::string& kicker, const std::string& headline,
+                                           const std::string& lead)
+{
+  return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+         "<meta name=\"color-scheme\" content=\"light dark\">\n" +
+         element("title", headline) + "\n<style>\n" + std::string(css) +
+         "</style>\n</head>\n<body>\n<main>\n\n<header>\n" + element("p", kicker, "class=\"kicker\"") + '\n' +
+         element("h1", headline) + '\n' + element("p", lead, "class=\"lead\"");
+}
+
 }  // namespace replay

@@ -1,5 +1,6 @@
 #include "replay/report.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/elements.hpp"
 #include "replay/format.hpp"
 #include "replay/json.hpp"
@@ -175,10 +176,8 @@ std::string verdict_box(const results& r)
 std::string report(const results& r)
 {
   return fill_page(parts::report_html,
-                   {{"css", std::string(parts::report_css)},
+                   {{"head", page_head(parts::report_css, "kvstrata replay", headline(r), r.workload.description)},
                     {"js", std::string(parts::chart_js) + std::string(parts::report_js)},
-                    {"headline", escape_html(headline(r))},
-                    {"description", escape_html(r.workload.description)},
                     {"verdict", verdict_box(r)},
                     {"figures", key_figures(r)},
                     {"legend", legend(r)},
@@ -189,7 +188,7 @@ std::string report(const results& r)
                     {"notes", notes(r)},
                     {"break_even", escape_html(break_even_sentence(r.balance))},
                     {"settings", settings_lists(r)},
-                    {"data", script_text(to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))}});
+                    {"data", script_text(tools::json_text(to_json(r), -1))}});
 }
 
 void write_report(const results& r, const std::string& path) { kvstrata::write_file(path, report(r)); }

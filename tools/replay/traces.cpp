@@ -1,5 +1,7 @@
 #include "replay/traces.hpp"
 
+#include "command_line/json_text.hpp"
+
 #include <kvstrata/simulate/output_file.hpp>
 
 #include <nlohmann/json.hpp>
@@ -29,7 +31,7 @@ std::string join_traces(const std::vector<case_trace>& traces)
     events.push_back({{"ph", "M"}, {"pid", i + 1}, {"name", "process_sort_index"}, {"args", {{"sort_index", i}}}});
   }
   const json all = {{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}};
-  return all.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  return tools::json_text(all, -1) + "\n";
 }
 
 void write_traces(const std::vector<case_trace>& traces, const std::string& path)

@@ -1,7 +1,7 @@
 // Serves batches without a cache: every history is computed again. The same model, kernels and device.
 #pragma once
 
-#include "replay/next_items.hpp"
+#include "replay/kept_answers.hpp"
 #include "replay/serving.hpp"
 
 #include <kvstrata/observe/timeline.hpp>
@@ -49,11 +49,10 @@ class uncached_case final : public served_case
   [[nodiscard]] case_result result() const override
   {
     case_result c = record_.result();
-    if constexpr (requires { place_.ranked(next_); }) c.next_hits = place_.ranked(next_);
-    c.next_asked = next_.asked();
+    kept_.count_next(place_, c);
     return c;
   }
-  [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return scores_; }
+  [[nodiscard]] const std::vector<std::vector<float>>& scores() const override { return kept_.scores(); }
 
  private:
   void keep_trace(const std::vector<kvstrata::op_span>& spans)
@@ -81,16 +80,7 @@ class uncached_case final : public served_case
     place_.head();
     record_.queued(device_.now() - began);
     place_.finish_sync();
-    for (std::size_t r = 0; r < context_.load.batches[number].requests.size(); ++r) {
-      const std::optional<std::uint64_t> next = context_.load.batches[number].requests[r].next_item;
-      if constexpr (requires { place_.last_state(r); }) {
-        if (next) next_.keep(*next, place_.last_state(r));
-      }
-    }
-    for (; scores_.size() < context_.sample.size() && context_.sample[scores_.size()].batch == number;) {
-      const std::span<const float> all = place_.scores(context_.sample[scores_.size()].request);
-      scores_.emplace_back(all.begin(), all.end());
-    }
+    kept_.keep(place_, number);
     return tokens;
   }
 
@@ -99,8 +89,7 @@ class uncached_case final : public served_case
   typename Place::device_type& device_;
   recorder record_;
   std::string trace_;
-  std::vector<std::vector<float>> scores_;
-  next_items next_;
+  kept_answers kept_{context_};
 };
 
 }  // namespace replay

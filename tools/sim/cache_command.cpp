@@ -3,12 +3,15 @@
 #include "sim/cache_run.hpp"
 #include "sim/commands.hpp"
 #include "sim/machine_codes.hpp"
+#include "sim/option_adder.hpp"
+#include "sim/policy_names.hpp"
+#include "sim/subcommand.hpp"
+#include "sim/trace_inputs.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/json_text.hpp"
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
-#include "command_line/run_command.hpp"
-#include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
@@ -50,69 +53,42 @@ struct cache_options
   std::string json;
 };
 
-std::string policy_names()
-{
-  std::string out;
-  for (const std::string_view name : machine_policies()) out += (out.empty() ? "" : ", ") + std::string(name);
-  return out;
-}
-
 void add_options(CLI::App& app, cache_options& o)
 {
   add_trace_options(app, o.traces);
-  const auto number = [&app]<class T>(const char* group, const char* name, T& value, const char* meaning) {
-    app.add_option(name, value, meaning)
-        ->group(group)
-        ->check(&replay::number_fault<T>, "")
-        ->type_name("N")
-        ->capture_default_str();
-  };
-  const auto list = [&app](const char* name, auto& value, const char* usual, const std::string& meaning) {
-    return app.add_option(name, value, meaning)
-        ->group("cache")
-        ->delimiter(',')
-        ->type_name("LIST")
-        ->allow_extra_args(false)
-        ->default_str(usual);
-  };
-  const auto text = [&app](const char* group, const char* name, std::string& value, const char* type,
-                           const std::string& meaning) {
-    return app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
-  };
-  number("trace", "--seed", o.traces.seed, "of the synthetic workload");
-  text("cache", "--machine", o.machine, "FILE",
-       std::string(tools::machine_rule) + ": the shape of the model, and sizes")
+  const option_adder add{app};
+  add.number("trace", "--seed", o.traces.seed, "of the synthetic workload");
+  add.text("cache", "--machine", o.machine, "FILE",
+           std::string(tools::machine_rule) + ": the shape of the model, and sizes")
       ->required();
-  list("--policies", o.lists.policies, "lru,s3_fifo,locality", "who leaves first, of both tiers: " + policy_names());
-  list("--codec", o.lists.codecs, "identity",
-       "in what form the arena keeps its pages, in as many bytes: " + codec_names() +
-           ". Nothing is encoded: a code has its size. A page that a history fills in part is kept as it is");
+  add.list("cache", "--policies", o.lists.policies, "lru,s3_fifo,locality",
+           "who leaves first, of both tiers: " + policy_names());
+  add.list("cache", "--codec", o.lists.codecs, "identity",
+           "in what form the arena keeps its pages, in as many bytes: " + codec_names() +
+               ". Nothing is encoded: a code has its size. A page that a history fills in part is kept as it is");
   const std::string gib_fault = "0: as the machine file says";
-  list("--device-gib", o.lists.device_gib, "0", "device memory for the slab; " + gib_fault)
-      ->check(&replay::number_fault<double>, "");
-  list("--host-gib", o.lists.host_gib, "0", "pinned memory for the arena; " + gib_fault)
-      ->check(&replay::number_fault<double>, "");
-  number(
+  add.numbers("cache", "--device-gib", o.lists.device_gib, "0", "device memory for the slab; " + gib_fault);
+  add.numbers("cache", "--host-gib", o.lists.host_gib, "0", "pinned memory for the arena; " + gib_fault);
+  add.number(
       "cache", "--raw-share", o.lists.raw_share,
       "of the arena's bytes, with a codec, for pages that are filled in part and for those that a batch writes down");
   app.add_flag("--int4", o.lists.int4, "lets --codec name int4, whose errors show in answers")->group("cache");
-  number("load", "--batch", o.lists.batch, "requests a batch; those of one user become one");
-  number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
-  number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
-  number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
-  number("load", "--warmup", o.load.warm_up, "so many of them are served, but not counted");
+  add.number("load", "--batch", o.lists.batch, "requests a batch; those of one user become one");
+  add.number("load", "--event-tokens", o.load.event_tokens, "tokens that an event of the history is");
+  add.number("load", "--longest", o.load.longest, "tokens of a history; of a longer one only so many are asked for");
+  add.number("load", "--requests", o.load.requests, "of the trace, from its beginning; 0: all");
+  add.number("load", "--warmup", o.load.warm_up, "so many of them are served, but not counted");
   add_part_options(app, o.load.parts);
-  number("load", "--seeds", o.lists.seeds, "run so many synthetic workloads, and say the 95 % interval of their mean");
-  text("results", "--csv", o.csv, "PATH", "a row for each combination");
-  text("results", "--json", o.json, "PATH", "everything");
+  add.number("load", "--seeds", o.lists.seeds,
+             "run so many synthetic workloads, and say the 95 % interval of their mean");
+  add.text("results", "--csv", o.csv, "PATH", "a row for each combination");
+  add.text("results", "--json", o.json, "PATH", "everything");
 }
 
 void run(const cache_options& o, const std::vector<cache_point>& points, std::ostream& out)
 {
   const std::vector<tools::named_path> outputs{{"--csv", o.csv}, {"--json", o.json}};
-  std::vector<tools::named_path> inputs{{"--machine", o.machine}};
-  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-  tools::require_outputs(outputs, inputs);
+  tools::require_outputs(outputs, with_traces({{"--machine", o.machine}}, o.traces));
   const kvstrata::machine_description m = kvstrata::read_machine(o.machine);
   auto results = nlohmann::ordered_json::array();
   std::string rows = cache_csv_head();
@@ -146,7 +122,7 @@ void run(const cache_options& o, const std::vector<cache_point>& points, std::os
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows);
   if (!o.json.empty()) {
-    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    kvstrata::write_file(o.json, tools::json_text(results) + "\n");
   }
 }
 
@@ -155,12 +131,7 @@ std::vector<cache_point> checked(const cache_options& o, const CLI::App& app)
   check(o.traces);
   check(o.load);
   check(o.load.parts, app);
-  if (o.lists.seeds == 0) throw kvstrata::config_error("--seeds", 0, "it must be at least 1");
-  if (o.lists.seeds > 1000) throw kvstrata::config_error("--seeds", o.lists.seeds, "it may be at most 1000");
-  if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
-    throw kvstrata::config_error("--seeds", o.lists.seeds,
-                                 "a trace is what it is: seeds are of the synthetic workload");
-  }
+  check_seeds(o.lists.seeds, o.traces);
   return points_of(o.lists);
 }
 
@@ -169,31 +140,13 @@ std::vector<cache_point> checked(const cache_options& o, const CLI::App& app)
 int cache_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
   cache_options o;
-  std::vector<cache_point> points;
-  try {
-    CLI::App app{std::string(about), "kvstrata-sim cache"};
-    app.get_formatter()->column_width(34);
-    app.footer(std::string(tools::output_rule) + "\n" + std::string(examples));
-    add_options(app, o);
-    try {
-      app.parse(count, arguments);
-      o.machine = tools::machine_path(o.machine);
-    } catch (const CLI::Success&) {
-      out << app.help();
-      return 0;
-    } catch (const CLI::ParseError& e) {
-      err << "error: " << e.what() << "\nkvstrata-sim cache --help lists the options.\n";
-      return 2;
-    }
-    points = checked(o, app);
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  }
-  return tools::run_command(err, "these caches; ask for fewer requests or users", [&] {
-    run(o, points, out);
-    return 0;
-  });
+  const subcommand cache{"kvstrata-sim cache", about, examples, "these caches; ask for fewer requests or users"};
+  return cache(
+      count, arguments, out, err, [&o](CLI::App& app) { add_options(app, o); },
+      [&](const CLI::App& app) {
+        o.machine = tools::machine_path(o.machine);
+        run(o, checked(o, app), out);
+      });
 }
 
 }  // namespace sim

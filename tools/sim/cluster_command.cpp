@@ -2,6 +2,7 @@
 #include "sim/cluster_output.hpp"
 #include "sim/cluster_run.hpp"
 #include "sim/commands.hpp"
+#include "sim/subcommand.hpp"
 
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
@@ -126,30 +127,13 @@ void run(cluster_options& o, std::ostream& out, std::ostream& err)
 int cluster_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
   cluster_options o;
-  try {
-    CLI::App app{std::string(about), "kvstrata-sim cluster"};
-    app.get_formatter()->column_width(34);
-    app.footer(std::string(tools::output_rule) + "\n" + std::string(examples));
-    add_options(app, o);
-    try {
-      app.parse(count, arguments);
-      o.machine = tools::machine_path(o.machine);
-    } catch (const CLI::Success&) {
-      out << app.help();
-      return 0;
-    } catch (const CLI::ParseError& e) {
-      err << "error: " << e.what() << "\nkvstrata-sim cluster --help lists the options.\n";
-      return 2;
-    }
-    run(o, out, err);
-    return 0;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  } catch (const kvstrata::error& e) {
-    err << "error: " << e.what() << '\n';
-    return 1;
-  }
+  const subcommand cluster{"kvstrata-sim cluster", about, examples, "that; ask for less"};
+  return cluster(
+      count, arguments, out, err, [&o](CLI::App& app) { add_options(app, o); },
+      [&](const CLI::App&) {
+        o.machine = tools::machine_path(o.machine);
+        run(o, out, err);
+      });
 }
 
 }  // namespace sim

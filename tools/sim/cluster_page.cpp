@@ -123,16 +123,12 @@ std::string cluster_page(const cluster_question& asked, const cluster_answer& a)
   for (const std::uint32_t nodes : asked.nodes) sections += section(asked, a, nodes);
   std::string notes;
   for (const std::string& sentence : cluster_remarks(asked, a)) notes += element("li", sentence) + "\n";
-  const std::string headline = "A simulated cluster: items as blocks beside prefix caches";
   std::ostringstream out;
-  out << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-         "<meta name=\"color-scheme\" content=\"light dark\">\n"
-      << element("title", headline) << "\n<style>\n"
-      << parts::report_css << replay::plot_style << "</style>\n</head>\n<body>\n<main>\n<header>\n"
-      << "<p class=\"kicker\">kvstrata-sim cluster</p>\n"
-      << element("h1", headline) << "\n<p class=\"lead\">Time to first token on " << escape_html(asked.machine.name)
-      << ", in virtual time. No figure on this page was measured on a cluster.</p>\n</header>\n"
+  out << replay::page_head(std::string(parts::report_css) + std::string(replay::plot_style), "kvstrata-sim cluster",
+                           "A simulated cluster: items as blocks beside prefix caches",
+                           "Time to first token on " + asked.machine.name +
+                               ", in virtual time. No figure on this page was measured on a cluster.")
+      << "\n</header>\n"
       << sections << "<section>\n<h2>How to read this</h2>\n<ul>\n"
       << notes << "</ul>\n</section>\n</main>\n</body>\n</html>\n";
   return out.str();

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 namespace sim {
@@ -160,7 +161,8 @@ void check(const cluster_question& asked)
     if (values.empty()) throw config_error(option, "empty", "give at least one number");
     for (const auto value : values) {
       if (!(static_cast<double>(value) >= least && static_cast<double>(value) <= most)) {
-        throw config_error(option, replay::fixed(static_cast<double>(value), 3), limit);
+        if constexpr (std::is_integral_v<decltype(value)>) throw config_error(option, value, limit);
+        else throw config_error(option, replay::fixed(static_cast<double>(value), 3), limit);
       }
     }
   };

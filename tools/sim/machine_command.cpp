@@ -5,12 +5,15 @@
 #include "sim/machine_grid.hpp"
 #include "sim/machine_output.hpp"
 #include "sim/machine_search.hpp"
+#include "sim/option_adder.hpp"
+#include "sim/policy_names.hpp"
+#include "sim/subcommand.hpp"
+#include "sim/trace_inputs.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/json_text.hpp"
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
-#include "command_line/run_command.hpp"
-#include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/fetch_worth.hpp>
@@ -66,57 +69,10 @@ struct machine_options
   std::string json;
 };
 
-struct adder
-{
-  CLI::App& app;
-
-  template <class T>
-  CLI::Option* number(const char* group, const char* name, T& value, const std::string& meaning) const
-  {
-    return app.add_option(name, value, meaning)
-        ->group(group)
-        ->check(&replay::number_fault<T>, "")
-        ->type_name("N")
-        ->capture_default_str();
-  }
-  template <class T>
-  CLI::Option* numbers(const char* group, const char* name, std::vector<T>& value, const char* usual,
-                       const std::string& meaning) const
-  {
-    return app.add_option(name, value, meaning)
-        ->group(group)
-        ->delimiter(',')
-        ->check(&replay::number_fault<T>, "")
-        ->type_name("LIST")
-        ->allow_extra_args(false)
-        ->default_str(usual);
-  }
-  void names(const char* name, std::vector<std::string>& value, const char* usual, const std::string& meaning) const
-  {
-    app.add_option(name, value, meaning)
-        ->group("machine")
-        ->delimiter(',')
-        ->type_name("LIST")
-        ->allow_extra_args(false)
-        ->default_str(usual);
-  }
-  void path(const char* name, std::string& value, const std::string& meaning) const
-  {
-    app.add_option(name, value, meaning)->group("results")->type_name("PATH")->check(&replay::text_fault, "");
-  }
-};
-
-std::string policy_names()
-{
-  std::string out;
-  for (const std::string_view name : machine_policies()) out += (out.empty() ? "" : ", ") + std::string(name);
-  return out;
-}
-
 void add_options(CLI::App& app, machine_options& o)
 {
   add_trace_options(app, o.traces);
-  const adder add{app};
+  const option_adder add{app};
   add.number("trace", "--seed", o.traces.seed, "of the synthetic workload, and of the sample of a search");
   app.add_option("--machine", o.machines, std::string(tools::machine_rule) + "; may be given several times")
       ->group("machine")
@@ -124,21 +80,21 @@ void add_options(CLI::App& app, machine_options& o)
       ->check(&replay::text_fault, "")
       ->required()
       ->allow_extra_args(false);
-  add.names("--caches", o.lists.caches, "device_only,mtserve,default", "device_only, mtserve, default");
-  add.names("--slab-policies", o.lists.slab_policies, "lru",
-            "who leaves the slab first, for device_only and default, and in a search: " + policy_names());
-  add.names("--arena-policies", o.lists.arena_policies, "lru",
-            "who leaves the arena first, for default, and in a search; the same names");
+  add.list("machine", "--caches", o.lists.caches, "device_only,mtserve,default", "device_only, mtserve, default");
+  add.list("machine", "--slab-policies", o.lists.slab_policies, "lru",
+           "who leaves the slab first, for device_only and default, and in a search: " + policy_names());
+  add.list("machine", "--arena-policies", o.lists.arena_policies, "lru",
+           "who leaves the arena first, for default, and in a search; the same names");
   add.numbers("machine", "--device-gib", o.lists.device_gib, "0",
               "device memory for the slab; 0: as the machine file says");
   add.numbers(
       "machine", "--host-gib", o.lists.host_gib, "0",
       "pinned memory for the arena; 0: as the machine file says. Of a box, in a search: 256,512,1024,2048,4096");
-  add.names("--codec", o.lists.codecs, "identity",
-            "in what form the arena of default keeps its pages, in as many bytes: " + codec_names() +
-                ". Nothing is encoded; a page that a history fills in part is kept as it is");
-  add.names("--codes", o.lists.codes, "direct",
-            "how codes travel: direct (a kernel decodes over the link) or staged (copied, and decoded beside it)");
+  add.list("machine", "--codec", o.lists.codecs, "identity",
+           "in what form the arena of default keeps its pages, in as many bytes: " + codec_names() +
+               ". Nothing is encoded; a page that a history fills in part is kept as it is");
+  add.list("machine", "--codes", o.lists.codes, "direct",
+           "how codes travel: direct (a kernel decodes over the link) or staged (copied, and decoded beside it)");
   add.number("machine", "--exact-share", o.lists.exact_share,
              "of the requests, with a lossy codec, that want nothing that came through it: that is computed again");
   add.number(
@@ -187,9 +143,9 @@ void add_options(CLI::App& app, machine_options& o)
       ->type_name("NAME")
       ->capture_default_str();
   add.number("results", "--threads", o.threads, "0: one for each core");
-  add.path("--csv", o.csv, "a row for each combination");
-  add.path("--requests-csv", o.requests_csv, "a row for each request of each run");
-  add.path("--json", o.json, "everything, with all settings");
+  add.text("results", "--csv", o.csv, "PATH", "a row for each combination");
+  add.text("results", "--requests-csv", o.requests_csv, "PATH", "a row for each request of each run");
+  add.text("results", "--json", o.json, "PATH", "everything, with all settings");
 }
 
 [[nodiscard]] bool searches(const machine_options& o) { return !o.search.target.empty(); }
@@ -250,12 +206,15 @@ void settle_grid(machine_options& o, const CLI::App& app)
   check(o.traces);
   check(o.load);
   check(o.load.parts, app);
-  if (o.lists.seeds == 0) throw kvstrata::config_error("--seeds", 0, "it must be at least 1");
-  if (o.lists.seeds > 1000) throw kvstrata::config_error("--seeds", o.lists.seeds, "it may be at most 1000");
-  if (o.lists.seeds > 1 && !o.traces.paths.empty()) {
-    throw kvstrata::config_error("--seeds", o.lists.seeds,
-                                 "a trace is what it is: seeds are of the synthetic workload");
-  }
+  check_seeds(o.lists.seeds, o.traces);
+}
+
+void check(machine_options& o, const CLI::App& app)
+{
+  if (o.threads > 1024) throw kvstrata::config_error("--threads", o.threads, "it may be at most 1024");
+  if (searches(o)) return settle_search(o, app);
+  settle_grid(o, app);
+  static_cast<void>(points_of(o.lists));
 }
 
 std::string rates_text(const std::vector<double>& rates)
@@ -319,8 +278,7 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, csv);
   if (!o.requests_csv.empty()) kvstrata::write_file(o.requests_csv, rows);
-  if (!o.json.empty())
-    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, tools::json_text(results) + "\n");
 }
 
 void run_search(const machine_options& o, kvstrata::machine_description m, std::ostream& out)
@@ -329,9 +287,7 @@ void run_search(const machine_options& o, kvstrata::machine_description m, std::
   const search_result found = search(m, o.search);
   print(out, m, o.search, found);
   if (!o.csv.empty()) kvstrata::write_file(o.csv, search_csv(m, found));
-  if (!o.json.empty())
-    kvstrata::write_file(
-        o.json, search_json(m, o.search, found).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, tools::json_text(search_json(m, o.search, found)) + "\n");
 }
 
 }  // namespace
@@ -339,42 +295,23 @@ void run_search(const machine_options& o, kvstrata::machine_description m, std::
 int machine_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
   machine_options o;
-  try {
-    CLI::App app{std::string(about), "kvstrata-sim machine"};
-    app.get_formatter()->column_width(34);
-    app.footer(std::string(tools::output_rule) + "\n" + std::string(examples));
-    add_options(app, o);
-    try {
-      app.parse(count, arguments);
-      for (std::string& machine : o.machines) machine = tools::machine_path(machine);
-    } catch (const CLI::Success&) {
-      out << app.help();
-      return 0;
-    } catch (const CLI::ParseError& e) {
-      err << "error: " << e.what() << "\nkvstrata-sim machine --help lists the options.\n";
-      return 2;
-    }
-    if (o.threads > 1024) throw kvstrata::config_error("--threads", o.threads, "it may be at most 1024");
-    if (searches(o)) settle_search(o, app);
-    else settle_grid(o, app);
-    if (!searches(o)) static_cast<void>(points_of(o.lists));
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  }
-  return tools::run_command(err, "these runs; ask for fewer requests, users or threads", [&] {
-    const std::vector<tools::named_path> outputs{
-        {"--csv", o.csv}, {"--requests-csv", o.requests_csv}, {"--json", o.json}};
-    std::vector<tools::named_path> inputs;
-    for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
-    for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-    tools::require_outputs(outputs, inputs);
-    std::vector<kvstrata::machine_description> machines;
-    for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
-    if (searches(o)) run_search(o, machines.front(), out);
-    else run(o, machines, out);
-    return 0;
-  });
+  const subcommand machine{"kvstrata-sim machine", about, examples,
+                           "these runs; ask for fewer requests, users or threads"};
+  return machine(
+      count, arguments, out, err, [&o](CLI::App& app) { add_options(app, o); },
+      [&](const CLI::App& app) {
+        for (std::string& one : o.machines) one = tools::machine_path(one);
+        check(o, app);
+        const std::vector<tools::named_path> outputs{
+            {"--csv", o.csv}, {"--requests-csv", o.requests_csv}, {"--json", o.json}};
+        std::vector<tools::named_path> inputs;
+        for (const std::string& path : o.machines) inputs.push_back({"--machine", path});
+        tools::require_outputs(outputs, with_traces(inputs, o.traces));
+        std::vector<kvstrata::machine_description> machines;
+        for (const std::string& path : o.machines) machines.push_back(kvstrata::read_machine(path));
+        if (searches(o)) run_search(o, machines.front(), out);
+        else run(o, machines, out);
+      });
 }
 
 }  // namespace sim

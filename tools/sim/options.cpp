@@ -1,8 +1,10 @@
 #include "sim/options.hpp"
 
+#include "sim/option_adder.hpp"
+
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
-#include "replay/number_fault.hpp"
+#include "command_line/parse_arguments.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/sampling.hpp>
@@ -66,73 +68,46 @@ std::string examples_of(const std::string& program)
   return out;
 }
 
-struct number
+std::string joined(const std::vector<std::string>& names)
 {
-  CLI::App& app;
-
-  template <class T>
-  CLI::Option* operator()(const char* group, const char* name, T& value, const std::string& meaning) const
-  {
-    return app.add_option(name, value, meaning)
-        ->group(group)
-        ->check(&replay::number_fault<T>, "")
-        ->type_name("N")
-        ->capture_default_str();
-  }
-};
-
-void add_list(CLI::App& app, const char* name, std::vector<std::string>& value, const std::string& meaning)
-{
-  std::string usual;
-  for (const std::string& one : value) usual += (usual.empty() ? "" : ",") + one;
-  app.add_option(name, value, meaning)
-      ->group("caches")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("LIST")
-      ->default_str(usual);
-}
-
-void add_text(CLI::App& app, const char* group, const char* name, std::string& value, const char* type,
-              const std::string& meaning)
-{
-  CLI::Option* const option =
-      app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
-  if (!value.empty()) option->capture_default_str();
+  std::string out;
+  for (const std::string& one : names) out += (out.empty() ? "" : ",") + one;
+  return out;
 }
 
 void add_options(CLI::App& app, options& o)
 {
   add_trace_options(app, o.traces);
-  add_list(app, "--policies", o.policies, "names from the list below, or all");
-  add_list(app, "--admission", o.admissions, "who may come in: names from the list below; each with every policy");
-  add_list(app, "--capacities", o.capacities,
+  const option_adder add{app};
+  add.list("caches", "--policies", o.policies, joined(o.policies), "names from the list below, or all");
+  add.list("caches", "--admission", o.admissions, joined(o.admissions),
+           "who may come in: names from the list below; each with every policy");
+  add.list("caches", "--capacities", o.capacities, joined(o.capacities),
            "sizes: objects (1000), bytes (64MiB), or shares of what the trace touches (5%)");
-  add_text(
-      app, "caches", "--sizes", o.sizes, "NAME",
+  add.text(
+      "caches", "--sizes", o.sizes, "NAME",
       "what counts: unit (objects), bytes (as the trace says when an object comes in), growing (as it says at each "
       "request: users' histories)");
-  add_text(
-      app, "caches", "--write-rate", o.write_rate, "BYTES",
+  add.text(
+      "caches", "--write-rate", o.write_rate, "BYTES",
       "what admissions write_rate and worth_writing let in a second (objects with unit sizes); without it the cache's "
       "size a day, and as much as is worth it");
-  add_text(app, "caches", "--machine", o.machine, "FILE",
+  add.text("caches", "--machine", o.machine, "FILE",
            std::string(tools::machine_rule) +
                ": policies are told what a miss costs on it, and misses "
                "are weighed by that. For traces of users");
-  const number add{app};
-  add_text(app, "run", "--warmup", o.warmup, "N|P%", "requests, or a share of the trace, that are not counted");
-  add_text(app, "run", "--interval", o.interval, "N|TIME",
+  add.text("run", "--warmup", o.warmup, "N|P%", "requests, or a share of the trace, that are not counted");
+  add.text("run", "--interval", o.interval, "N|TIME",
            "also count by intervals: of so many requests, or of the trace's time (90s, 10min, 1h, 1d)");
-  add("run", "--sample", o.sample,
-      "follow this share of the keys, in caches as much smaller, and say the error (SHARDS)");
-  add("run", "--seed", o.seed, "of the sample and of the synthetic workload");
-  add("run", "--threads", o.threads, "0: one for each core");
-  add_text(app, "results", "--csv", o.csv, "PATH", "a row for each policy and size");
-  add_text(app, "results", "--series", o.series, "PATH", "a CSV with a row for each policy, size and interval");
-  add_text(app, "results", "--json", o.json, "PATH", "everything");
-  add_text(app, "results", "--html", o.html, "PATH", "a page with curves; needs no network");
-  add_text(app, "results", "--svg", o.svg, "PATH", "the curves as a small picture, for documents");
+  add.number("run", "--sample", o.sample,
+             "follow this share of the keys, in caches as much smaller, and say the error (SHARDS)");
+  add.number("run", "--seed", o.seed, "of the sample and of the synthetic workload");
+  add.number("run", "--threads", o.threads, "0: one for each core");
+  add.text("results", "--csv", o.csv, "PATH", "a row for each policy and size");
+  add.text("results", "--series", o.series, "PATH", "a CSV with a row for each policy, size and interval");
+  add.text("results", "--json", o.json, "PATH", "everything");
+  add.text("results", "--html", o.html, "PATH", "a page with curves; needs no network");
+  add.text("results", "--svg", o.svg, "PATH", "the curves as a small picture, for documents");
   app.add_flag("--quiet", o.quiet, "print the tables only")->group("results");
 }
 
@@ -203,23 +178,15 @@ std::optional<int> parse(const sweep_program& program, int count, const char* co
   app.footer(std::string(tools::output_rule) + "\n\n" + describe(program.menu) + examples_of(program.name) +
              program.more_help);
   add_options(app, o);
-  try {
-    app.parse(count, arguments);
-    o.traces.seed = o.seed;
-    std::set<std::string> seen;
-    std::erase_if(o.admissions, [&seen](const std::string& name) { return !seen.insert(name).second; });
-    o.machine = tools::machine_path(o.machine);
-    check(o);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\n" << program.name << " --help lists the options.\n";
-    return 2;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
+  if (const auto code =
+          tools::parse_arguments(app, count, arguments, program.name + " --help lists the options.", out, err, [] {})) {
+    return code;
   }
+  o.traces.seed = o.seed;
+  std::set<std::string> seen;
+  std::erase_if(o.admissions, [&seen](const std::string& name) { return !seen.insert(name).second; });
+  o.machine = tools::machine_path(o.machine);
+  check(o);
   return std::nullopt;
 }
 

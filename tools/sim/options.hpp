@@ -54,7 +54,8 @@ struct options
 void check(const options& o);
 
 /// Reads the command line into `o`. Returns nothing when the run should go on, else the exit code: 0 after --help or
-/// --list (printed to `out`), 2 after a bad argument (a sentence to `err`).
+/// --list (printed to `out`), 2 after a bad argument (a sentence to `err`). Throws kvstrata::config_error where what they say
+/// makes no sense.
 [[nodiscard]] std::optional<int> parse(const sweep_program& program, int count, const char* const* arguments,
                                        options& o, std::ostream& out, std::ostream& err);
 

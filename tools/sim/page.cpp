@@ -1,6 +1,7 @@
 #include "sim/output.hpp"
 #include "sim/page_parts.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/page.hpp"
 
@@ -15,12 +16,7 @@
 namespace sim {
 namespace {
 
-std::string element(std::string_view name, const std::string& text, std::string_view attributes = {})
-{
-  std::string out = "<" + std::string(name);
-  if (!attributes.empty()) out += " " + std::string(attributes);
-  return out + ">" + replay::escape_html(text) + "</" + std::string(name) + ">";
-}
+using replay::element;
 
 std::string headline(const results& r)
 {
@@ -157,12 +153,11 @@ std::string notes(const results& r)
 
 std::string page(const results& r)
 {
-  const std::string data = to_json(r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string data = tools::json_text(to_json(r), -1);
   return replay::fill_page(parts::curves_html,
-                           {{"css", std::string(parts::report_css) + std::string(parts::curves_css)},
+                           {{"head", replay::page_head(std::string(parts::report_css) + std::string(parts::curves_css),
+                                                       "kvstrata-sim", headline(r), description(r))},
                             {"js", std::string(parts::chart_js) + std::string(parts::curves_js)},
-                            {"headline", replay::escape_html(headline(r))},
-                            {"description", replay::escape_html(description(r))},
                             {"traces", trace_sections(r)},
                             {"notes", notes(r)},
                             {"data", replay::script_text(data)}});

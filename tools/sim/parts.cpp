@@ -1,5 +1,6 @@
 #include "sim/parts.hpp"
 
+#include "command_line/limits.hpp"
 #include "replay/format.hpp"
 #include "replay/number_fault.hpp"
 
@@ -19,9 +20,7 @@ constexpr std::array<part_mode, 2> kept_modes{part_mode::replace, part_mode::app
 
 void within(const char* option, std::uint32_t value, std::uint32_t least)
 {
-  constexpr std::uint32_t most = 1U << 20U;
-  if (value < least) throw config_error(option, value, "it must be at least " + std::to_string(least));
-  if (value > most) throw config_error(option, value, "it may be at most " + std::to_string(most));
+  tools::within(option, value, least, 1U << 20U);
 }
 
 }  // namespace

@@ -1,13 +1,16 @@
 // kvstrata-sim size: how large the levels of a cache must be for some users, and how many users find room.
 #include "sim/capacity.hpp"
 #include "sim/commands.hpp"
+#include "sim/option_adder.hpp"
 #include "sim/size_run.hpp"
+#include "sim/subcommand.hpp"
+#include "sim/trace_inputs.hpp"
 #include "sim/traces.hpp"
 
+#include "command_line/json_text.hpp"
 #include "command_line/machine_files.hpp"
 #include "command_line/output_paths.hpp"
 #include "replay/format.hpp"
-#include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
@@ -56,20 +59,7 @@ struct size_options
 void add_options(CLI::App& app, size_options& o)
 {
   add_trace_options(app, o.traces);
-  const auto number = [&app](const char* group, const char* name, auto& value, const char* meaning) {
-    using value_type = std::remove_reference_t<decltype(value)>;
-    app.add_option(name, value, meaning)
-        ->group(group)
-        ->check(&replay::number_fault<value_type>, "")
-        ->type_name("N")
-        ->capture_default_str();
-  };
-  const auto text = [&app](const char* group, const char* name, std::string& value, const char* type,
-                           const std::string& meaning) {
-    CLI::Option* const option =
-        app.add_option(name, value, meaning)->group(group)->type_name(type)->check(&replay::text_fault, "");
-    if (!value.empty()) option->capture_default_str();
-  };
+  const option_adder add{app};
   app.add_option(
          "--lengths", o.lengths,
          "instead of a trace: users' histories in tokens, such as 4096,20480x2000 for one user and two thousand")
@@ -77,23 +67,24 @@ void add_options(CLI::App& app, size_options& o)
       ->delimiter(',')
       ->type_name("LIST")
       ->allow_extra_args(false);
-  number("trace", "--event-tokens", o.event_tokens, "tokens that an event of the history is");
-  number("trace", "--longest", o.longest, "tokens of a history; of a longer one only so many are kept");
-  text("shape", "--machine", o.machine, "FILE", std::string(tools::machine_rule) + "; or the shape:");
-  number("shape", "--layers", o.layers, "of the model");
-  number("shape", "--kv-heads", o.kv_heads, "of a layer");
-  number("shape", "--head-dim", o.head_dim, "elements of a head");
-  text("shape", "--element", o.element, "NAME", "f32, f16, bf16, fp8_e4m3, fp8_e5m2, int8");
-  text("cache", "--layout", o.asked.layout, "NAME", "hybrid, paged, contiguous");
-  number("cache", "--page-tokens", o.asked.page_tokens, "tokens a page");
-  number("cache", "--chunk", o.asked.chunk, "hybrid: the largest extent, in tokens");
-  number("cache", "--range", o.asked.range, "contiguous: tokens reserved for each user; 0: the longest history");
-  text("cache", "--writes", o.asked.writes, "NAME", "what comes down to the arena: token, page, chunk, back");
-  number("cache", "--step", o.asked.step, "tokens by which histories grow from commit to commit; 0: each comes in one");
-  number("cache", "--shards", o.asked.shards, "caches that users are divided among");
-  number("cache", "--batch", o.asked.batch, "users of a batch, whose page table is told: the longest ones");
-  text("results", "--csv", o.csv, "PATH", "a row for each level");
-  text("results", "--json", o.json, "PATH", "everything");
+  add.number("trace", "--event-tokens", o.event_tokens, "tokens that an event of the history is");
+  add.number("trace", "--longest", o.longest, "tokens of a history; of a longer one only so many are kept");
+  add.text("shape", "--machine", o.machine, "FILE", std::string(tools::machine_rule) + "; or the shape:");
+  add.number("shape", "--layers", o.layers, "of the model");
+  add.number("shape", "--kv-heads", o.kv_heads, "of a layer");
+  add.number("shape", "--head-dim", o.head_dim, "elements of a head");
+  add.text("shape", "--element", o.element, "NAME", "f32, f16, bf16, fp8_e4m3, fp8_e5m2, int8");
+  add.text("cache", "--layout", o.asked.layout, "NAME", "hybrid, paged, contiguous");
+  add.number("cache", "--page-tokens", o.asked.page_tokens, "tokens a page");
+  add.number("cache", "--chunk", o.asked.chunk, "hybrid: the largest extent, in tokens");
+  add.number("cache", "--range", o.asked.range, "contiguous: tokens reserved for each user; 0: the longest history");
+  add.text("cache", "--writes", o.asked.writes, "NAME", "what comes down to the arena: token, page, chunk, back");
+  add.number("cache", "--step", o.asked.step,
+             "tokens by which histories grow from commit to commit; 0: each comes in one");
+  add.number("cache", "--shards", o.asked.shards, "caches that users are divided among");
+  add.number("cache", "--batch", o.asked.batch, "users of a batch, whose page table is told: the longest ones");
+  add.text("results", "--csv", o.csv, "PATH", "a row for each level");
+  add.text("results", "--json", o.json, "PATH", "everything");
 }
 
 kvstrata::geometry shape_of(const size_options& o)
@@ -211,9 +202,7 @@ std::string quoted(const std::string& text)
 void run(const size_options& o, std::ostream& out)
 {
   const std::vector<tools::named_path> outputs{{"--csv", o.csv}, {"--json", o.json}};
-  std::vector<tools::named_path> inputs{{"--machine", o.machine}};
-  for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-  tools::require_outputs(outputs, inputs);
+  tools::require_outputs(outputs, with_traces({{"--machine", o.machine}}, o.traces));
   const kvstrata::geometry shape = shape_of(o);
   auto results = nlohmann::ordered_json::array();
   std::ostringstream rows;
@@ -238,8 +227,7 @@ void run(const size_options& o, std::ostream& out)
     }
   }
   if (!o.csv.empty()) kvstrata::write_file(o.csv, rows.str());
-  if (!o.json.empty())
-    kvstrata::write_file(o.json, results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!o.json.empty()) kvstrata::write_file(o.json, tools::json_text(results) + "\n");
 }
 
 void check(const size_options& o)
@@ -258,31 +246,14 @@ void check(const size_options& o)
 int size_command(int count, const char* const* arguments, std::ostream& out, std::ostream& err)
 {
   size_options o;
-  try {
-    CLI::App app{std::string(about), "kvstrata-sim size"};
-    app.get_formatter()->column_width(34);
-    app.footer(std::string(tools::output_rule) + "\n" + std::string(examples));
-    add_options(app, o);
-    try {
-      app.parse(count, arguments);
-      o.machine = tools::machine_path(o.machine);
-    } catch (const CLI::Success&) {
-      out << app.help();
-      return 0;
-    } catch (const CLI::ParseError& e) {
-      err << "error: " << e.what() << "\nkvstrata-sim size --help lists the options.\n";
-      return 2;
-    }
-    check(o);
-    run(o, out);
-    return 0;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n";
-    return 2;
-  } catch (const kvstrata::error& e) {
-    err << "error: " << e.what() << '\n';
-    return 1;
-  }
+  const subcommand size{"kvstrata-sim size", about, examples, "that; ask for less"};
+  return size(
+      count, arguments, out, err, [&o](CLI::App& app) { add_options(app, o); },
+      [&](const CLI::App&) {
+        o.machine = tools::machine_path(o.machine);
+        check(o);
+        run(o, out);
+      });
 }
 
 }  // namespace sim

@@ -4,7 +4,9 @@
 #include "sim/output.hpp"
 #include "sim/picture.hpp"
 #include "sim/run.hpp"
+#include "sim/trace_inputs.hpp"
 
+#include "command_line/json_text.hpp"
 #include "command_line/output_paths.hpp"
 #include "command_line/run_command.hpp"
 #include "replay/progress.hpp"
@@ -20,14 +22,12 @@ int sim::sweep(const sweep_program& program, int count, const char* const* argum
                std::ostream& err)
 {
   options o(program.menu);
-  if (const std::optional<int> code = parse(program, count, arguments, o, out, err)) return *code;
   constexpr std::string_view no_memory = "these caches; ask for fewer or smaller ones, or for a sample (--sample 0.01)";
   return tools::run_command(err, no_memory, [&] {
+    if (const std::optional<int> code = parse(program, count, arguments, o, out, err)) return *code;
     const std::vector<tools::named_path> outputs{
         {"--csv", o.csv}, {"--series", o.series}, {"--json", o.json}, {"--html", o.html}, {"--svg", o.svg}};
-    std::vector<tools::named_path> inputs{{"--machine", o.machine}};
-    for (const std::string& path : o.traces.paths) inputs.push_back({"--trace", path});
-    tools::require_outputs(outputs, inputs);
+    tools::require_outputs(outputs, with_traces({{"--machine", o.machine}}, o.traces));
     using kind = replay::progress::kind;
     replay::progress shown(err, !o.quiet && replay::stderr_is_terminal() ? kind::bar : kind::silent);
     const results r = run(o, shown);
@@ -37,7 +37,7 @@ int sim::sweep(const sweep_program& program, int count, const char* const* argum
     if (!o.csv.empty()) kvstrata::write_file(o.csv, csv(r));
     if (!o.series.empty()) kvstrata::write_file(o.series, series_csv(r));
     if (!o.json.empty()) {
-      kvstrata::write_file(o.json, to_json(r).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      kvstrata::write_file(o.json, tools::json_text(to_json(r), 1) + "\n");
     }
     if (!o.html.empty()) {
       kvstrata::write_file(o.html, page(r));

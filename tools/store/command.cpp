@@ -1,6 +1,7 @@
 #include "store/command.hpp"
 
 #include "command_line/output_paths.hpp"
+#include "command_line/parse_arguments.hpp"
 #include "command_line/run_command.hpp"
 #include "replay/number_fault.hpp"
 #include "store/bodies.hpp"
@@ -116,15 +117,8 @@ int command(int count, const char* const* arguments, std::ostream& out, std::ost
   app.get_formatter()->column_width(34);
   app.footer(std::string(footer));
   add_options(app, o);
-  try {
-    app.parse(count, arguments);
-  } catch (const CLI::Success&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nkvstrata-store --help lists the options.\n";
-    return 2;
-  }
+  constexpr std::string_view where = "kvstrata-store --help lists the options.";
+  if (const auto code = tools::parse_arguments(app, count, arguments, where, out, err, [] {})) return *code;
   return tools::run_command(err, "a store with so many records", [&] { return run(o, out, err); });
 }
 

@@ -1,5 +1,6 @@
 #include "store/show.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 
 #include <nlohmann/json.hpp>
@@ -204,7 +205,7 @@ void print_json(std::ostream& out, store_file& in, const findings& what, bool li
   if (list) all["list"] = std::move(records);
   all["faults"] = in.faults.count;
   all["first_faults"] = in.faults.sentences;
-  out << all.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+  out << tools::json_text(all) << '\n';
 }
 
 void print_list(std::ostream& out, store_file& in, std::uint64_t limit)

@@ -44,6 +44,9 @@ void residency<Tiers, Layout, Replacement, Tracker>::settle_superseded() noexcep
   });
 }
 
+// Whose number an entry of another key has by now is told by the version, which is no count: part_rows mixes it of all that the part
+// stands on. An entry that has the same stands on the same, and falls with it; a caller who made the same number of anything else
+// would lose its tokens before their time, and get no wrong ones.
 template <tiers Tiers, layout_policy Layout, replacement_policy Replacement, tracker Tracker>
 bool residency<Tiers, Layout, Replacement, Tracker>::is_meant(const dependant& d) const noexcept
 {

@@ -9,7 +9,8 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
-/// How far a prefetch may go. What lies beyond stays where it is: the rear of the history comes first.
+/// How far a prefetch may go. What lies beyond stays where it is: the rear of the history comes first. What finds room in pages that
+/// the user has already, takes none of these.
 struct prefetch_limit
 {
   page_count pages = (std::numeric_limits<page_count>::max)();            ///< pages to bring up, at most

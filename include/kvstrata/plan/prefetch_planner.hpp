@@ -59,8 +59,8 @@ class prefetch_planner
       const page_count taken = wanted.size() - found->template look<0>().covered().size();
       const page_count allowed = limit.displaced_pages < taken ? limit.displaced_pages : taken;
       if (const page_count room = out.plan.pages_free + allowed; taken > room) {
-        if (room == 0 || room >= most) return std::nullopt;
-        most = room;  // fewer, so that no more than allowed is displaced
+        if (room >= most) return std::nullopt;
+        most = room;  // fewer, so that no more than allowed is displaced; none: into what the user has already
         continue;
       }
       checks_.require_fits(1, wanted.size());
@@ -82,9 +82,10 @@ class prefetch_planner
         left -= p.fetched;
         return std::nullopt;
       }
-      most = out.plan.pages_free;  // victims go whole, or in granules: more than was missing; then nobody goes
+      const page_count free = out.plan.pages_free;
       victims_->start(out);
-      if (most == 0) return std::nullopt;
+      if (free >= most) return std::nullopt;
+      most = free;  // victims go whole, or in granules: more than was missing; then nobody goes
     }
   }
 

@@ -80,7 +80,7 @@ class free_bits
 
  private:
   static constexpr page_count word_frames = 64;
-  static constexpr std::size_t fan = 8;
+  static constexpr page_count fan = 8;
   static constexpr page_count node_frames = fan * word_frames;
   static constexpr std::size_t most_levels = 9;  // 512 * 8^8 frames are more than a page_count can tell
 

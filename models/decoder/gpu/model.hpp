@@ -11,6 +11,7 @@
 #include "decoder/weights.hpp"
 
 #include "hstu/gpu/device_tensors.hpp"
+#include "hstu/gpu/placed_model.hpp"
 #include "hstu/gpu/runner.hpp"
 #include "hstu/gpu/support.hpp"
 
@@ -25,16 +26,11 @@
 namespace decoder::gpu {
 
 using hstu::gpu::bf16;
+using hstu::gpu::bf16_geometry_of;
 using hstu::gpu::runner;
 
-/// The KV that a cache must hold for this model: bf16.
-[[nodiscard]] constexpr kvstrata::geometry bf16_geometry_of(const config& c) noexcept
-{
-  return {c.layers, c.heads, c.head_dim, kvstrata::element_type::bf16};
-}
-
-/// Throws kvstrata::config_error with the first field that the model or its kernels do not take.
-inline void check_gpu(const config& c)
+/// Returns it, or throws kvstrata::config_error with the first field that the model or its kernels do not take.
+inline const config& check_gpu(const config& c)
 {
   check(c);
   hstu::gpu::check_row("decoder.hidden", c.hidden);
@@ -45,6 +41,7 @@ inline void check_gpu(const config& c)
   if (c.head_dim != 64 && c.head_dim != 128) {
     throw kvstrata::config_error("decoder.head_dim", c.head_dim, "staged attention on a GPU takes 64 and 128");
   }
+  return c;
 }
 
 /// Shapes are those of layer_weights: matrices in bf16, norms in float.
@@ -58,19 +55,17 @@ struct device_layer_weights
   const bf16* down = nullptr;
 };
 
-/// Any number of lanes may use one model. It must outlive its lanes, and the runner the model.
 template <runner Runner>
-class model
+class model : public hstu::gpu::placed_model<Runner, config>
 {
- public:
-  using device_type = typename Runner::device_type;
+  using base = hstu::gpu::placed_model<Runner, config>;
 
+ public:
   /// Draws the weights that decoder::model draws from this config. Blocks until they are on the device. Throws
   /// kvstrata::config_error when the kernels do not take the config, kvstrata::capacity_error.
-  model(Runner& r, const config& c, kvstrata::stream_id stream)
-      : runner_(r), config_(checked(c)), tensors_(r.device(), stream)
+  model(Runner& r, const config& c, kvstrata::stream_id stream) : base(r, check_gpu(c)), tensors_(r.device(), stream)
   {
-    const weights w = random_weights(config_);
+    const weights w = random_weights(c);
     std::vector<float> all;
     for (const std::vector<float>& table : w.tokens) {
       first_tokens_.push_back(static_cast<std::uint32_t>(all.size() / c.hidden));
@@ -91,10 +86,6 @@ class model
     tensors_.close();
   }
 
-  [[nodiscard]] const config& options() const noexcept { return config_; }
-  [[nodiscard]] kvstrata::geometry shape() const noexcept { return bf16_geometry_of(config_); }
-  [[nodiscard]] Runner& machine() const noexcept { return runner_; }
-
   /// The row of `tokens` that a level's token is embedded by, and that of the start token.
   [[nodiscard]] std::uint32_t token_row(std::uint32_t level, std::uint32_t token) const
   {
@@ -108,14 +99,9 @@ class model
   std::vector<device_layer_weights> layers;
 
  private:
-  static const config& checked(const config& c)
-  {
-    check_gpu(c);
-    return c;
-  }
   [[nodiscard]] std::vector<float> transposed(const std::vector<float>& table) const
   {
-    const std::size_t hidden = config_.hidden;
+    const std::size_t hidden = this->config_.hidden;
     const std::size_t codebook = table.size() / hidden;
     std::vector<float> out(table.size());
     for (std::size_t token = 0; token < codebook; ++token) {
@@ -126,9 +112,7 @@ class model
   const bf16* matrix(const std::vector<float>& t) { return tensors_.template place<bf16>(t, "decoder matrix"); }
   const float* row(const std::vector<float>& t) { return tensors_.template place<float>(t, "decoder norm"); }
 
-  Runner& runner_;
-  config config_;
-  hstu::gpu::device_tensors<device_type> tensors_;
+  hstu::gpu::device_tensors<typename base::device_type> tensors_;
   std::vector<std::uint32_t> first_tokens_;  // [depth]
   std::uint32_t start_ = 0;
 };

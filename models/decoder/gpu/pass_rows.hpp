@@ -31,15 +31,10 @@ namespace decoder::gpu {
 /// A compute stream with the memory of its passes, which take turns. One thread at a time. It must outlive its passes, and the model
 /// the lane; destroying it blocks until the last pass is over.
 template <runner Runner>
-class lane : public hstu::gpu::turns<Runner>
+class lane : public hstu::gpu::planned_turns<model<Runner>, row_plan>
 {
  public:
-  lane(const model<Runner>& m, kvstrata::stream_id on) : hstu::gpu::turns<Runner>(m.machine(), on), parameters(m) {}
-
-  // --- for passes --------------------------------------------------------------------------------------------------
-
-  const model<Runner>& parameters;
-  row_plan plan;
+  using hstu::gpu::planned_turns<model<Runner>, row_plan>::planned_turns;
 };
 
 /// The steps of one pass. What is queued reads `on.plan` no more; all of it is in order on the lane's stream.
@@ -84,18 +79,6 @@ class pass_rows
     else call(std::integral_constant<std::uint32_t, 128>());
   }
 
-  template <class Kernel>
-  void launch(std::string_view label, Kernel k)
-  {
-    k.first_row = 0;
-    k.last_row = rows_;
-    on_.machine().launch(on_.stream, label, k);
-  }
-  template <class T>
-  [[nodiscard]] const T* uploaded(const section<T>& part) const
-  {
-    return part.at(on_.arrays.data());
-  }
   template <class T>
   [[nodiscard]] T* work(const section<T>& part) const
   {

@@ -98,10 +98,10 @@ void pass_rows<Runner>::embed()
   on_.device().copy(on_.stream, kvstrata::copy_direction::to_device, on_.arrays.data(), on_.host.data(), arrays_.bytes);
   embed_rows_kernel k;
   k.table = m_.tokens;
-  k.tokens = uploaded(arrays_.tokens);
+  k.tokens = on_.uploaded(arrays_.tokens);
   k.residual = {work(residual_), c_.hidden};
   k.width = c_.hidden;
-  launch("embed", k);
+  on_.launch("embed", k, 0, rows_);
 }
 
 template <runner Runner>
@@ -113,7 +113,7 @@ void pass_rows<Runner>::normalise(std::string_view label, const float* weight)
     k.weight = weight;
     k.width = c_.hidden;
     k.epsilon = c_.epsilon;
-    launch(label, k);
+    on_.launch(label, k, 0, rows_);
   });
 }
 
@@ -140,17 +140,17 @@ void pass_rows<Runner>::project(kvstrata::layer_index l, const kvstrata::page_ta
   multiply(keys_only ? "project K, V" : "project", 3 * width_ - skipped, c_.hidden, normal_, p);
   turn_rows_kernel k;
   k.projected = {work(projected_), 3 * width_};
-  k.cosines = uploaded(arrays_.cosines);
-  k.sines = uploaded(arrays_.sines);
-  k.angles = uploaded(arrays_.angles);
-  k.slots = uploaded(arrays_.slots);
+  k.cosines = on_.uploaded(arrays_.cosines);
+  k.sines = on_.uploaded(arrays_.sines);
+  k.angles = on_.uploaded(arrays_.angles);
+  k.slots = on_.uploaded(arrays_.slots);
   k.base = to.base + to.where.offset(l, 0);
   k.value_offset = to.value_offset();
   k.heads = c_.heads;
   k.head_dim = c_.head_dim;
   k.keys_only = keys_only;
   tell("turn", l, true);
-  launch("turn", k);
+  on_.launch("turn", k, 0, rows_);
 }
 
 template <runner Runner>
@@ -168,19 +168,19 @@ void pass_rows<Runner>::attend(kvstrata::layer_index l)
   a.lse = work(lse_);
   a.own = own_;
   if (own_ != 0) {
-    a.scratch = kvstrata::layer_of(scratch_, l, uploaded(arrays_.scratch_pages),
-                                   kvstrata::page_origins{uploaded(arrays_.scratch_origins)});
-    a.requests = uploaded(arrays_.requests);
-    a.own_rows = uploaded(arrays_.own_rows);
+    a.scratch = kvstrata::layer_of(scratch_, l, on_.uploaded(arrays_.scratch_pages),
+                                   kvstrata::page_origins{on_.uploaded(arrays_.scratch_origins)});
+    a.requests = on_.uploaded(arrays_.requests);
+    a.own_rows = on_.uploaded(arrays_.own_rows);
   }
   tell("attention", l, false);
   for (std::size_t part = 0; part < prompts_.size(); ++part) {
     const bool last_part = part + 1 == prompts_.size();
     const std::size_t requests = prompts_[part].size();
-    a.tiles = uploaded(arrays_.tiles) + part * tiles_;
-    a.prompts = kvstrata::layer_of(prompts_[part], l, uploaded(arrays_.prompt_pages),
-                                   kvstrata::page_origins{uploaded(arrays_.prompt_origins) + part * requests});
-    a.seen = last_part && own_ == 0 ? uploaded(arrays_.seen) : nullptr;
+    a.tiles = on_.uploaded(arrays_.tiles) + part * tiles_;
+    a.prompts = kvstrata::layer_of(prompts_[part], l, on_.uploaded(arrays_.prompt_pages),
+                                   kvstrata::page_origins{on_.uploaded(arrays_.prompt_origins) + part * requests});
+    a.seen = last_part && own_ == 0 ? on_.uploaded(arrays_.seen) : nullptr;
     a.continues = part != 0;
     a.last = last_part && own_ == 0;
     with_head_dim([&](auto dim) { on_.machine().launch(on_.stream, "shared stage", shared_stage_kernel<dim>{a}); });
@@ -211,7 +211,7 @@ void pass_rows<Runner>::finish(kvstrata::layer_index l)
   k.gates = {work(gates_), 2 * std::size_t{c_.ffn}};
   k.activated = {work(activated_), c_.ffn};
   k.width = c_.ffn;
-  launch("gate", k);
+  on_.launch("gate", k, 0, rows_);
   hstu::gpu::product down;
   down.b = {w.down, c_.hidden};
   down.sums = {work(residual_), c_.hidden};

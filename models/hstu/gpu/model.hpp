@@ -8,6 +8,7 @@
 #pragma once
 
 #include "hstu/gpu/device_weights.hpp"
+#include "hstu/gpu/placed_model.hpp"
 #include "hstu/gpu/runner.hpp"
 #include "hstu/gpu/support.hpp"
 
@@ -15,42 +16,32 @@
 
 namespace hstu::gpu {
 
-/// Any number of lanes may use one model. It must outlive its lanes, and the runner the model.
 template <runner Runner>
-class model
+class model : public placed_model<Runner, config>
 {
- public:
-  using runner_type = Runner;
-  using device_type = typename Runner::device_type;
+  using base = placed_model<Runner, config>;
 
+ public:
   /// Draws the weights that hstu::model draws from this config, rounded to bf16. Blocks until they are on the device.
   /// Throws kvstrata::config_error when the kernels do not take the config, kvstrata::capacity_error.
-  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, drawn(c), random_weights(checked(c)), stream)
+  model(Runner& r, const config& c, kvstrata::stream_id stream)
+      : model(r, drawn(c), random_weights(check_gpu(c)), stream)
   {
   }
 
   /// The same with weights of this config, their projections in the order that it names. Throws kvstrata::config_error also
   /// for a tensor of another size, with its name.
   model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
-      : runner_(r), config_(checked(c)), weights_(r.device(), config_, checked(c, w), stream)
+      : base(r, check_gpu(c)), weights_(r.device(), c, checked(c, w), stream)
   {
-    config_.projection = projection_order::u_q_k_v;
+    this->config_.projection = projection_order::u_q_k_v;
   }
 
-  [[nodiscard]] const config& options() const noexcept { return config_; }
-  [[nodiscard]] const device_weights<device_type>& parameters() const noexcept { return weights_; }
-  [[nodiscard]] kvstrata::geometry shape() const noexcept { return bf16_geometry_of(config_); }
-  [[nodiscard]] Runner& machine() const noexcept { return runner_; }
+  [[nodiscard]] const device_weights<typename base::device_type>& parameters() const noexcept { return weights_; }
 
  private:
-  static const config& checked(const config& c)
-  {
-    check_gpu(c);
-    return c;
-  }
   static const weights& checked(const config& c, const weights& w)
   {
-    check_gpu(c);
     check(c, w);
     return w;
   }
@@ -60,9 +51,7 @@ class model
     return c;
   }
 
-  Runner& runner_;
-  config config_;
-  device_weights<device_type> weights_;
+  device_weights<typename base::device_type> weights_;
 };
 
 }  // namespace hstu::gpu

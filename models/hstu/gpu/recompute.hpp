@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hstu/gpu/pass.hpp"
+#include "hstu/scratch_window.hpp"
 
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/layout/page_table.hpp>
@@ -40,11 +41,7 @@ class scratch_pages
     const kvstrata::geometry shape = lane_.parameters().shape();
     table_.clear();
     kvstrata::page_count next = 0;
-    for (const request& r : requests) {
-      pages_.resize(kvstrata::pages_of({r.first_token, r.history}, page_tokens_).size());
-      for (kvstrata::page_id& page : pages_) page = kvstrata::to_page(next++);
-      table_.add(pages_, r.first_token, r.history, page_tokens_);
-    }
+    for (const request& r : requests) next = add_window(table_, {r.first_token, r.history}, page_tokens_, next, pages_);
     const kvstrata::placement where{0, page_tokens_ * shape.token_layer_bytes()};
     const std::size_t bytes = next * where.page_stride;
     if (memory_.must_grow(bytes)) lane_.finish_sync();

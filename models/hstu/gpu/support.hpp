@@ -17,8 +17,9 @@ namespace hstu::gpu {
 
 inline constexpr std::uint32_t least_page_tokens = 8;
 
-/// The KV that a cache must hold for this model: bf16.
-[[nodiscard]] constexpr kvstrata::geometry bf16_geometry_of(const config& c) noexcept
+/// The KV that a cache must hold for a model of such a config, HSTU or another: bf16.
+template <class Config>
+[[nodiscard]] constexpr kvstrata::geometry bf16_geometry_of(const Config& c) noexcept
 {
   return {c.layers, c.heads, c.head_dim, kvstrata::element_type::bf16};
 }
@@ -42,8 +43,8 @@ inline void check_row(std::string_view field, std::uint64_t value)
       "on a GPU it may be at most " + std::to_string(widest_row) + ", which is what the registers of a warp hold");
 }
 
-/// Throws kvstrata::config_error with the first field that the model or its kernels do not take.
-inline void check_gpu(const config& c)
+/// Returns it, or throws kvstrata::config_error with the first field that the model or its kernels do not take.
+inline const config& check_gpu(const config& c)
 {
   check(c);
   check_row("hstu.hidden", c.hidden);
@@ -56,6 +57,7 @@ inline void check_gpu(const config& c)
                                  "on a GPU it must be 2 where there are time buckets: the attention kernel looks up "
                                  "one time for two keys");
   }
+  return c;
 }
 
 /// Throws kvstrata::config_error when the attention kernel cannot read pages of this size.

@@ -3,9 +3,14 @@
 
 #include "hstu/gpu/growing_memory.hpp"
 #include "hstu/gpu/runner.hpp"
+#include "hstu/gpu/section.hpp"
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/event.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 namespace hstu::gpu {
 
@@ -49,6 +54,21 @@ class turns
     taken = false;
   }
 
+  /// Queues a kernel of rows, for the rows [begin, end).
+  template <class Kernel>
+  void launch(std::string_view label, Kernel k, std::size_t begin, std::size_t end)
+  {
+    k.first_row = static_cast<std::uint32_t>(begin);
+    k.last_row = static_cast<std::uint32_t>(end);
+    runner_.launch(stream, label, k);
+  }
+  /// Where the device has what went up with the pass.
+  template <class T>
+  [[nodiscard]] const T* uploaded(const section<T>& part) const
+  {
+    return part.at(arrays.data());
+  }
+
   const kvstrata::stream_id stream;
   kvstrata::event last;  ///< behind the last pass
   bool taken = false;
@@ -56,6 +76,22 @@ class turns
 
  private:
   Runner& runner_;
+};
+
+/// Likewise of one model, which must outlive it, with the plan of the pass whose turn it is.
+template <class Model, class Plan>
+class planned_turns : public turns<typename Model::runner_type>
+{
+ public:
+  planned_turns(const Model& m, kvstrata::stream_id on)
+      : turns<typename Model::runner_type>(m.machine(), on), parameters(m)
+  {
+  }
+
+  // --- for passes --------------------------------------------------------------------------------------------------
+
+  const Model& parameters;
+  Plan plan;
 };
 
 }  // namespace hstu::gpu

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "hstu/gpu/device_tensors.hpp"
+#include "hstu/gpu/placed_model.hpp"
 #include "hstu/gpu/runner.hpp"
 #include "hstu/gpu/support.hpp"
 #include "mtgr/weights.hpp"
@@ -21,16 +22,11 @@
 namespace mtgr::gpu {
 
 using hstu::gpu::bf16;
+using hstu::gpu::bf16_geometry_of;
 using hstu::gpu::runner;
 
-/// The KV that a cache must hold for this model: bf16.
-[[nodiscard]] constexpr kvstrata::geometry bf16_geometry_of(const config& c) noexcept
-{
-  return {c.layers, c.heads, c.head_dim, kvstrata::element_type::bf16};
-}
-
-/// Throws kvstrata::config_error with the first field that the model or its kernels do not take.
-inline void check_gpu(const config& c)
+/// Returns it, or throws kvstrata::config_error with the first field that the model or its kernels do not take.
+inline const config& check_gpu(const config& c)
 {
   check(c);
   hstu::gpu::check_row("mtgr.hidden", c.hidden);
@@ -43,6 +39,7 @@ inline void check_gpu(const config& c)
   if (c.head_dim != 64 && c.head_dim != 128 && c.head_dim != 256) {
     throw kvstrata::config_error("mtgr.head_dim", c.head_dim, "the attention kernel takes 64, 128 and 256");
   }
+  return c;
 }
 
 struct device_token_weights
@@ -63,23 +60,22 @@ struct device_layer_weights
   const float* output_bias = nullptr;
 };
 
-/// Any number of lanes may use one model. It must outlive its lanes, and the runner the model. Shapes of what it has are those
-/// of mtgr::weights: matrices in bf16, biases and norms in float.
+/// Shapes of what it has are those of mtgr::weights: matrices in bf16, biases and norms in float.
 template <runner Runner>
-class model
+class model : public hstu::gpu::placed_model<Runner, config>
 {
- public:
-  using device_type = typename Runner::device_type;
+  using base = hstu::gpu::placed_model<Runner, config>;
 
+ public:
   /// Draws the weights that mtgr::model draws from this config. Blocks until they are on the device. Throws
   /// kvstrata::config_error when the kernels do not take the config, kvstrata::capacity_error.
-  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, c, random_weights(checked(c)), stream) {}
+  model(Runner& r, const config& c, kvstrata::stream_id stream) : model(r, c, random_weights(check_gpu(c)), stream) {}
 
   /// The same with weights of this config. Throws kvstrata::config_error also for a tensor of another size, with its name.
   model(Runner& r, const config& c, const weights& w, kvstrata::stream_id stream)
-      : runner_(r), config_(checked(c)), tensors_(r.device(), stream)
+      : base(r, check_gpu(c)), tensors_(r.device(), stream)
   {
-    check(config_, w);
+    check(c, w);
     for (std::size_t d = 0; d < domains; ++d) {
       tokens[d] = {matrix(w.tokens[d].in), row(w.tokens[d].in_bias), matrix(w.tokens[d].out),
                    row(w.tokens[d].out_bias)};
@@ -95,10 +91,6 @@ class model
     tensors_.close();
   }
 
-  [[nodiscard]] const config& options() const noexcept { return config_; }
-  [[nodiscard]] kvstrata::geometry shape() const noexcept { return bf16_geometry_of(config_); }
-  [[nodiscard]] Runner& machine() const noexcept { return runner_; }
-
   std::array<device_token_weights, domains> tokens;
   std::vector<device_layer_weights> layers;
   const bf16* head_in = nullptr;
@@ -107,17 +99,10 @@ class model
   const float* head_out_bias = nullptr;
 
  private:
-  static const config& checked(const config& c)
-  {
-    check_gpu(c);
-    return c;
-  }
   const bf16* matrix(const std::vector<float>& t) { return tensors_.template place<bf16>(t, "mtgr matrix"); }
   const float* row(const std::vector<float>& t) { return tensors_.template place<float>(t, "mtgr bias or gain"); }
 
-  Runner& runner_;
-  config config_;
-  hstu::gpu::device_tensors<device_type> tensors_;
+  hstu::gpu::device_tensors<typename base::device_type> tensors_;
 };
 
 }  // namespace mtgr::gpu

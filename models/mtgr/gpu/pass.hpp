@@ -30,15 +30,10 @@ namespace mtgr::gpu {
 /// The model and the plan beside what passes take turns with. One thread at a time. It must outlive its pass, and the model the
 /// lane; destroying it blocks until its last pass is over.
 template <runner Runner>
-class lane : public hstu::gpu::turns<Runner>
+class lane : public hstu::gpu::planned_turns<model<Runner>, row_plan>
 {
  public:
-  lane(const model<Runner>& m, kvstrata::stream_id on) : hstu::gpu::turns<Runner>(m.machine(), on), parameters(m) {}
-
-  // --- for pass ----------------------------------------------------------------------------------------------------
-
-  const model<Runner>& parameters;
-  row_plan plan;
+  using hstu::gpu::planned_turns<model<Runner>, row_plan>::planned_turns;
 };
 
 /// Makes the promises of mtgr::batch_forward, but that its steps queue work on the lane's stream and do not block; what they
@@ -89,18 +84,6 @@ class pass
   {
     const auto end = [this](std::size_t d) { return static_cast<std::uint32_t>(plan_.begin[d]); };
     return {{end(1), end(2), end(3)}, gain, bias};
-  }
-  template <class Kernel>
-  void launch(std::string_view label, Kernel k, std::size_t first, std::size_t last)
-  {
-    k.first_row = static_cast<std::uint32_t>(first);
-    k.last_row = static_cast<std::uint32_t>(last);
-    on_.machine().launch(on_.stream, label, k);
-  }
-  template <class T>
-  [[nodiscard]] const T* uploaded(const section<T>& part) const
-  {
-    return part.at(on_.arrays.data());
   }
   [[nodiscard]] std::uint32_t parts_of(const section<hstu::query_tile>& tiles) const
   {

@@ -134,16 +134,16 @@ void pass<Runner>::embed()
     const std::size_t features = features_of(c_, domain(d));
     const device_token_weights& w = m_.tokens[d];
     hstu::gpu::product in;
-    in.a = {uploaded(arrays_.features[d]), features};
+    in.a = {on_.uploaded(arrays_.features[d]), features};
     in.b = {w.in, inner};
     in.c = {inner_ + first * inner, inner};
     multiply("token in", 0, last - first, inner, features, in);
     token_kernel k;
     k.inner = {inner_, inner};
     k.bias = w.in_bias;
-    k.bias_rows = domain(d) == domain::user ? uploaded(arrays_.tokens) : nullptr;
+    k.bias_rows = domain(d) == domain::user ? on_.uploaded(arrays_.tokens) : nullptr;
     k.width = c_.token_hidden;
-    launch("token bias and silu", k, first, last);
+    on_.launch("token bias and silu", k, first, last);
     hstu::gpu::product out;
     out.a = {inner_, inner};
     out.b = {w.out, c_.hidden};
@@ -153,7 +153,7 @@ void pass<Runner>::embed()
     add.residual = {residual_, c_.hidden};
     add.bias = w.out_bias;
     add.width = c_.hidden;
-    launch("token bias", add, first, last);
+    on_.launch("token bias", add, first, last);
   }
   next_ = 1;
 }
@@ -184,7 +184,7 @@ void pass<Runner>::project(kvstrata::layer_index l, std::size_t whole)
     k.groups = groups(w.input_gain, w.input_bias);
     k.width = c_.hidden;
     k.epsilon = c_.epsilon;
-    launch("group norm", k, 0, plan_.rows);
+    on_.launch("group norm", k, 0, plan_.rows);
   });
   hstu::gpu::product p;
   p.a = {normal_, c_.hidden};
@@ -196,7 +196,7 @@ void pass<Runner>::project(kvstrata::layer_index l, std::size_t whole)
   multiply("project", whole, plan_.rows, 4 * width_, c_.hidden, p);
   hstu::gpu::activate_trained_kernel k;
   k.projected = {projected_, 4 * width_};
-  k.slots = uploaded(arrays_.slots);
+  k.slots = on_.uploaded(arrays_.slots);
   k.base = views_.statics.base + views_.statics.where.offset(l, 0);
   k.value_offset = views_.statics.value_offset();
   k.first_whole = static_cast<std::uint32_t>(whole);
@@ -204,7 +204,7 @@ void pass<Runner>::project(kvstrata::layer_index l, std::size_t whole)
   k.width = static_cast<std::uint32_t>(width_);
   k.bias = w.project_bias;
   tell("activate", l, true);
-  launch("activate", k, 0, plan_.rows);
+  on_.launch("activate", k, 0, plan_.rows);
 }
 
 template <runner Runner>
@@ -216,17 +216,17 @@ void pass<Runner>::attend(kvstrata::layer_index l, const section<hstu::query_til
   a.outputs = {attended_, width_};
   a.candidate_keys = {projected_ + candidate + 2 * width_, 4 * width_};
   a.candidate_values = {projected_ + candidate + 3 * width_, 4 * width_};
-  a.pages.page_ids = uploaded(arrays_.page_ids);
-  a.pages.indptr = uploaded(arrays_.indptr);
+  a.pages.page_ids = on_.uploaded(arrays_.page_ids);
+  a.pages.indptr = on_.uploaded(arrays_.indptr);
   a.pages.base = views_.statics.base + views_.statics.where.offset(l, 0);
   a.pages.page_stride = views_.statics.where.page_stride;
   a.pages.page_tokens = views_.statics.page_tokens;
   a.pages.width = static_cast<std::uint32_t>(width_);
-  a.pages.gaps = gaps_ ? uploaded(arrays_.gaps) : nullptr;
-  a.tiles = uploaded(tiles);
-  a.tile_rows = uploaded(arrays_.tile_rows);
-  a.visible = uploaded(arrays_.visible);
-  a.positions = uploaded(arrays_.positions);
+  a.pages.gaps = gaps_ ? on_.uploaded(arrays_.gaps) : nullptr;
+  a.tiles = on_.uploaded(tiles);
+  a.tile_rows = on_.uploaded(arrays_.tile_rows);
+  a.visible = on_.uploaded(arrays_.visible);
+  a.positions = on_.uploaded(arrays_.positions);
   a.tile_count = static_cast<std::uint32_t>(tiles.count);
   a.first_candidate = static_cast<std::uint32_t>(plan_.page_rows);
   a.heads = c_.heads;
@@ -247,7 +247,7 @@ void pass<Runner>::gate_and_add(kvstrata::layer_index l, std::size_t first)
     k.groups = groups(w.gated_gain, w.gated_bias);
     k.width = static_cast<std::uint32_t>(width_);
     k.epsilon = c_.epsilon;
-    launch("gate and group norm", k, first, plan_.rows);
+    on_.launch("gate and group norm", k, first, plan_.rows);
   });
   hstu::gpu::product p;
   p.a = {attended_, width_};
@@ -258,7 +258,7 @@ void pass<Runner>::gate_and_add(kvstrata::layer_index l, std::size_t first)
   k.residual = {residual_, c_.hidden};
   k.bias = w.output_bias;
   k.width = c_.hidden;
-  launch("output bias", k, first, plan_.rows);
+  on_.launch("output bias", k, first, plan_.rows);
 }
 
 template <runner Runner>
@@ -273,7 +273,7 @@ void pass<Runner>::head()
       k.normal = {normal_, c_.hidden};
       k.width = c_.hidden;
       k.epsilon = c_.epsilon;
-      launch("norm", k, first, plan_.rows);
+      on_.launch("norm", k, first, plan_.rows);
     });
     hstu::gpu::product p;
     p.a = {normal_ + first * c_.hidden, c_.hidden};
@@ -287,7 +287,7 @@ void pass<Runner>::head()
     k.out_bias = m_.head_out_bias;
     k.logits = reinterpret_cast<float*>(on_.arrays.data() + arrays_.bytes);
     k.width = c_.head_hidden;
-    launch("towers", k, 0, candidates());
+    on_.launch("towers", k, 0, candidates());
     on_.device().copy(on_.stream, kvstrata::copy_direction::from_device, on_.host.data() + arrays_.bytes,
                       on_.arrays.data() + arrays_.bytes, candidates() * tasks * sizeof(float));
   }

@@ -1,6 +1,9 @@
 #include "replay/decoder/options.hpp"
 
+#include "command_line/limits.hpp"
+#include "command_line/parse_arguments.hpp"
 #include "replay/command_line.hpp"
+#include "replay/listed_cases.hpp"
 
 #include <kvstrata/core/error.hpp>
 
@@ -17,30 +20,6 @@ constexpr std::array<std::string_view, 17> not_here{
     "--most-history", "--users-of",   "--candidates", "--weights", "--position-bias", "--time-bias",
     "--nvme",         "--nvme-bytes", "--restart-at", "--cases",   "--rounds",        "--nvme-region-bytes",
     "--report",       "--timeline",   "--precision",  "--cluster", "--processes"};
-
-void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
-{
-  if (value < least) throw kvstrata::config_error(name, value, "it must be at least " + std::to_string(least));
-  if (value > most) throw kvstrata::config_error(name, value, "it may be at most " + std::to_string(most));
-}
-
-std::string keys()
-{
-  std::string out;
-  for (const decoder_case& c : decoder_cases()) out += (out.empty() ? "" : ", ") + std::string(c.key);
-  return out;
-}
-
-std::string describe()
-{
-  std::string out = "Cases:\n";
-  for (const decoder_case& c : decoder_cases()) {
-    std::string key = "  " + std::string(c.key);
-    key.resize(18, ' ');
-    out += key + std::string(c.description) + "\n";
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -64,14 +43,10 @@ const std::vector<decoder_case>& decoder_cases()
 void check(const decoder_options& o)
 {
   check(o.common);
-  within("--beams", o.beams, 1, 65'536);
-  within("--steps", o.steps, 1, decoder::most_levels);
-  within("--codebook", o.codebook, 2, 65'536);
-  for (const std::string& key : o.cases) {
-    const bool known = std::any_of(decoder_cases().begin(), decoder_cases().end(),
-                                   [&key](const decoder_case& c) { return c.key == key; });
-    if (!known) throw kvstrata::config_error("--cases", "'" + key + "'", "of a decoder there are " + keys());
-  }
+  tools::within("--beams", o.beams, 1, 65'536);
+  tools::within("--steps", o.steps, 1, decoder::most_levels);
+  tools::within("--codebook", o.codebook, 2, 65'536);
+  require_known(o.cases, decoder_cases(), "of a decoder");
   const decoder::config c = config_of(o);
   check(c);
   for (const decoder_case& one : decoder_cases()) check(search_of(o, one), c.codebooks);
@@ -107,7 +82,7 @@ std::optional<int> parse_decoder(int argc, const char* const* argv, decoder_opti
       "replay --model decoder"};
   app.get_formatter()->column_width(34);
   app.footer(
-      describe() +
+      list_of(decoder_cases(), 18) +
       "\nWith --blocks another: prompts of texts, reused wherever they stand (--model decoder --blocks --help).\n");
   std::string model;
   o.common.requests = 96;  // what is computed anew for each batch takes its time
@@ -121,20 +96,8 @@ std::optional<int> parse_decoder(int argc, const char* const* argv, decoder_opti
       ->delimiter(',')
       ->allow_extra_args(false);
   add_options(app, o.common, not_here);
-  try {
-    app.parse(argc, argv);
-    check(o);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nRun with --model decoder --help for all options.\n";
-    return 2;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\nRun with --model decoder --help for all options.\n";
-    return 2;
-  }
-  return std::nullopt;
+  return tools::parse_arguments(app, argc, argv, "Run with --model decoder --help for all options.", out, err,
+                                [&o] { check(o); });
 }
 
 }  // namespace replay

@@ -1,5 +1,6 @@
 #include "replay/decoder/results.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/wrap.hpp"
 
@@ -114,7 +115,7 @@ void write_decoder_json(const decoder_results& r, const std::string& file)
          {"verified", c.verified},
          {"mismatches", c.mismatches}});
   }
-  kvstrata::write_file(file, all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  kvstrata::write_file(file, tools::json_text(all) + "\n");
 }
 
 }  // namespace replay

@@ -1,7 +1,10 @@
 #include "replay/mtgr/options.hpp"
 
+#include "command_line/limits.hpp"
 #include "command_line/output_paths.hpp"
+#include "command_line/parse_arguments.hpp"
 #include "replay/command_line.hpp"
+#include "replay/listed_cases.hpp"
 #include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -19,30 +22,6 @@ constexpr std::array<std::string_view, 20> not_here{
     "--most-history", "--users-of",   "--candidates", "--weights",   "--position-bias",     "--time-bias", "--nvme",
     "--nvme-bytes",   "--restart-at", "--cases",      "--rounds",    "--nvme-region-bytes", "--timeline",  "--heads",
     "--head-dim",     "--layers",     "--cluster",    "--processes", "--chunk-tokens",      "--precision"};
-
-void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
-{
-  if (value < least) throw kvstrata::config_error(name, value, "it must be at least " + std::to_string(least));
-  if (value > most) throw kvstrata::config_error(name, value, "it may be at most " + std::to_string(most));
-}
-
-std::string keys()
-{
-  std::string out;
-  for (const mtgr_case& c : mtgr_cases()) out += (out.empty() ? "" : ", ") + std::string(c.key);
-  return out;
-}
-
-std::string describe()
-{
-  std::string out = "Cases:\n";
-  for (const mtgr_case& c : mtgr_cases()) {
-    std::string key = "  " + std::string(c.key);
-    key.resize(18, ' ');
-    out += key + std::string(c.description) + (c.is_right ? "" : "; runs where it is asked for") + "\n";
-  }
-  return out;
-}
 
 void add_own_options(CLI::App& app, mtgr_options& o, std::string& model)
 {
@@ -101,8 +80,7 @@ std::vector<mtgr_case> chosen_cases(const mtgr_options& o)
 {
   std::vector<mtgr_case> out;
   for (const mtgr_case& c : mtgr_cases()) {
-    const bool named = std::find(o.cases.begin(), o.cases.end(), c.key) != o.cases.end();
-    if (named || (o.cases.empty() && c.is_right)) out.push_back(c);
+    if (is_named(o.cases, c) || (o.cases.empty() && c.is_right)) out.push_back(c);
   }
   return out;
 }
@@ -125,11 +103,11 @@ void check(const mtgr_options& o)
   if (o.cut != "daily" && o.cut != "weekly") {
     throw kvstrata::config_error("--cut", "'" + o.cut + "'", "it must be daily or weekly");
   }
-  within("--sequence-tokens", o.sequence, 1, 1u << 20);
-  within("--recent-tokens", o.recent, 1, 1u << 20);
+  tools::within("--sequence-tokens", o.sequence, 1, 1u << 20);
+  tools::within("--recent-tokens", o.recent, 1, 1u << 20);
   if (o.candidates.empty()) throw kvstrata::config_error("--candidates", "empty", "a request has at least one");
-  for (const std::uint32_t count : o.candidates) within("--candidates", count, 1, 65'536);
-  within("--sessions-a-day", o.sessions_a_day, 0, 1440);
+  for (const std::uint32_t count : o.candidates) tools::within("--candidates", count, 1, 65'536);
+  tools::within("--sessions-a-day", o.sessions_a_day, 0, 1440);
   if (o.sessions_a_day != 0 && !is_synthetic(o.common)) {
     throw kvstrata::config_error("--sessions-a-day", o.sessions_a_day, "with --trace sessions are the trace's");
   }
@@ -137,11 +115,7 @@ void check(const mtgr_options& o)
     throw kvstrata::config_error("--heads", o.common.heads,
                                  "it must divide --hidden (" + std::to_string(o.common.hidden) + ")");
   }
-  for (const std::string& key : o.cases) {
-    const bool known =
-        std::any_of(mtgr_cases().begin(), mtgr_cases().end(), [&key](const mtgr_case& c) { return c.key == key; });
-    if (!known) throw kvstrata::config_error("--cases", "'" + key + "'", "of MTGR there are " + keys());
-  }
+  require_known(o.cases, mtgr_cases(), "of MTGR");
   check(config_of(o));
 }
 
@@ -165,25 +139,15 @@ std::optional<int> parse_mtgr(int argc, const char* const* argv, mtgr_options& o
       "configurations, and compares what of each part is served and computed. Needs no GPU.",
       "replay --model mtgr"};
   app.get_formatter()->column_width(34);
-  app.footer(std::string(tools::output_rule) + "\n\n" + describe());
+  app.footer(std::string(tools::output_rule) + "\n\n" + list_of(mtgr_cases(), 18, [](const mtgr_case& c) {
+               return c.is_right ? "" : "; runs where it is asked for";
+             }));
   std::string model;
   o = usual_mtgr_options();
   add_own_options(app, o, model);
   add_options(app, o.common, not_here);
-  try {
-    app.parse(argc, argv);
-    check(o);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nRun with --model mtgr --help for all options.\n";
-    return 2;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\nRun with --model mtgr --help for all options.\n";
-    return 2;
-  }
-  return std::nullopt;
+  return tools::parse_arguments(app, argc, argv, "Run with --model mtgr --help for all options.", out, err,
+                                [&o] { check(o); });
 }
 
 }  // namespace replay

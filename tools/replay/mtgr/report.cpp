@@ -96,6 +96,12 @@ std::string overview(const mtgr_pass& p)
   return out.str();
 }
 
+/// What report.css lacks for two bars in a cell.
+constexpr std::string_view more_css = R"(
+.overview td.wide .bar + small { margin-bottom: .5rem; }
+.overview td.wide { display: table-cell; }
+)";
+
 std::string full_table(const mtgr_pass& p)
 {
   std::ostringstream out;
@@ -173,14 +179,14 @@ std::string settings(const mtgr_results& r)
 
 std::string mtgr_report(const mtgr_results& r)
 {
-  return fill_page(parts::mtgr_report_html, {{"css", std::string(parts::report_css)},
-                                             {"headline", escape_html(headline(r))},
-                                             {"description", escape_html(r.workload.description)},
-                                             {"verdict", verdict_box(r)},
-                                             {"passes", sections(r)},
-                                             {"notes", notes(r)},
-                                             {"settings", settings(r)},
-                                             {"data", script_text(mtgr_json(r))}});
+  return fill_page(parts::mtgr_report_html,
+                   {{"head", page_head(std::string(parts::report_css) + std::string(more_css),
+                                       "kvstrata replay --model mtgr", headline(r), r.workload.description)},
+                    {"verdict", verdict_box(r)},
+                    {"passes", sections(r)},
+                    {"notes", notes(r)},
+                    {"settings", settings(r)},
+                    {"data", script_text(mtgr_json(r))}});
 }
 
 void write_mtgr_report(const mtgr_results& r, const std::string& file) { kvstrata::write_file(file, mtgr_report(r)); }

@@ -1,5 +1,6 @@
 #include "replay/mtgr/results.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/wrap.hpp"
 
@@ -215,7 +216,7 @@ std::string mtgr_json(const mtgr_results& r)
                                       {"source", r.workload.source},
                                       {"notes", r.workload.notes},
                                       {"passes", std::move(passes)}};
-  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return tools::json_text(all);
 }
 
 void write_mtgr_json(const mtgr_results& r, const std::string& file)

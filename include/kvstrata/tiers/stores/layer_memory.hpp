@@ -11,10 +11,13 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::stores {
 
+/// A list of places: it owns none of the memory, reads and writes none, and is of use while that stays. Does not change once it is
+/// made, so that any threads may ask it at once.
 class layer_memory
 {
  public:
-  /// `all`: whole pages of `page_bytes`, in any pieces; layer `layer` of `layers` equal ones. O(pieces + pages).
+  /// `all`: whole pages of `page_bytes`, in any pieces, which are read here only; layer `layer` of `layers` equal ones. Throws
+  /// std::bad_alloc alone: what the numbers say is the caller's to check. O(pieces + pages).
   layer_memory(std::span<const io_piece> all, std::size_t page_bytes, std::uint32_t layers, std::uint32_t layer)
   {
     const std::size_t bytes = page_bytes / layers;
@@ -34,9 +37,11 @@ class layer_memory
     }
   }
 
+  /// In their order; what lies side by side is one piece.
   [[nodiscard]] const std::vector<io_piece>& pieces() const noexcept { return pieces_; }
 
-  /// Calls use(data, bytes) with the memory of bytes [begin, begin + bytes) of the row, in their order. O(pieces).
+  /// Calls use(data, bytes) with the memory of bytes [begin, begin + bytes) of the row, in their order; the row has them all. What
+  /// use() throws, comes out. O(log pieces), and a call a piece.
   template <class Use>
   void each(std::size_t begin, std::size_t bytes, Use&& use) const
   {
@@ -63,7 +68,7 @@ class layer_memory
   }
 
   std::vector<io_piece> pieces_;
-  std::vector<std::size_t> begins_;
+  std::vector<std::size_t> begins_;  // of each piece, in the row
   std::size_t bytes_ = 0;
 };
 

@@ -12,19 +12,25 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
+/// Plain data: it touches none of the bytes that it names, and makes no call. The store fills it in under its lock, before it is
+/// promised (store_ios::begin); from then on its description stays as it is, so that who carries it out reads it without a lock. It
+/// does not own the memory of its pieces: that must stay, and nobody else may write it, from when `ready` has passed until `point`
+/// has, whatever the outcome. What goes wrong stands in promised_io::outcome; the calls here throw std::bad_alloc alone.
 struct record_io : promised_io
 {
   enum class kind : std::uint8_t { ask, put, get, flush };
 
   kind what = kind::ask;
-  sequence_key key;
-  record_header header;
-  token_interval wanted;         ///< of a get
-  std::uint32_t page_bytes = 0;  ///< in all layers
-  std::vector<io_piece> pieces;
-  std::vector<byte_range> ranges;                     ///< the same
-  std::vector<std::vector<byte_range>> layer_ranges;  ///< of what comes by layers
+  sequence_key key;       ///< of ask, put and get
+  record_header header;   ///< of put and get: of a get that of the record it was told of, which may be gone by now
+  token_interval wanted;  ///< of a get
+  std::uint32_t page_bytes = 0;                       ///< of a page in all layers, where the store wants it
+  std::vector<io_piece> pieces;                       ///< of put and get: whole pages, in the order of their tokens
+  std::vector<byte_range> ranges;                     ///< the same bytes, as a device is told of them
+  std::vector<std::vector<byte_range>> layer_ranges;  ///< [layer] of a get that comes by layers, else empty
 
+  /// The memory that a put takes bytes from, or a get brings them to, from when `after` has passed. Once. Copies the list, and
+  /// refers to its bytes. O(pieces).
   void use(std::span<const io_piece> which, const fence& after)
   {
     pieces.assign(which.begin(), which.end());
@@ -32,7 +38,8 @@ struct record_io : promised_io
     ready = after;
   }
 
-  /// The bytes of a get come layer by layer, each with a point of its own. Behind use(). O(pieces x layers).
+  /// The bytes of a get come layer by layer, each with a point of its own, which store_ios::begin() makes. Once, behind use(), with
+  /// page_bytes set: a multiple of `layers`, at least one. O((pieces + pages) x layers).
   void come_by_layer(std::uint32_t layers)
   {
     layer_points.resize(layers);
@@ -43,7 +50,7 @@ struct record_io : promised_io
     }
   }
 
-  /// What is promised: all of it, or one layer of several. Refers to this I/O's ranges.
+  /// What is promised: all of it, or that layer of several. Its spans are this I/O's ranges: for the call that promises it.
   [[nodiscard]] host_io described(std::size_t layer, std::size_t layers) const
   {
     host_io out{.ready = ready};

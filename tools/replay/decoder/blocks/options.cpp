@@ -1,8 +1,11 @@
 #include "replay/decoder/blocks/options.hpp"
 
+#include "command_line/limits.hpp"
 #include "command_line/output_paths.hpp"
+#include "command_line/parse_arguments.hpp"
 #include "replay/command_line.hpp"
 #include "replay/format.hpp"
+#include "replay/listed_cases.hpp"
 #include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -30,30 +33,6 @@ constexpr std::array<std::string_view, 20> not_here{
     "--nvme-bytes",        "--restart-at",    "--cases",    "--rounds",
     "--nvme-region-bytes", "--history-scale", "--timeline", "--precision",
     "--cluster",           "--processes",     "--heads",    "--candidates"};
-
-void within(std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most)
-{
-  if (value < least) throw kvstrata::config_error(name, value, "it must be at least " + std::to_string(least));
-  if (value > most) throw kvstrata::config_error(name, value, "it may be at most " + std::to_string(most));
-}
-
-std::string keys()
-{
-  std::string out;
-  for (const block_case& c : block_cases()) out += (out.empty() ? "" : ", ") + std::string(c.key);
-  return out;
-}
-
-std::string describe()
-{
-  std::string out = "Cases:\n";
-  for (const block_case& c : block_cases()) {
-    std::string key = "  " + std::string(c.key);
-    key.resize(28, ' ');
-    out += key + std::string(c.description) + "\n";
-  }
-  return out;
-}
 
 void add_own_options(CLI::App& app, block_options& o, std::string& model, bool& blocks)
 {
@@ -137,8 +116,7 @@ std::vector<block_case> chosen_cases(const block_options& o)
   std::sort(shares.begin(), shares.end());
   std::vector<block_case> out;
   for (const block_case& c : block_cases()) {
-    const bool named = std::find(o.cases.begin(), o.cases.end(), c.key) != o.cases.end();
-    if (!named && (!o.cases.empty() || (c.stands_in && o.prototypes == 0))) continue;
+    if (!is_named(o.cases, c) && (!o.cases.empty() || (c.stands_in && o.prototypes == 0))) continue;
     if (c.by == chooser::none) {
       out.push_back(c);
       continue;
@@ -184,22 +162,20 @@ block_options usual_block_options()
 void check(const block_options& o)
 {
   check(o.common);
-  within("--words", o.words, 1, 65'536);
-  within("--most-tokens", o.most_tokens, 1, 65'536);
-  within("--least-tokens", o.least_tokens, 1, o.most_tokens);
-  within("--history-items", o.history_items, 1, 4096);
-  within("--candidates", o.candidates, 1, 4096);
-  within("--prototypes", o.prototypes, 0, 1'000'000);
+  tools::within("--words", o.words, 1, 65'536);
+  tools::within("--most-tokens", o.most_tokens, 1, 65'536);
+  tools::within("--least-tokens", o.least_tokens, 1, o.most_tokens);
+  tools::within("--history-items", o.history_items, 1, 4096);
+  tools::within("--candidates", o.candidates, 1, 4096);
+  tools::within("--prototypes", o.prototypes, 0, 1'000'000);
   if (!(o.least_cosine >= -1 && o.least_cosine <= 1))
     throw kvstrata::config_error("--least-cosine", std::to_string(o.least_cosine), "it must be in [-1, 1]");
   for (const float share : o.shares) {
     if (share >= 0 && share <= 1) continue;
     throw kvstrata::config_error("--shares", std::to_string(share), "a share must be in [0, 1]");
   }
+  require_known(o.cases, block_cases(), "of blocks");
   for (const std::string& key : o.cases) {
-    const bool known =
-        std::any_of(block_cases().begin(), block_cases().end(), [&key](const block_case& c) { return c.key == key; });
-    if (!known) throw kvstrata::config_error("--cases", "'" + key + "'", "of blocks there are " + keys());
     if (key.starts_with("prototypes") && o.prototypes == 0)
       throw kvstrata::config_error("--cases", "'" + key + "'", "there are none: say how many by --prototypes");
   }
@@ -230,26 +206,14 @@ std::optional<int> parse_blocks(int argc, const char* const* argv, block_options
       "compares a prefix cache with blocks, which are reused wherever they stand: approximate. Needs no GPU.",
       "replay --model decoder --blocks"};
   app.get_formatter()->column_width(34);
-  app.footer(std::string(tools::output_rule) + "\n\n" + describe());
+  app.footer(std::string(tools::output_rule) + "\n\n" + list_of(block_cases(), 28));
   std::string model;
   bool blocks = false;
   o = usual_block_options();
   add_own_options(app, o, model, blocks);
   add_options(app, o.common, not_here);
-  try {
-    app.parse(argc, argv);
-    check(o);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << "\nRun with --model decoder --blocks --help for all options.\n";
-    return 2;
-  } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\nRun with --model decoder --blocks --help for all options.\n";
-    return 2;
-  }
-  return std::nullopt;
+  return tools::parse_arguments(app, argc, argv, "Run with --model decoder --blocks --help for all options.", out, err,
+                                [&o] { check(o); });
 }
 
 }  // namespace replay

@@ -1,5 +1,6 @@
 #include "replay/decoder/blocks/results.hpp"
 
+#include "command_line/json_text.hpp"
 #include "replay/format.hpp"
 #include "replay/line_plot.hpp"
 #include "replay/report_parts.hpp"
@@ -267,23 +268,18 @@ void write_block_json(const block_results& r, const std::string& file)
     all["prototypes"] = {{"count", r.prototypes}, {"bytes", r.prototype_bytes}, {"least_cosine", r.how.least_cosine}};
   }
   for (const block_case_result& c : r.cases) all["cases"].push_back(json_of(c));
-  kvstrata::write_file(file, all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  kvstrata::write_file(file, tools::json_text(all) + "\n");
 }
 
 void write_block_page(const block_results& r, const std::string& file)
 {
-  const std::string headline = "Texts as blocks beside a prefix cache";
   std::ostringstream out;
-  out << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-         "<meta name=\"color-scheme\" content=\"light dark\">\n"
-      << element("title", headline) << "\n<style>\n"
-      << parts::report_css << plot_style << "</style>\n</head>\n<body>\n<main>\n<header>\n"
-      << "<p class=\"kicker\">kvstrata-replay --model decoder --blocks</p>\n"
-      << element("h1", headline)
-      << "\n<p class=\"lead\">What is reused wherever it stands is approximate: how far off, and what it saves, "
-         "against the "
-         "share of its tokens that is computed anew.</p>\n</header>\n<section>\n";
+  out << page_head(
+             std::string(parts::report_css) + std::string(plot_style), "kvstrata-replay --model decoder --blocks",
+             "Texts as blocks beside a prefix cache",
+             "What is reused wherever it stands is approximate: how far off, and what it saves, against the share "
+             "of its tokens that is computed anew.")
+      << "\n</header>\n<section>\n";
   const auto figure = [&](const std::string& label, const std::string& unit, double (*of)(const block_case_result&)) {
     const std::vector<plotted_line> lines = curves(r, of);
     if (lines.empty()) return;
