@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,4 +45,21 @@ TEST_CASE("a plot's line of one point is a dot", "[replay][plot]")
   CHECK(times_in(dot, "<polyline") == 0);
   CHECK(times_in(plot_of({{0, 1}, {1, 2}}, 1, ""), "<circle") == 0);
   CHECK(times_in(plot_of({}, 1, ""), "<circle") == 0);
+}
+
+TEST_CASE("a plot's lines are told apart where there are more than colours, and their keys with them", "[replay][plot]")
+{
+  std::vector<replay::plotted_line> lines;
+  for (std::size_t k = 0; k < 32; ++k) lines.push_back({.colour = k, .name = "one", .points = {{0, 1}, {1, 2}}});
+  const std::string plot = replay::line_plot("label", lines, 1, "across", "");
+  const std::string keys = replay::line_keys(lines);
+  std::set<std::string> strokes;
+  for (const replay::plotted_line& l : lines) {
+    const std::string stroke = replay::line_stroke(l.colour);
+    strokes.insert(stroke);
+    CHECK(times_in(plot, "<polyline style=\"" + stroke + "\"") == 1);
+    CHECK(times_in(keys, stroke) == 1);
+  }
+  CHECK(strokes.size() == 32);
+  CHECK(times_in(plot, "stroke-dasharray:none") == 8);
 }

@@ -19,26 +19,36 @@ namespace replay {
 /// One line of a plot.
 struct plotted_line
 {
-  std::size_t colour = 0;  ///< of report.css, modulo as many as it has
+  std::size_t colour = 0;  ///< of report.css; behind the last one they come again, dashed
   std::string name;
   std::vector<std::pair<double, double>> points;  ///< x ascending
 };
 
 /// What report.css lacks for plots.
 inline constexpr std::string_view plot_style = R"(
-.plot { width: 100%; height: auto; margin: .5rem 0 1rem; font-size: 12px; fill: var(--soft); }
+.plot { width: 100%; min-width: 42rem; height: auto; margin: .5rem 0 1rem; font-size: 12px; fill: var(--soft); }
 .plot .grid { stroke: var(--rule); fill: none; }
 .plot polyline { fill: none; stroke-width: 2; }
 .keys { list-style: none; padding: 0; max-width: none; display: flex; flex-wrap: wrap; gap: .2rem 1.25rem; font-size: .875rem; }
-.keys i { display: inline-block; width: 1rem; height: .2rem; margin-right: .4rem; vertical-align: .25rem; }
+.keys svg { width: 26px; height: 10px; margin-right: .4rem; }
+.keys line { stroke-width: 3; }
 .scroll { overflow-x: auto; }
 )";
 
+inline constexpr std::array<std::string_view, 8> plot_colours{"--case0", "--case3", "--case4", "--case5",
+                                                              "--case6", "--case1", "--case2", "--case7"};
+
 [[nodiscard]] inline std::string line_colour(std::size_t line)
 {
-  constexpr std::array<std::string_view, 8> colours{"--case0", "--case3", "--case4", "--case5",
-                                                    "--case6", "--case1", "--case2", "--case7"};
-  return "var(" + std::string(colours[line % colours.size()]) + ")";
+  return "var(" + std::string(plot_colours[line % plot_colours.size()]) + ")";
+}
+
+/// What draws the line: its colour, and dashes where colours come again.
+[[nodiscard]] inline std::string line_stroke(std::size_t line)
+{
+  constexpr std::array<std::string_view, 4> dashes{"none", "7 4", "2 3", "12 3 2 3"};
+  return "stroke:" + line_colour(line) +
+         ";stroke-dasharray:" + std::string(dashes[line / plot_colours.size() % dashes.size()]);
 }
 
 /// From 0 to `most` in at most six steps that read well; one where there is nothing.
@@ -75,8 +85,8 @@ inline constexpr std::string_view plot_style = R"(
   const auto at_x = [&](double x) { return left + (width - left - 20) * x / (std::max)(right, 1e-9); };
   const auto at_y = [&](double y) { return bottom - (bottom - top) * y / high; };
   std::ostringstream out;
-  out << "<svg class=\"plot\" role=\"img\" viewBox=\"0 0 " << width << ' ' << height << "\" aria-label=\""
-      << escape_html(label) << "\">\n";
+  out << "<div class=\"scroll\"><svg class=\"plot\" role=\"img\" viewBox=\"0 0 " << width << ' ' << height
+      << "\" aria-label=\"" << escape_html(label) << "\">\n";
   for (double v = 0; v <= high * (1 + 1e-9); v += step) {
     out << "<path class=\"grid\" d=\"M" << left << ' ' << fixed(at_y(v), 1) << 'H' << width - 20 << "\"/><text x=\""
         << left - 8 << "\" y=\"" << fixed(at_y(v) + 4, 1) << "\" text-anchor=\"end\">" << tick_label(v, step)
@@ -96,11 +106,11 @@ inline constexpr std::string_view plot_style = R"(
           << "</title></circle>\n";
       continue;
     }
-    out << "<polyline style=\"stroke:" << line_colour(l.colour) << "\" points=\"";
+    out << "<polyline style=\"" << line_stroke(l.colour) << "\" points=\"";
     for (const auto& [x, y] : l.points) out << fixed(at_x(x), 1) << ',' << fixed(at_y(y), 1) << ' ';
     out << "\"><title>" << escape_html(l.name) << "</title></polyline>\n";
   }
-  out << "</svg>\n";
+  out << "</svg></div>\n";
   return out.str();
 }
 
@@ -109,7 +119,8 @@ inline constexpr std::string_view plot_style = R"(
 {
   std::string out = "<ul class=\"keys\">";
   for (const plotted_line& l : lines) {
-    out += "<li><i style=\"background:" + line_colour(l.colour) + "\"></i>" + escape_html(l.name) + "</li>";
+    out += "<li><svg viewBox=\"0 0 26 10\"><line x2=\"26\" y1=\"5\" y2=\"5\" style=\"" + line_stroke(l.colour) +
+           "\"/></svg>" + escape_html(l.name) + "</li>";
   }
   return out + "</ul>\n";
 }
