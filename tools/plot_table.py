@@ -11,6 +11,7 @@ Without --out the picture goes to standard output.
 import argparse
 import csv
 import math
+import os
 import sys
 from xml.sax.saxutils import escape
 
@@ -23,11 +24,14 @@ class Fault(Exception):
 
 
 def number(row, column, line):
+    text = row[column]
+    if text is None:
+        raise Fault(f"line {line} ends before {column}")
     try:
-        value = float(row[column])
+        value = float(text)
     except ValueError:
-        raise Fault(f"line {line}: {column} is '{row[column]}', which is no number") from None
-    if not math.isfinite(value):
+        raise Fault(f"line {line}: {column} is '{text}', which is no number") from None
+    if not abs(value) < 1e300:
         raise Fault(f"line {line}: {column} is {value}, which cannot be drawn")
     return value
 
@@ -44,8 +48,8 @@ def read(path, x, y, by, where):
         for row in rows:
             if any(row[name] != value for name, value in where):
                 continue
-            half = row.get(f"{y}_95") or "0"
-            point = (number(row, y, rows.line_num), float(half))
+            half = f"{y}_95"
+            point = (number(row, y, rows.line_num), number(row, half, rows.line_num) if row.get(half) else 0)
             found.setdefault(row[by] if by else y, {}).setdefault(number(row, x, rows.line_num), []).append(point)
     if not found:
         raise Fault(f"{path} has no row to draw")
@@ -84,8 +88,13 @@ def draw(curves, x_name, y_name):
     for value in ticks(lowest, highest):
         out.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{to_y(value):.1f}" y2="{to_y(value):.1f}" stroke="#ddd"/>')
         text(LEFT - 6, to_y(value) + 4, f"{value:g}", "end")
+    free = -math.inf  # labels on a logarithmic scale may stand close: one that would meet the one before is left out
     for value in xs if logarithmic or len(xs) <= 8 else ticks(xs[0], xs[-1]):
+        half = 4 * len(f"{value:g}")
+        if to_x(value) - half < free:
+            continue
         text(to_x(value), TOP + HEIGHT + 16, f"{value:g}", "middle")
+        free = to_x(value) + half
     text(LEFT + WIDTH / 2, TOP + HEIGHT + 38, x_name, "middle")
     text(LEFT, TOP - 6, y_name)
     for i, (name, points) in enumerate(curves.items()):
@@ -122,11 +131,13 @@ def main():
     try:
         picture = draw(read(asked.table, asked.x, asked.y, asked.by, asked.where), asked.x, asked.y)
         if asked.out:
+            if os.path.exists(asked.out) and os.path.samefile(asked.out, asked.table):
+                raise Fault(f"--out is '{asked.out}', but that is the table")
             with open(asked.out, "w", encoding="utf-8") as file:
                 file.write(picture)
         else:
             sys.stdout.write(picture)
-    except (Fault, OSError) as fault:
+    except (Fault, OSError, csv.Error, UnicodeError) as fault:
         print(f"plot_table.py: {fault}", file=sys.stderr)
         return 1
     return 0

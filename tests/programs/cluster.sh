@@ -21,13 +21,18 @@ fault() {
 "$example" > "$folder/said" 2>&1 || fault "without a cluster the example ends with $?"
 grep -q '^SKIPPED' "$folder/said" || fault "without a cluster the example does not say so"
 
+mkdir "$folder/data"
+echo mine > "$folder/data/file"
+bash "$dev" --no-install cluster up --dir "$folder/data" > "$folder/said" 2>&1 && fault "it comes up in a folder that down would remove with what is in it"
+grep -q "holds something else" "$folder/said" || fault "it does not say why a folder is refused"
+[[ -e $folder/data/file ]] || fault "it removes what is not its own"
 up=no
 for _ in 1 2 3 4; do
   port=$((20000 + RANDOM % 1000 * 10))
-  bash "$dev" --no-install cluster up --dir "$KVSTRATA_CLUSTER_DIR" --port "$port" > "$folder/said" 2>&1 && { up=yes; break; }
+  bash "$dev" --no-install cluster up --dir "$KVSTRATA_CLUSTER_DIR" --port "0$port" > "$folder/said" 2>&1 && { up=yes; break; }
 done
 [[ $up == yes ]] || fault "no cluster comes up"
-[[ $(wc -l < "$folder/said") == 6 ]] || fault "it does not print one address a line"
+seq -f '127.0.0.1:%.0f' "$port" $((port + 5)) | cmp -s - "$folder/said" || fault "it does not print one address a line"
 password=$(cat "$KVSTRATA_CLUSTER_DIR/password")
 [[ $(stat -c %a "$KVSTRATA_CLUSTER_DIR/password") == 600 ]] || fault "others may read the password"
 ps axww -o args > "$folder/processes"

@@ -137,4 +137,7 @@ TEST_CASE("a picture of little: no trace, one size, no LRU, nothing but misses")
   CHECK(count(svg, "nan") == 0);
   CHECK(count(svg, "inf") == 0);
   CHECK(count(svg, ">mine<") == 1);
+  // A line of one point would not be seen: three dots on the left, two on the right, and lines to their names alone.
+  CHECK(count(svg, "<circle") == 3 + 2);
+  CHECK(count(svg, "<polyline") == 2);
 }

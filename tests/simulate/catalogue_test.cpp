@@ -92,3 +92,27 @@ TEST_CASE("catalogue: what makes no sense is refused in a sentence", "[simulate]
   CHECK(sentence_of<config_error>([&] { list_traffic(items, 0, 1); }) ==
         "requests_per_second is 0.000000, but it must be a finite number above 0");
 }
+
+TEST_CASE("catalogue: popularity that falls steeply still fills lists", "[simulate][cluster]")
+{
+  // The sixteenth item of a topic is asked for once in 10^12 draws: it comes when the fifteen before it are there.
+  for (const double own_share : {0.0, 0.9, 1.0}) {
+    const catalogue items({.items = 340,
+                           .topics = 20,
+                           .topic_exponent = 10,
+                           .item_exponent = 10,
+                           .candidates = 16,
+                           .own_share = own_share,
+                           .users = 3});
+    list_traffic traffic(items, 8, 3);
+    list_request one;
+    for (int r = 0; r < 20; ++r) {
+      traffic.next(one);
+      std::vector<std::uint32_t> sorted = one.items;
+      std::sort(sorted.begin(), sorted.end());
+      REQUIRE(sorted.size() == 16);
+      REQUIRE(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end());
+      REQUIRE(sorted.back() < 340);
+    }
+  }
+}

@@ -7,7 +7,7 @@ cluster_usage() {
 ./dev cluster up         start three masters and their replicas on 127.0.0.1, and wait until all replicas are linked
 ./dev cluster status     print one address a line; fails where not all answer, or not all slots are served
 ./dev cluster down       end them and remove what they kept
-    --dir DIR            where they live (default: kvstrata-cluster-UID in $TMPDIR or /tmp); the password is in DIR/password
+    --dir DIR            where they live, empty or not there (default: kvstrata-cluster-UID in $TMPDIR or /tmp); the password is in DIR/password
     --port N             the first of their ports; each takes N + 10000 for the others (default: 7501)
     --masters N          how many masters (default: 3)
     --replicas N         how many replicas each (default: 1)
@@ -24,7 +24,7 @@ END
 cluster_dir='' cluster_port=7501 cluster_masters=3 cluster_replicas=1 cluster_maxmemory=256mb cluster_timeout=2000
 cluster_valkey=no cluster_tls=no cluster_server='' cluster_client=''
 
-cluster_number() {  # option, value, least, most
+cluster_number() {  # option, value, least, most; whoever takes the value takes it as 10#: zeros in front are no octal number
   { [[ $2 =~ ^[0-9]{1,6}$ ]] && (( 10#$2 >= $3 && 10#$2 <= $4 )); } || fail "cluster: $1 wants a number from $3 to $4, not '$2'."
 }
 cluster_find_programs() {
@@ -105,6 +105,7 @@ cluster_end() {  # ends what was started in the folder, and nothing else
 cluster_up() {
   cluster_find_programs
   [[ ! -e $cluster_dir/port ]] || fail "cluster: one lives in $cluster_dir already; ./dev cluster down ends it."
+  [[ -z $(ls -A "$cluster_dir" 2>/dev/null) ]] || fail "cluster: $cluster_dir holds something else, and ./dev cluster down would remove it; name a folder that is empty or not there."
   local port other
   for port in $(cluster_ports); do
     for other in "$port" $((port + 10000)); do
@@ -160,11 +161,11 @@ command_cluster() {
   while (( $# )); do
     case $1 in
       --dir) [[ -n ${2:-} ]] || fail "cluster: --dir wants a folder."; mkdir -p "$(dirname "$2")"; cluster_dir=$(cd "$(dirname "$2")" && pwd)/$(basename "$2"); shift ;;
-      --port) cluster_number "$1" "${2:-}" 1024 55000; cluster_port=$2; shift ;;
-      --masters) cluster_number "$1" "${2:-}" 3 50; cluster_masters=$2; shift ;;
-      --replicas) cluster_number "$1" "${2:-}" 0 3; cluster_replicas=$2; shift ;;
+      --port) cluster_number "$1" "${2:-}" 1024 55000; cluster_port=$((10#$2)); shift ;;
+      --masters) cluster_number "$1" "${2:-}" 3 50; cluster_masters=$((10#$2)); shift ;;
+      --replicas) cluster_number "$1" "${2:-}" 0 3; cluster_replicas=$((10#$2)); shift ;;
       --maxmemory) [[ ${2:-} =~ ^[0-9]+[kmg]b$ ]] || fail "cluster: --maxmemory wants a size such as 256mb, not '${2:-}'."; cluster_maxmemory=$2; shift ;;
-      --node-timeout) cluster_number "$1" "${2:-}" 100 600000; cluster_timeout=$2; shift ;;
+      --node-timeout) cluster_number "$1" "${2:-}" 100 600000; cluster_timeout=$((10#$2)); shift ;;
       --valkey) cluster_valkey=yes ;;
       --tls) cluster_tls=yes ;;
       *) fail "cluster: there is no option '$1'; ./dev cluster lists those there are." ;;

@@ -152,10 +152,15 @@ void draw_axes(std::ostream& out, const trace_result& t, const plot& p, const st
   }
 }
 
-/// value(step) is what the curve shows.
+/// value(step) is what the curve shows. With one size it is a dot.
 template <class Value>
 void draw_curve(std::ostream& out, const trace_result& t, const plot& p, const drawn_curve& c, Value&& value)
 {
+  if (t.steps.size() == 1) {
+    out << "<circle fill=\"" << c.colour << "\" r=\"3\" cx=\"" << number(p.x(t.steps[0].share)) << "\" cy=\""
+        << number(p.y(value(0))) << "\"/>\n";
+    return;
+  }
   out << "<polyline fill=\"none\" stroke=\"" << c.colour << "\" stroke-width=\"" << c.stroke << '"';
   if (!c.dashes.empty()) out << " stroke-dasharray=\"" << c.dashes << '"';
   out << " points=\"";
@@ -165,9 +170,9 @@ void draw_curve(std::ostream& out, const trace_result& t, const plot& p, const d
   out << "\"/>\n";
 }
 
-void draw_name(std::ostream& out, const plot& p, const drawn_curve& c, double end)
+void draw_name(std::ostream& out, const plot& p, const drawn_curve& c, double from, double end)
 {
-  out << "<polyline fill=\"none\" stroke=\"" << c.colour << "\" stroke-width=\"0.6\" points=\"" << p.right() << ','
+  out << "<polyline fill=\"none\" stroke=\"" << c.colour << "\" stroke-width=\"0.6\" points=\"" << number(from) << ','
       << number(end) << ' ' << p.right() + 20 << ',' << number(c.name_y) << "\"/>\n<text x=\"" << names_left
       << "\" y=\"" << number(c.name_y + 4) << "\" fill=\"" << c.colour << '"'
       << (c.stroke > 1.5 ? " font-weight=\"600\"" : "") << '>' << replay::escape_html(c.what->name) << "</text>\n";
@@ -219,7 +224,7 @@ void draw_panel(std::ostream& out, const results& r, const trace_result& t)
   place_names(curves);
   for (const drawn_curve& c : curves) {
     draw_curve(out, t, relative, c, [&](std::size_t step) { return gain(*c.what, step); });
-    draw_name(out, relative, c, relative.y(gain(*c.what, t.steps.size() - 1)));
+    draw_name(out, relative, c, relative.x(t.steps.back().share), relative.y(gain(*c.what, t.steps.size() - 1)));
   }
 }
 

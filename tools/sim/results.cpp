@@ -78,6 +78,10 @@ std::vector<std::string> trace_sentences(const results& r, const trace_result& t
         "A sample does not see whole requests: how many hits were of use, with the blocks before them, only a "
         "run without --sample tells.");
   }
+  if (!r.machine.empty() && t.counted.seconds <= 0) {
+    out.push_back("What its misses would cost on " + r.machine +
+                  " nobody knows, since this trace tells no histories: --machine weighs nothing here.");
+  }
   std::string oversized;
   for (std::size_t k = 0; k < t.steps.size(); ++k) {
     const double share = oversized_share(t, k, r.rate).value_or(0);

@@ -174,18 +174,27 @@ class list_traffic
     out.history = static_cast<token_count>((std::min)(grown, std::uint64_t{c.longest_history}));
     out.items.clear();
     const std::uint32_t own = topics_[topic_ranks_.draw(random_)];
+    const auto is_taken = [&out](std::uint32_t item) {
+      return std::find(out.items.begin(), out.items.end(), item) != out.items.end();
+    };
     while (out.items.size() < c.candidates) {
       const bool is_own = random_.uniform() < c.own_share;
+      std::uint32_t topic = own;
       std::uint32_t item = 0;
+      std::uint32_t drawn = 0;
       do {
-        const std::uint32_t topic = is_own ? own : topics_[topic_ranks_.draw(random_)];
+        if (!is_own) topic = topics_[topic_ranks_.draw(random_)];
         item = topic + c.topics * item_ranks_.draw(random_);
-      } while (std::find(out.items.begin(), out.items.end(), item) != out.items.end());
+      } while (is_taken(item) && ++drawn < most_draws);
+      // Popularity that falls so steeply comes to the most popular that is left. A topic has as many as a list.
+      for (std::uint32_t rank = 0; is_taken(item); ++rank) item = topic + c.topics * rank;
       out.items.push_back(item);
     }
   }
 
  private:
+  static constexpr std::uint32_t most_draws = 1000;  // of an item that is not in the list yet
+
   const catalogue* of_;
   double rate_;
   random_source random_;

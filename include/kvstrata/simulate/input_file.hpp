@@ -62,6 +62,7 @@ class input_file
     buffer_.resize(is_short ? static_cast<std::size_t>((std::max)(size_ + 1, least)) : buffer_bytes);
     while (filled_ < packing_bytes && more()) continue;
     if (const packing by = find_packing(unread()); by != packing::none) begin_unpacking(by, unpack);
+    refuse_archive();
   }
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -119,6 +120,14 @@ class input_file
     }
   };
 
+  /// The head of a tar archive would pass for the first line of a text.
+  void refuse_archive()
+  {
+    if (const std::string_view head = peek(512); head.size() >= 512 && head.substr(257, 5) == "ustar") {
+      fail("the file holds a tar archive: unpack it (tar -x), and name what is in it");
+    }
+  }
+
   void begin_unpacking(packing by, unpacker_maker unpack)
   {
     if (by == packing::parquet) fail("the file is a Parquet table, which is not read: write it as CSV");
@@ -138,9 +147,6 @@ class input_file
     packed_.resize((std::max)(packed_.size(), std::size_t{1} << 17));
     filled_ = 0;
     shown_ = 0;
-    if (const std::string_view head = peek(512); head.size() >= 512 && head.substr(257, 5) == "ustar") {
-      fail("the file holds a tar archive: unpack it (tar -x), and name what is in it");
-    }
   }
 
   std::size_t read_into(std::span<char> out)

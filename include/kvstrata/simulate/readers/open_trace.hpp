@@ -127,9 +127,11 @@ class told_source
   std::string name = path == "-" ? "standard input" : path.filename().string();
   trace_format format = options.format;
   const bool looks_inside = by_name && detail::may_be_users(name);
-  if (by_name && !looks_inside) format = detail::format_by_name(path);
-  input_file file(path, options.unpack);
+  if (by_name && path == "-") format = detail::format_by_name(path);  // nobody waits for input to be told so
+  input_file file(path,
+                  options.unpack);  // who is packed in a way that is not unpacked is told that, and not of the name
   if (looks_inside) format = detail::table_format(file);
+  else if (by_name) format = detail::format_by_name(path);
 
   const auto opened = [&]<class Source>(Source source) -> any_source {
     return detail::told_source(served_sizes(std::move(source), options.zeros), detail::hit_of(format));
