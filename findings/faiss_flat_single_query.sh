@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Version: faiss-cpu 1.15.1 with numpy 2.4.6.
 #
-# IndexFlatL2 of Faiss compares a query with every vector; it is what the recall of approximate indexes is measured against.
+# IndexFlatL2 of Faiss compares a query with every vector; it is what the recall of approximate indexes is measured
+# against.
 #
-# One would guess: it finds the nearest vectors up to rounding in their last digits, and what it finds for a query depends on neither the
-# number of queries that are asked at once nor the number of threads. It has been known to lose digits in large batches, which go
-# through BLAS as |x|^2 + |y|^2 - 2xy; then one query at a time is the exact way.
+# One would guess: it finds the nearest vectors up to rounding in their last digits, and what it finds for a query
+# depends on neither the number of queries that are asked at once nor the number of threads. It has been known to lose
+# digits in large batches, which go through BLAS as |x|^2 + |y|^2 - 2xy; then one query at a time is the exact way.
 #
-# What happens: where there are fewer queries than threads, and vectors enough (20000, not 8000), it is the few queries that go
-# through BLAS: one query by two threads. 20000 vectors around 1000 with a deviation of 1: the squared distances (some dozens here) are differences of numbers of 6e7, of which a
-# float keeps multiples of 4 to 8. Asked one by one, less than half of the ten nearest are right; asked together, or by one
-# thread, all are. distance_compute_blas_threshold, raised to its end, changes nothing. Centred vectors show no difference.
+# What happens: where there are fewer queries than threads, and vectors enough (20000, not 8000), it is the few queries
+# that go through BLAS: one query by two threads. 20000 vectors around 1000 with a deviation of 1: the squared distances
+# (some dozens here) are differences of numbers of 6e7, of which a float keeps multiples of 4 to 8. Asked one by one,
+# less than half of the ten nearest are right; asked together, or by one thread, all are.
+# distance_compute_blas_threshold, raised to its end, changes nothing. Centred vectors show no difference.
 #
-# Why it matters: a service asks one query at a time, and its tests and its offline recall ask many. Features that are not
-# centred (times, prices, counts, embeddings with a common part) get other candidates in production than in the evaluation, on
-# machines with more cores than queries. Subtract the mean before add and search: distances stay what they are.
+# Why it matters: a service asks one query at a time, and its tests and its offline recall ask many. Features that are
+# not centred (times, prices, counts, embeddings with a common part) get other candidates in production than in the
+# evaluation, on machines with more cores than queries. Subtract the mean before add and search: distances stay what
+# they are.
 set -euo pipefail
 
 work=$(mktemp -d)

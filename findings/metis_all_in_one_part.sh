@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Version: pymetis 2025.2.2, which brings METIS 5, with typing_extensions 4.16.0.
 #
-# METIS divides a graph into parts of about equal weight such that few edges are cut. Users who share items, or requests that
-# come together, are divided so into shards. pymetis calls its recursive bisection for up to 8 parts and its k-way method for more.
+# METIS divides a graph into parts of about equal weight such that few edges are cut. Users who share items, or requests
+# that come together, are divided so into shards. pymetis calls its recursive bisection for up to 8 parts and its k-way
+# method for more.
 #
-# One would guess: the balance (within 3 %, by default, as far as whole vertices allow) is a condition, and the cut is made small
-# under it; where that cannot be kept, there is an error, or a bad cut.
+# One would guess: the balance (within 3 %, by default, as far as whole vertices allow) is a condition, and the cut is
+# made small under it; where that cannot be kept, there is an error, or a bad cut.
 #
-# What happens: by the k-way method a graph of which all vertices are connected falls into one part: everything in one shard, all others
-# empty, the cut 0, and no error. That happens with up to two vertices a part, from 9 parts to 64 here: 32 into 16, 65 into 32,
-# 131 into 64; and where the groups are several (4 of 16 into 32 parts: each group is one part, 28 are empty). ufactor and ncuts do not change it. Recursive bisection of the same graphs fills every part.
+# What happens: by the k-way method a graph of which all vertices are connected falls into one part: everything in one
+# shard, all others empty, the cut 0, and no error. That happens with up to two vertices a part, from 9 parts to 64
+# here: 32 into 16, 65 into 32, 131 into 64; and where the groups are several (4 of 16 into 32 parts: each group is one
+# part, 28 are empty). ufactor and ncuts do not change it. Recursive bisection of the same graphs fills every part.
 #
-# Why it matters: a test of sharding is made with a handful of hot users, and they are just the ones that all share items. The answer
-# is accepted by whoever looks at the cut, which is the best there is. It appears with the 9th part, as pymetis changes its
-# method there. Count the parts that are in use; for few vertices a part pass recursive=True.
+# Why it matters: a test of sharding is made with a handful of hot users, and they are just the ones that all share
+# items. The answer is accepted by whoever looks at the cut, which is the best there is. It appears with the 9th part,
+# as pymetis changes its method there. Count the parts that are in use; for few vertices a part pass recursive=True.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Version: moka-py 0.5.0, the Python package of the Rust cache moka.
 #
-# Moka(capacity, policy="lru") is a cache of that many entries; a loop over twice as many keys is the case in which LRU never hits, and
-# by which one tells whether a cache is LRU.
+# Moka(capacity, policy="lru") is a cache of that many entries; a loop over twice as many keys is the case in which LRU
+# never hits, and by which one tells whether a cache is LRU.
 #
-# One would guess: a cache of 10 entries has 10 at most, or a few more for a moment, and get finds 10 of 20 keys that were set.
+# One would guess: a cache of 10 entries has 10 at most, or a few more for a moment, and get finds 10 of 20 keys that
+# were set.
 #
-# What happens: entries are evicted by maintenance that runs once in a while (some 64 operations here), and until then all that was set is
-# there, of any size: 20 keys set, 20 found, with capacity 10, and count() says 0. LRU of 10 has 85 % of hits in the loop
-# of 20 keys, and so has TinyLFU. From 100 entries on it is what LRU is, 0 %. With run_pending_tasks() after each operation it
-# is that at any size.
+# What happens: entries are evicted by maintenance that runs once in a while (some 64 operations here), and until then
+# all that was set is there, of any size: 20 keys set, 20 found, with capacity 10, and count() says 0. LRU of 10 has 85
+# % of hits in the loop of 20 keys, and so has TinyLFU. From 100 entries on it is what LRU is, 0 %. With
+# run_pending_tasks() after each operation it is that at any size.
 #
-# Why it matters: entries are users' histories of megabytes, and a cache has few of them: memory is exceeded by all
-# that comes between two maintenances, also with a weigher. And a table of policies made at small sizes has ratios of
-# hits that are those of a larger cache. Call run_pending_tasks() after each set, where the sizes are small.
+# Why it matters: entries are users' histories of megabytes, and a cache has few of them: memory is exceeded by all that
+# comes between two maintenances, also with a weigher. And a table of policies made at small sizes has ratios of hits
+# that are those of a larger cache. Call run_pending_tasks() after each set, where the sizes are small.
 set -euo pipefail
 
 work=$(mktemp -d)

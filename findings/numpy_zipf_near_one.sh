@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Version: numpy 2.4.6 with scipy 1.17.1.
 #
-# Generator.zipf(a) of numpy draws ranks k with a chance of k^-a / zeta(a), as its documentation says. Requests for a cache are made
-# so, with a near 1; a above 1 is asked for.
+# Generator.zipf(a) of numpy draws ranks k with a chance of k^-a / zeta(a), as its documentation says. Requests for a
+# cache are made so, with a near 1; a above 1 is asked for.
 #
 # One would guess: the share of rank 1 is 1/zeta(a), which is what scipy.stats.zipf(a).pmf(1) says.
 #
-# What happens: what does not fit into 64 bits is drawn again. At a = 1.01 two thirds of all chance lie beyond 2^63 (the sum converges
-# slowly), so every rank below comes two to three times as often: the ten first are 7.4 % of the requests in place of 2.9 %. At
-# 1.02 it is 1.6 times as often, at 1.05 still 1.08 times, and from 1.1 on it can hardly be seen. RandomState
-# does the same, and so does scipy.stats.zipf(a).rvs, which so contradicts its own pmf. Neither says so.
+# What happens: what does not fit into 64 bits is drawn again. At a = 1.01 two thirds of all chance lie beyond 2^63 (the
+# sum converges slowly), so every rank below comes two to three times as often: the ten first are 7.4 % of the requests
+# in place of 2.9 %. At 1.02 it is 1.6 times as often, at 1.05 still 1.08 times, and from 1.1 on it can hardly be seen.
+# RandomState does the same, and so does scipy.stats.zipf(a).rvs, which so contradicts its own pmf. Neither says so.
 #
-# Why it matters: exponents just above 1 are written where 1 or 0.99 is meant and not allowed. The ratio of hits computed from
-# the formula and the one simulated differ by more than policies do, and still half of the requests at 1.01 are of keys above
-# a thousand million. Draw from k^-a over the keys there are.
+# Why it matters: exponents just above 1 are written where 1 or 0.99 is meant and not allowed. The ratio of hits
+# computed from the formula and the one simulated differ by more than policies do, and still half of the requests at
+# 1.01 are of keys above a thousand million. Draw from k^-a over the keys there are.
 set -euo pipefail
 
 work=$(mktemp -d)

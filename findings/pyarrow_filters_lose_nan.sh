@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Version: pyarrow 26.0.1; with polars 2.1.0 beside it.
 #
-# Parquet keeps the least and the largest number of each row group, and leaves NaN out of both, as its specification says. A
-# reader with a filter skips the groups in which no row can fit.
+# Parquet keeps the least and the largest number of each row group, and leaves NaN out of both, as its specification
+# says. A reader with a filter skips the groups in which no row can fit.
 #
-# One would guess: read_table(filters=...) returns what Table.filter returns of the whole table, and count_rows counts that;
-# skipping only saves time, and the layout of the file does not matter. NaN is what one asks for by is_nan.
+# One would guess: read_table(filters=...) returns what Table.filter returns of the whole table, and count_rows counts
+# that; skipping only saves time, and the layout of the file does not matter. NaN is what one asks for by is_nan.
 #
-# What happens: a group is judged by its least and largest number as if nothing else were in it, in both directions. Of a column 5, 5,
-# NaN, is_nan(x) finds nothing, and so do x != 5 and ~(x < 10), while Table.filter finds the NaN; count_rows(x > 3) counts 3 where
-# two rows fit, and so does ~is_nan(x). Written in groups of one row, is_nan finds it, as no bounds are kept of a group of NaN
-# alone. Without statistics in the file all is right. Polars is right on the same file.
+# What happens: a group is judged by its least and largest number as if nothing else were in it, in both directions. Of
+# a column 5, 5, NaN, is_nan(x) finds nothing, and so do x != 5 and ~(x < 10), while Table.filter finds the NaN;
+# count_rows(x > 3) counts 3 where two rows fit, and so does ~is_nan(x). Written in groups of one row, is_nan finds it,
+# as no bounds are kept of a group of NaN alone. Without statistics in the file all is right. Polars is right on the
+# same file.
 #
-# Why it matters: NaN is a latency that was not taken, a ratio 0/0 of a cache without requests, a score of a model that diverged.
-# The check for them says that there are none, in just the files in which a column is otherwise constant, and says
-# otherwise after the file was written with other groups. Read the column, and filter in memory.
+# Why it matters: NaN is a latency that was not taken, a ratio 0/0 of a cache without requests, a score of a model that
+# diverged. The check for them says that there are none, in just the files in which a column is otherwise constant, and
+# says otherwise after the file was written with other groups. Read the column, and filter in memory.
 set -euo pipefail
 
 work=$(mktemp -d)

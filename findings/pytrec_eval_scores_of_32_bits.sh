@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Version: pytrec_eval-terrier 0.5.11, which brings trec_eval, with numpy 2.4.6 and scipy 1.17.1.
 #
-# pytrec_eval takes a ranking as scores of items, Python floats, and gives metrics such as the reciprocal rank and nDCG. The baseline
-# "newest first" is ranked by the time at which an item appeared.
+# pytrec_eval takes a ranking as scores of items, Python floats, and gives metrics such as the reciprocal rank and nDCG.
+# The baseline "newest first" is ranked by the time at which an item appeared.
 #
-# One would guess: scores that differ are ranked by what they are, as 64-bit floats; items of equal scores are in the order in which they
-# were given, or all orders are averaged.
+# One would guess: scores that differ are ranked by what they are, as 64-bit floats; items of equal scores are in the
+# order in which they were given, or all orders are averaged.
 #
-# What happens: scores are kept as 32-bit floats. Of Unix times in seconds that leaves multiples of 128, so that what is a
-# minute apart is one score in every other case; of an order of arrival written as a large number less its rank, likewise. Equal scores
-# are ordered by name, the later name in bytes first, so i9 before i10 and before i1, whatever the order they were given in. Of
-# 1000 items a minute apart the first comes as second, the third as fourth, and with the names reversed all are right. Counted from
-# the oldest item's time, all are right.
+# What happens: scores are kept as 32-bit floats. Of Unix times in seconds that leaves multiples of 128, so that what is
+# a minute apart is one score in every other case; of an order of arrival written as a large number less its rank,
+# likewise. Equal scores are ordered by name, the later name in bytes first, so i9 before i10 and before i1, whatever
+# the order they were given in. Of 1000 items a minute apart the first comes as second, the third as fourth, and with
+# the names reversed all are right. Counted from the oldest item's time, all are right.
 #
-# Why it matters: the number of a baseline depends on how items are called, and ids given by time (or by popularity) are the
-# usual ones: then the ties are solved all wrong, or all right. Nothing is said. Give ranks (the number of items less the
-# position) for scores, not times or ids.
+# Why it matters: the number of a baseline depends on how items are called, and ids given by time (or by popularity) are
+# the usual ones: then the ties are solved all wrong, or all right. Nothing is said. Give ranks (the number of items
+# less the position) for scores, not times or ids.
 set -euo pipefail
 
 work=$(mktemp -d)

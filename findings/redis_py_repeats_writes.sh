@@ -3,18 +3,19 @@
 #
 # A client that has sent a command and loses the connection before the answer does not know whether it was executed.
 #
-# One would guess: redis-py raises ConnectionError or TimeoutError then, and the caller decides whether the command may be
-# sent again: INCR and RPUSH may not. At least a client is the same client whether it is made by Redis(...) or by
+# One would guess: redis-py raises ConnectionError or TimeoutError then, and the caller decides whether the command may
+# be sent again: INCR and RPUSH may not. At least a client is the same client whether it is made by Redis(...) or by
 # Redis.from_url(...), the usual way with an address from a configuration.
 #
-# What happens: a client made by Redis(...) sends the command again, whatever it is, up to 10 times, until an answer comes, and
-# returns that without a word. One lost answer: incr returns 2, and a list has its element twice. Three: 4. So do pipelines with
-# MULTI and EXEC. After 11 lost answers the error comes, and the command was executed 11 times. A client made by from_url sends
-# it once and raises. A socket_timeout that passes is such a loss too (not shown here, as it takes a clock).
+# What happens: a client made by Redis(...) sends the command again, whatever it is, up to 10 times, until an answer
+# comes, and returns that without a word. One lost answer: incr returns 2, and a list has its element twice. Three: 4.
+# So do pipelines with MULTI and EXEC. After 11 lost answers the error comes, and the command was executed 11 times. A
+# client made by from_url sends it once and raises. A socket_timeout that passes is such a loss too (not shown here, as
+# it takes a clock).
 #
-# Why it matters: histories of users are lists to which events are appended, and counters of hits and admissions are INCR.
-# A store that stalls for longer than socket_timeout duplicates what was on its way, and the caller is told of no error.
-# Tests that connect by from_url see nothing. Give retry=Retry(NoBackoff(), 0) for what may not be repeated.
+# Why it matters: histories of users are lists to which events are appended, and counters of hits and admissions are
+# INCR. A store that stalls for longer than socket_timeout duplicates what was on its way, and the caller is told of no
+# error. Tests that connect by from_url see nothing. Give retry=Retry(NoBackoff(), 0) for what may not be repeated.
 set -euo pipefail
 
 work=$(mktemp -d)
