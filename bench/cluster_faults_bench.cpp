@@ -267,7 +267,7 @@ int main(int count, char** words)
          [&] { cluster->signal(1, "CONT"); }, lasts},
         {"a replica is promoted by hand", [&] { failover(2); }, [] {}, quick ? 0.5 : 2},
         {"1,000 slots move to another master", [&] { beside = std::thread(reshard); }, ends, lasts},
-        {"servers have half the memory, and evict", [&] { room("4mb"); }, [&] { room("256mb"); }, quick ? 0.5 : 2},
+        {"servers are full, and evict", [&] { room("5mb"); }, [&] { room("256mb"); }, quick ? 0.5 : 2},
         {"answers are cut in their midst, over and over", [&] { beside = std::thread(cut_now_and_then); },
          [&] {
            ends();
