@@ -1,6 +1,7 @@
 // Requests through the faults of a cluster, as one process meets them: a client asks for users one after the other, a
-// millisecond after the last one's outcome, in real time, while masters die, stop and hand their slots on, and the network drops. Three masters with replicas,
-// the bench's own, on loopback, behind networks in this process that it may stall, cut and slow down.
+// millisecond after the last one's outcome, in real time, while masters die, stop, are full and hand their slots on, and the
+// network drops. Three masters with replicas, the bench's own, on loopback, behind networks in this process that it may stall,
+// cut and slow down.
 //
 // Of each event: what was asked for before it, while it lasted and behind it; how many were hits, the time of a request's
 // outcome (p50, p99, most), and how long after the end of the event all of a round were hits again. A user who is missed is put
@@ -16,6 +17,7 @@
 #include <kvstrata/tiers/redis_cluster.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -225,6 +227,38 @@ int main(int count, char** words)
         ++master;
       }
     };
+    const auto room = [&](const char* bytes) {
+      for (std::size_t i = 0; i < servers; ++i) {
+        static_cast<void>(cluster->ask(i, std::string("CONFIG SET maxmemory ") + bytes));
+      }
+    };
+    std::thread beside;  // what an event does meanwhile
+    std::atomic<bool> over{false};
+    const auto ends = [&] {
+      over = true;
+      beside.join();
+      over = false;
+    };
+    const auto reshard = [&] {
+      std::vector<std::size_t> masters;
+      for (std::size_t i = 0; i < servers; ++i) {
+        if (cluster->ask(i, "INFO replication").find("role:master") != std::string::npos) masters.push_back(i);
+      }
+      const auto id = [&](std::size_t i) { return cluster->ask(masters.at(i), "CLUSTER MYID").substr(0, 40); };
+      const auto said =
+          kvstrata_test::run_command("REDISCLI_AUTH=$(cat " + cluster->folder() +
+                                     "/password) redis-cli --no-auth-warning --cluster reshard 127.0.0.1:" +
+                                     std::to_string(cluster->port(masters.at(0))) + " --cluster-from " + id(0) +
+                                     " --cluster-to " + id(1) + " --cluster-slots 1000 --cluster-yes");
+      if (!said.well) std::printf("  (the slots did not all move: %.200s)\n", said.output.c_str());
+    };
+    const auto cut_now_and_then = [&] {
+      for (std::uint64_t bytes = 100'000; !over; bytes = bytes * 3 % 700'001, pause(50)) {
+        for (const auto& one : networks) one->cut_behind(bytes);
+        pause(5);
+        all(weather::passes);
+      }
+    };
     const double lasts = quick ? 0.5 : 4;
     const std::vector<trouble> troubles = {
         {"a master is killed, its replica takes over", [&] { cluster->signal(0, "KILL"); }, [&] { cluster->start(0); },
@@ -232,6 +266,14 @@ int main(int count, char** words)
         {"a master stands still, is replaced, and comes back", [&] { cluster->signal(1, "STOP"); },
          [&] { cluster->signal(1, "CONT"); }, lasts},
         {"a replica is promoted by hand", [&] { failover(2); }, [] {}, quick ? 0.5 : 2},
+        {"1,000 slots move to another master", [&] { beside = std::thread(reshard); }, ends, lasts},
+        {"servers are full, and evict", [&] { room("5mb"); }, [&] { room("256mb"); }, quick ? 0.5 : 2},
+        {"answers are cut in their midst, over and over", [&] { beside = std::thread(cut_now_and_then); },
+         [&] {
+           ends();
+           all(weather::passes);
+         },
+         quick ? 0.5 : 2},
         {"every server stands still", [&] { every("STOP"); }, [&] { every("CONT"); }, quick ? 0.4 : 0.8},
         {"the network to one master drops",
          [&] {

@@ -1,4 +1,4 @@
-// What a redis_cluster's bytes cost with hiredis alone: pipelined SETs and GETs of the same sizes on one connection, replies
+// What a redis_cluster's bytes cost with hiredis alone: pipelined SETs and GETs of the same bytes on one connection, replies
 // taken and thrown away.
 #pragma once
 
@@ -22,10 +22,12 @@ class bare_loop
     expect(redisCommand(link_.get(), "AUTH %b", password.data(), password.size()));
   }
 
-  /// In a pipeline of `depth`.
-  void set_all(const std::vector<std::string>& keys, std::string_view value, std::size_t depth)
+  /// In a pipeline of `depth`. Values of `bytes`, one behind the other in `from`, which is begun again when it is at its end.
+  void set_all(const std::vector<std::string>& keys, std::string_view from, std::size_t bytes, std::size_t depth)
   {
+    const std::size_t values = from.size() / bytes;
     pipeline(keys.size(), depth, [&](std::size_t i) {
+      const std::string_view value = from.substr(i % values * bytes, bytes);
       redisAppendCommand(link_.get(), "SET %b %b", keys[i].data(), keys[i].size(), value.data(), value.size());
     });
   }

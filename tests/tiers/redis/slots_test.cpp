@@ -11,9 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <ios>
 #include <random>
+#include <sstream>
 #include <string>
 
 using namespace kvstrata;
@@ -184,4 +187,21 @@ TEST_CASE("a password is read where only its owner can, and no sentence has it")
   REQUIRE(secret::of_variable("KVSTRATA_NO_SUCH_VARIABLE") == nullptr);
   std::remove(path.c_str());
   ::rmdir(folder);
+}
+
+TEST_CASE("a password's page is kept out of dumps")
+{
+  const auto password = secret::of("swordfish");
+  std::ostringstream where;
+  where << std::hex << reinterpret_cast<std::uintptr_t>(password->view().data()) << '-';
+  std::ifstream maps("/proc/self/smaps");
+  std::string line;
+  bool mine = false, told = false;
+  while (std::getline(maps, line)) {
+    if (line.find("-") < line.find(' ') && line.find(':') > line.find(' ')) mine = line.rfind(where.str(), 0) == 0;
+    if (!mine || line.rfind("VmFlags:", 0) != 0) continue;
+    told = true;
+    REQUIRE(line.find(" dd") != std::string::npos);  // "do not dump"
+  }
+  REQUIRE(told);
 }

@@ -1,4 +1,5 @@
-// A process over a cluster of its own, which it may hurt: what it is served meanwhile, and whether it heals.
+// A process over a cluster that it may hurt: what it is served meanwhile, and whether it heals. The cluster is as new before
+// each test, but started once.
 #pragma once
 
 #include "support/catch.hpp"
@@ -24,23 +25,84 @@ struct served
   unsigned hits = 0, misses = 0, wrong = 0;
 };
 
+/// `far`: the servers are reached over networks that may be bad, by others, too.
+struct hurt_cluster
+{
+  std::string why{};
+  std::unique_ptr<real_cluster> servers;                 ///< null: there can be none
+  std::vector<std::unique_ptr<bad_network>> networks{};  ///< in front of each server, where there are any
+  bool far;
+
+  explicit hurt_cluster(bool f) : servers(real_cluster::make(why, "--node-timeout 500")), far(f)
+  {
+    if (!servers || !far) return;
+    for (std::size_t server = 0; server < 6; ++server) {
+      networks.push_back(std::make_unique<bad_network>(static_cast<std::uint16_t>(servers->port(server))));
+    }
+    if (servers->move_to([this](std::size_t server) { return networks[server]->port(); })) return;
+    why = "the servers do not come to be known by other ports (cluster-announce-port)";
+    servers = nullptr;
+  }
+
+  /// The one that the test before had, made whole; another, where that is another, or cannot be.
+  [[nodiscard]] static hurt_cluster& whole(bool far)
+  {
+    static std::unique_ptr<hurt_cluster> one;
+    const bool same = one && one->far == far && (!one->servers || one->mends());
+    if (!same) {
+      one = nullptr;  // its end comes first
+      one = std::make_unique<hurt_cluster>(far);
+    }
+    return *one;
+  }
+
+ private:
+  /// Its first servers are the masters, all others linked to them, and nobody has anything. False: it does not come to be so.
+  [[nodiscard]] bool mends() const
+  {
+    for (const auto& one : networks) one->be(bad_network::weather::passes);
+    for (std::size_t server = 0; server < 6; ++server) servers->signal(server, "CONT");
+    for (int i = 0; i < 100; ++i) {
+      bool masters = true;
+      for (std::size_t server = 0; server < 3; ++server) {
+        if (servers->ask(server, "ROLE").find("master") == 0) continue;
+        masters = false;
+        static_cast<void>(servers->ask(server, "CLUSTER FAILOVER"));
+      }
+      if (masters && is_ready()) {
+        bool empty = true;
+        for (std::size_t server = 0; server < 3; ++server)
+          empty = servers->ask(server, "FLUSHALL").find("OK") == 0 && empty;
+        return empty;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return false;
+  }
+  [[nodiscard]] bool is_ready() const
+  {
+    return run_command("bash '" + tools::source_dir().string() + "/dev' --no-install cluster status --dir " +
+                       servers->folder())
+        .well;
+  }
+};
+
 struct hurt
 {
   using store_type = kvstrata::redis_cluster<>::on<plain_device>;
   static constexpr std::uint64_t users = 60;
   static constexpr kvstrata::token_interval history{0, 40};
 
-  std::string why{};
-  std::unique_ptr<real_cluster> cluster;
-  std::vector<std::unique_ptr<bad_network>> networks{};  ///< in front of each server, where there are any
+  hurt_cluster& on;
+  real_cluster* cluster = on.servers.get();  ///< null: there can be none
+  std::vector<std::unique_ptr<bad_network>>& networks = on.networks;
   plain_device device{};
   std::unique_ptr<store_type> store{};
   std::unique_ptr<store_bed<store_type, plain_device>> records{};
 
-  /// `far`: the servers are reached over networks that may be bad, by others, too. cluster is null where there can be none.
-  explicit hurt(bool far = false) : cluster(real_cluster::make(why, "--node-timeout 500"))
+  explicit hurt(bool far = false) : on(hurt_cluster::whole(far))
   {
-    if (!cluster || (far && !move_away())) return;
+    if (cluster == nullptr) return;
     kvstrata::redis_cluster_config c = cluster->config();
     if (far) {
       c.addresses.clear();
@@ -101,25 +163,12 @@ struct hurt
   {
     for (const auto& one : networks) one->be(what, late);
   }
-
- private:
-  /// The servers say that they are where their networks are, and believe it of each other.
-  [[nodiscard]] bool move_away()
-  {
-    for (std::size_t server = 0; server < 6; ++server) {
-      networks.push_back(std::make_unique<bad_network>(static_cast<std::uint16_t>(cluster->port(server))));
-    }
-    if (cluster->move_to([this](std::size_t server) { return networks[server]->port(); })) return true;
-    why = "the servers do not come to be known by other ports (cluster-announce-port)";
-    cluster = nullptr;
-    return false;
-  }
 };
 
 #define KVSTRATA_HURT(name, ...)         \
   kvstrata_test::hurt name{__VA_ARGS__}; \
-  if (!name.cluster) {                   \
-    WARN("SKIPPED: " << name.why);       \
+  if (name.cluster == nullptr) {         \
+    WARN("SKIPPED: " << name.on.why);    \
     return;                              \
   }
 

@@ -185,7 +185,9 @@ class session
     try {
       while (read < all.size()) {
         parts_.clear();
-        while (sent < all.size() && !stop) {
+        // Refilled when half of it is over: fewer and longer sends, as each may wake the server.
+        const bool refills = under_way <= config.connection_bytes / 2;
+        while (refills && sent < all.size() && !stop) {
           command& next = *all[sent];
           next.prepare();
           const std::uint64_t bytes = next.bytes();
