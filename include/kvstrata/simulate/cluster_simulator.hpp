@@ -2,8 +2,8 @@
 //
 //   who has what   the cache of production on every node, without data (simulate/cluster_node.hpp). A placement says which items a node should
 //                  have; at the beginning it has them, the hottest last, as far as its host memory goes
-//   who serves     any router of production (routing/concepts.hpp), told of each node what it should have of the request and how many requests
-//                  it has not answered. Nodes answer one after the other, as they came: a prompt keeps the device busy by itself
+//   who serves     any router of production (routing/concepts.hpp), told of each node what it should have of the request, how many requests
+//                  it has not answered, and what these and the request take it, which is known to the second here. Nodes answer one after the other, as they came: a prompt keeps the device busy by itself
 //   users          every node has every user's history as of their last request, for which host memory is set aside on each (replicated), or
 //                  only the node that served them has it
 //   misses         are computed, as in RcLLM; nothing is fetched from another node, and what a placement moves is there at once
@@ -74,6 +74,7 @@ class cluster_simulator
       report_.nodes.push_back(node_figures{.id = n + 1, .user_bytes = user_bytes_});
     }
     hits_.resize(config.nodes);
+    item_tokens_.resize(config.nodes);
   }
 
   /// Every node has what the placement says, the items of `ascending` in this order, the last most recently. O(items x nodes of each).
@@ -82,9 +83,10 @@ class cluster_simulator
     std::vector<std::vector<prompt_item>> of(nodes_.size());
     for (const std::uint32_t item : ascending) {
       const prompt_item one{.key = items_->key_of(item), .tokens = items_->tokens_of(item), .is_kept = true};
-      const std::uint32_t home = placement_.home_of(one.key);
-      for (std::size_t n = 0; n < nodes_.size(); ++n) {
-        if (home == item_placement::everywhere || home == n) of[n].push_back(one);
+      for (const std::uint32_t home : placement_.homes_of(one.key)) {
+        if (home != item_placement::everywhere) of[home].push_back(one);
+        else
+          for (auto& its : of) its.push_back(one);
       }
     }
     for (std::size_t n = 0; n < nodes_.size(); ++n) nodes_[n].served.take_in(of[n]);
@@ -197,11 +199,20 @@ class cluster_simulator
       while (!queue.empty() && queue.front().end <= until) {
         const job& one = queue.front();
         last_ = (std::max)(last_, one.end);
-        if (one.counts) report_.first_token.add(one.end - one.asked.seconds);
+        if (one.counts) note(one);
         queue.pop_front();
       }
     }
     if (until < std::numeric_limits<double>::infinity()) now_ = until;
+  }
+
+  void note(const job& one)
+  {
+    const double seconds = one.end - one.asked.seconds;
+    const std::size_t items = one.asked.items.size();
+    report_.first_token.add(seconds);
+    report_.slow.add(seconds, (std::max)(seconds - one.answer.seconds, 0.0),
+                     items == 0 ? 0 : static_cast<double>(one.answer.item_hits) / static_cast<double>(items));
   }
 
   void send(job one, double at)
@@ -209,16 +220,19 @@ class cluster_simulator
     const std::size_t user = static_cast<std::size_t>(to_number(one.asked.user));
     keys_.clear();
     for (const std::uint32_t item : one.asked.items) keys_.push_back(items_->key_of(item));
-    placement_.hit_shares(keys_, hits_);
-    double tokens = 0;
-    for (const std::uint32_t item : one.asked.items) tokens += items_->tokens_of(item);
+    const double tokens = look_for_items(one.asked);
+    const token_count known = (std::min)(history_[user], one.asked.history);
     const double history = config_.replicate_users ? 0 : one.asked.history;
-    const bool keeps_items = config_.node.way == serving_way::blocks;
+    const auto prompt = static_cast<token_count>(config_.node.instruction + one.asked.history + tokens);
     for (std::size_t n = 0; n < nodes_.size(); ++n) {
-      const double has = (keeps_items && n < placement_.nodes().size() ? hits_[n] * tokens : 0) +
-                         (served_by_[user] == n ? history : 0);
+      const bool has_user = served_by_[user] == n;
+      const double has = hits_[n] * tokens + (has_user ? history : 0);
       summaries_[n].hit = tokens + history > 0 ? (std::min)(has / (tokens + history), 1.0) : 0;
       summaries_[n].load = static_cast<double>(nodes_[n].queue.size()) / config_.full_load;
+      summaries_[n].waiting_seconds = (std::max)(nodes_[n].free - at, 0.0);
+      const double fresh = one.asked.history - (has_user || config_.replicate_users ? known : 0);
+      summaries_[n].work_seconds =
+          nodes_[n].served.expected_seconds(prompt, fresh + tokens - item_tokens_[n], item_tokens_[n]);
     }
     const std::size_t to = route_(routed_request{.user = one.asked.user, .number = routed_++}, summaries_);
     if (to >= nodes_.size()) {
@@ -242,6 +256,26 @@ class cluster_simulator
     history_[user] = one.asked.history;
     if (one.counts) count(to, one.answer, keys_.size());
     chosen.queue.push_back(std::move(one));
+  }
+
+  /// What each node should have of them, by items and by tokens. Returns the tokens of all.
+  double look_for_items(const list_request& asked)
+  {
+    double tokens = 0;
+    for (const std::uint32_t item : asked.items) tokens += items_->tokens_of(item);
+    std::fill(hits_.begin(), hits_.end(), 0.0);
+    std::fill(item_tokens_.begin(), item_tokens_.end(), 0.0);
+    if (config_.node.way != serving_way::blocks) return tokens;
+    placement_.hit_shares(keys_, hits_);
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const double its = items_->tokens_of(asked.items[i]);
+      for (const std::uint32_t home : placement_.homes_of(keys_[i])) {
+        if (home != item_placement::everywhere) item_tokens_[home] += its;
+        else
+          for (double& sum : item_tokens_) sum += its;
+      }
+    }
+    return tokens;
   }
 
   void count(std::size_t to, const node_answer& a, std::size_t items)
@@ -286,7 +320,8 @@ class cluster_simulator
   std::vector<node_summary> summaries_;
   std::vector<std::uint32_t> served_by_;  // [user] the node; nodes: none yet
   std::vector<token_count> history_;      // [user] as of their last request
-  std::vector<double> hits_;
+  std::vector<double> hits_;              // [node] of the items of the request, the share that it should have
+  std::vector<double> item_tokens_;       // [node] and their tokens
   std::vector<sequence_key> keys_;
   std::vector<prompt_item> prompt_;
   double now_ = 0;
