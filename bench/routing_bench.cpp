@@ -202,7 +202,7 @@ void weights()
 {
   cluster_question q = question();
   q.learned = 30'000;
-  q.loads = {0.5, 0.9, 1.5, 1.8, 2.2};
+  q.loads = {0.9, 1.8, 2.2};
   const auto row = [&](double weight) {
     const cluster_answer a = sim::answer(q);
     std::printf("%12.1f", weight);
@@ -252,8 +252,8 @@ void what_hits_rest_on()
   if (sim::has_metis()) q.placements.push_back("metis");
   else std::printf("SKIPPED: METIS was not found when this was built\n");
   q.nodes = {40, 100};
-  q.copies = {1, 2, 3};
-  q.loads = {0.5, 0.9};
+  q.copies = {1, 2};
+  q.loads = {0.5};
   std::printf("\nPlacements\n%s\n", sim::cluster_table(q, sim::answer(q)).c_str());
 }
 

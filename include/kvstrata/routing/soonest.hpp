@@ -13,7 +13,8 @@
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// The least of waiting_seconds + work_weight x work_seconds. With a weight of 1 this request is answered soonest; with more it waits
-/// rather than that a node computes what another one has, which would hold up those behind it. Ties go by lot.
+/// rather than that a node computes what another one has, which would hold up those behind it. Ties go by lot, as do all where
+/// nobody tells seconds.
 class soonest_router
 {
  public:
