@@ -73,8 +73,7 @@ class slow_requests
       sum.hits += bins_[i].hits;
       seen += static_cast<double>(counts_[i]);
     }
-    if (seen > 0) sum = {.seconds = sum.seconds / seen, .waiting = sum.waiting / seen, .hits = sum.hits / seen};
-    return sum;
+    return seen > 0 ? part{sum.seconds / seen, sum.waiting / seen, sum.hits / seen} : part{};
   }
 
  private:

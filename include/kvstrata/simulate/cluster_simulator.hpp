@@ -14,8 +14,10 @@
 #include <kvstrata/routing/concepts.hpp>
 #include <kvstrata/routing/placement/item_placement.hpp>
 #include <kvstrata/simulate/catalogue.hpp>
+#include <kvstrata/simulate/cluster_config.hpp>
 #include <kvstrata/simulate/cluster_node.hpp>
 #include <kvstrata/simulate/cluster_report.hpp>
+#include <kvstrata/simulate/listed_items.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -29,26 +31,6 @@
 #include <vector>
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
-
-struct cluster_config
-{
-  node_config node{};
-  std::uint32_t nodes = 40;
-  double full_load = 4;         ///< requests that it has not answered are a load of 1
-  bool replicate_users = true;  ///< else a user's history is where they were served last
-  std::uint64_t warm_up = 0;    ///< the first so many requests are served, but not reported
-};
-
-/// Throws config_error.
-inline void check(const cluster_config& c)
-{
-  check(c.node);
-  if (c.nodes == 0) throw config_error("cluster_config.nodes", c.nodes, "there must be at least one");
-  if (c.nodes > 4096) throw config_error("cluster_config.nodes", c.nodes, "it may be at most 4096");
-  if (!(c.full_load > 0)) {
-    throw config_error("cluster_config.full_load", std::to_string(c.full_load), "it must be more than 0");
-  }
-}
 
 /// For one thread. O(nodes) a request, but for the caches.
 template <router Router = affinity_router, class Cache = node_cache>
@@ -65,7 +47,8 @@ class cluster_simulator
         placement_(std::move(placement)),
         user_bytes_(config.replicate_users ? bytes_of_users() : 0),
         served_by_(items.config().users, config.nodes),
-        history_(items.config().users)
+        history_(items.config().users),
+        list_(items, config.nodes)
   {
     require_known(placement_);
     for (std::uint32_t n = 0; n < config.nodes; ++n) {
@@ -73,8 +56,6 @@ class cluster_simulator
       summaries_.push_back(node_summary{.id = n + 1});
       report_.nodes.push_back(node_figures{.id = n + 1, .user_bytes = user_bytes_});
     }
-    hits_.resize(config.nodes);
-    item_tokens_.resize(config.nodes);
   }
 
   /// Every node has what the placement says, the items of `ascending` in this order, the last most recently. O(items x nodes of each).
@@ -218,21 +199,20 @@ class cluster_simulator
   void send(job one, double at)
   {
     const std::size_t user = static_cast<std::size_t>(to_number(one.asked.user));
-    keys_.clear();
-    for (const std::uint32_t item : one.asked.items) keys_.push_back(items_->key_of(item));
-    const double tokens = look_for_items(one.asked);
+    list_.look(one.asked.items, config_.node.way == serving_way::blocks ? placement_ : nobodys_);
+    const double tokens = list_.tokens();
     const token_count known = (std::min)(history_[user], one.asked.history);
     const double history = config_.replicate_users ? 0 : one.asked.history;
     const auto prompt = static_cast<token_count>(config_.node.instruction + one.asked.history + tokens);
     for (std::size_t n = 0; n < nodes_.size(); ++n) {
       const bool has_user = served_by_[user] == n;
-      const double has = hits_[n] * tokens + (has_user ? history : 0);
+      const double has = list_.share_on(n) * tokens + (has_user ? history : 0);
       summaries_[n].hit = tokens + history > 0 ? (std::min)(has / (tokens + history), 1.0) : 0;
       summaries_[n].load = static_cast<double>(nodes_[n].queue.size()) / config_.full_load;
       summaries_[n].waiting_seconds = (std::max)(nodes_[n].free - at, 0.0);
       const double fresh = one.asked.history - (has_user || config_.replicate_users ? known : 0);
       summaries_[n].work_seconds =
-          nodes_[n].served.expected_seconds(prompt, fresh + tokens - item_tokens_[n], item_tokens_[n]);
+          nodes_[n].served.expected_seconds(prompt, fresh + tokens - list_.tokens_on(n), list_.tokens_on(n));
     }
     const std::size_t to = route_(routed_request{.user = one.asked.user, .number = routed_++}, summaries_);
     if (to >= nodes_.size()) {
@@ -244,38 +224,17 @@ class cluster_simulator
       chosen.served.take_in(one.asked.user, history_[user]);
     }
     prompt_.clear();
-    for (std::size_t i = 0; i < keys_.size(); ++i) {
-      prompt_.push_back({.key = keys_[i],
-                         .tokens = items_->tokens_of(one.asked.items[i]),
-                         .is_kept = placement_.keeps(to, keys_[i])});
+    for (const std::uint32_t item : one.asked.items) {
+      const sequence_key key = items_->key_of(item);
+      prompt_.push_back({.key = key, .tokens = items_->tokens_of(item), .is_kept = placement_.keeps(to, key)});
     }
     one.answer = chosen.served.serve(one.asked.user, one.asked.history, prompt_);
     one.end = (std::max)(at, chosen.free) + one.answer.seconds;
     chosen.free = one.end;
     served_by_[user] = static_cast<std::uint32_t>(to);
     history_[user] = one.asked.history;
-    if (one.counts) count(to, one.answer, keys_.size());
+    if (one.counts) count(to, one.answer, prompt_.size());
     chosen.queue.push_back(std::move(one));
-  }
-
-  /// What each node should have of them, by items and by tokens. Returns the tokens of all.
-  double look_for_items(const list_request& asked)
-  {
-    double tokens = 0;
-    for (const std::uint32_t item : asked.items) tokens += items_->tokens_of(item);
-    std::fill(hits_.begin(), hits_.end(), 0.0);
-    std::fill(item_tokens_.begin(), item_tokens_.end(), 0.0);
-    if (config_.node.way != serving_way::blocks) return tokens;
-    placement_.hit_shares(keys_, hits_);
-    for (std::size_t i = 0; i < keys_.size(); ++i) {
-      const double its = items_->tokens_of(asked.items[i]);
-      for (const std::uint32_t home : placement_.homes_of(keys_[i])) {
-        if (home != item_placement::everywhere) item_tokens_[home] += its;
-        else
-          for (double& sum : item_tokens_) sum += its;
-      }
-    }
-    return tokens;
   }
 
   void count(std::size_t to, const node_answer& a, std::size_t items)
@@ -320,9 +279,8 @@ class cluster_simulator
   std::vector<node_summary> summaries_;
   std::vector<std::uint32_t> served_by_;  // [user] the node; nodes: none yet
   std::vector<token_count> history_;      // [user] as of their last request
-  std::vector<double> hits_;              // [node] of the items of the request, the share that it should have
-  std::vector<double> item_tokens_;       // [node] and their tokens
-  std::vector<sequence_key> keys_;
+  item_placement nobodys_;
+  listed_items list_;
   std::vector<prompt_item> prompt_;
   double now_ = 0;
   double first_ = 0;
