@@ -1,7 +1,7 @@
 // Routing and placement over nodes, in simulation: no figure of it was measured on a cluster. Each node is the cache of production without
 // data, in virtual time on a described machine; catalogue and lists are drawn, and stated below each table (tools/sim/cluster_run.hpp).
 //
-//   blocks against prefix caches, on 1 to 100 nodes, by load and by the share that is computed again
+//   blocks against prefix caches, on 1 to 100 nodes, by load, by the share that is computed again, by copies and router
 //   routers beside each other, up to where the best of them saturates
 //   what hits rest on: how much of a list is of one topic, how items are placed, and what is left when heat moves
 #include "support/target.hpp"
@@ -44,12 +44,25 @@ struct gains
   std::string most_at;
 };
 
-/// Of curves with this share, on 20 nodes and more, under every load that neither they nor the prefix caches are saturated by.
-gains gains_of(const cluster_answer& a, double recompute, double percentile)
+/// Curves of one kind.
+struct kind
+{
+  double recompute = 0.3;
+  std::uint32_t copies = 2;
+  const char* router = "affinity";
+
+  [[nodiscard]] bool holds(const cluster_curve& c) const
+  {
+    return !c.is_prefix_cache && c.recompute == recompute && c.copies == copies && c.router == router;
+  }
+};
+
+/// Of these, on 20 nodes and more, under every load that neither they nor the prefix caches are saturated by.
+gains gains_of(const cluster_answer& a, const kind& of, double percentile)
 {
   gains out;
   for (const cluster_curve& c : a.curves) {
-    if (c.is_prefix_cache || c.nodes < 20 || c.recompute != recompute) continue;
+    if (!of.holds(c) || c.nodes < 20) continue;
     for (std::size_t p = 0; p < c.points.size(); ++p) {
       const double gain = sim::gain_over_prefix(a, c, p, percentile);
       if (gain == 0) continue;
@@ -72,14 +85,15 @@ void against_prefix_caches()
   std::printf("%s\n", sim::cluster_table(q, a).c_str());
   for (const double r : q.recompute) {
     for (const double percentile : {0.5, 0.99}) {
-      const gains g = gains_of(a, r, percentile);
+      const kind usual{.recompute = r};
+      const gains g = gains_of(a, usual, percentile);
       const std::string of = percentile < 0.9 ? "p50" : "p99";
       targets.push_back({"routing_gain_" + of + (r < 0.2 ? "_r01" : "_r03"), g.least, bench::better::more, 1.3});
       std::printf("r = %.1f, %s: from %.2f to %.2f times as quick on 20 to 100 nodes, the most on %s; 2.8 times at", r,
                   of.c_str(), g.least, g.most, g.most_at.c_str());
       int reached = 0;
       for (const cluster_curve& c : a.curves) {
-        if (c.is_prefix_cache || c.nodes < 20 || c.recompute != r) continue;
+        if (!usual.holds(c) || c.nodes < 20) continue;
         for (std::size_t p = 0; p < c.points.size(); ++p) {
           if (sim::gain_over_prefix(a, c, p, percentile) < 2.8) continue;
           std::printf(" K=%u load %.2f", c.nodes, c.points[p].load);
@@ -90,7 +104,7 @@ void against_prefix_caches()
     }
   }
   for (const cluster_curve& c : a.curves) {
-    if (c.is_prefix_cache || c.recompute < 0.2) continue;
+    if (!kind{}.holds(c)) continue;
     double hits = 1;
     double median = 1;
     for (const auto& p : c.points) {
@@ -116,10 +130,32 @@ void against_prefix_caches()
   const cluster_answer b = sim::answer(large);
   std::printf("\n%s\n", sim::cluster_table(large, b).c_str());
   for (const double r : {0.1, 0.3}) {
-    const gains median = gains_of(b, r, 0.5);
-    const gains rare = gains_of(b, r, 0.99);
+    const gains median = gains_of(b, {.recompute = r}, 0.5);
+    const gains rare = gains_of(b, {.recompute = r}, 0.99);
     std::printf("72B, r = %.1f: p50 from %.2f to %.2f times, p99 from %.2f to %.2f\n", r, median.least, median.most,
                 rare.least, rare.most);
+  }
+  std::printf("\n");
+}
+
+/// What the copies and the router are worth.
+void copies_and_routers()
+{
+  cluster_question q = question();
+  q.nodes = {20, 40, 100};
+  q.copies = {1, 2, 3};
+  q.routers = {"affinity", "soonest"};
+  q.loads = {0.2, 0.5, 0.8, 0.95};
+  const cluster_answer a = sim::answer(q);
+  std::printf("Copies\n%s\n", sim::cluster_table(q, a).c_str());
+  for (const std::uint32_t copies : q.copies) {
+    for (const std::string& router : q.routers) {
+      const kind one{.copies = copies, .router = router.c_str()};
+      const gains median = gains_of(a, one, 0.5);
+      const gains rare = gains_of(a, one, 0.99);
+      std::printf("copies %u, %s: p50 %.2f to %.2f times as quick, p99 %.2f to %.2f\n", copies, router.c_str(),
+                  median.least, median.most, rare.least, rare.most);
+    }
   }
   std::printf("\n");
 }
@@ -127,7 +163,7 @@ void against_prefix_caches()
 void routers_beside_each_other()
 {
   cluster_question q = question();
-  q.routers = sim::router_names();
+  q.routers = tools::named_router::names();
   q.loads = {0.5, 0.9, 1.2, 1.5, 1.8};
   const cluster_answer a = sim::answer(q);
   std::printf("Routers on 40 nodes\n%s\n", sim::cluster_table(q, a).c_str());
@@ -136,6 +172,13 @@ void routers_beside_each_other()
                          [&](const cluster_curve& c) { return !c.is_prefix_cache && c.router == name; });
   };
   const cluster_curve& affinity = curve_of("affinity");
+  const cluster_curve& soonest = curve_of("soonest");
+  for (std::size_t p = 0; p < soonest.points.size(); ++p) {
+    std::printf(
+        "soonest against affinity, load %.2f: mean %.2f times, p99 %.2f times\n", soonest.points[p].load,
+        soonest.points[p].report.first_token.mean() / affinity.points[p].report.first_token.mean(),
+        soonest.points[p].report.first_token.percentile(0.99) / affinity.points[p].report.first_token.percentile(0.99));
+  }
   std::size_t last = 0;  // the highest load that it bears
   for (std::size_t p = 0; p < affinity.points.size(); ++p) {
     if (!affinity.points[p].report.saturated()) last = p;
@@ -157,23 +200,33 @@ void routers_beside_each_other()
 
 void weights()
 {
-  std::printf("\nWhat a load of 1 is, of affinity with weights 1 and 1, 40 nodes: mean and p99 in ms\n%12s",
-              "full load");
-  const std::vector<double> loads{0.5, 0.9, 1.5, 1.8};
-  for (const double load : loads) std::printf("   load %.1f", load);
-  std::printf("\n");
-  for (const double full : {1.0, 2.0, 4.0, 8.0, 16.0}) {
-    cluster_question q = question();
-    q.learned = 30'000;
-    q.full_load = full;
-    q.loads = loads;
+  cluster_question q = question();
+  q.learned = 30'000;
+  q.loads = {0.9, 1.8, 2.2};
+  const auto row = [&](double weight) {
     const cluster_answer a = sim::answer(q);
-    std::printf("%12.1f", full);
+    std::printf("%12.1f", weight);
     for (const auto& p : a.curves.back().points) {
       std::printf("  %5.0f/%4.0f%s", 1e3 * p.report.first_token.mean(), 1e3 * p.report.first_token.percentile(0.99),
                   p.report.saturated() ? "*" : "");
     }
     std::printf("\n");
+  };
+  const auto head = [&](const char* of, const char* what) {
+    std::printf("\n%s, 40 nodes: mean and p99 in ms\n%12s", of, what);
+    for (const double load : q.loads) std::printf("   load %.1f", load);
+    std::printf("\n");
+  };
+  head("What a load of 1 is, of affinity with weights 1 and 1", "full load");
+  for (const double full : {1.0, 2.0, 4.0, 8.0}) {
+    q.full_load = full;
+    row(full);
+  }
+  q.routers = {"soonest"};
+  head("What a second of computing counts, of soonest", "work weight");
+  for (const double work : {1.0, 2.0, 4.0}) {
+    q.weights.work = work;
+    row(work);
   }
 }
 
@@ -199,7 +252,8 @@ void what_hits_rest_on()
   if (sim::has_metis()) q.placements.push_back("metis");
   else std::printf("SKIPPED: METIS was not found when this was built\n");
   q.nodes = {40, 100};
-  q.loads = {0.5, 0.9};
+  q.copies = {1, 2};
+  q.loads = {0.5};
   std::printf("\nPlacements\n%s\n", sim::cluster_table(q, sim::answer(q)).c_str());
 }
 
@@ -232,8 +286,7 @@ void heat_moves()
   learn(1);
   const item_placement kept = policy.place(counts.items(), counts.pairs(), members, before);
   const item_placement anew = policy.place(counts.items(), counts.pairs(), members);
-  std::uint64_t all = 0;
-  for (const placed_item& one : counts.items()) all += one.tokens;
+  const std::uint64_t all = moved_tokens(counts.items(), item_placement(), before);
   const auto serve = [&](const char* name, const item_placement& p, std::uint64_t heat) {
     cluster_config c{.nodes = nodes, .warm_up = 1000};
     c.node.machine = sim::usual_node();
@@ -248,7 +301,7 @@ void heat_moves()
       cluster.add(one);
     }
     const cluster_report r = cluster.finish();
-    std::printf("  %-34s hits %5.1f %%  p99 %6.1f ms  busiest %.2f  moved %5.1f %% of the tokens\n", name,
+    std::printf("  %-34s hits %5.1f %%  p99 %6.1f ms  busiest %.2f  moved %5.1f %% of what nodes hold\n", name,
                 100 * r.hit_share(), 1e3 * r.first_token.percentile(0.99), r.imbalance(),
                 100.0 * static_cast<double>(moved_tokens(counts.items(), before, p)) / static_cast<double>(all));
   };
@@ -265,6 +318,7 @@ int main()
 {
   try {
     against_prefix_caches();
+    copies_and_routers();
     routers_beside_each_other();
     weights();
     what_hits_rest_on();

@@ -51,10 +51,13 @@ grep -qF "$password" "$folder/said" && fault "the example says the password"
 if [[ -n $replay ]]; then
   small=(--users 12 --requests 60 --batch 3 --layers 2 --hidden 32 --heads 2 --head-dim 16 --history-scale 0.02 --candidates 2
          --page-tokens 8 --rounds 2 --cases none,default --verify 1)
-  "$replay" "${small[@]}" --cluster "127.0.0.1:$port" --processes 2 --json "$folder/json" > "$folder/said" 2>&1 ||
+  "$replay" "${small[@]}" --cluster "127.0.0.1:$port" --processes 2 --routers round_robin,affinity,soonest,user --json "$folder/json" > "$folder/said" 2>&1 ||
     fault "the replay ends with $?"
   tr '\n' ' ' < "$folder/said" | tr -s ' ' > "$folder/line"
   grep -Eq 'requests by turns: of [0-9,]+ tokens .* came from the cluster' "$folder/line" || fault "it does not say where hits came from"
+  for router in affinity soonest; do
+    grep -Eq "routed by $router: of [0-9,]+ tokens .* came from the cluster" "$folder/line" || fault "it does not route by $router"
+  done
   grep -Eq 'one killed in the middle and replaced: .* compared with recomputation, 0 differ' "$folder/line" ||
     fault "it does not say how a process was replaced"
   grep -qF "$password" "$folder/said" "$folder/json" && fault "the replay says the password"

@@ -218,6 +218,11 @@ TEST_CASE("a cluster brings a case of its own; processes want one", "[options]")
   refused({"--processes", "2"}, "--processes is 2, but they share nothing: name a cluster by --cluster");
   refused({"--cluster", "localhost"}, "--cluster is localhost, but it must be a host and a port");
   refused({"--cluster", "localhost:7501", "--processes", "17"}, "--processes is 17, but it may be at most 16");
+  CHECK(o.options.routers == keys{"round_robin", "user"});
+  const outcome all = parse({"--cluster", "localhost:7501", "--processes", "2", "--routers", "affinity,hit,soonest"});
+  CHECK(all.options.routers == keys{"affinity", "hit", "soonest"});
+  refused({"--cluster", "localhost:7501", "--processes", "2", "--routers", "best"},
+          "--routers is 'best', but it must be affinity, soonest, hit, load, round_robin or user");
   refused({"--cases", "cluster"}, "--cases is 'cluster', but it must name some of");
 }
 

@@ -2,6 +2,7 @@
 //
 //   TEST_CASE("my placement") { kvstrata_test::placement_conformance(my_placement()); }
 //
+// With the number of copies that it makes of an item, as far as there are nodes, where it is more than one.
 // Random items, pairs and members, some of which take nothing; then the same with others, going on from before.
 #pragma once
 
@@ -16,6 +17,8 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <set>
+#include <span>
 #include <vector>
 
 namespace kvstrata_test {
@@ -45,24 +48,37 @@ inline placing random_placing(std::mt19937& random, std::uint32_t count, std::ui
 }
 
 template <kvstrata::placement_policy Policy>
-void placement_conformance(const Policy& policy)
+void placement_conformance(const Policy& policy, std::size_t copies = 1)
 {
   using namespace kvstrata;
-  const auto is_right = [](const placing& what, std::span<const rendezvous_member> members, const item_placement& p) {
+  const auto is_right = [copies](const placing& what, std::span<const rendezvous_member> members,
+                                 const item_placement& p) {
     REQUIRE(p.size() == what.items.size());
     REQUIRE(p.nodes().size() == members.size());
     for (std::size_t n = 0; n < members.size(); ++n) REQUIRE(p.nodes()[n] == members[n].id);
-    const bool any = std::any_of(members.begin(), members.end(), takes_some);
+    const auto takers = static_cast<std::size_t>(std::count_if(members.begin(), members.end(), takes_some));
     for (const placed_item& one : what.items) {
-      const std::uint32_t home = p.home_of(one.key);
-      if (!any) REQUIRE(home == item_placement::nobody);
-      else if (home != item_placement::everywhere) REQUIRE((home < members.size() && takes_some(members[home])));
+      const std::span<const std::uint32_t> homes = p.homes_of(one.key);
+      if (p.home_of(one.key) == item_placement::everywhere) {
+        REQUIRE(takers != 0);
+        REQUIRE(homes.size() == 1);
+        continue;
+      }
+      REQUIRE(homes.size() == (std::min)(copies, takers));
+      REQUIRE(p.home_of(one.key) == (takers == 0 ? item_placement::nobody : homes[0]));
+      const std::set<std::uint32_t> different(homes.begin(), homes.end());
+      REQUIRE(different.size() == homes.size());
+      for (const std::uint32_t home : homes) REQUIRE((home < members.size() && takes_some(members[home])));
     }
     CHECK(p.home_of({3, 100}) == item_placement::nobody);  // never placed
+    CHECK(p.homes_of({3, 100}).empty());
   };
   const auto same = [](const placing& what, const item_placement& a, const item_placement& b) {
-    return std::all_of(what.items.begin(), what.items.end(),
-                       [&](const placed_item& one) { return a.home_of(one.key) == b.home_of(one.key); });
+    return std::all_of(what.items.begin(), what.items.end(), [&](const placed_item& one) {
+      const auto mine = a.homes_of(one.key);
+      const auto theirs = b.homes_of(one.key);
+      return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end());
+    });
   };
   std::mt19937 random(11);
   for (int round = 0; round < 20 * effort; ++round) {

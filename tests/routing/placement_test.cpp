@@ -10,6 +10,8 @@
 #include <cmath>
 #include <cstdint>
 #include <random>
+#include <set>
+#include <utility>
 #include <vector>
 
 using namespace kvstrata;
@@ -24,25 +26,27 @@ std::vector<rendezvous_member> nodes_of(std::uint32_t count)
   return out;
 }
 
-/// Weight of the pairs that lie together.
+/// Weight of the pairs that some node has both of.
 double together(const placing& what, const item_placement& p)
 {
   double sum = 0;
   for (const item_pair& both : what.pairs) {
-    const std::uint32_t a = p.home_of(what.items[both.first].key);
-    const std::uint32_t b = p.home_of(what.items[both.second].key);
-    if (a == b || a == item_placement::everywhere || b == item_placement::everywhere) sum += both.weight;
+    for (std::size_t n = 0; n < p.nodes().size(); ++n) {
+      if (!p.keeps(n, what.items[both.first].key) || !p.keeps(n, what.items[both.second].key)) continue;
+      sum += both.weight;
+      break;
+    }
   }
   return sum;
 }
 
-/// The fullest node's share of heat or tokens, whichever is more, in units of a fair one. Of what is divided.
-double fullest(const placing& what, const item_placement& p)
+/// The fullest node's share of heat or tokens, whichever is more, in units of a fair one. Of what is divided, in one of the divisions.
+double fullest(const placing& what, const item_placement& p, std::size_t division = 0)
 {
   std::vector<std::array<double, 2>> has(p.nodes().size());
   std::array<double, 2> all{};
   for (const placed_item& one : what.items) {
-    const std::uint32_t home = p.home_of(one.key);
+    const std::uint32_t home = p.homes_of(one.key)[p.home_of(one.key) == item_placement::everywhere ? 0 : division];
     if (home == item_placement::everywhere) continue;
     const std::array<double, 2> mine{one.heat, static_cast<double>(one.tokens)};
     for (std::size_t k = 0; k < 2; ++k) {
@@ -64,9 +68,11 @@ double fullest(const placing& what, const item_placement& p)
 TEST_CASE("placements: all do what placements must", "[routing][placement]")
 {
   placement_conformance(hash_placement());
-  placement_conformance(stratified_placement());
-  placement_conformance(stratified_placement({.hot_share = 0.1, .slack = 0, .passes = 0}));
-  placement_conformance(stratified_placement({.hot_share = 1}));
+  placement_conformance(hash_placement{.copies = 3}, 3);
+  placement_conformance(stratified_placement(), 2);
+  placement_conformance(stratified_placement({.copies = 1}));
+  placement_conformance(stratified_placement({.hot_share = 0.1, .slack = 0, .passes = 0, .copies = 3}), 3);
+  placement_conformance(stratified_placement({.hot_share = 1}), 2);
 }
 
 TEST_CASE("placements: groups stay together, in balance, where a hash tears them apart", "[routing][placement]")
@@ -78,7 +84,8 @@ TEST_CASE("placements: groups stay together, in balance, where a hash tears them
     double all = 0;
     for (const item_pair& p : what.pairs) all += p.weight;
     const item_placement by_hash = hash_placement().place(what.items, what.pairs, members);
-    const item_placement built = stratified_placement({.hot_share = 0}).place(what.items, what.pairs, members);
+    const item_placement built =
+        stratified_placement({.hot_share = 0, .copies = 1}).place(what.items, what.pairs, members);
     CAPTURE(nodes);
     // Of a hash 1/nodes lies together; nine tenths of the pairs are within groups, and some of the rest by chance.
     CHECK(std::abs(together(what, by_hash) / all - 1.0 / nodes) < 0.03);
@@ -96,7 +103,7 @@ TEST_CASE("placements: refinement brings more together, and keeps the balance", 
     const placing what = random_placing(random, 300, 13, 1500);
     const auto members = nodes_of(7);
     const auto with = [&](std::uint32_t passes) {
-      return stratified_placement({.hot_share = 0, .slack = 0.1, .passes = passes})
+      return stratified_placement({.hot_share = 0, .slack = 0.1, .passes = passes, .copies = 1})
           .place(what.items, what.pairs, members);
     };
     const double grown = together(what, with(0));
@@ -123,7 +130,7 @@ TEST_CASE("placements: on tiny graphs it comes near the best of all divisions", 
     for (placed_item& one : what.items) one = {.key = one.key, .tokens = 100, .heat = 1};
     const auto members = nodes_of(nodes);
     const item_placement built =
-        stratified_placement({.hot_share = 0, .slack = 0.21}).place(what.items, what.pairs, members);
+        stratified_placement({.hot_share = 0, .slack = 0.21, .copies = 1}).place(what.items, what.pairs, members);
     const double mine = together(what, built);
     CHECK(fullest(what, built) <= 1.21);
     double best = 0;
@@ -175,7 +182,7 @@ TEST_CASE("placements: nodes get what their weights say, and nobody goes empty",
   const placing what = random_placing(random, 3000, 10, 20'000);
   std::vector<rendezvous_member> members = nodes_of(3);
   members[1].weight = 2;
-  const item_placement p = stratified_placement({.hot_share = 0}).place(what.items, what.pairs, members);
+  const item_placement p = stratified_placement({.hot_share = 0, .copies = 1}).place(what.items, what.pairs, members);
   std::array<double, 3> tokens{};
   double all = 0;
   for (const placed_item& one : what.items) {
@@ -192,7 +199,7 @@ TEST_CASE("placements: nodes get what their weights say, and nobody goes empty",
     for (std::uint32_t j = i + 1; j < 6; ++j) clique.pairs.push_back({i, j, 1});
   }
   const item_placement torn =
-      stratified_placement({.hot_share = 0, .slack = 1}).place(clique.items, clique.pairs, nodes_of(6));
+      stratified_placement({.hot_share = 0, .slack = 1, .copies = 1}).place(clique.items, clique.pairs, nodes_of(6));
   std::array<int, 6> has{};
   for (const placed_item& one : clique.items) ++has[torn.home_of(one.key)];
   CHECK(*std::min_element(has.begin(), has.end()) == 1);
@@ -202,7 +209,7 @@ TEST_CASE("placements: going on from before moves little, and mends what changed
 {
   std::mt19937 random(12);
   placing what = random_placing(random, 2000, 20, 30'000);
-  const stratified_placement policy({.hot_share = 0.005});
+  const stratified_placement policy({.hot_share = 0.005, .copies = 1});
   const auto members = nodes_of(8);
   std::uint64_t all = 0;
   for (const placed_item& one : what.items) all += one.tokens;
@@ -287,4 +294,121 @@ TEST_CASE("placements: heats and pairs are counted from requests", "[routing][pl
   // Nothing is asked for twice by one request, but who says so does no harm.
   counts.add(std::vector<sequence_key>{{2, 10}, {2, 10}});
   CHECK(counts.pairs(1).empty());
+}
+
+TEST_CASE("placements: copies lie on different nodes, each division in balance", "[routing][placement]")
+{
+  std::mt19937 random(15);
+  for (const std::uint32_t copies : {2U, 3U}) {
+    const placing what = random_placing(random, 2000, 20, 30'000);
+    const auto members = nodes_of(9);
+    const item_placement one =
+        stratified_placement({.hot_share = 0, .copies = 1}).place(what.items, what.pairs, members);
+    const item_placement more =
+        stratified_placement({.hot_share = 0, .copies = copies}).place(what.items, what.pairs, members);
+    CAPTURE(copies);
+    for (std::size_t d = 0; d < copies; ++d) CHECK(fullest(what, more, d) < 1.05 + 1e-6);
+    for (const placed_item& i : what.items)
+      CHECK(more.home_of(i.key) == one.home_of(i.key));  // the paper's is the first
+    // Beside each other on the first of them is not beside each other on the second: a busy node's work can go to many.
+    std::set<std::pair<std::uint32_t, std::uint32_t>> beside;
+    for (const placed_item& i : what.items) beside.emplace(more.homes_of(i.key)[0], more.homes_of(i.key)[1]);
+    CHECK(beside.size() > 3 * members.size());
+  }
+}
+
+TEST_CASE("placements: a further division keeps together what those before it tear apart", "[routing][placement]")
+{
+  std::mt19937 random(16);
+  // Groups of 20 on 13 nodes of 46 each, more or less: every node has to tear one apart.
+  const placing what = random_placing(random, 600, 20, 20'000);
+  const auto members = nodes_of(13);
+  const auto torn = [&](const item_placement& p) {
+    int groups = 0;
+    for (std::uint32_t first = 0; first < 600; first += 20) {
+      bool whole = false;
+      for (std::size_t n = 0; n < members.size(); ++n) {
+        int has = 0;
+        for (std::uint32_t i = first; i < first + 20; ++i) has += p.keeps(n, what.items[i].key) ? 1 : 0;
+        whole = whole || has >= 18;
+      }
+      groups += whole ? 0 : 1;
+    }
+    return groups;
+  };
+  const item_placement one = stratified_placement({.hot_share = 0, .copies = 1}).place(what.items, what.pairs, members);
+  const item_placement two = stratified_placement({.hot_share = 0, .copies = 2}).place(what.items, what.pairs, members);
+  CAPTURE(torn(one), torn(two));
+  CHECK(torn(one) >= 4);
+  CHECK(torn(two) == 0);
+}
+
+TEST_CASE("placements: with copies a node may vanish, and its items are still on another", "[routing][placement]")
+{
+  std::mt19937 random(17);
+  const placing what = random_placing(random, 1000, 10, 10'000);
+  const stratified_placement policy({.hot_share = 0.005, .copies = 2});
+  const auto members = nodes_of(6);
+  const item_placement before = policy.place(what.items, what.pairs, members);
+  std::uint64_t all = 0;
+  std::uint64_t held = 0;  // by the first node
+  for (const placed_item& one : what.items) {
+    all += (before.home_of(one.key) == item_placement::everywhere ? 6 : 2) * std::uint64_t{one.tokens};
+    held += before.keeps(0, one.key) ? one.tokens : 0;
+    int others = 0;
+    for (std::size_t n = 1; n < 6; ++n) others += before.keeps(n, one.key) ? 1 : 0;
+    REQUIRE(others >= 1);
+  }
+  CHECK(moved_tokens(what.items, item_placement(), before) == all);
+  CHECK(moved_tokens(what.items, before, before) == 0);
+  CHECK(moved_tokens(what.items, before, policy.place(what.items, what.pairs, members, before)) < all / 50);
+  const std::vector<rendezvous_member> fewer(members.begin() + 1, members.end());
+  const item_placement mended = policy.place(what.items, what.pairs, fewer, before);
+  const std::uint64_t moved = moved_tokens(what.items, before, mended);
+  CAPTURE(all, held, moved);
+  std::uint64_t hot = 0;  // its copies of these are nobody's loss
+  for (const placed_item& one : what.items)
+    hot += before.home_of(one.key) == item_placement::everywhere ? one.tokens : 0;
+  CHECK(moved >= held - hot);
+  CHECK(moved < 2 * held);
+  for (std::size_t d = 0; d < 2; ++d) CHECK(fullest(what, mended, d) < 1.05 + 1e-6);
+  // One copy becomes two: what is there stays.
+  const item_placement single =
+      stratified_placement({.hot_share = 0.005, .copies = 1}).place(what.items, what.pairs, members);
+  const item_placement grown = policy.place(what.items, what.pairs, members, single);
+  CHECK(moved_tokens(what.items, single, grown) < (all - 6 * hot) / 2 + all / 50);
+}
+
+TEST_CASE("placements: where there are fewer nodes than copies, each has all", "[routing][placement]")
+{
+  std::mt19937 random(18);
+  const placing what = random_placing(random, 100, 10, 500);
+  const item_placement p =
+      stratified_placement({.hot_share = 0, .copies = 4}).place(what.items, what.pairs, nodes_of(3));
+  for (const placed_item& one : what.items) {
+    for (std::size_t n = 0; n < 3; ++n) CHECK(p.keeps(n, one.key));
+  }
+  CHECK(sentence_of<config_error>([] { stratified_placement({.copies = 0}); }) ==
+        "stratified_config.copies is 0, but it must be from 1 to 64");
+}
+
+TEST_CASE("placements: what a node has of a request, with copies", "[routing][placement]")
+{
+  item_placement p(std::vector<std::uint64_t>{7, 8, 9});
+  p.add({2, 1}, std::vector<std::uint32_t>{0, 2});
+  p.add({2, 2}, std::vector<std::uint32_t>{1, 2});
+  p.add({2, 3}, std::vector<std::uint32_t>{});
+  std::vector<double> hits(3, 9);
+  p.hit_shares(std::vector<sequence_key>{{2, 1}, {2, 2}}, hits);
+  CHECK(hits == std::vector<double>{0.5, 0.5, 1});
+  CHECK(p.home_of({2, 1}) == 0);
+  CHECK(p.home_of({2, 3}) == item_placement::nobody);
+  CHECK((p.keeps(0, {2, 1}) && !p.keeps(1, {2, 1}) && p.keeps(2, {2, 1})));
+  const auto refused = [&](std::vector<std::uint32_t> homes) {
+    return sentence_of<config_error>([&] { p.add({2, 9}, homes); });
+  };
+  CHECK(refused({1, 1}) == "item is 9, but its copies must be on different nodes");
+  CHECK(refused({1, item_placement::everywhere}) == "item is 9, but its copies must be on different nodes");
+  CHECK(refused({1, 3}) == "the home of item 9 is 3, but there are only 3 nodes");
+  CHECK(p.size() == 3);
 }

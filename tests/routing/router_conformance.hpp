@@ -30,7 +30,11 @@ inline std::vector<kvstrata::node_summary> random_nodes(std::mt19937& random)
                                     .weight = 0.5 + share(random),
                                     .is_draining = random() % 4 == 0,
                                     .hit = static_cast<double>(random() % 5) / 4,
-                                    .load = static_cast<double>(random() % 9) / 4};
+                                    .load = static_cast<double>(random() % 9) / 4,
+                                    .waiting_seconds = static_cast<double>(random() % 9) / 4,
+                                    .work_seconds = static_cast<double>(random() % 5) / 4};
+    if (random() % 20 == 0) out[i].waiting_seconds = std::numeric_limits<double>::quiet_NaN();
+    if (random() % 20 == 0) out[i].work_seconds = -1;
     if (random() % 20 == 0) out[i].hit = std::numeric_limits<double>::quiet_NaN();
     if (random() % 20 == 0) out[i].load = std::numeric_limits<double>::quiet_NaN();
     if (random() % 20 == 0) out[i].load = -1;

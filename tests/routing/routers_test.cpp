@@ -5,6 +5,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/routing/affinity.hpp>
 #include <kvstrata/routing/by_user.hpp>
+#include <kvstrata/routing/soonest.hpp>
 #include <kvstrata/simulate/fleet_routes.hpp>
 
 #include <cmath>
@@ -23,6 +24,8 @@ TEST_CASE("routers: all do what routers must", "[routing]")
   router_conformance(affinity_router(1, 0));
   router_conformance(hit_only_router());
   router_conformance(load_only_router());
+  router_conformance(soonest_router());
+  router_conformance(soonest_router(0));
   router_conformance(user_router());
   router_conformance(round_robin_router(), order_of_nodes::matters);
 }
@@ -45,6 +48,33 @@ TEST_CASE("routers: affinity is the most of a x hit + b x (1 - load)", "[routing
       }
     }
   }
+}
+
+TEST_CASE("routers: soonest is the least of what waits and, weighed, what it takes there", "[routing]")
+{
+  std::mt19937 random(4);
+  for (const double weight : {0.0, 1.0, 2.5}) {
+    const soonest_router route(weight);
+    for (int round = 0; round < 300; ++round) {
+      const std::vector<node_summary> nodes = random_nodes(random);
+      const std::size_t chosen = route(routed_request{.number = static_cast<std::uint64_t>(round)}, nodes);
+      if (chosen == nodes.size()) continue;
+      const auto seconds = [weight](const node_summary& n) {
+        const bool known = n.waiting_seconds >= 0 && (n.work_seconds >= 0 || !(weight > 0));
+        return known ? n.waiting_seconds + weight * n.work_seconds : std::numeric_limits<double>::infinity();
+      };
+      for (const node_summary& n : nodes) {
+        if (!n.is_draining) REQUIRE(seconds(nodes[chosen]) <= seconds(n));
+      }
+    }
+  }
+  // A whole hit behind half a second against an idle node that has nothing: who weighs what computing does to others waits.
+  const std::vector<node_summary> two{{.id = 1, .waiting_seconds = 0.5, .work_seconds = 0.1},
+                                      {.id = 2, .waiting_seconds = 0, .work_seconds = 0.4}};
+  CHECK(soonest_router(1)({}, two) == 1);
+  CHECK(soonest_router(2)({}, two) == 0);
+  CHECK(sentence_of<config_error>([] { soonest_router(-1); }) ==
+        "soonest_router.work_weight is -1.000000, but it must be a number from 0 to 1000000");
 }
 
 TEST_CASE("routers: what their ends look at", "[routing]")
@@ -80,6 +110,7 @@ TEST_CASE("routers: nodes that have nothing and do nothing share what comes", "[
   CHECK(worst(affinity_router()) < five_deviations);
   CHECK(worst(hit_only_router()) < five_deviations);
   CHECK(worst(load_only_router()) < five_deviations);
+  CHECK(worst(soonest_router()) < five_deviations);
   CHECK(worst(user_router()) < five_deviations);
   CHECK(worst(round_robin_router()) == 0);
 }

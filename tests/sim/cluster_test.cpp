@@ -74,11 +74,13 @@ TEST_CASE("the cluster command tells what it can do, and what is wrong with its 
     CHECK(holds(s.err, sentence));
     CHECK(s.out.empty());
   };
-  refused({"--router", "best"}, "--router is 'best', but it must be affinity, hit, load, round_robin or user");
+  refused({"--router", "best"}, "--router is 'best', but it must be affinity, soonest, hit, load, round_robin or user");
   refused({"--placement", "random"}, "--placement is 'random', but it must be stratified, hash or metis");
   refused({"--nodes", "0"}, "--nodes is 0, but it must be from 1 to 4096");
   refused({"--recompute", "1.2"}, "--recompute is 1.200, but it must be from 0 to 1");
   refused({"--loads", "0"}, "--loads is 0.000, but it must be from 0.01 to 10");
+  refused({"--copies", "0"}, "--copies is 0.000, but it must be from 1 to 64");
+  refused({"--work-weight", "-1"}, "soonest_router.work_weight is -1.000000");
   refused({"--requests", "10"}, "--requests is 10, but it must be from 100 to 100000000");
   refused({"--users-are", "gone"}, "--users-are is 'gone', but it must be replicated or served");
   refused({"--hit-weight", "0", "--load-weight", "0"}, "one of them must be more");
@@ -122,7 +124,7 @@ TEST_CASE("the cluster command's results agree with each other, and say that the
   CHECK(done.err.empty());
   CHECK(holds(done.out, "(simulated)"));
   CHECK(holds(done.out, "nothing was measured on a cluster"));
-  CHECK(holds(done.out, "blocks, r 0.30, affinity, stratified"));
+  CHECK(holds(done.out, "blocks, r 0.30, affinity, stratified x2"));
 
   const auto all = nlohmann::json::parse(read(json));
   CHECK(all.at("simulated") == true);
@@ -150,7 +152,7 @@ TEST_CASE("the cluster command's results agree with each other, and say that the
   const std::string rows = read(csv);
   CHECK(static_cast<std::size_t>(std::count(rows.begin(), rows.end(), '\n')) == points + 1);
   CHECK(holds(rows, "simulated,nodes,case,"));
-  CHECK(holds(rows, "\nyes,6,blocks,0.300,load,hash,0.700,"));
+  CHECK(holds(rows, "\nyes,6,blocks,0.300,load,hash,2,0.700,"));
 
   const std::string page = read(html);
   CHECK(holds(page, "No figure on this page was measured on a cluster"));
@@ -192,7 +194,7 @@ TEST_CASE("METIS' empty shards are filled, and told", "[sim][cluster]")
     std::vector<rendezvous_member> members;
     for (std::uint64_t n = 1; n <= nodes; ++n) members.push_back({.id = n});
     std::uint32_t were_empty = 0;
-    const item_placement p = sim::place_by_metis(items, pairs, members, item_placement(), 0.05, were_empty);
+    const item_placement p = sim::place_by_metis(items, pairs, members, item_placement(), {}, were_empty);
     std::vector<int> has(nodes);
     for (const placed_item& one : items) ++has.at(p.home_of(one.key));
     CAPTURE(nodes, were_empty);
@@ -203,9 +205,13 @@ TEST_CASE("METIS' empty shards are filled, and told", "[sim][cluster]")
   item_placement hot({1, 2, 3});
   hot.add({2, 0}, item_placement::everywhere);
   std::uint32_t were_empty = 0;
-  const item_placement p = sim::place_by_metis(items, pairs, members, hot, 0.05, were_empty);
+  const item_placement p = sim::place_by_metis(items, pairs, members, hot, {}, were_empty);
   CHECK(p.home_of({2, 0}) == item_placement::everywhere);
   for (std::uint32_t i = 1; i < 16; ++i) CHECK((p.home_of({2, i}) == 0 || p.home_of({2, i}) == 2));
+  const item_placement both = sim::place_by_metis(items, pairs, members, hot, {.copies = 2}, were_empty);
+  CHECK(both.homes_of({2, 0}).size() == 1);
+  for (std::uint32_t i = 1; i < 16; ++i)
+    CHECK((both.keeps(0, {2, i}) && !both.keeps(1, {2, i}) && both.keeps(2, {2, i})));
   const said done = run(with_little({"--nodes", "5", "--placement", "metis,stratified", "--loads", "0.4"}));
   CHECK(done.code == 0);
   CHECK(holds(done.out, "affinity, metis"));

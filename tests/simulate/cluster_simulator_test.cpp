@@ -76,6 +76,18 @@ struct noted_router
 };
 static_assert(router<noted_router>);
 
+/// To the first, and notes what it was told.
+struct told_router
+{
+  std::vector<node_summary>* told = nullptr;
+  std::size_t operator()(const routed_request&, std::span<const node_summary> nodes) const noexcept
+  {
+    told->assign(nodes.begin(), nodes.end());
+    return 0;
+  }
+};
+static_assert(router<told_router>);
+
 }  // namespace
 
 TEST_CASE("cluster node: a prompt takes what its tokens take", "[simulate][cluster]")
@@ -153,6 +165,51 @@ TEST_CASE("cluster node: a prompt takes what its tokens take", "[simulate][clust
     CHECK(big.computed_tokens == 32 + 300 + 192);
     CHECK(std::abs(big.seconds - ms(32 + 300 + 192)) < 1e-6);
   }
+}
+
+TEST_CASE("cluster: routers are told what waits and what the request takes, in seconds", "[simulate][cluster]")
+{
+  const catalogue items(few_items());
+  item_placement placement({1, 2, 3});
+  placement.add(items.key_of(1), std::vector<std::uint32_t>{0, 2});
+  placement.add(items.key_of(2), 2);
+  placement.add(items.key_of(3), item_placement::everywhere);
+  std::vector<node_summary> told;
+  const auto ask = [&](auto& cluster, double seconds, std::vector<std::uint32_t> list) {
+    cluster.add({.seconds = seconds, .user = user_id{1}, .history = 100, .items = std::move(list)});
+  };
+  cluster_simulator<told_router> cluster(small(3), items, told_router{&told}, placement);
+  cluster.take_in(everything(items));
+  ask(cluster, 1, {1, 2, 3, 4});
+  const auto t = [&](std::uint32_t item) { return static_cast<double>(items.tokens_of(item)); };
+  const auto ms = [](double tokens) { return 4e-3 * tokens; };                     // of all layers
+  const auto again = [](double tokens) { return (1e-3 + 3 * 0.25e-3) * tokens; };  // of a block, the first in full
+  REQUIRE(told.size() == 3);
+  CHECK(std::abs(told[0].work_seconds - (ms(100 + t(2) + t(4)) + again(t(1) + t(3)))) < 1e-6);
+  CHECK(std::abs(told[1].work_seconds - (ms(100 + t(1) + t(2) + t(4)) + again(t(3)))) < 1e-6);
+  CHECK(std::abs(told[2].work_seconds - (ms(100 + t(4)) + again(t(1) + t(2) + t(3)))) < 1e-6);
+  CHECK(told[2].hit == 0.75);
+  for (const node_summary& n : told) CHECK(n.waiting_seconds == 0);
+  // It went to the first. What is there of it waits, and its history is known everywhere.
+  ask(cluster, 1.1, {3});
+  const double first = ms(32 + 100 + t(2) + t(4)) + again(t(1) + t(3));  // the instruction was nowhere yet
+  CHECK(std::abs(told[0].waiting_seconds - (first - 0.1)) < 1e-3);
+  CHECK(told[1].waiting_seconds == 0);
+  CHECK(std::abs(told[1].work_seconds - again(t(3))) < 1e-6);
+}
+
+TEST_CASE("cluster: what the slowest were slow by", "[simulate][cluster]")
+{
+  slow_requests slow;
+  CHECK(slow.slowest(0.01).seconds == 0);
+  for (int k = 0; k < 98; ++k) slow.add(0.1, 0.01, 1);
+  slow.add(2, 1.5, 0.5);
+  slow.add(4, 3, 0.25);
+  CHECK(slow.slowest(0.01).seconds == 4);
+  CHECK(slow.slowest(0.02).seconds == 3);
+  CHECK(slow.slowest(0.02).waiting == 2.25);
+  CHECK(slow.slowest(0.02).hits == 0.375);
+  CHECK(std::abs(slow.slowest(1).seconds - (9.8 + 6) / 100) < 1e-9);
 }
 
 TEST_CASE("cluster: a node answers in turn, and waiting counts", "[simulate][cluster]")

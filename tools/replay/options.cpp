@@ -1,6 +1,7 @@
 #include "replay/options.hpp"
 
 #include "command_line/limits.hpp"
+#include "command_line/named_router.hpp"
 #include "command_line/output_paths.hpp"
 #include "command_line/parse_arguments.hpp"
 #include "replay/command_line.hpp"
@@ -109,9 +110,12 @@ void visit_options(Options& o, Visitor&& see)
       "that "
       "of KVSTRATA_CLUSTER_PASSWORD_FILE, of KVSTRATA_CLUSTER_PASSWORD, or of ./dev cluster up");
   see("store", "--processes", o.processes,
-      "serve all requests over the cluster once more in so many processes at a time: by turns, each user in one "
-      "process, "
-      "and so with a process killed in the middle; the report says where their hits came from");
+      "serve all requests over the cluster once more in so many processes at a time, once for each router, and for the "
+      "last one "
+      "with a process killed in the middle, too; the report says where their hits came from");
+  see("store", "--routers", o.routers,
+      "that hand the requests out to the processes: affinity, soonest, hit, load, round_robin (by turns), user (each "
+      "user in one)");
   see("link", "--link-gbps", o.link_gbps,
       "bandwidth of the link between device and host, GB/s each way; 0 leaves it to memcpy");
   see("link", "--link-latency-us", o.link_latency_us,
@@ -227,6 +231,7 @@ void check_store(const options& o)
   if (o.processes > 1 && o.cluster.empty()) {
     throw kvstrata::config_error("--processes", o.processes, "they share nothing: name a cluster by --cluster");
   }
+  tools::require_names("--routers", o.routers, tools::named_router::names());
   within("--processes", std::uint64_t{o.processes}, std::uint64_t{1}, std::uint64_t{16});
   if (!o.cluster.empty()) static_cast<void>(kvstrata::redis::parse_address("--cluster", o.cluster));
   const bool over_store = std::find(o.cases.begin(), o.cases.end(), store_case().key) != o.cases.end();

@@ -50,6 +50,7 @@ struct options
   std::optional<std::uint64_t> restart_at;         ///< requests after which the process ends and another goes on
   std::string cluster;          ///< "host:port" of a server of the cluster below the arena; empty: none
   std::uint32_t processes = 1;  ///< that serve the requests over the cluster, beside the cases
+  std::vector<std::string> routers{"round_robin", "user"};  ///< that hand the requests out to them, one after the other
   codec_options codec;
   // link
   double link_gbps = 2.0;  ///< GB/s each way; 0: as fast as this machine copies

@@ -3,10 +3,12 @@
 #include "replay/case_list.hpp"
 #include "replay/cases.hpp"
 #include "replay/format.hpp"
+#include "replay/handing_out.hpp"
 #include "replay/verify.hpp"
 
+#include "command_line/named_router.hpp"
+
 #include <kvstrata/core/error.hpp>
-#include <kvstrata/routing/by_user.hpp>
 
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -20,7 +22,6 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <utility>
 
@@ -62,6 +63,7 @@ struct task
 
 told work(const task& t)
 {
+  if (t.begin == t.end) return {};  // a router gave it nothing
   const hstu::model model(t.made_of.options, t.made_of.parameters);
   serving_context context{.load = t.part, .sizes = t.sizes, .first = t.begin, .pictured = t.part.batches.size()};
   if (t.how.verify > 0) context.sample = draw_sample(t.part, t.how.verify, t.how.seed);
@@ -177,15 +179,11 @@ class process
   int from_ = -1;
 };
 
-/// The requests that `mine` says, in their order and their batches.
-workload part_of(const workload& load, const std::function<bool(const served_request&)>& mine)
+std::string how_served(const std::string& router)
 {
-  workload out = load;
-  for (served_batch& batch : out.batches) {
-    std::erase_if(batch.requests, [&mine](const served_request& r) { return !mine(r); });
-  }
-  std::erase_if(out.batches, [](const served_batch& b) { return b.requests.empty(); });
-  return out;
+  if (router == "round_robin") return "requests by turns";
+  if (router == "user") return "each user in one";
+  return "routed by " + router;
 }
 
 std::string sentence_of(const std::string& how, const told& all)
@@ -213,31 +211,26 @@ std::vector<std::string> serve_in_processes(const options& o, const workload& lo
                                             const hstu::trained_model& made_of, progress& shown)
 {
   const std::string number = std::to_string(o.processes);
-  std::vector<kvstrata::node_summary> nodes;
-  for (std::uint64_t p = 0; p < o.processes; ++p) nodes.push_back({.id = p + 1});
   const std::string prefix = sizes.cluster_prefix;
   std::vector<std::string> out;
-  shown.start("serving in " + number + " processes", 3);
-  enum class way : std::uint8_t { turns, affinity, killed };
-  for (const way how : {way::turns, way::affinity, way::killed}) {
-    sizes.cluster_prefix = prefix + "p" + std::to_string(static_cast<int>(how));
+  std::vector<std::string> runs = o.routers;
+  runs.push_back(o.routers.back());  // with one that is killed
+  shown.start("serving in " + number + " processes", runs.size());
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    const bool kills = run + 1 == runs.size();
+    sizes.cluster_prefix = prefix + "p" + std::to_string(run);
+    const auto given = hand_out(load, o.processes, tools::named_router(runs[run]));
     std::vector<workload> parts;
-    for (std::size_t p = 0; p < o.processes; ++p) {
-      parts.push_back(part_of(load, [&](const served_request& r) {
-        const kvstrata::routed_request asked{.user = r.user, .number = r.number};
-        return (how == way::turns ? kvstrata::round_robin_router{}(asked, nodes)
-                                  : kvstrata::user_router{}(asked, nodes)) == p;
-      }));
-    }
+    for (std::uint32_t p = 0; p < o.processes; ++p) parts.push_back(part_of(load, given, p));
     std::vector<process> all;
     const std::size_t half = parts.back().batches.size() / 2;
     for (std::size_t p = 0; p < parts.size(); ++p) {
-      const bool dies = how == way::killed && p + 1 == parts.size();
+      const bool dies = kills && p + 1 == parts.size();
       all.emplace_back(task{o, parts[p], sizes, made_of, 0, dies ? half : parts[p].batches.size()}, dies);
     }
     told sum;
     told replaced;
-    if (how == way::killed) {  // the last one ends first
+    if (kills) {  // the last one ends first
       sum += all.back().wait_sync();
       all.pop_back();
       process next(task{o, parts.back(), sizes, made_of, half, parts.back().batches.size()}, false);
@@ -250,14 +243,9 @@ std::vector<std::string> serve_in_processes(const options& o, const workload& lo
                             " scores that differ from recomputation, by up to " +
                             std::to_string(sum.largest_difference));
     }
-    switch (how) {
-      case way::turns: out.push_back(sentence_of(number + " processes, requests by turns", sum)); break;
-      case way::affinity: out.push_back(sentence_of(number + " processes, each user in one", sum)); break;
-      case way::killed:
-        out.push_back(sentence_of(number + " processes, each user in one, one killed in the middle and replaced", sum));
-        out.push_back(sentence_of("The one that took its place", replaced));
-        break;
-    }
+    const std::string how = number + " processes, " + how_served(runs[run]);
+    out.push_back(sentence_of(how + (kills ? ", one killed in the middle and replaced" : ""), sum));
+    if (kills) out.push_back(sentence_of("The one that took its place", replaced));
     shown.advance();
   }
   shown.finish();

@@ -33,7 +33,7 @@ constexpr std::string_view about =
 constexpr std::string_view examples = R"(
 Examples:
   kvstrata-sim cluster --nodes 40 --router affinity --placement stratified
-  kvstrata-sim cluster --nodes 1,20,100 --router affinity,hit,load --recompute 0.1,0.3 --html cluster.html
+  kvstrata-sim cluster --nodes 1,20,100 --router affinity,soonest --copies 1,2 --recompute 0.1,0.3 --html cluster.html
   kvstrata-sim cluster --machine a100x4_qwen2_72b --users-are served --json cluster.json
 )";
 
@@ -72,14 +72,17 @@ void add_options(CLI::App& app, cluster_options& o)
   };
   cluster_question& q = o.asked;
   list("cluster", "--nodes", q.nodes, "numbers of nodes");
-  list("cluster", "--router", q.routers, "affinity, hit, load, round_robin, user");
+  list("cluster", "--router", q.routers, "affinity, soonest, hit, load, round_robin, user");
   list("cluster", "--placement", q.placements, "stratified, hash, metis");
+  list("cluster", "--copies", q.copies, "of an item, each on a node of its own");
   list("cluster", "--recompute", q.recompute, "shares of a block that are computed again");
   list("cluster", "--loads", q.loads, "in units of what as many prefix caches bear");
   text("cluster", "--machine", o.machine, "FILE",
        std::string(tools::machine_rule) + ", for a node; without: an A100 with Qwen3-8B");
-  number("routing", "--hit-weight", q.hit_weight, "a of affinity's a x hit + b x (1 - load)");
-  number("routing", "--load-weight", q.load_weight, "b of it");
+  number("routing", "--hit-weight", q.weights.hit, "a of affinity's a x hit + b x (1 - load)");
+  number("routing", "--load-weight", q.weights.load, "b of it");
+  number("routing", "--work-weight", q.weights.work,
+         "of soonest: what a second of computing counts in seconds of waiting");
   number("routing", "--full-load", q.full_load, "requests that a node has not answered are a load of 1");
   number("placing", "--hot-share", q.hot_share, "of the items, the hottest, that every node has");
   number("placing", "--slack", q.slack, "so much more than its share a node may get");

@@ -3,7 +3,9 @@
 #include <kvstrata/core/error.hpp>
 
 #ifdef SIM_HAS_METIS
+#include <kvstrata/routing/placement/grow_shards.hpp>
 #include <kvstrata/routing/placement/item_graph.hpp>
+#include <kvstrata/routing/placement/join_divisions.hpp>
 #include <kvstrata/routing/placement/refine_shards.hpp>
 #include <kvstrata/routing/placement/shard_books.hpp>
 
@@ -24,7 +26,8 @@ using namespace kvstrata;
 bool has_metis() { return false; }
 
 item_placement place_by_metis(std::span<const placed_item>, std::span<const item_pair>,
-                              std::span<const rendezvous_member>, const item_placement&, double, std::uint32_t&)
+                              std::span<const rendezvous_member>, const item_placement&, const metis_config&,
+                              std::uint32_t&)
 {
   throw error("METIS was not found when this program was built; Debian and Ubuntu have it in the package libmetis-dev");
 }
@@ -33,9 +36,13 @@ item_placement place_by_metis(std::span<const placed_item>, std::span<const item
 
 bool has_metis() { return true; }
 
-item_placement place_by_metis(std::span<const placed_item> items, std::span<const item_pair> pairs,
-                              std::span<const rendezvous_member> members, const item_placement& hot, double slack,
-                              std::uint32_t& were_empty)
+namespace {
+
+using divisions = std::vector<std::vector<std::uint32_t>>;
+
+std::vector<std::uint32_t> divide(std::span<const placed_item> items, std::span<const item_pair> pairs,
+                                  std::span<const rendezvous_member> members, const item_placement& hot, double slack,
+                                  const divisions& others, std::uint32_t& were_empty)
 {
   std::vector<std::uint32_t> homes(items.size(), item_placement::nobody);
   double heat = 0;
@@ -56,13 +63,13 @@ item_placement place_by_metis(std::span<const placed_item> items, std::span<cons
     number[i] = static_cast<idx_t>(vertices.size());
     vertices.push_back(i);
   }
-  std::vector<idx_t> begin{0}, others, weights, sizes;
+  std::vector<idx_t> begin{0}, neighbours, weights, sizes;
   for (const std::uint32_t i : vertices) {
     for (const auto& other : graph.of(i)) {
-      others.push_back(number[other.item]);
+      neighbours.push_back(number[other.item]);
       weights.push_back((std::max)(idx_t{1}, static_cast<idx_t>(std::lround(other.weight))));
     }
-    begin.push_back(static_cast<idx_t>(others.size()));
+    begin.push_back(static_cast<idx_t>(neighbours.size()));
     sizes.push_back(static_cast<idx_t>(std::lround(items[i].heat)));
     sizes.push_back(static_cast<idx_t>(items[i].tokens));
   }
@@ -82,27 +89,38 @@ item_placement place_by_metis(std::span<const placed_item> items, std::span<cons
     std::vector<real_t> room(2, static_cast<real_t>(1 + slack));
     idx_t options[METIS_NOPTIONS];
     METIS_SetDefaultOptions(options);
-    options[METIS_OPTION_SEED] = 1;
+    options[METIS_OPTION_SEED] = static_cast<idx_t>(1 + others.size());
     idx_t cut = 0;
     const int done =
-        METIS_PartGraphKway(&count, &constraints, begin.data(), others.data(), sizes.data(), nullptr, weights.data(),
-                            &parts, shares.data(), room.data(), options, &cut, part.data());
+        METIS_PartGraphKway(&count, &constraints, begin.data(), neighbours.data(), sizes.data(), nullptr,
+                            weights.data(), &parts, shares.data(), room.data(), options, &cut, part.data());
     if (done != METIS_OK) throw error("METIS could not divide the items (code " + std::to_string(done) + ")");
   }
-  kvstrata::detail::shard_books books(items, members, heat, tokens, slack);
+  kvstrata::detail::shard_books books(items, members, heat, tokens, slack, others);
   for (std::size_t v = 0; v < vertices.size() && !takers.empty(); ++v) {
     const std::uint32_t home = takers[static_cast<std::size_t>(part[v])];
+    if (!books.takes(home, vertices[v])) continue;
     homes[vertices[v]] = home;
     books.put(home, vertices[v]);
   }
-  were_empty = 0;
   for (const std::uint32_t n : takers) were_empty += books.count(n) == 0 ? 1U : 0U;
+  kvstrata::detail::grow_shards(items, graph, books, homes);
   kvstrata::detail::fill_empty_shards(graph, books, homes);
-  std::vector<std::uint64_t> nodes;
-  for (const rendezvous_member& m : members) nodes.push_back(m.id);
-  item_placement out(std::move(nodes));
-  for (std::size_t i = 0; i < items.size(); ++i) out.add(items[i].key, homes[i]);
-  return out;
+  return homes;
+}
+
+}  // namespace
+
+item_placement place_by_metis(std::span<const placed_item> items, std::span<const item_pair> pairs,
+                              std::span<const rendezvous_member> members, const item_placement& hot,
+                              const metis_config& c, std::uint32_t& were_empty)
+{
+  were_empty = 0;
+  divisions all;
+  while (all.size() < kvstrata::detail::division_count(members, c.copies)) {
+    all.push_back(divide(items, pairs, members, hot, c.slack, all, were_empty));
+  }
+  return kvstrata::detail::join_divisions(items, members, all);
 }
 
 #endif

@@ -13,6 +13,8 @@ namespace {
 
 using replay::fixed;
 
+constexpr double slow_share = 0.01;
+
 const cluster_curve* yardstick_of(const cluster_answer& a, const cluster_curve& curve)
 {
   for (const cluster_curve& c : a.curves) {
@@ -57,10 +59,14 @@ std::vector<std::string> cluster_remarks(const cluster_question& asked, const cl
           " of topics and " + fixed(c.item_exponent, 2) + " of the items in each; " + replay::with_commas(c.users) +
           " users. Seed " + std::to_string(asked.seed) + ".",
       "Placements are made from " + replay::with_commas(asked.learned) + " requests of the past; " +
-          replay::percent(asked.hot_share) + " of the items, the hottest, are on every node.",
+          replay::percent(asked.hot_share) +
+          " of the items, the hottest, are on every node, the others on as many as copies are said (xN).",
+      "Prefix caches have as much memory a node, every user's history on each, and the router that serves them best: "
+      "to who is done first.",
       "Blocks are approximate: of what is reused a share r is computed again, and what that costs in accuracy is no "
       "matter of this simulation.",
-      "Load 1 is what as many prefix caches bear. * requests come faster than some node answers them."};
+      "Load 1 is what as many prefix caches bear. waits: of the slowest hundredth, in ms, on average. * requests come "
+      "faster than some node answers them."};
   out.insert(out.end(), a.notes.begin(), a.notes.end());
   return out;
 }
@@ -75,8 +81,8 @@ std::string cluster_table(const cluster_question& asked, const cluster_answer& a
       out << (nodes == 1 ? "1 node" : std::to_string(nodes) + " nodes") << " (simulated), time to first token in ms\n"
           << std::left << std::setw(42) << "" << std::right << std::setw(6) << "load" << std::setw(10) << "req/s"
           << std::setw(10) << "p50" << std::setw(10) << "p99" << std::setw(8) << "x p50" << std::setw(8) << "x p99"
-          << std::setw(8) << "hits" << std::setw(8) << "median" << std::setw(9) << "busiest" << std::setw(10)
-          << "GiB/node" << '\n';
+          << std::setw(8) << "waits" << std::setw(8) << "hits" << std::setw(8) << "median" << std::setw(9) << "busiest"
+          << std::setw(10) << "GiB/node" << '\n';
     }
     for (std::size_t p = 0; p < c.points.size(); ++p) {
       const auto& r = c.points[p].report;
@@ -85,7 +91,8 @@ std::string cluster_table(const cluster_question& asked, const cluster_answer& a
           << fixed(1e3 * r.first_token.percentile(0.5), 1) << std::setw(10)
           << fixed(1e3 * r.first_token.percentile(0.99), 1) + (r.saturated() ? "*" : "") << std::setw(8)
           << gain_text(gain_over_prefix(a, c, p, 0.5)) << std::setw(8) << gain_text(gain_over_prefix(a, c, p, 0.99))
-          << std::setw(8) << (c.is_prefix_cache ? "-" : fixed(100 * r.hit_share(), 1)) << std::setw(8)
+          << std::setw(8) << fixed(1e3 * r.slow.slowest(slow_share).waiting, 0) << std::setw(8)
+          << (c.is_prefix_cache ? "-" : fixed(100 * r.hit_share(), 1)) << std::setw(8)
           << (c.is_prefix_cache ? "-" : fixed(100 * r.item_hits.percentile(0.5), 0)) << std::setw(9)
           << fixed(r.imbalance(), 2) << std::setw(10) << fixed(bytes_a_node(r) / 0x1p30, 1) << '\n';
     }
@@ -98,16 +105,19 @@ std::string cluster_table(const cluster_question& asked, const cluster_answer& a
 std::string cluster_csv(const cluster_answer& a)
 {
   std::ostringstream out;
-  out << "simulated,nodes,case,recompute,router,placement,load,requests_per_second,requests,p50_seconds,p99_seconds,"
-         "mean_seconds,saturated,gain_p50,gain_p99,item_hit_share,median_item_hit_share,imbalance,bytes_a_node\n";
+  out << "simulated,nodes,case,recompute,router,placement,copies,load,requests_per_second,requests,p50_seconds,p99_"
+         "seconds,"
+         "mean_seconds,slow_waiting_seconds,slow_item_hit_share,saturated,gain_p50,gain_p99,item_hit_share,median_item_"
+         "hit_share,imbalance,bytes_a_node\n";
   for (const cluster_curve& c : a.curves) {
     for (std::size_t p = 0; p < c.points.size(); ++p) {
       const auto& r = c.points[p].report;
       out << "yes," << c.nodes << ',' << (c.is_prefix_cache ? "prefix_cache" : "blocks") << ',' << fixed(c.recompute, 3)
-          << ',' << c.router << ',' << c.placement << ',' << fixed(c.points[p].load, 3) << ','
-          << fixed(c.points[p].requests_per_second, 3) << ',' << r.requests << ','
+          << ',' << c.router << ',' << c.placement << ',' << (c.is_prefix_cache ? 0 : c.copies) << ','
+          << fixed(c.points[p].load, 3) << ',' << fixed(c.points[p].requests_per_second, 3) << ',' << r.requests << ','
           << fixed(r.first_token.percentile(0.5), 6) << ',' << fixed(r.first_token.percentile(0.99), 6) << ','
-          << fixed(r.first_token.mean(), 6) << ',' << (r.saturated() ? "yes" : "no") << ','
+          << fixed(r.first_token.mean(), 6) << ',' << fixed(r.slow.slowest(slow_share).waiting, 6) << ','
+          << fixed(r.slow.slowest(slow_share).hits, 4) << ',' << (r.saturated() ? "yes" : "no") << ','
           << fixed(gain_over_prefix(a, c, p, 0.5), 4) << ',' << fixed(gain_over_prefix(a, c, p, 0.99), 4) << ','
           << fixed(r.hit_share(), 4) << ',' << fixed(r.item_hits.percentile(0.5), 2) << ',' << fixed(r.imbalance(), 4)
           << ',' << fixed(bytes_a_node(r), 0) << '\n';
@@ -141,6 +151,10 @@ nlohmann::ordered_json cluster_json(const cluster_question& asked, const cluster
                         {"p50_seconds", r.first_token.percentile(0.5)},
                         {"p99_seconds", r.first_token.percentile(0.99)},
                         {"mean_seconds", r.first_token.mean()},
+                        {"slowest_hundredth",
+                         {{"mean_seconds", r.slow.slowest(slow_share).seconds},
+                          {"waiting_seconds", r.slow.slowest(slow_share).waiting},
+                          {"item_hit_share", r.slow.slowest(slow_share).hits}}},
                         {"saturated", r.saturated()},
                         {"gain_p50", gain_over_prefix(a, curve, p, 0.5)},
                         {"gain_p99", gain_over_prefix(a, curve, p, 0.99)},
@@ -158,6 +172,7 @@ nlohmann::ordered_json cluster_json(const cluster_question& asked, const cluster
                       {"recompute", curve.recompute},
                       {"router", curve.router},
                       {"placement", curve.placement},
+                      {"copies", curve.is_prefix_cache ? 0 : curve.copies},
                       {"points", std::move(points)}});
   }
   return {{"simulated", true},
@@ -173,8 +188,9 @@ nlohmann::ordered_json cluster_json(const cluster_question& asked, const cluster
             {"own_share", c.own_share},
             {"users", c.users},
             {"replicated_users", asked.replicate_users}}},
-          {"hit_weight", asked.hit_weight},
-          {"load_weight", asked.load_weight},
+          {"hit_weight", asked.weights.hit},
+          {"load_weight", asked.weights.load},
+          {"work_weight", asked.weights.work},
           {"full_load", asked.full_load},
           {"hot_share", asked.hot_share},
           {"learned", asked.learned},

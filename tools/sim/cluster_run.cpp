@@ -1,8 +1,8 @@
 #include "sim/cluster_run.hpp"
 
 #include "sim/cluster_metis.hpp"
-#include "sim/cluster_router.hpp"
 
+#include "command_line/named_router.hpp"
 #include "replay/format.hpp"
 
 #include <kvstrata/core/error.hpp>
@@ -22,25 +22,6 @@ namespace sim {
 namespace {
 
 using namespace kvstrata;
-
-std::string listed(const std::vector<std::string>& names)
-{
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    out += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
-  }
-  return out;
-}
-
-void require_names(const char* option, const std::vector<std::string>& given, const std::vector<std::string>& known)
-{
-  if (given.empty()) throw config_error(option, "empty", "name at least one of " + listed(known));
-  for (const std::string& name : given) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw config_error(option, "'" + name + "'", "it must be " + listed(known));
-    }
-  }
-}
 
 /// Items, heats and pairs of requests of the past.
 struct past
@@ -72,19 +53,19 @@ past learn(const cluster_question& asked, const catalogue& items)
   return out;
 }
 
-item_placement place(const cluster_question& asked, const std::string& how, const past& known, std::uint32_t nodes,
-                     std::vector<std::string>& notes)
+item_placement place(const cluster_question& asked, const std::string& how, std::uint32_t copies, const past& known,
+                     std::uint32_t nodes, std::vector<std::string>& notes)
 {
   std::vector<rendezvous_member> members;
   for (std::uint64_t n = 1; n <= nodes; ++n) members.push_back({.id = n});
   const auto items = known.counts.items();
-  if (how == "hash") return hash_placement().place(items, known.pairs, members);
-  const stratified_placement strata({.hot_share = asked.hot_share, .slack = asked.slack});
+  if (how == "hash") return hash_placement{.copies = copies}.place(items, known.pairs, members);
+  const stratified_placement strata({.hot_share = asked.hot_share, .slack = asked.slack, .copies = copies});
   if (how == "stratified") return strata.place(items, known.pairs, members);
-  const stratified_placement hot_alone({.hot_share = asked.hot_share, .slack = asked.slack, .passes = 0});
+  const stratified_placement hot_alone({.hot_share = asked.hot_share, .slack = asked.slack, .passes = 0, .copies = 1});
   std::uint32_t were_empty = 0;
-  item_placement out =
-      place_by_metis(items, known.pairs, members, hot_alone.place(items, {}, members), asked.slack, were_empty);
+  item_placement out = place_by_metis(items, known.pairs, members, hot_alone.place(items, {}, members),
+                                      {.slack = asked.slack, .copies = copies}, were_empty);
   if (were_empty != 0) {
     notes.push_back("METIS left " + std::to_string(were_empty) + " of " + std::to_string(nodes) +
                     " nodes without items; they got some of the fullest ones'.");
@@ -100,8 +81,7 @@ cluster_report run(const cluster_question& asked, const catalogue& items, const 
   c.node.way = curve.is_prefix_cache ? serving_way::prefix_cache : serving_way::blocks;
   c.node.recompute = curve.recompute;
   c.warm_up = requests / 5;
-  cluster_simulator<named_router> cluster(
-      c, items, named_router(curve.router, affinity_router(asked.hit_weight, asked.load_weight)), placement);
+  cluster_simulator<tools::named_router> cluster(c, items, tools::named_router(curve.router, asked.weights), placement);
   if (!curve.is_prefix_cache) cluster.take_in(known.ascending);
   list_traffic traffic(items, rate, derive_seed(asked.seed, 2));
   list_request one;
@@ -117,14 +97,10 @@ cluster_report run(const cluster_question& asked, const catalogue& items, const 
 std::string cluster_curve::name() const
 {
   if (is_prefix_cache) return "prefix cache";
-  return "blocks, r " + replay::fixed(recompute, 2) + ", " + router + ", " + placement;
+  return "blocks, r " + replay::fixed(recompute, 2) + ", " + router + ", " + placement +
+         (copies == 1 ? "" : " x" + std::to_string(copies));
 }
 
-const std::vector<std::string>& router_names()
-{
-  static const std::vector<std::string> names{"affinity", "hit", "load", "round_robin", "user"};
-  return names;
-}
 const std::vector<std::string>& placement_names()
 {
   static const std::vector<std::string> names{"stratified", "hash", "metis"};
@@ -151,8 +127,8 @@ void check(const cluster_question& asked)
 {
   check(asked.machine);
   check(asked.items);
-  require_names("--router", asked.routers, router_names());
-  require_names("--placement", asked.placements, placement_names());
+  tools::require_names("--router", asked.routers, tools::named_router::names());
+  tools::require_names("--placement", asked.placements, placement_names());
   if (!has_metis() && std::find(asked.placements.begin(), asked.placements.end(), "metis") != asked.placements.end()) {
     throw config_error("--placement", "'metis'",
                        "METIS was not found when this program was built; Debian and Ubuntu have it in libmetis-dev");
@@ -167,13 +143,14 @@ void check(const cluster_question& asked)
     }
   };
   each("--nodes", asked.nodes, 1, 4096, "it must be from 1 to 4096");
+  each("--copies", asked.copies, 1, 64, "it must be from 1 to 64");
   each("--recompute", asked.recompute, 0, 1, "it must be from 0 to 1");
   each("--loads", asked.loads, 0.01, 10, "it must be from 0.01 to 10, in units of what as many prefix caches bear");
   if (asked.requests < 100 || asked.requests > 100'000'000) {
     throw config_error("--requests", asked.requests, "it must be from 100 to 100000000");
   }
   if (asked.learned > 100'000'000) throw config_error("--learned", asked.learned, "it may be at most 100000000");
-  static_cast<void>(affinity_router(asked.hit_weight, asked.load_weight));
+  static_cast<void>(tools::named_router("affinity", asked.weights));
   check(stratified_config{.hot_share = asked.hot_share, .slack = asked.slack});
   cluster_config c{.full_load = asked.full_load};
   c.node.machine = asked.machine;
@@ -190,7 +167,7 @@ cluster_answer answer(const cluster_question& asked, const std::function<void(co
     const auto say = [&](const cluster_curve& c) {
       if (told) told(std::to_string(nodes) + (nodes == 1 ? " node, " : " nodes, ") + c.name());
     };
-    cluster_curve yardstick{.nodes = nodes, .is_prefix_cache = true, .router = "affinity"};
+    cluster_curve yardstick{.nodes = nodes, .is_prefix_cache = true, .router = "soonest"};
     say(yardstick);
     // What they bear: hardly loaded, a request takes its time alone.
     const std::uint64_t few = (std::max)(std::uint64_t{500}, std::uint64_t{10} * nodes);
@@ -208,12 +185,15 @@ cluster_answer answer(const cluster_question& asked, const std::function<void(co
     };
     draw(std::move(yardstick), item_placement());
     for (const std::string& how : asked.placements) {
-      const item_placement placement = place(asked, how, known, nodes, out.notes);
-      for (const std::string& router : asked.routers) {
-        for (const double recompute : asked.recompute) {
-          cluster_curve curve{.nodes = nodes, .recompute = recompute, .router = router, .placement = how};
-          say(curve);
-          draw(std::move(curve), placement);
+      for (const std::uint32_t copies : asked.copies) {
+        const item_placement placement = place(asked, how, copies, known, nodes, out.notes);
+        for (const std::string& router : asked.routers) {
+          for (const double recompute : asked.recompute) {
+            cluster_curve curve{
+                .nodes = nodes, .recompute = recompute, .router = router, .placement = how, .copies = copies};
+            say(curve);
+            draw(std::move(curve), placement);
+          }
         }
       }
     }

@@ -1,6 +1,8 @@
 // What kvstrata-sim cluster asks and answers. A simulation: no figure of it was measured on a cluster.
 #pragma once
 
+#include "command_line/named_router.hpp"
+
 #include <kvstrata/simulate/catalogue.hpp>
 #include <kvstrata/simulate/cluster_report.hpp>
 #include <kvstrata/simulate/machine.hpp>
@@ -19,10 +21,10 @@ struct cluster_question
   std::vector<std::uint32_t> nodes{40};
   std::vector<std::string> routers{"affinity"};
   std::vector<std::string> placements{"stratified"};
+  std::vector<std::uint32_t> copies{2};  ///< of items that are not everywhere
   std::vector<double> recompute{0.3};
   std::vector<double> loads{0.2, 0.4, 0.6, 0.8, 0.9};  ///< shares of what as many prefix caches bear
-  double hit_weight = 1;
-  double load_weight = 1;
+  tools::router_weights weights{};
   double full_load = 4;
   double hot_share = 0.001;
   double slack = 0.05;
@@ -45,10 +47,12 @@ struct cluster_point
 struct cluster_curve
 {
   std::uint32_t nodes = 0;
-  bool is_prefix_cache = false;  ///< the yardstick; it has no placement, and recomputes nothing by choice
+  /// The yardstick: no placement, nothing recomputed by choice, and the router that serves it best: to who is done first.
+  bool is_prefix_cache = false;
   double recompute = 0;
   std::string router{};
   std::string placement{};
+  std::uint32_t copies = 1;
   std::vector<cluster_point> points{};  ///< [loads]
 
   [[nodiscard]] std::string name() const;  ///< without the nodes
@@ -63,8 +67,7 @@ struct cluster_answer
 /// The node of RcLLM's paper, as tools/sim/machines/a100_qwen3_8b.machine says it.
 [[nodiscard]] kvstrata::machine_description usual_node();
 
-/// Names that --router and --placement take.
-[[nodiscard]] const std::vector<std::string>& router_names();
+/// Names that --placement takes.
 [[nodiscard]] const std::vector<std::string>& placement_names();
 
 /// Runs everything. `told` is called before each curve. Throws kvstrata::config_error.

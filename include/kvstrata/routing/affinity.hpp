@@ -4,8 +4,8 @@
 
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/exact.hpp>
+#include <kvstrata/routing/best_node.hpp>
 #include <kvstrata/routing/concepts.hpp>
-#include <kvstrata/routing/rendezvous.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -18,36 +18,8 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 namespace detail {
 
-/// The node with the best score; of several, one by lot, so that idle nodes share what nobody has.
-template <class Score>
-[[nodiscard]] std::size_t best_node(const routed_request& asked, std::span<const node_summary> nodes,
-                                    Score&& score) noexcept
-{
-  std::size_t best = nodes.size();
-  double most = -std::numeric_limits<double>::infinity();
-  std::uint64_t least_lot = 0;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const node_summary& n = nodes[i];
-    if (n.is_draining) continue;
-    const double mine = score(n);
-    if (best != nodes.size() && mine < most) continue;
-    const std::uint64_t lot = rendezvous_bits(asked.number, n.id);
-    if (best != nodes.size() && is_exactly(mine, most) &&
-        (lot > least_lot || (lot == least_lot && n.id >= nodes[best].id))) {
-      continue;
-    }
-    best = i;
-    most = mine;
-    least_lot = lot;
-  }
-  return best;
-}
-
 [[nodiscard]] inline double hit_of(const node_summary& n) noexcept { return n.hit > 0 && n.hit <= 1 ? n.hit : 0; }
-[[nodiscard]] inline double load_of(const node_summary& n) noexcept
-{
-  return n.load >= 0 && std::isfinite(n.load) ? n.load : (std::numeric_limits<double>::max)();
-}
+[[nodiscard]] inline double load_of(const node_summary& n) noexcept { return amount_or_most(n.load); }
 
 }  // namespace detail
 

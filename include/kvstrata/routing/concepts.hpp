@@ -9,8 +9,9 @@
 // A node takes requests unless it drains. One that has vanished is left out of the summaries, or drains. Figures that are no
 // numbers count as the worst: no hit, and more load than anybody's.
 //
-// Models: affinity_router, hit_only_router, load_only_router (routing/affinity.hpp), round_robin_router, user_router
-// (routing/by_user.hpp). What a node has of a request is told by an item_placement (routing/placement/item_placement.hpp).
+// Models: affinity_router, hit_only_router, load_only_router (routing/affinity.hpp), soonest_router (routing/soonest.hpp),
+// round_robin_router, user_router (routing/by_user.hpp). What a node has of a request is told by an item_placement
+// (routing/placement/item_placement.hpp).
 #pragma once
 
 #include <kvstrata/core/ids.hpp>
@@ -37,6 +38,8 @@ struct node_summary
   bool is_draining = false;  ///< it takes no requests any more
   double hit = 0;            ///< what it has of this request, as a share in [0, 1]
   double load = 0;           ///< 0: idle; 1: it has as much to do as one would let it wait for a whole hit; may be more
+  double waiting_seconds = 0;  ///< what it has to do before it begins with this request, for who weighs time
+  double work_seconds = 0;     ///< what this request takes it then, by what it has of it
 };
 
 template <class R>

@@ -152,6 +152,16 @@ class cluster_node
   {
     return cost_.layers * cost_.compute_seconds(token_interval{0, tokens});
   }
+  /// And of one of which so many tokens are computed, and so many are in blocks that it has: what a router may know beforehand, without what
+  /// comes up.
+  [[nodiscard]] double expected_seconds(token_count tokens, double computed, double reused) const noexcept
+  {
+    if (tokens == 0) return 0;
+    const double full = (std::min)(config_.full_layers, cost_.layers);
+    const double layers = cost_.layers;
+    const double a_token = cost_.compute_seconds(token_interval{0, tokens}) / tokens;
+    return a_token * (layers * computed + (full + (layers - full) * config_.recompute) * reused);
+  }
   [[nodiscard]] cache_stats stats() const { return cache_->stats(); }
 
  private:

@@ -41,6 +41,46 @@ class share_histogram
   double sum_ = 0;
 };
 
+/// What the slowest requests were slow by.
+class slow_requests
+{
+ public:
+  struct part
+  {
+    double seconds = 0;  ///< from arrival to the end of the prompt, on average
+    double waiting = 0;  ///< of these, for those before it
+    double hits = 0;     ///< share of its items that its node had
+  };
+
+  void add(double seconds, double waiting, double hits)
+  {
+    part& bin = bins_[latency_histogram::bin_of(seconds)];
+    bin.seconds += seconds;
+    bin.waiting += waiting;
+    bin.hits += hits;
+    ++counts_[latency_histogram::bin_of(seconds)];
+  }
+  /// Of the slowest `share` of them, and of those that are within 2 % of the fastest of these. O(bins).
+  [[nodiscard]] part slowest(double share) const noexcept
+  {
+    std::uint64_t all = 0;
+    for (const std::uint64_t count : counts_) all += count;
+    part sum;
+    double seen = 0;
+    for (std::size_t i = counts_.size(); i-- > 0 && seen < share * static_cast<double>(all);) {
+      sum.seconds += bins_[i].seconds;
+      sum.waiting += bins_[i].waiting;
+      sum.hits += bins_[i].hits;
+      seen += static_cast<double>(counts_[i]);
+    }
+    return seen > 0 ? part{sum.seconds / seen, sum.waiting / seen, sum.hits / seen} : part{};
+  }
+
+ private:
+  std::vector<part> bins_ = std::vector<part>(latency_histogram::bin_count);
+  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(latency_histogram::bin_count);
+};
+
 struct node_figures
 {
   std::uint64_t id = 0;
@@ -63,6 +103,7 @@ struct node_figures
 struct cluster_report
 {
   latency_histogram first_token;  ///< from arrival to the end of the prompt, waiting included
+  slow_requests slow;             ///< what the slowest of these were slow by
   share_histogram item_hits;      ///< by request: of its items, how many its node had
   std::uint64_t requests = 0;
   std::uint64_t unserved = 0;     ///< larger than a slab

@@ -2,8 +2,8 @@
 //
 //   who has what   the cache of production on every node, without data (simulate/cluster_node.hpp). A placement says which items a node should
 //                  have; at the beginning it has them, the hottest last, as far as its host memory goes
-//   who serves     any router of production (routing/concepts.hpp), told of each node what it should have of the request and how many requests
-//                  it has not answered. Nodes answer one after the other, as they came: a prompt keeps the device busy by itself
+//   who serves     any router of production (routing/concepts.hpp), told of each node what it should have of the request, how many requests
+//                  it has not answered, and what these and the request take it, which is known to the second here. Nodes answer one after the other, as they came: a prompt keeps the device busy by itself
 //   users          every node has every user's history as of their last request, for which host memory is set aside on each (replicated), or
 //                  only the node that served them has it
 //   misses         are computed, as in RcLLM; nothing is fetched from another node, and what a placement moves is there at once
@@ -14,8 +14,10 @@
 #include <kvstrata/routing/concepts.hpp>
 #include <kvstrata/routing/placement/item_placement.hpp>
 #include <kvstrata/simulate/catalogue.hpp>
+#include <kvstrata/simulate/cluster_config.hpp>
 #include <kvstrata/simulate/cluster_node.hpp>
 #include <kvstrata/simulate/cluster_report.hpp>
+#include <kvstrata/simulate/listed_items.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -29,26 +31,6 @@
 #include <vector>
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
-
-struct cluster_config
-{
-  node_config node{};
-  std::uint32_t nodes = 40;
-  double full_load = 4;         ///< requests that it has not answered are a load of 1
-  bool replicate_users = true;  ///< else a user's history is where they were served last
-  std::uint64_t warm_up = 0;    ///< the first so many requests are served, but not reported
-};
-
-/// Throws config_error.
-inline void check(const cluster_config& c)
-{
-  check(c.node);
-  if (c.nodes == 0) throw config_error("cluster_config.nodes", c.nodes, "there must be at least one");
-  if (c.nodes > 4096) throw config_error("cluster_config.nodes", c.nodes, "it may be at most 4096");
-  if (!(c.full_load > 0)) {
-    throw config_error("cluster_config.full_load", std::to_string(c.full_load), "it must be more than 0");
-  }
-}
 
 /// For one thread. O(nodes) a request, but for the caches.
 template <router Router = affinity_router, class Cache = node_cache>
@@ -65,7 +47,8 @@ class cluster_simulator
         placement_(std::move(placement)),
         user_bytes_(config.replicate_users ? bytes_of_users() : 0),
         served_by_(items.config().users, config.nodes),
-        history_(items.config().users)
+        history_(items.config().users),
+        list_(items, config.nodes)
   {
     require_known(placement_);
     for (std::uint32_t n = 0; n < config.nodes; ++n) {
@@ -73,7 +56,6 @@ class cluster_simulator
       summaries_.push_back(node_summary{.id = n + 1});
       report_.nodes.push_back(node_figures{.id = n + 1, .user_bytes = user_bytes_});
     }
-    hits_.resize(config.nodes);
   }
 
   /// Every node has what the placement says, the items of `ascending` in this order, the last most recently. O(items x nodes of each).
@@ -82,9 +64,10 @@ class cluster_simulator
     std::vector<std::vector<prompt_item>> of(nodes_.size());
     for (const std::uint32_t item : ascending) {
       const prompt_item one{.key = items_->key_of(item), .tokens = items_->tokens_of(item), .is_kept = true};
-      const std::uint32_t home = placement_.home_of(one.key);
-      for (std::size_t n = 0; n < nodes_.size(); ++n) {
-        if (home == item_placement::everywhere || home == n) of[n].push_back(one);
+      for (const std::uint32_t home : placement_.homes_of(one.key)) {
+        if (home != item_placement::everywhere) of[home].push_back(one);
+        else
+          for (auto& its : of) its.push_back(one);
       }
     }
     for (std::size_t n = 0; n < nodes_.size(); ++n) nodes_[n].served.take_in(of[n]);
@@ -197,28 +180,39 @@ class cluster_simulator
       while (!queue.empty() && queue.front().end <= until) {
         const job& one = queue.front();
         last_ = (std::max)(last_, one.end);
-        if (one.counts) report_.first_token.add(one.end - one.asked.seconds);
+        if (one.counts) note(one);
         queue.pop_front();
       }
     }
     if (until < std::numeric_limits<double>::infinity()) now_ = until;
   }
 
+  void note(const job& one)
+  {
+    const double seconds = one.end - one.asked.seconds;
+    const std::size_t items = one.asked.items.size();
+    report_.first_token.add(seconds);
+    report_.slow.add(seconds, (std::max)(seconds - one.answer.seconds, 0.0),
+                     items == 0 ? 0 : static_cast<double>(one.answer.item_hits) / static_cast<double>(items));
+  }
+
   void send(job one, double at)
   {
     const std::size_t user = static_cast<std::size_t>(to_number(one.asked.user));
-    keys_.clear();
-    for (const std::uint32_t item : one.asked.items) keys_.push_back(items_->key_of(item));
-    placement_.hit_shares(keys_, hits_);
-    double tokens = 0;
-    for (const std::uint32_t item : one.asked.items) tokens += items_->tokens_of(item);
+    list_.look(one.asked.items, config_.node.way == serving_way::blocks ? placement_ : nobodys_);
+    const double tokens = list_.tokens();
+    const token_count known = (std::min)(history_[user], one.asked.history);
     const double history = config_.replicate_users ? 0 : one.asked.history;
-    const bool keeps_items = config_.node.way == serving_way::blocks;
+    const auto prompt = static_cast<token_count>(config_.node.instruction + one.asked.history + tokens);
     for (std::size_t n = 0; n < nodes_.size(); ++n) {
-      const double has = (keeps_items && n < placement_.nodes().size() ? hits_[n] * tokens : 0) +
-                         (served_by_[user] == n ? history : 0);
+      const bool has_user = served_by_[user] == n;
+      const double has = list_.share_on(n) * tokens + (has_user ? history : 0);
       summaries_[n].hit = tokens + history > 0 ? (std::min)(has / (tokens + history), 1.0) : 0;
       summaries_[n].load = static_cast<double>(nodes_[n].queue.size()) / config_.full_load;
+      summaries_[n].waiting_seconds = (std::max)(nodes_[n].free - at, 0.0);
+      const double fresh = one.asked.history - (has_user || config_.replicate_users ? known : 0);
+      summaries_[n].work_seconds =
+          nodes_[n].served.expected_seconds(prompt, fresh + tokens - list_.tokens_on(n), list_.tokens_on(n));
     }
     const std::size_t to = route_(routed_request{.user = one.asked.user, .number = routed_++}, summaries_);
     if (to >= nodes_.size()) {
@@ -230,17 +224,16 @@ class cluster_simulator
       chosen.served.take_in(one.asked.user, history_[user]);
     }
     prompt_.clear();
-    for (std::size_t i = 0; i < keys_.size(); ++i) {
-      prompt_.push_back({.key = keys_[i],
-                         .tokens = items_->tokens_of(one.asked.items[i]),
-                         .is_kept = placement_.keeps(to, keys_[i])});
+    for (const std::uint32_t item : one.asked.items) {
+      const sequence_key key = items_->key_of(item);
+      prompt_.push_back({.key = key, .tokens = items_->tokens_of(item), .is_kept = placement_.keeps(to, key)});
     }
     one.answer = chosen.served.serve(one.asked.user, one.asked.history, prompt_);
     one.end = (std::max)(at, chosen.free) + one.answer.seconds;
     chosen.free = one.end;
     served_by_[user] = static_cast<std::uint32_t>(to);
     history_[user] = one.asked.history;
-    if (one.counts) count(to, one.answer, keys_.size());
+    if (one.counts) count(to, one.answer, prompt_.size());
     chosen.queue.push_back(std::move(one));
   }
 
@@ -286,8 +279,8 @@ class cluster_simulator
   std::vector<node_summary> summaries_;
   std::vector<std::uint32_t> served_by_;  // [user] the node; nodes: none yet
   std::vector<token_count> history_;      // [user] as of their last request
-  std::vector<double> hits_;
-  std::vector<sequence_key> keys_;
+  item_placement nobodys_;
+  listed_items list_;
   std::vector<prompt_item> prompt_;
   double now_ = 0;
   double first_ = 0;

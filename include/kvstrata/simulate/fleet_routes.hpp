@@ -33,8 +33,8 @@ struct hash_route
 };
 
 /// A router of servers (routing/concepts.hpp) as the route of a fleet: each GPU is a node. Of a user whom the slab holds all is
-/// there, of one whom its box's arena holds `arena_hit`; `full_load` requests that it has and has not answered are a load of 1.
-/// Where nobody takes anybody the user's GPU goes by hash.
+/// there, of one whom its box's arena holds `arena_hit`; `full_load` requests that it has and has not answered are a load of 1; it
+/// tells no seconds. Where nobody takes anybody the user's GPU goes by hash.
 template <router Router>
 class routed
 {

@@ -15,6 +15,13 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 class latency_histogram
 {
  public:
+  static constexpr std::size_t bin_count = 1152;
+  [[nodiscard]] static std::size_t bin_of(double seconds) noexcept
+  {
+    if (!(seconds > shortest)) return 0;
+    return static_cast<std::size_t>((std::min)(std::log(seconds / shortest) / width, bin_count - 1.0));
+  }
+
   void add(double seconds) noexcept
   {
     ++bins_[bin_of(seconds)];
@@ -54,13 +61,7 @@ class latency_histogram
   static constexpr double shortest = 1e-6;
   static constexpr double width = 0.02;  // of a bin, in the logarithm
 
-  [[nodiscard]] static std::size_t bin_of(double seconds) noexcept
-  {
-    if (!(seconds > shortest)) return 0;
-    return static_cast<std::size_t>((std::min)(std::log(seconds / shortest) / width, 1151.0));
-  }
-
-  std::array<std::uint64_t, 1152> bins_{};
+  std::array<std::uint64_t, bin_count> bins_{};
   std::uint64_t count_ = 0;
   double sum_ = 0;
   double most_ = 0;

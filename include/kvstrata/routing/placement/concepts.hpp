@@ -2,9 +2,9 @@
 //
 // expression                            meaning
 // ------------------------------------- ---------------------------------------------------------------------------
-// p.place(items, pairs, members)        a home for every item: a member that takes some (weight above 0, not draining),
-//   -> item_placement                   all of them (everywhere), or, where none takes any, nobody. The same for the same
-//                                       arguments. Throws config_error for items and pairs that make no sense
+// p.place(items, pairs, members)        homes for every item: members that take some (weight above 0, not draining), each
+//   -> item_placement                   once; all of them (everywhere); or, where none takes any, nobody. The same for the
+//                                       same arguments. Throws config_error for items and pairs that make no sense
 // p.place(items, pairs, members,        the same, going on from another placement, of other heats and other members: what can
 //         before)                       stay stays
 //

@@ -20,40 +20,78 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 
-/// The items without a home, each tied most to those before it. O(pairs log pairs + items log items).
+/// Items most of whose ties no division keeps. O(pairs x divisions^2).
+[[nodiscard]] inline std::vector<bool> torn_items(const item_graph& graph,
+                                                  std::span<const std::vector<std::uint32_t>> divisions)
+{
+  std::vector<bool> out(graph.size());
+  for (std::uint32_t i = 0; i < out.size() && !divisions.empty(); ++i) {
+    double together = 0;
+    for (const item_graph::neighbour& other : graph.of(i)) {
+      const bool meet = std::any_of(divisions.begin(), divisions.end(), [&](const auto& one) {
+        return std::any_of(divisions.begin(), divisions.end(),
+                           [&](const auto& two) { return one[i] == two[other.item]; });
+      });
+      together += meet ? other.weight : 0;
+    }
+    out[i] = 2 * together < graph.degree(i);
+  }
+  return out;
+}
+
+/// The items without a home, each tied most to those before it. The first division begins with the hottest; each further one with those
+/// that the others have torn from what they are tied to, and otherwise elsewhere than these, so that others lie together.
+/// O(pairs log pairs + items log items).
 [[nodiscard]] inline std::vector<std::uint32_t> growing_order(std::span<const placed_item> items,
                                                               const item_graph& graph,
-                                                              std::span<const std::uint32_t> homes)
+                                                              std::span<const std::uint32_t> homes,
+                                                              std::span<const std::vector<std::uint32_t>> others)
 {
+  const std::vector<bool> torn = torn_items(graph, others);
   std::vector<std::uint32_t> seeds;
   for (std::uint32_t i = 0; i < items.size(); ++i) {
     if (homes[i] == item_placement::nobody) seeds.push_back(i);
   }
-  std::stable_sort(seeds.begin(), seeds.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return items[a].heat > items[b].heat; });
+  std::stable_sort(seeds.begin(), seeds.end(), [&](std::uint32_t a, std::uint32_t b) {
+    if (torn[a] != torn[b]) return bool{torn[a]};
+    if (!others.empty()) return rendezvous_bits(a, others.size()) < rendezvous_bits(b, others.size());
+    return items[a].heat > items[b].heat;
+  });
   std::vector<std::uint32_t> out;
   std::vector<bool> done(items.size());
   std::vector<double> tie(items.size());
   std::vector<double> degree(items.size());
   for (std::uint32_t i = 0; i < items.size(); ++i) degree[i] = graph.degree(i);
   std::priority_queue<std::pair<double, std::uint32_t>> next;
+  bool only_torn = !others.empty();
+  const auto wait = [&](std::uint32_t item) {
+    if (!done[item] && tie[item] > 0 && (torn[item] || !only_torn)) next.emplace(tie[item] / degree[item], item);
+  };
   const auto take = [&](std::uint32_t item) {
     done[item] = true;
     out.push_back(item);
     for (const item_graph::neighbour& other : graph.of(item)) {
       if (done[other.item] || homes[other.item] != item_placement::nobody) continue;
       tie[other.item] += other.weight;
-      next.emplace(tie[other.item] / degree[other.item], other.item);
+      wait(other.item);
     }
   };
-  for (const std::uint32_t seed : seeds) {
-    if (done[seed]) continue;
-    take(seed);
+  const auto take_all_tied = [&] {
     while (!next.empty()) {
       const auto [share, item] = next.top();
       next.pop();
       if (!done[item] && is_exactly(share, tie[item] / degree[item])) take(item);
     }
+  };
+  for (const std::uint32_t seed : seeds) {
+    if (only_torn && !torn[seed]) {
+      only_torn = false;
+      for (std::uint32_t i = 0; i < items.size(); ++i) wait(i);
+      take_all_tied();
+    }
+    if (done[seed]) continue;
+    take(seed);
+    take_all_tied();
   }
   return out;
 }
@@ -63,7 +101,6 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE::detail {
 inline void grow_shards(std::span<const placed_item> items, const item_graph& graph, shard_books& books,
                         std::vector<std::uint32_t>& homes)
 {
-  if (books.emptiest() == books.size()) return;
   std::vector<double> degrees(books.size());  // of what each shard has
   double all = 0;
   for (std::uint32_t i = 0; i < items.size(); ++i) {
@@ -72,7 +109,7 @@ inline void grow_shards(std::span<const placed_item> items, const item_graph& gr
     if (homes[i] < books.size()) degrees[homes[i]] += degree;
   }
   shard_ties ties(books.size());
-  for (const std::uint32_t item : growing_order(items, graph, homes)) {
+  for (const std::uint32_t item : growing_order(items, graph, homes, books.others())) {
     ties.look(graph, item, homes);
     const double degree = graph.degree(item);
     std::size_t best = books.size();
@@ -86,7 +123,8 @@ inline void grow_shards(std::span<const placed_item> items, const item_graph& gr
         most = score;
       }
     }
-    if (best == books.size()) best = books.emptiest();
+    if (best == books.size()) best = books.emptiest(item);
+    if (best == books.size()) continue;
     homes[item] = static_cast<std::uint32_t>(best);
     degrees[best] += degree;
     books.put(best, item);

@@ -67,7 +67,7 @@ class shard_refiner
       std::uint32_t wanted = shard_books::none;
       std::uint32_t free = shard_books::none;
       for (const std::uint32_t n : ties_.seen()) {
-        if (n == from || !books_.takes(n)) continue;
+        if (n == from || !books_.takes(n, item)) continue;
         const auto better = [&](std::uint32_t than) {
           return than == shard_books::none || ties_.with(n) > ties_.with(than) ||
                  (is_exactly(ties_.with(n), ties_.with(than)) && n < than);
@@ -140,7 +140,7 @@ class shard_refiner
     for (const item_graph::neighbour& other : graph_.of(a.item)) tie += other.item == b.item ? other.weight : 0;
     if (gained - 2 * tie <= least_gain) return false;
     const auto allowed = [&](std::uint32_t n, std::uint32_t in, std::uint32_t out) {
-      return books_.fill(n, in, out) <= (std::max)(books_.fill(n), shard_books::limit);
+      return books_.takes(n, in) && books_.fill(n, in, out) <= (std::max)(books_.fill(n), shard_books::limit);
     };
     if (!allowed(high, a.item, b.item) || !allowed(low, b.item, a.item)) return false;
     rehome(a.item, high);
@@ -179,6 +179,7 @@ inline void fill_empty_shards(const item_graph& graph, shard_books& books, std::
     }
     std::sort(theirs.begin(), theirs.end());
     for (const auto& [tie, item] : theirs) {
+      if (!books.takes(n, item)) continue;
       if (books.count(n) != 0 && (books.fill(n, item) > books.fill(fullest) || !books.fits(n, item))) break;
       books.take(fullest, item);
       books.put(n, item);

@@ -18,10 +18,11 @@ class shard_books
  public:
   static constexpr std::uint32_t none = item_placement::nobody;
 
-  /// Each member's limits are its share of `heat` and `tokens`, and `slack` of that beyond.
+  /// Each member's limits are its share of `heat` and `tokens`, and `slack` of that beyond. `others`: divisions with further copies of the
+  /// same items, which no item may share a shard with.
   shard_books(std::span<const placed_item> items, std::span<const rendezvous_member> members, double heat,
-              double tokens, double slack)
-      : items_(items), shards_(members.size())
+              double tokens, double slack, std::span<const std::vector<std::uint32_t>> others = {})
+      : items_(items), others_(others), shards_(members.size())
   {
     double weights = 0;
     for (const rendezvous_member& m : members) weights += takes_some(m) ? m.weight : 0;
@@ -34,6 +35,13 @@ class shard_books
 
   [[nodiscard]] std::size_t size() const noexcept { return shards_.size(); }
   [[nodiscard]] bool takes(std::size_t n) const noexcept { return shards_[n].takes; }
+  /// Does it take items, and has no copy of this one?
+  [[nodiscard]] bool takes(std::size_t n, std::uint32_t item) const noexcept
+  {
+    return takes(n) &&
+           std::none_of(others_.begin(), others_.end(), [&](const auto& other) { return other[item] == n; });
+  }
+  [[nodiscard]] std::span<const std::vector<std::uint32_t>> others() const noexcept { return others_; }
   [[nodiscard]] std::uint32_t count(std::size_t n) const noexcept { return shards_[n].count; }
 
   /// 1: one of its limits is reached.
@@ -48,18 +56,18 @@ class shard_books
   }
   [[nodiscard]] bool fits(std::size_t n, std::uint32_t item) const noexcept
   {
-    return takes(n) && fill(n, item) <= limit;
+    return takes(n, item) && fill(n, item) <= limit;
   }
 
   void put(std::size_t n, std::uint32_t item) noexcept { change(n, item, 1); }
   void take(std::size_t n, std::uint32_t item) noexcept { change(n, item, -1); }
 
-  /// Who takes items and has the most room left; size() where nobody takes any. O(members).
-  [[nodiscard]] std::size_t emptiest() const noexcept
+  /// Who takes the item and has the most room left; size() where nobody takes it. O(members).
+  [[nodiscard]] std::size_t emptiest(std::uint32_t item) const noexcept
   {
     std::size_t found = size();
     for (std::size_t n = 0; n < size(); ++n) {
-      if (takes(n) && (found == size() || fill(n) < fill(found))) found = n;
+      if (takes(n, item) && (found == size() || fill(n) < fill(found))) found = n;
     }
     return found;
   }
@@ -92,6 +100,7 @@ class shard_books
   }
 
   std::span<const placed_item> items_;
+  std::span<const std::vector<std::uint32_t>> others_;
   std::vector<shard> shards_;
 };
 
