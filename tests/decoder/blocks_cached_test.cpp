@@ -272,7 +272,7 @@ TEST_CASE(
       decoder::context_parts(plan.list, s.one.assembly(), plan.list.context(), page, parts);
       parts.push_back(
           kvstrata::append_behind(plain, plan.list, recompute_shares::of(share), "first_k",
-                                  kvstrata::own_tokens(plan.list, std::span<const std::uint32_t>(plan.words))));
+                                  kvstrata::fingerprint_of_own(plan.list, std::span<const std::uint32_t>(plan.words))));
       ground = "plan" + std::to_string(number);
       if (share != 1 && !plan.list.blocks().empty()) ground += " at " + std::to_string(share);
     }
@@ -296,7 +296,7 @@ TEST_CASE(
   CHECK(anew > 100);
   const std::vector<int> few(3);
   CHECK(sentence_of<kvstrata::usage_error>([&] {
-          static_cast<void>(kvstrata::own_tokens(plans[5].list, std::span<const int>(few)));
-        }) == "own_tokens: 3 tokens are given, but the context has " + std::to_string(plans[5].words.size()));
+          static_cast<void>(kvstrata::fingerprint_of_own(plans[5].list, std::span<const int>(few)));
+        }) == "fingerprint_of_own: 3 tokens are given, but the context has " + std::to_string(plans[5].words.size()));
   s.cache.close();
 }

@@ -34,11 +34,11 @@ struct ground_number
 /// Which tokens are the context's own, as a number: those that are in no block, in order. `context`: all of its tokens, as any integers;
 /// what stands in blocks is not looked at. O(own tokens). Throws usage_error for another number of tokens than the list's context.
 template <std::integral Token>
-[[nodiscard]] std::uint64_t own_tokens(const block_list& list, std::span<const Token> context)
+[[nodiscard]] std::uint64_t fingerprint_of_own(const block_list& list, std::span<const Token> context)
 {
   if (context.size() != list.context()) {
-    throw usage_error("own_tokens: " + std::to_string(context.size()) + " tokens are given, but the context has " +
-                      std::to_string(list.context()));
+    throw usage_error("fingerprint_of_own: " + std::to_string(context.size()) +
+                      " tokens are given, but the context has " + std::to_string(list.context()));
   }
   ground_number out;
   list.each_own([&](token_interval own) {
@@ -47,7 +47,7 @@ template <std::integral Token>
   return out.sum;
 }
 
-/// What rows behind these blocks rest on, as a number: which tokens are the context's own (`own`: own_tokens(), or any other number that
+/// What rows behind these blocks rest on, as a number: which tokens are the context's own (`own`: fingerprint_of_own(), or any other number that
 /// says so), which blocks stand where, and what of them is computed anew. Where all is, whatever chose it, the rows are exact, and the
 /// number says which context it is, and nothing else. 0 where there is none. `selector`: token_selector::name.
 [[nodiscard]] inline std::uint64_t rests_on(const block_list& list, const recompute_shares& shares,
