@@ -1,6 +1,8 @@
 // What a token of a text is compared by, in models whose inputs have no position in them.
 #pragma once
 
+#include <kvstrata/core/namespace.hpp>
+
 #include <cstddef>
 #include <span>
 
