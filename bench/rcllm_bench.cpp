@@ -1,15 +1,18 @@
 // Reuse beyond the prefix, honestly: how far K, V and logits are from full recomputation against the share of block tokens that is
 // computed anew, for every selector beside the random control; and what is computed, in rows and in time, beside prefix caching.
 //
-//   rcllm_bench [CONTEXTS]      a seed (4)
+//   rcllm_bench [CONTEXTS [USERS]]      a seed (4); of the trained model, a way to cut (40); 0: that part is left out
 //
 // The decoder of models/decoder (rotary positions) and HSTU (biases by distance) with seeded random weights, five seeds, prompts of
 // about 1,400 tokens: an instruction that all have (7 %), four reviews, ten candidates, a question. "+p": prototypes of other reviews
-// stand in for the reviews' tokens (decoder alone; shares are of the tokens that have one); "+c": their control. Random weights say how errors
-// spread through layers and what a reading is worth here; they say nothing of how a trained model answers.
+// stand in for the reviews' tokens (shares are of the tokens that have one); "+c": their control. Random weights say how errors
+// spread through layers and what a reading is worth here; they say nothing of how a trained model answers. So the last is an HSTU that
+// was trained on KuaiRand, with the histories of users that it was not trained on (support/blocks/trained_contexts.hpp), where
+// ../shared/data has it.
 #include "decoder/blocks/score_agreement.hpp"
 #include "support/blocks/decoder_contexts.hpp"
 #include "support/blocks/hstu_contexts.hpp"
+#include "support/blocks/trained_contexts.hpp"
 #include "support/paired.hpp"
 #include "support/target.hpp"
 
@@ -24,6 +27,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,7 +74,14 @@ struct measured
 {
   std::vector<double> layers;  // K and V together
   double kv = 0, logits = 0, top = 0, ranks = 0;
+  double hits = 0;  // of what was to come next, among the ten best
 };
+
+double hit(const answer& a)
+{
+  const float score = a.logits[*a.wanted];
+  return std::count_if(a.logits.begin(), a.logits.end(), [score](float other) { return other > score; }) < 10 ? 1 : 0;
+}
 
 void add(measured& to, const answer& mine, const answer& full, double weight)
 {
@@ -85,6 +96,7 @@ void add(measured& to, const answer& mine, const answer& full, double weight)
   to.logits += weight * decoder::relative_error(mine.logits, full.logits);
   to.top += weight * decoder::top_overlap(mine.logits, full.logits, 10);
   to.ranks += weight * decoder::rank_correlation(mine.logits, full.logits);
+  if (full.wanted) to.hits += weight * hit(mine);
 }
 
 using table = std::map<std::string, std::array<std::vector<measured>, shares.size()>>;  // [selector][share][seed]
@@ -156,18 +168,22 @@ void print_table(const table& all, const char* what, Of&& of)
 
 void report_errors(const std::string& model, const table& all)
 {
-  std::printf("\n%s, 4 layers\n", model.c_str());
+  const std::size_t layers = all.begin()->second[0][0].layers.size();
+  std::printf("\n%s, %zu layers\n", model.c_str(), layers);
   const auto kv_of = [](const measured& m) { return m.kv; };
   const auto logits_of = [](const measured& m) { return m.logits; };
   print_table(all, "relative error of K and V, all positions, mean of layers", kv_of);
   print_table(all, "relative error of logits, or scores", logits_of);
   print_table(all, "of the ten best tokens those that are among the ten best", [](const measured& m) { return m.top; });
   print_table(all, "rank correlation of all tokens", [](const measured& m) { return m.ranks; });
-  std::printf("\nby layer, share 0.3, mean of seeds\n");
+  std::printf("\nby layer, at shares 0 and 0.3, mean of seeds\n");
   for (const auto& [name, by_share] : all) {
     std::printf("%-26s", name.c_str());
-    for (std::size_t l = 0; l < 4; ++l)
-      std::printf(" %8.4f", mean(by_share[3], [l](const measured& m) { return m.layers[l]; }));
+    for (const std::size_t s : {std::size_t{0}, std::size_t{3}}) {
+      for (std::size_t l = 0; l < layers; ++l)
+        std::printf(" %8.4f", mean(by_share[s], [l](const measured& m) { return m.layers[l]; }));
+      std::printf("   ");
+    }
     std::printf("\n");
   }
   std::printf("\n");
@@ -210,6 +226,47 @@ void report_prototypes(int contexts)
         static_cast<double>(world.prototypes().bytes()) / 0x1p20,
         100.0 * static_cast<double>(history - lacking) / static_cast<double>(history));
   }
+}
+
+// A trained HSTU: errors as above, and how often what came next is among the ten best items.
+void report_trained(int users)
+{
+  const auto of = read_trained_histories();
+  if (of == nullptr) {
+    std::printf(
+        "\ntrained hstu: SKIPPED, since ../shared/data (or KVSTRATA_DATA) has no trained_hstu or kuairand-pure-2w\n");
+    return;
+  }
+  const trained_world sizes_of(*of, seeds);
+  const int contexts = std::min(users, static_cast<int>(sizes_of.size()));
+  const double all_contexts = static_cast<double>(contexts) * seeds;
+  std::uint32_t most_prototypes = 0;
+  std::vector<double> stood_in;
+  const auto make = [&](std::uint64_t seed) {
+    return std::unique_ptr<trained_world, std::function<void(trained_world*)>>(
+        new trained_world(*of, seed), [&](trained_world* w) {
+          most_prototypes = std::max(most_prototypes, w->prototypes().index().size());
+          stood_in.push_back(100 * w->stood_in());
+          delete w;
+        });
+  };
+  const table all = measure_errors(contexts, make);
+  report_errors("trained_hstu", all);
+  std::printf("\nof what came next, among the ten best of %u items, of %.0f users\n%-26s", of->options.items,
+              all_contexts, "share computed anew");
+  for (const float share : shares) std::printf(" %8.1f", static_cast<double>(share));
+  std::printf("\n");
+  for (const auto& [name, by_share] : all) {
+    std::printf("%-26s", name.c_str());
+    for (const auto& one : by_share) {
+      const double rate = mean(one, [](const measured& m) { return m.hits; });
+      std::printf(" %6.2f %%", 100 * rate);
+    }
+    std::printf("\n");
+  }
+  const bench::spread s = bench::spread_of(stood_in);
+  std::printf("%u prototypes; they stand in for %.1f %% (%.1f to %.1f) of the blocks' tokens\n", most_prototypes,
+              s.median, s.low, s.high);
 }
 
 // Rows and time of one request beside prefix caching, which takes the instruction and computes all else.
@@ -268,18 +325,21 @@ void measure_work(int contexts)
 
 int main(int argc, char** argv)
 {
-  const int contexts = argc > 1 ? std::atoi(argv[1]) : 4;
-  if (contexts < 1) {
-    std::fprintf(stderr, "rcllm_bench: CONTEXTS must be at least 1\n");
+  const int contexts = argc > 1 ? std::atoi(argv[1]) : 4, users = argc > 2 ? std::atoi(argv[2]) : 40;
+  if (contexts < 0 || users < 0) {
+    std::fprintf(stderr, "rcllm_bench: CONTEXTS and USERS must be numbers; 0 leaves that part out\n");
     return 2;
   }
-  report_errors("decoder", measure_errors(contexts, [](std::uint64_t seed) {
-                  return std::make_unique<decoder_world>(sizes(4, seed), seed);
-                }));
-  report_prototypes(contexts);
-  report_errors("hstu",
-                measure_errors(contexts, [](std::uint64_t seed) { return std::make_unique<hstu_world>(seed); }));
-  measure_work(contexts);
+  if (contexts > 0) {
+    report_errors("decoder", measure_errors(contexts, [](std::uint64_t seed) {
+                    return std::make_unique<decoder_world>(sizes(4, seed), seed);
+                  }));
+    report_prototypes(contexts);
+    report_errors("hstu",
+                  measure_errors(contexts, [](std::uint64_t seed) { return std::make_unique<hstu_world>(seed); }));
+  }
+  if (users > 0) report_trained(users);
+  if (contexts > 0) measure_work(contexts);
   std::printf("\n");
   for (const bench::target& t : targets) bench::print(t);
   return 0;

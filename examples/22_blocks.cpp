@@ -5,6 +5,7 @@
 #include "decoder/blocks/serve_context.hpp"
 #include "decoder/blocks/vocabulary.hpp"
 
+#include <kvstrata/assembly/append_behind.hpp>
 #include <kvstrata/cache.hpp>
 #include <kvstrata/device/emulated_device.hpp>
 #include <kvstrata/position/position_free.hpp>
@@ -104,6 +105,20 @@ int main()
     before = error;
   }
   good = good && before < 1e-4;
+
+  // Who keeps rows of their own behind such a context asks for them by what they rest on: other words of the user's own are another
+  // ground, though all blocks are where they were.
+  const auto history_behind = [&](std::uint32_t word) {
+    std::vector<std::uint32_t> words(own_tokens, word);
+    words.insert(words.end(), item_tokens, 0U);  // a block's are not looked at
+    block_list list;
+    list.start(epoch_id{}, own_tokens + item_tokens);
+    list.add({.key = {.kind = of_items, .id = 3, .version = 1}, .start = own_tokens, .tokens = item_tokens});
+    const std::uint64_t own = fingerprint_of_own(list, std::span<const std::uint32_t>(words));
+    return append_behind({.key = {7, 1}, .tokens = 20}, list, recompute_shares::of(0.25F), "k_deviation", own);
+  };
+  good = good && history_behind(5).version == history_behind(5).version;
+  good = good && history_behind(5).version != history_behind(6).version;
 
   // Blocks that cannot be where they are said to be are refused.
   try {

@@ -288,25 +288,29 @@ TEST_CASE(
                                                                    {1, own(2)},
                                                                    {own(4)}})
     plans.push_back(s.items.plan(order));
+  for (const std::size_t like : {0U, 5U}) {  // the same blocks at the same places, another token of the context's own
+    plans.push_back(plans[like]);
+    plans.back().words[plans[like].words.size() - 2] ^= 1U;
+  }
   std::size_t served = 0, anew = 0, exact_served = 0;
-  for (int round = 0; round < 400; ++round) {
-    const context_plan& plan = plans[random() % plans.size()];
-    const float share = std::vector<float>{0, 0.3F, 1}[random() % 3];
+  for (int round = 0; round < 600; ++round) {
+    const std::size_t number = random() % plans.size();
+    const context_plan& plan = plans[number];
+    const bool exact = random() % 3 == 0, alone = random() % 8 == 0;  // behind nothing
+    const float share = exact ? 1 : std::vector<float>{0, 0.3F, 1}[random() % 3];
     const std::uint64_t user = random() % 2;
-    const bool exact = random() % 3 == 0;  // these ask without blocks, as whoever reuses none does
     const kvstrata::part plain{.key = {7, user}, .tokens = static_cast<kvstrata::token_count>(1 + random() % 12)};
     std::string ground;
     std::vector<kvstrata::part> parts;
-    if (exact) {
+    if (alone) {
       parts = {plain};
     } else {
       decoder::context_parts(plan.list, s.one.assembly(), plan.list.context(), page, parts);
-      parts.push_back(kvstrata::append_behind(plain, plan.list, recompute_shares::of(share), "first_k"));
-      for (const auto& p : plan.list.parts()) ground += std::to_string(p.key.id) + ";";
-      if (share != 1 && !plan.list.blocks().empty()) {
-        ground += std::to_string(share) + "of" + std::to_string(plan.list.context());
-        for (const auto& b : plan.list.blocks()) ground += "@" + std::to_string(b.start);
-      }
+      parts.push_back(
+          kvstrata::append_behind(plain, plan.list, recompute_shares::of(share), "first_k",
+                                  kvstrata::fingerprint_of_own(plan.list, std::span<const std::uint32_t>(plan.words))));
+      ground = "plan" + std::to_string(number);
+      if (share != 1 && !plan.list.blocks().empty()) ground += " at " + std::to_string(share);
     }
     const kvstrata::request wanted{.user = kvstrata::user_id{user}, .exact = exact, .parts = parts};
     auto lease = s.cache.prepare({&wanted, 1}, s.compute).value();
@@ -326,5 +330,9 @@ TEST_CASE(
   CHECK(served > 20);
   CHECK(exact_served > 5);
   CHECK(anew > 100);
+  const std::vector<int> few(3);
+  CHECK(sentence_of<kvstrata::usage_error>([&] {
+          static_cast<void>(kvstrata::fingerprint_of_own(plans[5].list, std::span<const int>(few)));
+        }) == "fingerprint_of_own: 3 tokens are given, but the context has " + std::to_string(plans[5].words.size()));
   s.cache.close();
 }

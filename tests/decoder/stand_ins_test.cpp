@@ -278,6 +278,9 @@ TEST_CASE("stand-ins: nobody gets one who has not asked for it", "[blocks][proto
   CHECK(without.server.encoded() == 13 + 30 + 21);
   CHECK(hstu_test::furthest(encoded.logits, with.serve(what, recompute::first_k{}, 0).logits) > 1e-3);
   CHECK(with.server.encoded() == 21);
+  CHECK(with.server.finder().finder().lookups() == 2);
+  static_cast<void>(with.server.finder().find(b.items.items()[4]));  // as whoever asks which tokens to compute
+  CHECK(with.server.finder().finder().lookups() == 2);
   // Of the same texts as themselves the same server encodes all.
   bed::asked plain{b.items.plan({own(3), 5, 6, own(1), 4, own(2)}), {}};
   const computed_context mine = with.serve(plain, recompute::first_k{}, 0);

@@ -16,7 +16,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,14 @@ hstu::config small()
           .event_tokens = 1};
 }
 
+/// With biases by time, too.
+hstu::config timed()
+{
+  hstu::config c = small();
+  c.time_buckets = 20;
+  return c;
+}
+
 kvstrata::page_table_view only(const kvstrata::page_table_view& all, std::size_t request)
 {
   kvstrata::page_table_view one = all;
@@ -53,7 +63,7 @@ kvstrata::page_table_view only(const kvstrata::page_table_view& all, std::size_t
 
 struct answer
 {
-  std::vector<float> scores;
+  std::vector<float> scores, last_state;
   std::vector<std::vector<float>> keys, values;  // [layers][context][D]
   kvstrata::reuse_report report;
   hstu::context_work work;
@@ -74,6 +84,8 @@ class items_bed
       r.history = lengths_[i];
       r.compute = all;
       r.inputs = items_[i];
+      const auto times = times_of(i, 1'000'000);
+      r.times = times;
       hstu::batch_forward pass(m, {&r, 1}, only(pages_.view(), i));
       pass.embed();
       for (std::uint32_t l = 0; l < m.options().layers; ++l) pass.layer(l);
@@ -87,6 +99,8 @@ class items_bed
     kvstrata::block_list list;
     std::vector<kvstrata::reused_block> blocks;
     std::vector<float> inputs;
+    std::vector<std::int64_t> times;
+    std::vector<kvstrata::token_interval> always;
   };
   [[nodiscard]] plan plan_of(const std::vector<std::uint32_t>& order, std::uint32_t gap, std::uint32_t end)
   {
@@ -96,13 +110,22 @@ class items_bed
       out.inputs.insert(out.inputs.end(), inputs.begin(), inputs.end());
     };
     const auto at = [&] { return static_cast<kvstrata::token_count>(out.inputs.size() / m_->options().hidden); };
+    std::int64_t now = 500;
+    const auto wait = [&](std::size_t tokens) {
+      for (std::size_t t = 0; t < tokens; ++t) out.times.push_back(now += 1 + below(random_, 3000));
+    };
     for (const std::uint32_t item : order) {
       add(some(gap));
+      wait(gap);
+      const auto times = times_of(item, now);
+      out.times.insert(out.times.end(), times.begin(), times.end());
+      now = times.back();
       placed.push_back({.key = {.kind = 1, .id = item, .version = 1}, .start = at(), .tokens = lengths_[item]});
       out.blocks.push_back({at(), lengths_[item]});
       add(items_[item]);
     }
     add(some(end));
+    wait(end);
     out.list.start({}, at());
     for (const auto& b : placed) out.list.add(b);
     return out;
@@ -121,13 +144,19 @@ class items_bed
               .blocks = p.blocks,
               .shares = recompute_shares::of(share),
               .candidate_inputs = candidates_,
-              .exact = exact},
+              .exact = exact,
+              .always = p.always,
+              .times = p.times,
+              .time = p.times.back() + 50,
+              .last_state = true},
              selector, context, [](kvstrata::layer_index) {});
     answer out;
     out.report = pass.report();
     out.work = pass.work();
     const auto scores = pass.scores();
     out.scores.assign(scores.approximate_value().begin(), scores.approximate_value().end());
+    const auto state = pass.last_state();
+    out.last_state.assign(state.approximate_value().begin(), state.approximate_value().end());
     const std::size_t width = hstu::width_of(m_->options());
     for (std::uint32_t l = 0; l < m_->options().layers; ++l) {
       out.keys.emplace_back();
@@ -171,11 +200,41 @@ class items_bed
   {
     plan all;
     all.inputs = p.inputs;
+    all.times = p.times;
     all.list.start({}, p.list.context());
     return compute(all, recompute::none{}, 0);
   }
+  /// By the model's own pass, without blocks.
+  std::vector<float> last_state_of(const plan& p)
+  {
+    const kvstrata::token_interval all[] = {{0, p.list.context()}};
+    hstu::request r;
+    r.history = p.list.context();
+    r.compute = all;
+    r.inputs = p.inputs;
+    r.times = p.times;
+    r.last_state = true;
+    r.last_input = std::span(p.inputs).last(m_->options().hidden);
+    pages alone(random_, m_->shape(), 8, {p.list.context()});
+    hstu::batch_forward pass(*m_, {&r, 1}, alone.view());
+    pass.embed();
+    for (std::uint32_t l = 0; l < m_->options().layers; ++l) pass.layer(l);
+    return {pass.last_state(0).begin(), pass.last_state(0).end()};
+  }
 
  private:
+  /// An item's tokens keep their distances in time wherever it stands.
+  [[nodiscard]] static std::vector<std::int64_t> times_of(std::size_t item, std::int64_t after, std::size_t tokens)
+  {
+    std::vector<std::int64_t> out;
+    for (std::size_t t = 0; t < tokens; ++t)
+      out.push_back(after += 1 + static_cast<std::int64_t>((item * 37 + t * 101) % 900));
+    return out;
+  }
+  [[nodiscard]] std::vector<std::int64_t> times_of(std::size_t item, std::int64_t after) const
+  {
+    return times_of(item, after, lengths_[item]);
+  }
   std::vector<float> some(std::size_t tokens)
   {
     std::vector<float> out;
@@ -200,7 +259,7 @@ class items_bed
 
 double apart(const answer& a, const answer& b)
 {
-  double most = furthest(a.scores, b.scores);
+  double most = std::max(furthest(a.scores, b.scores), furthest(a.last_state, b.last_state));
   for (std::size_t l = 0; l < b.keys.size(); ++l)
     most = std::max({most, furthest(a.keys[l], b.keys[l]), furthest(a.values[l], b.values[l])});
   return most;
@@ -228,16 +287,62 @@ void each_selector(Each&& each)
 
 constexpr double near = 2e-5;
 
+/// What each token receives in layer 0, token by token in doubles.
+std::vector<double> naive_attention(const hstu::model& m, const std::vector<float>& inputs,
+                                    const std::vector<std::int64_t>& times)
+{
+  const hstu::config& c = m.options();
+  const hstu::layer_weights& w = m.parameters().layers.front();
+  const std::size_t width = hstu::width_of(c), tokens = times.size();
+  const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
+  std::vector<std::vector<double>> queries(tokens), keys(tokens);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    const float* const x = inputs.data() + t * c.hidden;
+    double mean = 0, square = 0;
+    for (std::size_t i = 0; i < c.hidden; ++i) mean += double{x[i]} / c.hidden;
+    for (std::size_t i = 0; i < c.hidden; ++i) square += (double{x[i]} - mean) * (double{x[i]} - mean) / c.hidden;
+    for (std::size_t column = width; column < 3 * width; ++column) {
+      double sum = 0;
+      for (std::size_t i = 0; i < c.hidden; ++i)
+        sum +=
+            (double{x[i]} - mean) / std::sqrt(square + double{c.epsilon}) * double{w.project[i * 4 * width + column]};
+      (column < 2 * width ? queries : keys)[t].push_back(silu(sum));
+    }
+  }
+  std::vector<double> out(tokens);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    for (std::size_t k = 0; k <= t; ++k) {
+      for (std::size_t h = 0; h < c.heads; ++h) {
+        double score = 0;
+        for (std::size_t d = h * c.head_dim; d < (h + 1) * c.head_dim; ++d) score += queries[t][d] * keys[k][d];
+        score += double{w.position_bias[h * c.position_buckets + std::min(t - k, std::size_t{c.position_buckets} - 1)]};
+        const double seconds = static_cast<double>(std::max(std::int64_t{1}, times[t] - times[k]));
+        const auto bucket =
+            std::min(static_cast<std::size_t>(std::log(seconds) / 0.301), std::size_t{c.time_buckets} - 1);
+        score += double{w.time_bias[h * c.time_buckets + bucket]};
+        out[k] += std::abs(silu(score));
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("blocks: HSTU's are exact where all is computed anew, and where one block begins the context", "[blocks]")
 {
-  const hstu::model m(small(), 1);
+  const bool by_time = GENERATE(false, true);
+  const hstu::model m(by_time ? timed() : small(), 1);
   for (const kvstrata::token_count page_tokens : {4U, 8U}) {
     items_bed bed(m, page_tokens, {16, 24, 9, 13}, page_tokens);
     for (const auto& plan : {bed.plan_of({0, 1, 2, 3}, 3, 5), bed.plan_of({1, 0, 0}, 8, 1), bed.plan_of({2}, 0, 0)}) {
       const answer full = bed.recomputed(plan);
       REQUIRE(full.report.exact());
+      REQUIRE(furthest(full.last_state, bed.last_state_of(plan)) < near);
+      auto always = plan;
+      for (const kvstrata::reused_block& b : plan.blocks) always.always.push_back({b.start, b.start + b.tokens});
+      REQUIRE(apart(bed.compute(always, recompute::none{}, 0), full) < near);
+      REQUIRE(bed.compute(always, recompute::none{}, 0).report.exact());
       each_selector([&](const auto& selector) {
         const answer all = bed.compute(plan, selector, 1);
         REQUIRE(apart(all, full) < near);
@@ -281,6 +386,31 @@ TEST_CASE("blocks: HSTU's error falls with the share that is computed anew, laye
   });
 }
 
+TEST_CASE("blocks: HSTU's attention received is that of true positions and times", "[blocks]")
+{
+  const hstu::model m(timed(), 1);
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    items_bed bed(m, seed, {16, 24, 9}, 8);
+    const auto plan = bed.plan_of({2, 0, 1}, 4, 5);
+    const std::vector<double> received = naive_attention(m, plan.inputs, plan.times);
+    // The token in a block that receives most is computed anew, and no other.
+    kvstrata::token_count most = plan.blocks.front().start;
+    kvstrata::each_reused(plan.blocks, [&](kvstrata::token_count p, kvstrata::token_count, const auto&) {
+      if (received[p] > received[most]) most = p;
+    });
+    const answer none = bed.compute(plan, recompute::none{}, 0),
+                 one = bed.compute(plan, recompute::attention_and_divergence(0), 1.0F / 49);
+    REQUIRE(one.report.recomputed == 1);
+    const std::size_t width = hstu::width_of(m.options());
+    kvstrata::each_reused(plan.blocks, [&](kvstrata::token_count p, kvstrata::token_count, const auto&) {
+      const auto same = std::equal(none.values[1].begin() + static_cast<std::ptrdiff_t>(p * width),
+                                   none.values[1].begin() + static_cast<std::ptrdiff_t>((p + 1) * width),
+                                   one.values[1].begin() + static_cast<std::ptrdiff_t>(p * width));
+      REQUIRE(same == (p != most));
+    });
+  }
+}
+
 TEST_CASE("blocks: what HSTU's pass does, and what it refuses", "[blocks]")
 {
   const hstu::model m(small(), 1);
@@ -302,11 +432,12 @@ TEST_CASE("blocks: what HSTU's pass does, and what it refuses", "[blocks]")
           hstu::context_forward pass(tables);
         }) == "hstu.inputs is tables, but blocks stand at any place, so inputs must come without positions");
   c = small();
-  c.time_buckets = 4;
-  CHECK(sentence_of<kvstrata::config_error>([&] {
-          const hstu::model times(c, 1);
-          hstu::context_forward pass(times);
-        }) == "hstu.time_buckets is 4, but blocks have no times, so it must be 0");
+  const hstu::model times(timed(), 1);
+  items_bed timed_bed(times, 3, {20, 30}, 8);
+  auto few = timed_bed.plan_of({0, 1}, 5, 5);
+  few.times.erase(few.times.begin());
+  CHECK(sentence_of<kvstrata::history_error>([&] { timed_bed.compute(few, recompute::none{}, 0); }) ==
+        "a context of 65 events has 64 times, and the model's biases go by time");
   auto wrong = plan;
   wrong.inputs.pop_back();
   CHECK(sentence_of<kvstrata::history_error>([&] { bed.compute(wrong, recompute::none{}, 0); }) ==

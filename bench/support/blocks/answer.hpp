@@ -3,7 +3,9 @@
 
 #include "decoder/blocks/context_rows.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace blocks_bench {
@@ -19,6 +21,7 @@ struct answer
 {
   std::vector<decoder::layer_rows> layers;  // K and V of all positions
   std::vector<float> logits;                // or scores
+  std::optional<std::size_t> wanted{};      // which of them was to be the best, where that is known
 };
 
 }  // namespace blocks_bench

@@ -4,15 +4,18 @@
 
 #include "support/blocks/answer.hpp"
 
+#include "support/blocks/hstu_pages.hpp"
+
 #include "hstu/blocks/context_forward.hpp"
 
-#include <kvstrata/assembly/paged_context.hpp>
-#include <kvstrata/layout/concepts.hpp>
+#include <kvstrata/prototypes/prototype_pool.hpp>
+#include <kvstrata/prototypes/stand_in_finder.hpp>
+#include <kvstrata/prototypes/text_features.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <random>
+#include <span>
 #include <vector>
 
 namespace blocks_bench {
@@ -20,7 +23,6 @@ namespace blocks_bench {
 class hstu_world
 {
  public:
-  static constexpr kv::token_count page_tokens = 16, pages = 1500;
   static constexpr std::uint32_t layers = 4;
 
   explicit hstu_world(std::uint64_t seed)
@@ -36,7 +38,9 @@ class hstu_world
             .inputs = hstu::token_inputs::by_caller,
             .event_tokens = 1},
            1),
-        slab_(pages * kv::page_bytes(m_.shape(), page_tokens)),
+        pages_(m_, 1500),
+        pool_({.dimensions = m_.options().hidden, .most = 8192, .least_cosine = 0.9F}, m_.shape()),
+        finder_(pool_),
         random_(seed)
   {
     for (std::size_t w = 0; w < 700 * m_.options().hidden; ++w) words_.push_back(any());
@@ -44,7 +48,8 @@ class hstu_world
     for (int i = 0; i < 30; ++i) add_block(30 + below(40));
     for (int i = 0; i < 60; ++i) add_block(50 + below(100));
     for (std::size_t i = 0; i < 256 * m_.options().hidden; ++i) candidates_.push_back(any());
-    scratch_ = add_pages(2048);
+    scratch_ = pages_.add(2048);
+    learn_prototypes(seed);
   }
 
   [[nodiscard]] std::vector<std::uint32_t> any_prompt()
@@ -55,12 +60,15 @@ class hstu_world
     return order;
   }
 
+  [[nodiscard]] const kv::prototype_pool& prototypes() const noexcept { return pool_; }
+
   template <kv::token_selector S>
   [[nodiscard]] answer serve(const std::vector<std::uint32_t>& order, reuse how, const S& selector,
                              const kv::recompute_shares& shares)
   {
     std::vector<kv::placed_block> placed;
     std::vector<kv::reused_block> blocks;
+    std::vector<kv::token_interval> always;
     std::vector<float> inputs;
     const std::size_t hidden = m_.options().hidden;
     const auto at = [&] { return static_cast<kv::token_count>(inputs.size() / hidden); };
@@ -70,9 +78,12 @@ class hstu_world
     };
     for (const std::uint32_t b : order) {
       const auto tokens = static_cast<kv::token_count>(texts_[b].size() / hidden);
-      if (how == reuse::blocks) {
-        placed.push_back({.key = {.kind = 1, .id = b, .version = 1}, .start = at(), .tokens = tokens});
-        blocks.push_back({at(), tokens, b >= 1 && b <= 30 ? kv::block_group::history : kv::block_group::items});
+      const bool history = b >= 1 && b <= 30, stands_in = history && how == reuse::prototypes;
+      if (how >= reuse::blocks) {
+        placed.push_back(
+            {.key = {.kind = stands_in ? 2U : 1U, .id = b, .version = 1}, .start = at(), .tokens = tokens});
+        blocks.push_back({at(), tokens, history ? kv::block_group::history : kv::block_group::items, stands_in});
+        if (history && how >= reuse::prototypes) kv::stand_in_finder::lacking(prototypes_of(b), at(), always);
       }
       inputs.insert(inputs.end(), texts_[b].begin(), texts_[b].end());
       add_words(b, 3);
@@ -81,77 +92,79 @@ class hstu_world
     kv::block_list list;
     list.start({}, at());
     for (const auto& b : placed) list.add(b);
-    kv::paged_context context;
-    context.assemble(
-        list, [&](std::uint32_t part) { return view(tables_[static_cast<std::size_t>(list.parts()[part].key.id)]); }, 0,
-        view(tables_[scratch_]));
-    hstu::context_forward pass(m_);
-    pass.run({.inputs = inputs, .blocks = blocks, .shares = shares, .candidate_inputs = candidates_}, selector, context,
-             [](kv::layer_index) {});
     answer out;
-    const auto scores = pass.scores();
-    out.logits.assign(scores.approximate_value().begin(), scores.approximate_value().end());
-    const std::size_t width = hstu::width_of(m_.options());
-    for (std::uint32_t l = 0; l < layers; ++l) {
-      decoder::layer_rows rows;
-      for (kv::token_count t = 0; t < list.context(); ++t) {
-        const auto* const key = reinterpret_cast<const float*>(context.view().key(l, 0, t));
-        const auto* const value = key + context.view().value_offset() / sizeof(float);
-        rows.keys.insert(rows.keys.end(), key, key + width);
-        rows.values.insert(rows.values.end(), value, value + width);
-      }
-      out.layers.push_back(std::move(rows));
-    }
+    pages_.serve(
+        list,
+        [&](const kv::sequence_key& key) {
+          return key.space == 2 ? filled_[static_cast<std::size_t>(key.id) - 1] : static_cast<std::size_t>(key.id);
+        },
+        scratch_,
+        {.inputs = inputs, .blocks = blocks, .shares = shares, .candidate_inputs = candidates_, .always = always},
+        selector, out,
+        [&](const hstu::context_forward& pass) {
+          const auto scores = pass.scores();
+          out.logits.assign(scores.approximate_value().begin(), scores.approximate_value().end());
+        });
     return out;
   }
 
  private:
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random_() % bound); }
   [[nodiscard]] float any() { return static_cast<float>(static_cast<std::int32_t>(below(2001)) - 1000) / 600.0F; }
-  [[nodiscard]] kv::page_table_view view(const kv::page_table& of)
-  {
-    return of.view(slab_.data(), kv::layer_first(m_.shape(), page_tokens, pages), m_.shape(), page_tokens);
-  }
-  std::size_t add_pages(kv::token_count tokens)
-  {
-    kv::page_table& table = tables_.emplace_back();
-    const kv::page_count count = (tokens + page_tokens - 1) / page_tokens;
-    table.start(1);
-    table.append(taken_, count);
-    table.finish_request(0, tokens, page_tokens);
-    taken_ += count;
-    return tables_.size() - 1;
-  }
   // Texts of one topic have words in common, some far more than others.
-  void add_block(kv::token_count tokens)
+  [[nodiscard]] std::vector<float> any_text(kv::token_count tokens, std::mt19937_64& random) const
   {
-    const std::uint32_t topic = below(8) * 80;
-    const std::size_t hidden = m_.options().hidden;
+    const auto under = [&random](std::uint64_t bound) { return static_cast<std::size_t>(random() % bound); };
+    const std::size_t topic = under(8) * 80, hidden = m_.options().hidden;
     std::vector<float> text;
     for (kv::token_count t = 0; t < tokens; ++t) {
-      const std::size_t word = topic + below(1 + below(60));
+      const std::size_t word = topic + under(1 + under(60));
       text.insert(text.end(), words_.begin() + static_cast<std::ptrdiff_t>(word * hidden),
                   words_.begin() + static_cast<std::ptrdiff_t>((word + 1) * hidden));
     }
-    const std::size_t table = add_pages(tokens);
-    const kv::token_interval all[] = {{0, tokens}};
-    hstu::request r;
-    r.history = tokens;
-    r.compute = all;
-    r.inputs = text;
-    hstu::batch_forward pass(m_, {&r, 1}, view(tables_[table]));
-    pass.embed();
-    for (std::uint32_t l = 0; l < layers; ++l) pass.layer(l);
-    texts_.push_back(std::move(text));
+    return text;
+  }
+  void add_block(kv::token_count tokens)
+  {
+    texts_.push_back(any_text(tokens, random_));
+    pages_.encode(texts_.back());
+  }
+  [[nodiscard]] std::vector<float> features_of(std::vector<float> text) const
+  {
+    kv::add_what_came_before(text, m_.options().hidden);
+    return text;
+  }
+  [[nodiscard]] std::span<const std::uint32_t> prototypes_of(std::uint32_t block)
+  {
+    const std::vector<float>& text = texts_[block];
+    return finder_.find(std::as_bytes(std::span(text)), static_cast<kv::token_count>(text.size() / m_.options().hidden),
+                        [&] { return features_of(text); });
+  }
+  // Of 200 other reviews than those in prompts; and those, filled with them.
+  void learn_prototypes(std::uint64_t seed)
+  {
+    std::mt19937_64 random(seed + 1000);
+    hstu_pages others(m_, 8);
+    for (int i = 0; i < 200; ++i) {
+      const std::vector<float> text = any_text(static_cast<kv::token_count>(30 + random() % 40), random);
+      others.clear();
+      pool_.learn_text(features_of(text), others.view(others.encode(text)), 0);
+    }
+    for (std::uint32_t b = 1; b <= 30; ++b) {
+      const std::span<const std::uint32_t> numbers = prototypes_of(b);
+      filled_.push_back(pages_.add(static_cast<kv::token_count>(numbers.size())));
+      for (std::uint32_t l = 0; l < layers; ++l) finder_.fill(numbers, l, pages_.view(filled_.back()), 0);
+    }
   }
 
   hstu::model m_;
-  std::vector<std::byte> slab_;
+  hstu_pages pages_;
+  kv::prototype_pool pool_;
+  kv::stand_in_finder finder_;
   std::mt19937_64 random_;
   std::vector<float> words_, candidates_;
-  std::deque<kv::page_table> tables_;
-  kv::page_count taken_ = 0;
   std::size_t scratch_ = 0;
+  std::vector<std::size_t> filled_;  // [review]
   std::vector<std::vector<float>> texts_;
 };
 

@@ -64,8 +64,10 @@ struct event
   return out;
 }
 
-/// Histories of users that it was not trained on, of at least 30 events; the newest 100 events of each.
-[[nodiscard]] inline std::vector<std::vector<event>> held_out_histories(std::size_t most)
+/// Histories of users whose id modulo 16 is `remainder`, of at least `least` events; the newest 100 events of each. It was trained on all
+/// but those of 7.
+[[nodiscard]] inline std::vector<std::vector<event>> histories_of(std::int64_t remainder, std::size_t least,
+                                                                  std::size_t most)
 {
   const auto before = find_data("kuairand-pure-2w/history_upto_0424.tsv");
   const auto log = find_data("kuairand-pure-2w/log_standard_0425_0508.tsv");
@@ -75,13 +77,13 @@ struct event
   std::ifstream old(*before);
   for (std::getline(old, line); std::getline(old, line);) {
     const auto n = numbers_in(line);
-    if (n.empty() || n[0] % 16 != 7) continue;
+    if (n.empty() || n[0] % 16 != remainder) continue;
     for (std::size_t i = 3; i < n.size(); ++i) users[n[0]].push_back({static_cast<std::size_t>(n[i]), 0, n[2] / 1000});
   }
   std::ifstream now(*log);
   for (std::getline(now, line); std::getline(now, line);) {
     const auto n = numbers_in(line);
-    if (n.size() < 10 || n[0] % 16 != 7) continue;
+    if (n.size() < 10 || n[0] % 16 != remainder) continue;
     std::size_t action = static_cast<std::size_t>(1 + n[3] + 2 * n[9] + 4 * n[4]);
     if (n[5] + n[6] + n[7] != 0) action = 9;
     if (n[8] != 0) action = 10;
@@ -91,9 +93,15 @@ struct event
   for (auto& [user, events] : users) {
     std::stable_sort(events.begin(), events.end(), [](const event& a, const event& b) { return a.time < b.time; });
     if (events.size() > 100) events.erase(events.begin(), events.end() - 100);
-    if (events.size() >= 30 && out.size() < most) out.push_back(std::move(events));
+    if (events.size() >= least && out.size() < most) out.push_back(std::move(events));
   }
   return out;
+}
+
+/// Of users that it was not trained on.
+[[nodiscard]] inline std::vector<std::vector<event>> held_out_histories(std::size_t most)
+{
+  return histories_of(7, 30, most);
 }
 
 /// Model a with its three golden users, and more; empty where it is not on this machine. On the heap: plain_hstu points

@@ -112,11 +112,17 @@ class prototype_index
     throw usage_error("a feature has " + std::to_string(feature.size()) + " dimensions, but prototypes have " +
                       std::to_string(config_.dimensions));
   }
+  /// In four sums, which compilers compute at once.
   [[nodiscard]] float dot(const float* a, const float* b) const noexcept
   {
-    float sum = 0;
-    for (std::uint32_t i = 0; i < config_.dimensions; ++i) sum += a[i] * b[i];
-    return sum;
+    constexpr std::uint32_t lanes = 4;
+    float sums[lanes] = {};
+    std::uint32_t rest = config_.dimensions % lanes;
+    for (const float* const end = a + (config_.dimensions - rest); a != end; a += lanes, b += lanes) {
+      for (std::uint32_t lane = 0; lane < lanes; ++lane) sums[lane] += a[lane] * b[lane];
+    }
+    for (; rest > 0; --rest) sums[rest] += a[rest - 1] * b[rest - 1];
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
   }
   /// Of about a normal distribution: planes need no more than directions of all kinds. The same everywhere.
   static float any_normal(std::uint64_t& state) noexcept

@@ -76,6 +76,16 @@ class prototype_pool
     return true;
   }
 
+  /// The same of a text's tokens in turn, features [tokens][dimensions]. Returns how many it made.
+  std::size_t learn_text(std::span<const float> features, const page_table_view& pages, std::size_t request)
+  {
+    const std::size_t dimensions = index_.options().dimensions;
+    std::size_t made = 0;
+    for (std::size_t t = 0; t < features.size() / dimensions; ++t)
+      made += learn(features.subspan(t * dimensions, dimensions), pages, request, static_cast<token_count>(t));
+    return made;
+  }
+
   /// K and V of a layer of prototype `number` go to a token of pages that the host can address.
   void copy(std::uint32_t number, layer_index layer, const page_table_view& to, std::size_t request,
             token_count token) const noexcept

@@ -3,26 +3,38 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
+#include <cstdint>
 #include <vector>
 
 namespace decoder {
 
-/// Indices, the highest score first; equal ones in order.
-[[nodiscard]] inline std::vector<std::size_t> ranked(const std::vector<float>& scores)
+/// Indices, the highest score first; equal ones in order. Of the `count` best alone, where not all are wanted.
+[[nodiscard]] inline std::vector<std::size_t> ranked(const std::vector<float>& scores,
+                                                     std::size_t count = static_cast<std::size_t>(-1))
 {
-  std::vector<std::size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-  return order;
+  struct entry
+  {
+    float score;
+    std::uint32_t index;
+  };
+  std::vector<entry> order(scores.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) order[i] = {scores[i], static_cast<std::uint32_t>(i)};
+  count = (std::min)(count, scores.size());
+  const auto sooner = [](const entry& a, const entry& b) {
+    return a.score > b.score || (!(b.score > a.score) && a.index < b.index);
+  };
+  const auto end = order.begin() + static_cast<std::ptrdiff_t>(count);
+  if (count == scores.size()) std::sort(order.begin(), end, sooner);
+  else std::partial_sort(order.begin(), end, order.end(), sooner);
+  std::vector<std::size_t> out(count);
+  for (std::size_t i = 0; i < count; ++i) out[i] = order[i].index;
+  return out;
 }
 
 /// Of the `count` best of one how many are among those of the other, as a share; `count` is 1 or more, and no more than there are.
 [[nodiscard]] inline double top_overlap(const std::vector<float>& a, const std::vector<float>& b, std::size_t count)
 {
-  std::vector<std::size_t> x = ranked(a), y = ranked(b);
-  x.resize(count);
-  y.resize(count);
+  const std::vector<std::size_t> x = ranked(a, count), y = ranked(b, count);
   std::size_t both = 0;
   for (const std::size_t i : x) both += std::find(y.begin(), y.end(), i) != y.end();
   return static_cast<double>(both) / static_cast<double>(count);

@@ -102,6 +102,9 @@ class context_server
     }
   }
 
+  /// What finds them, once they are allowed: a text that has been asked for there is not looked up again here.
+  [[nodiscard]] stand_ins& finder() { return stand_ins_.value(); }
+
   /// Tokens of blocks that the last context encoded.
   [[nodiscard]] std::uint64_t encoded() const noexcept
   {

@@ -1,5 +1,6 @@
 #include "hstu/blocks/context_forward.hpp"
 
+#include "hstu/bias.hpp"
 #include "hstu/elementwise.hpp"
 #include "hstu/matmul.hpp"
 
@@ -18,9 +19,6 @@ context_forward::context_forward(const model& m) : model_(&m)
     throw kvstrata::config_error("hstu.inputs", "tables",
                                  "blocks stand at any place, so inputs must come without positions");
   }
-  if (c.time_buckets != 0) {
-    throw kvstrata::config_error("hstu.time_buckets", c.time_buckets, "blocks have no times, so it must be 0");
-  }
 }
 
 void context_forward::begin(const context_to_compute& what, kvstrata::paged_context& context, bool reads)
@@ -35,6 +33,11 @@ void context_forward::begin(const context_to_compute& what, kvstrata::paged_cont
     throw kvstrata::history_error("a context of " + std::to_string(context.view().tokens(0)) + " tokens has " +
                                   std::to_string(what.inputs.size()) + " numbers as inputs, but a token has " +
                                   std::to_string(c.hidden));
+  }
+  const std::size_t events = (std::size_t{context.view().tokens(0)} + c.event_tokens - 1) / c.event_tokens;
+  if (c.time_buckets != 0 && what.times.size() != events) {
+    throw kvstrata::history_error("a context of " + std::to_string(events) + " events has " +
+                                  std::to_string(what.times.size()) + " times, and the model's biases go by time");
   }
   work_ = {};
   report_ = {};
@@ -77,6 +80,8 @@ void context_forward::probe(const context_to_compute& what)
   r.history = tokens;
   r.compute = all;
   r.inputs = what.inputs;
+  r.times = what.times;
+  r.time = what.time;
   batch_forward pass(*first_layers_, {&r, 1}, probe_view());
   pass.embed();
   pass.layer(0);
@@ -92,7 +97,7 @@ void context_forward::read_attention(const context_to_compute& what)
   const layer_weights& w = model_->parameters().layers.front();
   const elementwise& loops = best_elementwise();
   const std::size_t tokens = tokens_of(what), width = width_of(c);
-  std::vector<float> normal(tokens * c.hidden), queries(tokens * width), row(tokens);
+  std::vector<float> normal(tokens * c.hidden), queries(tokens * width), row(tokens), biases(tokens);
   for (std::size_t t = 0; t < tokens; ++t) {
     float* const to = normal.data() + t * c.hidden;
     loops.normalise(to, what.inputs.data() + t * c.hidden, c.epsilon, c.hidden);
@@ -108,14 +113,26 @@ void context_forward::read_attention(const context_to_compute& what)
   }
   const kvstrata::page_table_view view = probe_view();
   attention_.assign(tokens, 0.0F);
+  std::vector<std::uint32_t> begins(c.time_buckets);
+  request r;  // for the times
+  r.history = tokens_of(what);
+  r.times = what.times;
+  r.time = what.time;
   for (std::size_t head = 0; head < c.heads; ++head) {
-    const float* const bias = w.position_bias.data() + head * c.position_buckets;
+    const head_bias bias(std::span(w.position_bias).subspan(head * c.position_buckets, c.position_buckets),
+                         std::span(w.time_bias).subspan(head * c.time_buckets, c.time_buckets));
     for (std::size_t t = 0; t < tokens; ++t) {
+      const auto position = static_cast<std::uint32_t>(t);
+      if (c.time_buckets != 0) time_bucket_begins(begins, what.times, query_time_of(c, r, position), 0, c.event_tokens);
+      bucket_cursor at = c.time_buckets == 0 ? 0 : c.time_buckets - 1;
+      float constant = 0;
+      if (!bias.empty() && bias.fill(biases.data(), constant, position, 0, position + 1, begins.data(), at, loops))
+        std::fill_n(biases.begin(), t + 1, constant);
       for (std::size_t k = 0; k <= t; ++k) {
         const auto* const key = reinterpret_cast<const float*>(view.key(0, 0, static_cast<kvstrata::token_count>(k)));
         row[k] =
             c.alpha * loops.dot(queries.data() + t * width + head * c.head_dim, key + head * c.head_dim, c.head_dim);
-        if (c.position_buckets != 0) row[k] += bias[(std::min)(t - k, std::size_t{c.position_buckets} - 1)];
+        row[k] += biases[k];
       }
       loops.silu(row.data(), row.data(), t + 1);
       for (std::size_t k = 0; k <= t; ++k) attention_[k] += std::abs(row[k]);
@@ -166,6 +183,10 @@ void context_forward::start(const context_to_compute& what, kvstrata::paged_cont
   request_.compute = context.computed();
   request_.inputs = inputs_;
   request_.candidate_inputs = what.candidate_inputs;
+  request_.times = what.times;
+  request_.time = what.time;
+  request_.last_state = what.last_state;
+  request_.last_input = what.last_state ? what.inputs.last(hidden) : std::span<const float>{};
   pass_.reset();
   pass_.emplace(*model_, std::span<const request>(&request_, 1), context.view());
   pass_->embed();

@@ -1,6 +1,6 @@
 // HSTU over a context that was put together from blocks: the model's own pass on one page table (kvstrata/assembly/paged_context.hpp),
 // told to compute the context's own tokens, and of the blocks' what a selector chooses. K carries no position here, so blocks serve any
-// place as they are; the bias by distance is counted from true positions. The answer is approximate, and its type says so.
+// place as they are; biases by distance and by time are those of true positions and times. The answer is approximate, and its type says so.
 #pragma once
 
 #include "hstu/buffer.hpp"
@@ -28,6 +28,10 @@ struct context_to_compute
   kvstrata::recompute_shares shares{};
   std::span<const float> candidate_inputs{};  ///< [candidates][hidden] who see all of the context
   bool exact = false;                         ///< request::exact: who would reuse what is not exact here is refused
+  std::span<const kvstrata::token_interval> always{};  ///< in blocks, and computed anew whatever the selector says
+  std::span<const std::int64_t> times{};  ///< [events] seconds, ascending, where the model's biases go by time
+  std::int64_t time = 0;                  ///< seconds; the candidates'
+  bool last_state = false;                ///< asked for: last_state()
 };
 
 /// What a pass has done, in rows of the context.
@@ -43,13 +47,14 @@ struct context_work
 class context_forward
 {
  public:
-  /// Throws kvstrata::config_error where the model's inputs have positions in them (token_inputs::tables), or where biases go by time, which
-  /// blocks do not have.
+  /// Throws kvstrata::config_error where the model makes inputs of tables (token_inputs::tables), with positions in them. With biases
+  /// by time a block is right where its tokens are as far apart as where it was encoded, as a user's own events are.
   explicit context_forward(const model& m);
 
   /// All of it. `context` was put together from blocks whose words are in `inputs`; before(l) is called before anything of layer l is
   /// read. Throws kvstrata::config_error for shares that are none, kvstrata::usage_error for a selector that reads layer 1 of a model with
-  /// one layer, and where exact tokens are asked for and some would not be, kvstrata::history_error for inputs of another size than the context.
+  /// one layer, and where exact tokens are asked for and some would not be, kvstrata::history_error for inputs or times of another size than
+  /// the context.
   template <kvstrata::token_selector S, class Before>
   void run(const context_to_compute& what, const S& selector, kvstrata::paged_context& context, Before&& before)
   {
@@ -65,7 +70,7 @@ class context_forward
     }
     const kvstrata::token_readings readings{
         .blocks = what.blocks, .attention = attention_, .keys = key_changes_, .values = value_changes_};
-    start(what, context, chooser_.choose(selector, readings, what.shares, tokens_of(what)));
+    start(what, context, chooser_.choose(selector, readings, what.shares, tokens_of(what), what.always));
     for (kvstrata::layer_index l = 0; l < model_->options().layers; ++l) {
       before(l);
       static_cast<void>(context.copy_rows(l));
@@ -76,6 +81,11 @@ class context_forward
 
   /// Of the candidates, [candidates][tasks]. Valid until the next run().
   [[nodiscard]] kvstrata::approximate<std::span<const float>> scores() const { return {pass_->scores(), report_}; }
+  /// Of the context's last token, [hidden], where it was asked for. Likewise.
+  [[nodiscard]] kvstrata::approximate<std::span<const float>> last_state() const
+  {
+    return {pass_->last_state(0), report_};
+  }
   [[nodiscard]] const kvstrata::reuse_report& report() const noexcept { return report_; }
   [[nodiscard]] const context_work& work() const noexcept { return work_; }
 

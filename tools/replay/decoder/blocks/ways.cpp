@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -133,9 +132,7 @@ class texts_way final : public block_way
         positions_(c.model.options(), kvstrata::position::position_free{}, c.load.longest),
         server_(c.model, positions_)
   {
-    if (!stands_in_) return;
-    finder_.emplace(c.model, *c.prototypes);
-    server_.allow_stand_ins(*c.prototypes, block_of_stand_ins);
+    if (stands_in_) server_.allow_stand_ins(*c.prototypes, block_of_stand_ins);
   }
 
   void serve(const block_prompt& p, block_answer& to, bool rows) override
@@ -152,7 +149,7 @@ class texts_way final : public block_way
       list_.add({.key = {.kind = kind, .id = t.id, .version = version}, .start = t.start, .tokens = t.tokens});
       blocks_.push_back({t.start, t.tokens, t.group, by_prototypes});
       (history_text ? history : items) += t.tokens;
-      if (by_prototypes) finder_->lacking(words_of(p, t), t.start, always_);
+      if (by_prototypes) server_.finder().lacking(words_of(p, t), t.start, always_);
     }
     kvstrata::token_count always = 0;
     for (const kvstrata::token_interval i : always_) always += i.size();
@@ -178,7 +175,6 @@ class texts_way final : public block_way
  private:
   const block_context& context_;
   bool stands_in_;
-  std::optional<decoder::stand_ins> finder_;
   kvstrata::recompute_shares shares_;
   kvstrata::emulated_device device_;
   kvstrata::stream_id compute_;
