@@ -110,10 +110,10 @@ class cache
   /// Blocks until what `why` tells of has passed, at most so long; other threads' calls go on. True when it has, and the call
   /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
   /// the epoch has begun; copy_refused: at once; arriving: arrival_of(why) has come to pass, which is looked after
-  /// every tenth of a millisecond (in virtual time nothing comes meanwhile). Asked about and not waited for:
-  /// stale_epoch, which never passes. Others who wait may be quicker. False when the time is over. Throws usage_error
-  /// after close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison more; each that
-  /// waits for pages costs it O(requests under leases).
+  /// every tenth of a millisecond (in virtual time nothing comes meanwhile), as are stores that released leases wait for.
+  /// Asked about and not waited for: stale_epoch, which never passes. Others who wait may be quicker. False when the time is
+  /// over. Throws usage_error after close, and when the cache is closed meanwhile. Nobody waits: a release costs a comparison
+  /// more; each that waits for pages costs it O(requests under leases).
   bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
   /// The same of all parts of a request, or of the history of one without.
@@ -137,12 +137,11 @@ class cache
     const std::lock_guard lock(mutex_);
     require_open("poll");
     const wake_at_end others(room_);
-    residency_.acting().begin({call_name::prefetch});
-    executor_.settle();
+    book_answers();
   }
 
   /// What became of a request of a provisional lease; prepare, poll and release hear what stores have answered. Kept or lost
-  /// it stays, whatever becomes of the user. O(tickets pending).
+  /// it stays, whatever becomes of the user, but that all older than the last 4,096 lost count as lost. O(tickets pending).
   [[nodiscard]] lease_outcome outcome(lease_ticket ticket)
   {
     const std::lock_guard lock(mutex_);
@@ -152,19 +151,11 @@ class cache
   /// Writes down about so many tokens that only the slab has, the coldest users first, partial last pages too: to be
   /// called when the server is idle. Begins no more than `writes` allows to be under way; held users are left out.
   /// Returns the tokens that are on their way. Does not block, unless the transfer policy does.
-  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
-  {
-    const auto lock = locked(call_name::clean);
-    require_open("clean");
-    const call_scope call(residency_.tracker(), call_name::clean);
-    residency_.acting().begin({call_name::clean});
-    executor_.settle();
-    return mover_.clean(tokens);
-  }
+  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)());
 
   /// For a server that ends: puts in the stores what only memories have, makes it durable, and returns how many tokens were
-  /// left out when `at_most` was over, or because a store would not have them. Blocks; others' calls go on meanwhile.
-  /// Throws usage_error after close, and what a device throws.
+  /// left out when `at_most` was over, under leases, or because the last memory or a store would not have them. Blocks; others'
+  /// calls go on meanwhile. Throws usage_error after close, and what a device throws.
   std::uint64_t save_sync(std::chrono::nanoseconds at_most)
     requires(Tiers::stores != 0);
 
@@ -249,6 +240,12 @@ class cache
     return rows_.rows().empty() ? planner_.plan(rows, batch_, queued) : planner_.plan(rows_, batch_, queued);
   }
 
+  /// What stores have answered, and what has waited. Locked.
+  void book_answers()
+  {
+    residency_.acting().begin({call_name::prefetch});
+    executor_.settle();
+  }
   pressure no_copy(std::span<const request> requests, std::uint64_t label);
   pressure turn_away(const pressure& why, std::uint64_t label);
 

@@ -138,14 +138,14 @@ class store_lines
 
   /// Begins to bring what stores have of these users and no memory has. Is anything on its way, pressure says so: the call
   /// comes too early. A user is staged once for a request, whatever comes of it. Not null, `offers` gets what a provisional
-  /// request may count on instead, and somebody waits: what the model computes sooner is judged by `stages_for`.
+  /// request may count on instead. Where it `is_awaited`, what the model computes sooner is judged by `stages_for`.
   [[nodiscard]] std::optional<pressure> stage(std::span<const request> requests,
-                                              store_offers<Residency::stores>* offers)
+                                              store_offers<Residency::stores>* offers, bool is_awaited)
   {
     std::optional<pressure> out;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const request& r = requests[i];
-      const auto point = stage_one(r, offers != nullptr && r.provisional, offers != nullptr);
+      const auto point = stage_one(r, offers != nullptr && r.provisional, is_awaited);
       if (!point || out) continue;
       if (offers != nullptr && r.provisional && offer(r, i, *offers)) continue;
       out = pressure{.why = pressure::reason::arriving, .user = key_of(r).id, .space = key_of(r).space};
