@@ -17,6 +17,7 @@
 #include <kvstrata/plan/batch_note.hpp>
 #include <kvstrata/plan/planner.hpp>
 #include <kvstrata/plan/prefetch_planner.hpp>
+#include <kvstrata/tiers/codes.hpp>
 
 #include <algorithm>
 #include <array>
@@ -181,9 +182,11 @@ class cache
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
   /// Level Level encodes what it gets from now on as `told` says; belongs beside advance_epoch, as tables are counted on pages of
-  /// the weights that serve. What is there stays readable. Throws config_error; usage_error after close.
-  template <level_index Level, class CodecConfig>
-  void recode(const CodecConfig& told)
+  /// the weights that serve. What is there stays readable: a configuration with which it would not be (exp4's with another
+  /// escape_share, int8's with a minimum where there was none) is a config_error, and changes nothing. Throws usage_error after close.
+  template <level_index Level>
+  void recode(const typename tier_codec_t<typename Tiers::template tier<Level>>::config& told)
+    requires(keeps_codes<typename Tiers::template tier<Level>>)
   {
     const std::lock_guard lock(mutex_);
     require_open("recode");

@@ -10,6 +10,7 @@
 #include <kvstrata/cache.hpp>
 #include <kvstrata/sharded/shard_sizes.hpp>
 #include <kvstrata/sharded/sharded_lease.hpp>
+#include <kvstrata/tiers/codes.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -145,9 +146,10 @@ class sharded
     for (const auto& each : shards_) each->advance_epoch(epoch);  // a misuse shows at the first
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, shape()); }
-  /// As cache's, shard by shard.
-  template <level_index Level, class CodecConfig>
-  void recode(const CodecConfig& told)
+  /// As cache's, shard by shard; what one refuses all do.
+  template <level_index Level>
+  void recode(const typename tier_codec_t<typename config::tiers_type::template tier<Level>>::config& told)
+    requires(keeps_codes<typename config::tiers_type::template tier<Level>>)
   {
     for (const auto& each : shards_) each->template recode<Level>(told);
   }
