@@ -112,10 +112,12 @@ class store_lines
   template <class Demote>
   void write_through(std::span<entry_type* const> committed, Demote&& demote) noexcept;
 
-  /// Begins to put what the last memory has and stores lack, as far as there is room. False: there is nothing, or no room at
-  /// all. O(entries).
+  /// Begins to put what the last memory has and stores lack, as far as there is room: begun, where something has; no_room,
+  /// where for all of it there was none. O(entries).
   template <class Demote>
-  [[nodiscard]] bool save(Demote&& demote);
+  [[nodiscard]] saving save(Demote&& demote);
+  /// Has a memory tokens of a live entry that a store lacks?
+  [[nodiscard]] bool lacks(const entry_type& e);
   /// Tokens that a memory has and a store lacks, of several stores the one that lacks most; all that a memory has, where what
   /// stores have is not `durable`. O(entries).
   [[nodiscard]] std::uint64_t unsaved_tokens(bool durable);
