@@ -21,7 +21,7 @@ std::uint64_t sharded<Cache>::clean(std::uint64_t tokens)
 
 template <class Cache>
 std::uint64_t sharded<Cache>::save_sync(std::chrono::nanoseconds at_most)
-  requires(config::tiers_type::stores != 0)
+  requires(Cache::config::tiers_type::stores != 0)
 {
   using clock = std::chrono::steady_clock;
   const clock::time_point began = clock::now();

@@ -138,7 +138,7 @@ class sharded
 
   /// As cache's, one shard after the other, `at_most` for all of them together. Returns the sum.
   std::uint64_t save_sync(std::chrono::nanoseconds at_most)
-    requires(config::tiers_type::stores != 0);
+    requires(Cache::config::tiers_type::stores != 0);
 
   /// As cache's, shard by shard; other threads' calls to it and to close wait. Once it has returned nothing of an older
   /// epoch is served. Until then a batch of either epoch may come too late or too early for one of its shards, and is told so;
