@@ -17,6 +17,7 @@
 #include <kvstrata/plan/batch_note.hpp>
 #include <kvstrata/plan/planner.hpp>
 #include <kvstrata/plan/prefetch_planner.hpp>
+#include <kvstrata/tiers/codes.hpp>
 
 #include <algorithm>
 #include <array>
@@ -111,9 +112,9 @@ class cache
   /// that was turned away is worth another try: held: so many pages can be had; user_held: no lease has the user; early_epoch:
   /// the epoch has begun; copy_refused: at once; arriving: no lease computes the part (comes_by_commit; in vain where it is the
   /// thread's own), or arrival_of(why) has come to pass, which is looked after every tenth of a millisecond (in virtual time nothing
-  /// comes meanwhile). Asked about and not waited for: stale_epoch, which never passes. Others who wait may be quicker. False when
-  /// the time is over. Throws usage_error after close, and when the cache is closed meanwhile. Nobody waits: a release costs a
-  /// comparison more; each that waits for pages costs it O(requests under leases).
+  /// comes meanwhile), as are stores that released leases wait for. Asked about and not waited for: stale_epoch, which never
+  /// passes. Others who wait may be quicker. False when the time is over. Throws usage_error after close, and when the cache is
+  /// closed meanwhile. Nobody waits: a release costs a comparison more; each that waits for pages costs it O(requests under leases).
   bool wait_sync(const pressure& why, std::chrono::nanoseconds at_most);
 
   /// The same of all parts of a request, or of the history of one without.
@@ -137,12 +138,11 @@ class cache
     const std::lock_guard lock(mutex_);
     require_open("poll");
     const wake_at_end others(room_);
-    residency_.acting().begin({call_name::prefetch});
-    executor_.settle();
+    book_answers();
   }
 
   /// What became of a request of a provisional lease; prepare, poll and release hear what stores have answered. Kept or lost
-  /// it stays, whatever becomes of the user. O(tickets pending).
+  /// it stays, whatever becomes of the user, but that all older than the last 4,096 lost count as lost. O(tickets pending).
   [[nodiscard]] lease_outcome outcome(lease_ticket ticket)
   {
     const std::lock_guard lock(mutex_);
@@ -152,19 +152,11 @@ class cache
   /// Writes down about so many tokens that only the slab has, the coldest users first, partial last pages too: to be
   /// called when the server is idle. Begins no more than `writes` allows to be under way; held users are left out.
   /// Returns the tokens that are on their way. Does not block, unless the transfer policy does.
-  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)())
-  {
-    const auto lock = locked(call_name::clean);
-    require_open("clean");
-    const call_scope call(residency_.tracker(), call_name::clean);
-    residency_.acting().begin({call_name::clean});
-    executor_.settle();
-    return mover_.clean(tokens);
-  }
+  std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)());
 
   /// For a server that ends: puts in the stores what only memories have, makes it durable, and returns how many tokens were
-  /// left out when `at_most` was over, or because a store would not have them. Blocks; others' calls go on meanwhile.
-  /// Throws usage_error after close, and what a device throws.
+  /// left out when `at_most` was over, under leases, or because the last memory or a store would not have them. Blocks; others'
+  /// calls go on meanwhile. Throws usage_error after close, and what a device throws.
   std::uint64_t save_sync(std::chrono::nanoseconds at_most)
     requires(Tiers::stores != 0);
 
@@ -190,9 +182,11 @@ class cache
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, residency_.shape()); }
   /// Level Level encodes what it gets from now on as `told` says; belongs beside advance_epoch, as tables are counted on pages of
-  /// the weights that serve. What is there stays readable. Throws config_error; usage_error after close.
-  template <level_index Level, class CodecConfig>
-  void recode(const CodecConfig& told)
+  /// the weights that serve. What is there stays readable: a configuration with which it would not be (exp4's with another
+  /// escape_share, int8's with a minimum where there was none) is a config_error, and changes nothing. Throws usage_error after close.
+  template <level_index Level>
+  void recode(const typename tier_codec_t<typename Tiers::template tier<Level>>::config& told)
+    requires(keeps_codes<typename Tiers::template tier<Level>>)
   {
     const std::lock_guard lock(mutex_);
     require_open("recode");
@@ -249,6 +243,12 @@ class cache
     return rows_.rows().empty() ? planner_.plan(rows, batch_, queued) : planner_.plan(rows_, batch_, queued);
   }
 
+  /// What stores have answered, and what has waited. Locked.
+  void book_answers()
+  {
+    residency_.acting().begin({call_name::prefetch});
+    executor_.settle();
+  }
   pressure no_copy(std::span<const request> requests, std::uint64_t label);
   pressure turn_away(const pressure& why, std::uint64_t label);
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 
 using namespace kvstrata;
@@ -132,6 +133,10 @@ TEST_CASE("sizes that are zero or do not fit", "[cache][errors]")
                         {"arena.bytes is 7", page.c_str()});
   refuses<config_error>([] { construct([](config& c) { std::get<0>(c.tiers).bytes = std::size_t{1} << 60U; }); },
                         {"slab.bytes", "at most", "pages"});
+  for (const double slack : {-0.5, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    refuses<config_error>([slack] { construct([slack](config& c) { std::get<0>(c.tiers).slack = slack; }); },
+                          {"slab.slack is ", "a share of it, from 0 to 1"});
+  }
   refuses<config_error>([] { construct([](config& c) { c.layout.page_tokens = 0; }); },
                         {"layout.page_tokens is 0", "at least 1"});
   refuses<config_error>([] { construct([](config& c) { c.layout.page_tokens = 1U << 20U; }); },

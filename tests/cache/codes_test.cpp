@@ -238,11 +238,26 @@ TEST_CASE("a table that was counted on other weights costs raw frames, and a new
   std::vector<std::uint16_t> values;
   for (int i = 0; i < 20'000; ++i) values.push_back(large(0, 0, 0));
   counts.count(std::as_bytes(std::span(values)), element_type::bf16);
-  b.cache.recode<1>(codec::exp4::config{.table = counts.table()});
+  b.cache.recode<1>({.table = counts.table()});
   CHECK(b.serve(1, 4 * page_tokens, large) == before);  // codes that are there stay what they were
   const std::uint64_t raw = b.cache.stats().levels[1].raw_bytes;
   static_cast<void>(b.serve(2, 3 * page_tokens, large));
   CHECK(b.cache.stats().levels[1].raw_bytes == raw);
+}
+
+TEST_CASE("a configuration by which what is there could not be read is refused, and changes nothing", "[cache][codec]")
+{
+  bed b;
+  const model_rows write = silu_of(1, 3);
+  const auto before = b.serve(1, 4 * page_tokens, write);
+  b.evict(write);
+  for (const double share : {0.0, 0.1}) {  // shorter codes than the level has frames for, and longer ones
+    CHECK_THROWS_WITH(
+        b.cache.recode<1>({.escape_share = share}),
+        "codec is exp4, but pages that are encoded as the level was told before could not be read any more");
+  }
+  CHECK(b.serve(1, 4 * page_tokens, write) == before);
+  CHECK(b.sources.computed == 0);
 }
 
 TEST_CASE("bad codecs are refused in a sentence", "[cache][codec]")

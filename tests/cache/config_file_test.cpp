@@ -47,6 +47,7 @@ writes_in_flight_bytes = 1000000
 clean_above = 0.5
 clean_below = 0.25
 kept_stretches = 3
+copy_lanes = 5
 )";
 
 template <class Cache>
@@ -99,6 +100,7 @@ TEST_CASE("a configuration is what its text says", "[cache][config_file]")
   CHECK(c.writes.clean_above == 0.5);
   CHECK(c.writes.clean_below == 0.25);
   CHECK(c.kept_stretches == 3);
+  CHECK(c.copy_lanes == 5);
   // What is not named stays.
   read_cache_config("arena_bytes = 77\r\n\r\nwrites_in_flight_bytes=unlimited", c);
   CHECK(std::get<1>(c.tiers).bytes == 77);
@@ -136,6 +138,7 @@ TEST_CASE("what is wrong with a text is a sentence with its line, and changes no
   CHECK(fault_in<full>("clean_above = 2") ==
         "x.config: writes.clean_above is 2.000000, but it must be a share of the slab, from 0 to 1");
   CHECK(fault_in<full>("layers = 0") == "x.config: geometry.layers is 0, but it must be at least 1");
+  CHECK(fault_in<full>("copy_lanes = 0") == "x.config: copy_lanes is 0, but it must be from 1 to 254");
   // What this composition has no use for.
   CHECK(fault_in<lone>("host_gib = 1") ==
         "x.config:1: this cache has no host_gib: neither its layout, nor its tiers, nor its split policy know it");

@@ -3,6 +3,7 @@
 #include "support/allocation_count.hpp"
 #include "support/effort.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -372,6 +373,41 @@ TEST_CASE("whichever allocation fails: what is kept is right, what is lost is no
   }
 }
 
+TEST_CASE("who waits for pages that a released lease keeps for a store hears when that has answered")
+{
+  for (const bool comes : {true, false}) {
+    CAPTURE(comes);
+    late_scene s;
+    if (!comes) s.store.lose_next();
+    const auto one = serve_late(s, {{1, 34}}, s.late);
+    REQUIRE(one);
+    const request r{.user = user_id{50}, .history_tokens = 64, .epoch = s.epoch};
+    const auto held = s.cache->prepare({&r, 1}, s.compute);
+    REQUIRE_FALSE(held);
+    REQUIRE(held.why().why == pressure::reason::held);
+    CHECK_FALSE(s.cache->wait_sync(held.why(), std::chrono::nanoseconds::min()));
+    s.device.advance_host(1);  // and nobody else calls
+    CHECK(s.cache->wait_sync(held.why(), std::chrono::nanoseconds(0)));
+    CHECK(s.cache->prepare({&r, 1}, s.compute));
+  }
+}
+
+TEST_CASE("beside a request of parts nobody is served before it has come")
+{
+  late_scene s;
+  const part p{.key = {3, 9}, .tokens = 5, .mode = part_mode::read};
+  const request batch[] = {{.user = user_id{1}, .history_tokens = 34, .epoch = s.epoch, .provisional = true},
+                           {.user = user_id{2}, .epoch = s.epoch, .parts = {&p, 1}}};
+  const auto early = s.cache->prepare(batch, s.late);
+  REQUIRE_FALSE(early);
+  REQUIRE(early.why().why == pressure::reason::arriving);
+  s.device.wait_sync(arrival_of(early.why()));
+  const auto lease = s.cache->prepare(batch, s.late);
+  REQUIRE(lease);
+  CHECK(lease->sources(0).from[1] == 30);
+  CHECK(lease->ticket(0) == lease_ticket{});
+}
+
 TEST_CASE("of the outcomes the oldest are forgotten, and count as lost")
 {
   outcome_book book;
@@ -391,5 +427,10 @@ TEST_CASE("of the outcomes the oldest are forgotten, and count as lost")
   CHECK(book.of(newest) == lease_outcome::kept);
   CHECK(book.of(waits) == lease_outcome::pending);  // however old
   CHECK(book.of({newest.number + 1}) == lease_outcome::lost);
+  book.decide(waits, false);  // older than what is forgotten, and the next to be forgotten itself
+  lost.push_back(waits);
+  lost.push_back(book.open());
+  book.decide(lost.back(), false);
+  for (const lease_ticket ticket : lost) REQUIRE(book.of(ticket) == lease_outcome::lost);
   CHECK(book.of({}) == lease_outcome::kept);
 }

@@ -45,6 +45,19 @@ TEST_CASE("parts in a store: another version is none, and its successor takes it
   CHECK(back[1].computed == 1);
 }
 
+TEST_CASE("parts in a store: what came up once comes up again, whenever it has left the memories", "[cache][parts]")
+{
+  over_memory s({.least_seconds = 1e-4, .most_seconds = 2e-4});
+  s.serve({s.statics(1, 5, 19), s.appends(1, 12)});
+  for (int round = 0; round < 3; ++round) {
+    CAPTURE(round);
+    s.push_out();
+    const auto back = s.serve({s.statics(1, 5, 19), s.appends(1, 12)});
+    CHECK(back[0].from[1] == 19);
+    CHECK(back[1].from[1] == 12);
+  }
+}
+
 TEST_CASE("parts in a store: what a lease wrote beside and did not commit leaves the record", "[cache][parts]")
 {
   over_memory s;

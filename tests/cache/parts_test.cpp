@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <new>
 #include <set>
+#include <span>
 #include <vector>
 
 namespace {
@@ -59,6 +60,21 @@ TEST_CASE("parts: each has a page table of its own, in the order of the requests
   b.run_model(lease);
   lease.finish();
   CHECK(b.cache.stats().users == 4);  // two static parts, one to append, one history; the empty one is nobody
+}
+
+TEST_CASE("parts: what is kept of a history beside them is counted as anywhere", "[cache][parts]")
+{
+  bed b(30, 40);
+  const std::vector<std::uint64_t> hashes{11, 12, 13};
+  const std::vector<part> parts{b.reads(9, 7)};
+  const request batch[] = {{.user = user_id{1}, .history_tokens = 12, .stretches = {.stride = 4, .hashes = hashes}},
+                           b.asks(2, parts)};
+  auto lease = b.cache.prepare(batch, b.compute).value();
+  b.run_model(lease);
+  lease.finish();
+  CHECK(b.cache.stats().stretch_bytes == sizeof(std::uint64_t));
+  CHECK(b.cache.erase(user_id{1}));
+  CHECK(b.cache.stats().stretch_bytes == 0);
 }
 
 TEST_CASE("parts: scratch is the lease's own, and gone with it", "[cache][parts]")
@@ -222,6 +238,30 @@ TEST_CASE("parts: readers of a version go on while another is written beside it"
     CHECK(b.cache.stats().users == 0);
     CHECK(b.serve(5, {b.statics(1, 2, 9)}).computed == 9);
   }
+}
+
+TEST_CASE("parts: a reader of what is committed and not released waits for all of it, whatever layer was done last",
+          "[cache][parts]")
+{
+  parts_bed<lone_scene_cache> b(30);  // no copy down, which would be waited for besides
+  const std::vector<part> parts{b.statics(1, 2, 9)};
+  const auto touch = [&b](auto& lease, layer_index layer, stream_id on, bool writes) {
+    const emulated_device::memory_range row{lease.view().key(layer, 0, 0), tiny.key_bytes()};
+    const std::span<const emulated_device::memory_range> one(&row, 1), none;
+    lease.wait(layer);
+    b.device.launch(on, {.label = "layer", .seconds = 1, .reads = writes ? none : one, .writes = writes ? one : none},
+                    [] {});
+    lease.layer_done(layer);
+  };
+  auto writer = b.hold(1, parts);
+  for (layer_index layer = tiny.layers; layer-- != 0;) touch(writer, layer, b.compute, true);
+  writer.commit();
+  const request r = b.asks(2, parts);
+  const stream_id other = b.device.create_stream("other");
+  auto reader = b.cache.prepare({&r, 1}, other).value();
+  CHECK(reader.sources(0).from[0] == 9);
+  for (layer_index layer = 0; layer < tiny.layers; ++layer) touch(reader, layer, other, false);
+  b.device.wait_sync(b.device.record(other));  // the bed looks whether it was in order
 }
 
 TEST_CASE("parts: what stands on a version goes with it", "[cache][parts]")

@@ -490,6 +490,25 @@ TEST_CASE("a request that is renewed keeps its place and what has come", "[prefe
   CHECK_FALSE(s.ahead.renew(one, s.asks(1, 24), stop_rule::wait()));
 }
 
+TEST_CASE("parts for a cache that knows of none are refused, of a new request and of one that is renewed",
+          "[prefetcher]")
+{
+  struct histories_alone
+  {
+    result<prefetch_outcome> prefetch(const request&, const prefetch_limit&) { return prefetch_outcome{}; }
+    token_count undo_prefetch(user_id) { return 0; }
+    bool arrived(user_id) { return true; }
+    void wait_arrived_sync(user_id) {}
+  } cache;
+  prefetcher<histories_alone> ahead(cache, {.budget_pages = 4});
+  const prefetch_ticket one = ahead.launch({.user = user_id{1}, .history_tokens = 4});
+  const part p{.key = {1, 1}, .tokens = 3};
+  const request r{.user = user_id{1}, .parts = {&p, 1}};
+  CHECK_THROWS_AS(ahead.launch(r), usage_error);
+  CHECK_THROWS_AS(ahead.renew(one, r, stop_rule::wait()), usage_error);
+  CHECK(ahead.waiting() == 1);
+}
+
 TEST_CASE("several requests of a user have a turn each, in the order of launching", "[prefetcher]")
 {
   queue_scene s(32, bounds(32, 8, 8));

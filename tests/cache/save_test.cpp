@@ -1,6 +1,8 @@
 // What a server that ends writes down: all that only memories have, as far as there is time, and it says how much is left.
 #include "cache/stores_bed.hpp"
 
+#include <kvstrata/sharded/sharded.hpp>
+
 #include <chrono>
 #include <cstdint>
 
@@ -17,6 +19,23 @@ std::uint64_t save(store_scene<>& s, unsigned users)
 {
   for (unsigned user = 0; user < users; ++user) static_cast<void>(s.serve(user, history));
   return s.cache->save_sync(1s);
+}
+
+/// The arena gets what is committed; the memory below it, which feeds the store, what leaves the arena.
+struct three_memories
+    : tier_stack<device_slab<moody_device>, pinned_arena<token_write_through>, pinned_arena<write_back>, memory_store<>>
+{
+};
+using deep_cache = cache<three_memories, paged_layout, layerwise_transfer<>, lru>;
+
+template <class Cache>
+void serve_once(Cache& cache, moody_device& device, unsigned user)
+{
+  const stream_id compute = device.create_stream("compute");
+  const request r{.user = user_id{user}, .history_tokens = history};
+  auto lease = cache.prepare({&r, 1}, compute).value();
+  for (layer_index layer = 0; layer < tiny.layers; ++layer) lease.layer_done(layer);
+  lease.finish();
 }
 
 }  // namespace
@@ -38,6 +57,47 @@ TEST_CASE("what only memories have is there for the next cache, once it was save
     }
     REQUIRE(s.cache->save_sync(1s) == 0);
   }
+}
+
+TEST_CASE("what lies above the last memory is saved, too, though that has no room for all of it")
+{
+  for (const page_count last : {64U, 10U}) {  // all at once, or one after the other
+    CAPTURE(last);
+    moody_device device(store_device(2));
+    fake_store store(device, {.lanes = 2, .in_flight = 2, .least_seconds = 1e-3, .most_seconds = 2e-3});
+    deep_cache::config c{.shape = tiny};
+    c.layout.page_tokens = tiny_page;
+    std::get<0>(c.tiers).bytes = 24 * tiny_page_bytes;
+    std::get<1>(c.tiers).bytes = 64 * tiny_page_bytes;
+    std::get<2>(c.tiers).bytes = last * tiny_page_bytes;
+    std::get<3>(c.tiers).store = &store;
+    c.stores.room_bytes = 8 * tiny_page_bytes;
+    deep_cache cache(device, c);
+    for (unsigned user = 1; user <= 6; ++user) serve_once(cache, device, user);
+    REQUIRE(cache.save_sync(1s) == 0);
+    for (unsigned user = 1; user <= 6; ++user) {
+      const auto record = store.shelf().find(key_of(user_id{user}));
+      REQUIRE(record);
+      CHECK((record->tokens == token_interval{0, history}));
+    }
+    const cache_stats s = cache.stats();
+    for (level_index i = 0; i < 4; ++i) CHECK(s.levels[i].dropped_tokens == 0);
+    CHECK(device.violations().empty());
+  }
+}
+
+TEST_CASE("shards save one after the other")
+{
+  moody_device device(store_device(2));
+  fake_store store(device);
+  back_cache::config c{.shape = tiny};
+  c.layout.page_tokens = tiny_page;
+  std::get<0>(c.tiers).bytes = std::get<1>(c.tiers).bytes = 96 * tiny_page_bytes;
+  std::get<2>(c.tiers).store = &store;
+  sharded<back_cache> cache(device, c, 3);
+  for (unsigned user = 1; user <= 6; ++user) serve_once(cache, device, user);
+  CHECK(cache.save_sync(1s) == 0);
+  CHECK(store.shelf().records() == 6);
 }
 
 TEST_CASE("saving says what is left where a store loses everything, and comes to an end")

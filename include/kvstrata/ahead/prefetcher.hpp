@@ -64,6 +64,7 @@ class prefetcher
       throw usage_error("renew: the request is of user " + std::to_string(to_number(r.user)) + ", its ticket of user " +
                         std::to_string(to_number(ticket.user)));
     }
+    queue_.require_known(r);
     const std::lock_guard lock(mutex_);
     prefetch_turn* const t = queue_.line().find(ticket);
     if (t != nullptr) t->ask(r, stop);

@@ -4,12 +4,14 @@
 #include <kvstrata/books/describe.hpp>
 #include <kvstrata/books/frames.hpp>
 #include <kvstrata/books/stats.hpp>
+#include <kvstrata/core/error.hpp>
 #include <kvstrata/core/interval.hpp>
 #include <kvstrata/replacement/concepts.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -237,10 +239,15 @@ class level
   static constexpr double slack_falls_ = 8;
 
   template <class Config>
-  [[nodiscard]] static double slack_of(const Config& sizes) noexcept
+  [[nodiscard]] static double slack_of([[maybe_unused]] const Config& sizes)
   {
-    if constexpr (requires { sizes.slack; }) return sizes.slack;
-    else return 0;
+    if constexpr (requires { sizes.slack; }) {
+      if (sizes.slack >= 0 && sizes.slack <= 1) return sizes.slack;
+      throw config_error(std::string(Tiers::names[Level]) + ".slack", std::to_string(sizes.slack),
+                         "it must be a share of it, from 0 to 1");
+    } else {
+      return 0;
+    }
   }
 
   [[nodiscard]] object_info info(const Entry& e, const reuse_hint& hint = {}) const noexcept

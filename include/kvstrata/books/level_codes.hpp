@@ -9,6 +9,7 @@
 
 #include <kvstrata/books/stats.hpp>
 #include <kvstrata/codec/identity.hpp>
+#include <kvstrata/codec/reads_codes.hpp>
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/device/last_use.hpp>
 #include <kvstrata/layout/coded_pages.hpp>
@@ -57,16 +58,23 @@ class level_codes<Device, Recipe>
     use(sizes.codec);
   }
 
-  /// What is written from now on is encoded like this; what is there or under way stays as it is. Throws config_error.
+  /// What is written from now on is encoded like this; what is there or under way stays as it is, and readable. Throws
+  /// config_error, and nothing has changed, where it would not be.
   void use(const typename codec::config& told)
   {
     using coder = coder_of<codec>;
     const coder fresh = codec::coder(piece_, told);
+    std::shared_ptr<const page_code> made;
     if constexpr (requires { typename Device::template code_of<coder>; }) {
-      code_ = std::make_shared<typename Device::template code_of<coder>>(piece_, fresh);
+      made = std::make_shared<typename Device::template code_of<coder>>(piece_, fresh);
     } else {
-      code_ = std::make_shared<page_code_of<coder>>(piece_, fresh);
+      made = std::make_shared<page_code_of<coder>>(piece_, fresh);
     }
+    if (code_ && !reads_codes_of(*made, *code_)) {
+      throw config_error("codec", codec::name,
+                         "pages that are encoded as the level was told before could not be read any more");
+    }
+    code_ = std::move(made);
   }
   [[nodiscard]] const page_code* code() const noexcept { return code_.get(); }
 

@@ -21,7 +21,7 @@ auto cache<Tiers, Layout, Transfer, Replacement, Tracker>::prepare(std::span<con
   residency_.acting().begin({call_name::prepare, 0, note.label});
   device().wait(compute, {compute, 0});  // waits for nothing: an unknown stream shows before anything changes
   const std::span<const request> rows = rows_of(requests);
-  if (const auto why = executor_.stage(rows, batch_, true)) return turn_away(*why, note.label);
+  if (const auto why = executor_.stage(rows, batch_, true, rows_.rows().empty())) return turn_away(*why, note.label);
   if (const auto why = plan_into_batch(rows, note.queued)) return turn_away(*why, note.label);
   batch_.tag = {++leases_, note.label, residency_.served()};
   residency_.acting().begin({call_name::prepare, leases_, note.label});
@@ -136,9 +136,13 @@ bool cache<Tiers, Layout, Transfer, Replacement, Tracker>::wait_sync(const press
     return true;
   };
   if (why.why == pressure::reason::stale_epoch) return false;
-  const auto is_over = [&] { return closed_ || passed(); };
-  const bool arrives = why.why == pressure::reason::arriving && !why.by_commit;  // what stores answer wakes nobody
-  const bool out = arrives ? room_.watch(lock, at_most, is_over) : room_.wait(lock, at_most, is_over);
+  const auto is_over = [&] {
+    if (!closed_ && executor_.any_waits_for_store()) book_answers();
+    return closed_ || passed();
+  };
+  const bool out = room_.wait(lock, at_most, is_over, [&] {  // what stores answer wakes nobody
+    return (why.why == pressure::reason::arriving && !why.by_commit) || executor_.any_waits_for_store();
+  });
   require_open("wait_sync");
   return out;
 }
@@ -154,11 +158,24 @@ std::vector<lease_info> cache<Tiers, Layout, Transfer, Replacement, Tracker>::le
 
 template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
   requires transfer_policy<Transfer, typename Tiers::device_type>
+std::uint64_t cache<Tiers, Layout, Transfer, Replacement, Tracker>::clean(std::uint64_t tokens)
+{
+  const auto lock = locked(call_name::clean);
+  require_open("clean");
+  const call_scope call(residency_.tracker(), call_name::clean);
+  residency_.acting().begin({call_name::clean});
+  executor_.settle();
+  return mover_.clean(tokens);
+}
+
+template <tiers_of_a_cache Tiers, layout_policy Layout, class Transfer, replacement_policy Replacement, tracker Tracker>
+  requires transfer_policy<Transfer, typename Tiers::device_type>
 std::uint64_t cache<Tiers, Layout, Transfer, Replacement, Tracker>::save_sync(std::chrono::nanoseconds at_most)
   requires(Tiers::stores != 0)
 {
   using clock = std::chrono::steady_clock;
-  const clock::time_point until = clock::now() + (std::min)(at_most, std::chrono::nanoseconds(std::chrono::hours(24)));
+  constexpr std::chrono::nanoseconds none(0), day = std::chrono::hours(24);
+  const clock::time_point until = clock::now() + std::clamp(at_most, none, day);
   std::unique_lock lock(mutex_);
   const auto passes = [&](event point) {
     require_open("save_sync");
@@ -166,7 +183,8 @@ std::uint64_t cache<Tiers, Layout, Transfer, Replacement, Tracker>::save_sync(st
       device().wait_sync(point);
       return true;
     }
-    return room_.watch(lock, until - clock::now(), [&] { return closed_ || device().query(point); }) && !closed_;
+    const auto is_over = [&] { return closed_ || device().query(point); };
+    return room_.wait(lock, until - clock::now(), is_over, [] { return true; }) && !closed_;
   };
   require_open("save_sync");
   residency_.acting().begin({call_name::clean});

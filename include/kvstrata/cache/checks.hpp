@@ -5,6 +5,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/core/geometry.hpp>
 #include <kvstrata/layout/concepts.hpp>
+#include <kvstrata/move/copy_lanes.hpp>
 #include <kvstrata/plan/vouchers.hpp>
 
 #include <string>
@@ -20,6 +21,7 @@ const Config& checked(const Config& c)
   check(c.costs, "costs");
   if constexpr (requires { check(c.split); }) check(c.split);
   check_kept_stretches(c.kept_stretches);
+  check_copy_lanes(c.copy_lanes);
   return c;
 }
 

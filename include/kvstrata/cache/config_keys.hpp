@@ -17,7 +17,8 @@
 //   clean_below
 // stores_room_bytes, stage_from,         stores, where there are any
 //   late_reads, store_get_seconds, store_read_seconds, store_reads_latency_seconds, store_reads_bytes_per_second, stages_for
-// kept_stretches, overwrite_erased
+// kept_stretches, copy_lanes,
+//   overwrite_erased
 //
 // Every ..._bytes may be told as ..._gib. A tier's config, a layout or a split policy of yours names its members by a function
 // beside it, and gets the tier's name in front of them:
@@ -223,6 +224,7 @@ template <class Config>
     keys("stages_for", c.stores.stages_for);
   }
   keys("kept_stretches", c.kept_stretches);
+  keys("copy_lanes", c.copy_lanes);
   keys("overwrite_erased", c.overwrite_erased);
   return keys;
 }

@@ -42,6 +42,8 @@ class executor
   }
 
   [[nodiscard]] const lease_pool<state>& leases() const noexcept { return states_; }
+  /// Is there a lease that was released and still waits for a store? It ends at whatever call comes once that has answered.
+  [[nodiscard]] bool any_waits_for_store() const noexcept { return late_.over() != 0; }
   /// Leases that are not let go.
   [[nodiscard]] std::size_t open() const noexcept { return states_.open() - late_.over(); }
   [[nodiscard]] const tokens_forgotten& forgotten() const noexcept { return forgetter_.forgotten(); }
@@ -69,6 +71,7 @@ class executor
         if constexpr (Residency::stores != 0) wait_for_stores(planned, s);
       }
       wait_for(residency_->device(), compute, taker_.earlier());
+      if constexpr (Residency::stores != 0) mover_->stores().taken(requests);
       if (parts != nullptr) {
         note_parts(*parts, s);
         notes_.tell_prepared(s);
@@ -86,7 +89,6 @@ class executor
         write_row(rows[i], e.hot().extents, page_tokens, s.table);
       }
       read_window(s.pages, s.plan, page_tokens, s.table);
-      if constexpr (Residency::stores != 0) mover_->stores().taken(requests);
       notes_.tell_prepared(s);
     } catch (...) {
       abandon(s);
@@ -154,15 +156,16 @@ class executor
   }
 
   /// What stores have of a batch, and no memory, comes into the last memory first, or, if `counts_on` it, is offered to
-  /// its requests. Empty: nothing is on its way that the batch has to be called for again.
+  /// its requests: not where any has parts. `is_awaited`: somebody waits for the batch. Empty: nothing is on its way that it has
+  /// to be called for again.
   [[nodiscard]] std::optional<pressure> stage([[maybe_unused]] std::span<const request> requests, batch& out,
-                                              [[maybe_unused]] bool counts_on)
+                                              [[maybe_unused]] bool is_awaited, [[maybe_unused]] bool counts_on)
   {
     out.offers.clear();
     if constexpr (Residency::stores == 0) return std::nullopt;
     else {
       settle();
-      return mover_->stores().stage(requests, counts_on ? &out.offers : nullptr);
+      return mover_->stores().stage(requests, counts_on ? &out.offers : nullptr, is_awaited);
     }
   }
 
@@ -234,6 +237,8 @@ class executor
   /// Holds the plan's users, so that nothing that follows evicts them.
   void hold(const batch& planned, std::span<const request> requests, state& s);
   void hold_parts(const part_rows& of, state& s);
+  /// What the request's fingerprints say will count once it is committed: there is room for it from here on.
+  void vouch(const request& r, entry_type& e, const kept_tokens& kept, state& s);
   void stand(const part_rows& of, const state& s);
   void note_parts(const part_rows& of, state& s);
   [[nodiscard]] bool publish(entry_type& e, const state& s);

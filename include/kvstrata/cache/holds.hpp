@@ -37,12 +37,15 @@ void executor<Residency, Transfer>::hold([[maybe_unused]] const batch& planned, 
     if (s.plan.requests[i].whole) continue;
     residency_->hot().heat(*e);
     if (requests[i].first_token != 0) e->learn();
-    if (!has_fingerprint(requests[i])) continue;
-    e->learn();
-    if (s.vouched.add(requests[i], *e, s.plan.requests[i].kept, kept_stretches_) != 0) {
-      residency_->users().reserve_stretches(*e, kept_stretches_);
-    }
+    if (has_fingerprint(requests[i])) vouch(requests[i], *e, s.plan.requests[i].kept, s);
   }
+}
+
+template <class Residency, class Transfer>
+void executor<Residency, Transfer>::vouch(const request& r, entry_type& e, const kept_tokens& kept, state& s)
+{
+  e.learn();
+  if (s.vouched.add(r, e, kept, kept_stretches_) != 0) residency_->users().reserve_stretches(e, kept_stretches_);
 }
 
 }  // namespace kvstrata

@@ -56,7 +56,7 @@ class outcome_book
     pending_.erase(std::find(pending_.begin(), pending_.end(), ticket.number));
     if (kept) return;
     if (lost_.size() == most_lost) {
-      forgotten_until_ = lost_.front();
+      forgotten_until_ = (std::max)(forgotten_until_, lost_.front());  // who is decided late may be older
       lost_.erase(lost_.begin());
     }
     lost_.insert(std::lower_bound(lost_.begin(), lost_.end(), ticket.number), ticket.number);

@@ -3,6 +3,8 @@
 
 #include <kvstrata/cache/executor.hpp>
 
+#include <algorithm>
+
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// Of rows: a sequence that has no entry gets one; a scratch part, and a replace or read part that is not served, one that
@@ -37,8 +39,7 @@ void executor<Residency, Transfer>::hold_parts(const part_rows& of, state& s)
     }
     if (r.first_token != 0) e->learn();
     if (!has_fingerprint(r)) continue;
-    e->learn();
-    static_cast<void>(s.vouched.add(r, *e, s.plan.requests[i].kept, kept_stretches_));
+    vouch(r, *e, s.plan.requests[i].kept, s);
   }
 }
 
@@ -76,7 +77,9 @@ bool executor<Residency, Transfer>::publish(entry_type& e, const state& s)
   if (!e.beside || residency_->is_stale(e)) return false;
   if constexpr (Residency::stores != 0) mover_->stores().begin(e);
   // Whoever leases it before this lease is released reads what the model has queued by now.
-  if (!s.done.empty()) remember(residency_->device(), e.hot().last_use[0], s.done.back());
+  const auto last = std::max_element(s.done.begin(), s.done.end(),
+                                     [](event a, event b) { return a.sequence < b.sequence; });  // of one stream
+  if (last != s.done.end()) remember(residency_->device(), e.hot().last_use[0], *last);
   if (entry_type* const before = residency_->publish(e)) residency_->erase(*before);
   return true;
 }

@@ -22,7 +22,7 @@ result<prefetch_outcome> cache<Tiers, Layout, Transfer, Replacement, Tracker>::p
   for (std::size_t i = 0; rows.size() > 1 && i < rows.size(); ++i) {
     if (const auto why = prefetches_.check(rows[i])) return turn_away(*why, 0);
   }
-  if (const auto why = executor_.stage(rows, batch_, false)) return turn_away(*why, 0);
+  if (const auto why = executor_.stage(rows, batch_, false, false)) return turn_away(*why, 0);
   prefetch_outcome out;
   for (const request& row : rows) {
     if (mode_of(row) == part_mode::scratch) continue;

@@ -15,26 +15,19 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 class waiting_room
 {
  public:
-  /// Gives the lock up until passed() holds, at most so long, a year at most. What passed() says at the end.
-  template <class Passed>
-  bool wait(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds at_most, Passed&& passed)
-  {
-    const leaving when_done(*this);
-    return changed_.wait_for(lock, (std::min)(at_most, longest), passed);
-  }
-
-  /// The same of something that wakes nobody: looks every tenth of a millisecond.
-  template <class Passed>
-  bool watch(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds at_most, Passed&& passed)
+  /// Gives the lock up until passed() holds, at most so long, a year at most. What passed() says at the end. Looks whenever
+  /// somebody wakes it, and every tenth of a millisecond while is_silent() says that what it waits for may wake nobody.
+  template <class Passed, class IsSilent>
+  bool wait(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds at_most, Passed&& passed, IsSilent&& is_silent)
   {
     using clock = std::chrono::steady_clock;
     constexpr std::chrono::nanoseconds between = std::chrono::microseconds(100);
     const leaving when_done(*this);
-    const clock::time_point until = clock::now() + (std::min)(at_most, longest);
+    const clock::time_point until = clock::now() + std::clamp(at_most, std::chrono::nanoseconds(0), longest);
     while (!passed()) {
       const std::chrono::nanoseconds left = until - clock::now();
       if (left <= std::chrono::nanoseconds(0)) return false;
-      static_cast<void>(changed_.wait_for(lock, (std::min)(left, between)));
+      static_cast<void>(changed_.wait_for(lock, is_silent() ? (std::min)(left, between) : left));
     }
     return true;
   }

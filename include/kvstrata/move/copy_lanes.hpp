@@ -33,6 +33,13 @@ inline constexpr lane_number no_lane = 255;
 /// The compute stream of what nobody computes for: prefetches, the cleaner, what stores give.
 inline constexpr stream_id no_stream{~std::uint32_t{0}};
 
+/// Throws config_error for a number of lanes that cannot be.
+inline void check_copy_lanes(std::uint32_t most)
+{
+  if (most != 0 && most < no_lane) return;
+  throw config_error("copy_lanes", most, "it must be from 1 to " + std::to_string(no_lane - 1));
+}
+
 /// There is one from the beginning, and one more for every further compute stream that has a lease while all others are in
 /// use; a lane whose leases are over and whose work is done goes to the next stream that comes. Streams beyond `most` share
 /// lanes, as do those for which the device has not the memory of another one. Not synchronised. Demotes: memories give what
@@ -166,8 +173,8 @@ class copy_lanes
 
   static std::uint32_t checked(std::uint32_t most)
   {
-    if (most != 0 && most < no_lane) return most;
-    throw config_error("copy_lanes", most, "it must be from 1 to " + std::to_string(no_lane - 1));
+    check_copy_lanes(most);
+    return most;
   }
 
   [[nodiscard]] static constexpr std::uint32_t to_number(stream_id s) noexcept { return static_cast<std::uint32_t>(s); }

@@ -166,6 +166,10 @@ class demoter
     return dropped;
   }
 
+  /// Writes what level From has of an entry that nobody holds to the last memory, whatever its write policy says. Returns the
+  /// tokens that went.
+  template <level_index From>
+  token_count sink(entry_type& e, lane_number mine);
   /// The operation ends without its copies: the levels below have only what they had before.
   template <level_index From>
   void retract() noexcept
@@ -290,3 +294,4 @@ class demoter
 }  // namespace kvstrata
 
 #include <kvstrata/move/lower_room.hpp>
+#include <kvstrata/move/sink.hpp>

@@ -11,6 +11,7 @@
 #include <array>
 #include <limits>
 #include <span>
+#include <vector>
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
@@ -129,12 +130,13 @@ class mover
     else return 0;
   }
 
-  /// Begins to put in stores what only memories have, after what only the slab has went down. False: there is nothing, or no
-  /// room at all.
+  /// Begins to put in stores what only memories have, after what only the slab has went down; what the last memory lacks goes
+  /// there once nothing waits there for its turn. False: there is nothing, or no room at all.
   [[nodiscard]] bool save()
   {
     static_cast<void>(clean((std::numeric_limits<std::uint64_t>::max)()));
-    return stores_.save(lanes_.way_down(lanes_.unattended()));
+    const saving last = stores_.save(lanes_.way_down(lanes_.unattended()));
+    return last == saving::begun || (last == saving::nothing && sink() != 0);
   }
 
   /// Users whose write waits for its turn. O(them).
@@ -197,6 +199,20 @@ class mover
     });
   }
 
+  /// What memories above the last one have, and stores lack, goes to that one, of whom nobody holds. Returns the tokens.
+  [[nodiscard]] std::uint64_t sink()
+  {
+    std::uint64_t tokens = 0;
+    each_level<1, memories - 1>([&](auto from) {
+      std::vector<entry_type*> all;  // whoever makes room has something in the last memory alone
+      residency_->users().all([&](entry_type& e) {
+        const bool has_more = !e.template look<memories - 1>().tokens.contains(e.template look<from()>().tokens);
+        if (e.holds == 0 && residency_->is_live(e) && has_more && stores_.lacks(e)) all.push_back(&e);
+      });
+      for (entry_type* e : all) tokens += down_.template sink<from()>(*e, lanes_.unattended());
+    });
+    return tokens;
+  }
   static Residency& checked(Residency& r)
   {
     if constexpr (requires { Transfer::check_piece(std::size_t{}); }) {

@@ -43,7 +43,8 @@ struct request
   rewritten_history if_rewritten = rewritten_history::refuse;
   /// Opt in: where what a store has of the user is still on its way, the lease begins all the same, and its layers wait for
   /// it. Until it has come nothing of the request is served to anybody else; the server answers it only when
-  /// cache.outcome(lease.ticket(request)) says kept. Where that cannot be, prepare says pressure::arriving as ever.
+  /// cache.outcome(lease.ticket(request)) says kept. Where that cannot be, as where another request of the batch has parts,
+  /// prepare says pressure::arriving as ever.
   bool provisional = false;
   /// Nothing of it may have come through a lossy copy: what did, and what was computed on top of that, is forgotten, and computed
   /// anew. Means something only where a tier of the cache is lossy (codec/concepts.hpp).

@@ -96,8 +96,8 @@ class vouchers
 
   /// A request keeps of an entry only what lies in kept.tokens, whether it will be committed or not. A voucher that reaches
   /// behind that is replaced by the request's own up to there, if the two were compared: what lies behind may change from
-  /// now on. Else it stays, as it is still true of what is kept, unless that was rewritten or is nothing. The entry must
-  /// have room for the hashes of a request that has some.
+  /// now on. Else it stays, as it is still true of what is kept, unless that was rewritten or is nothing. Keeps no more hashes
+  /// than the entry has room for.
   static void cut(Entry& e, const request& r, const kept_tokens& kept, std::size_t most) noexcept
   {
     known_history* const history = e.if_known();
@@ -111,7 +111,7 @@ class vouchers
     vouched_stretches& known = history->stretches;
     if (known.hashes.empty() || std::uint64_t{known.end} * known.stride <= until) return;
     if (!compared_stretches(r, *history).empty()) {
-      const std::span<const std::uint64_t> newest = newest_of(r, until, most);
+      const std::span<const std::uint64_t> newest = newest_of(r, until, (std::min)(most, known.hashes.capacity()));
       known.hashes.assign(newest.begin(), newest.end());
       known.end = until / known.stride;
     } else if (gone) {

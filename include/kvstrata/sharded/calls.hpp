@@ -20,6 +20,18 @@ std::uint64_t sharded<Cache>::clean(std::uint64_t tokens)
 }
 
 template <class Cache>
+std::uint64_t sharded<Cache>::save_sync(std::chrono::nanoseconds at_most)
+  requires(Cache::config::tiers_type::stores != 0)
+{
+  using clock = std::chrono::steady_clock;
+  const clock::time_point began = clock::now();
+  at_most = (std::max)(at_most, std::chrono::nanoseconds(0));
+  std::uint64_t left_out = 0;
+  for (const auto& each : shards_) left_out += each->save_sync(at_most - (clock::now() - began));
+  return left_out;
+}
+
+template <class Cache>
 void sharded<Cache>::close()
 {
   const std::lock_guard lock(turning_);

@@ -10,6 +10,7 @@
 #include <kvstrata/cache.hpp>
 #include <kvstrata/sharded/shard_sizes.hpp>
 #include <kvstrata/sharded/sharded_lease.hpp>
+#include <kvstrata/tiers/codes.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -135,6 +136,10 @@ class sharded
   /// go first. Calls begin at one shard after the other, so that small budgets reach all.
   std::uint64_t clean(std::uint64_t tokens = (std::numeric_limits<std::uint64_t>::max)());
 
+  /// As cache's, one shard after the other, `at_most` for all of them together. Returns the sum.
+  std::uint64_t save_sync(std::chrono::nanoseconds at_most)
+    requires(Cache::config::tiers_type::stores != 0);
+
   /// As cache's, shard by shard; other threads' calls to it and to close wait. Once it has returned nothing of an older
   /// epoch is served. Until then a batch of either epoch may come too late or too early for one of its shards, and is told so;
   /// nothing wrong is served.
@@ -145,9 +150,10 @@ class sharded
     for (const auto& each : shards_) each->advance_epoch(epoch);  // a misuse shows at the first
   }
   void advance_epoch(epoch_id epoch) { advance_epoch(epoch, shape()); }
-  /// As cache's, shard by shard.
-  template <level_index Level, class CodecConfig>
-  void recode(const CodecConfig& told)
+  /// As cache's, shard by shard; what one refuses all do.
+  template <level_index Level>
+  void recode(const typename tier_codec_t<typename config::tiers_type::template tier<Level>>::config& told)
+    requires(keeps_codes<typename config::tiers_type::template tier<Level>>)
   {
     for (const auto& each : shards_) each->template recode<Level>(told);
   }

@@ -51,7 +51,7 @@ void store_line<Residency, Level>::note_put(entry_type& e, Life& life, token_int
 
 template <class Residency, level_index Level>
 template <class Demote>
-auto store_line<Residency, Level>::save(entry_type& e, Demote&& demote) -> saving
+saving store_line<Residency, Level>::save(entry_type& e, Demote&& demote)
 {
   auto* const life = residency_->stored().find(e.key());
   if (life == nullptr) return saving::nothing;

@@ -13,6 +13,9 @@
 
 namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
+/// What came of the wish to save.
+enum class saving : std::uint8_t { nothing, no_room, begun };
+
 /// `Places`: where it lies in the room.
 template <class Places>
 struct store_io

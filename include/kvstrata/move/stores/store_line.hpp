@@ -77,7 +77,6 @@ class store_line
   template <class Demote>
   void put(entry_type& e, token_interval wanted, Demote&& demote) noexcept;
 
-  enum class saving : std::uint8_t { nothing, begun, no_room };
   /// As put, of all that the last memory has of a live entry, whatever the policies say; as much as there is room for.
   template <class Demote>
   [[nodiscard]] saving save(entry_type& e, Demote&& demote);

@@ -112,10 +112,12 @@ class store_lines
   template <class Demote>
   void write_through(std::span<entry_type* const> committed, Demote&& demote) noexcept;
 
-  /// Begins to put what the last memory has and stores lack, as far as there is room. False: there is nothing, or no room at
-  /// all. O(entries).
+  /// Begins to put what the last memory has and stores lack, as far as there is room: begun, where something has; no_room,
+  /// where for all of it there was none. O(entries).
   template <class Demote>
-  [[nodiscard]] bool save(Demote&& demote);
+  [[nodiscard]] saving save(Demote&& demote);
+  /// Has a memory tokens of a live entry that a store lacks?
+  [[nodiscard]] bool lacks(const entry_type& e);
   /// Tokens that a memory has and a store lacks, of several stores the one that lacks most; all that a memory has, where what
   /// stores have is not `durable`. O(entries).
   [[nodiscard]] std::uint64_t unsaved_tokens(bool durable);
@@ -138,14 +140,14 @@ class store_lines
 
   /// Begins to bring what stores have of these users and no memory has. Is anything on its way, pressure says so: the call
   /// comes too early. A user is staged once for a request, whatever comes of it. Not null, `offers` gets what a provisional
-  /// request may count on instead, and somebody waits: what the model computes sooner is judged by `stages_for`.
+  /// request may count on instead. Where it `is_awaited`, what the model computes sooner is judged by `stages_for`.
   [[nodiscard]] std::optional<pressure> stage(std::span<const request> requests,
-                                              store_offers<Residency::stores>* offers)
+                                              store_offers<Residency::stores>* offers, bool is_awaited)
   {
     std::optional<pressure> out;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const request& r = requests[i];
-      const auto point = stage_one(r, offers != nullptr && r.provisional, offers != nullptr);
+      const auto point = stage_one(r, offers != nullptr && r.provisional, is_awaited);
       if (!point || out) continue;
       if (offers != nullptr && r.provisional && offer(r, i, *offers)) continue;
       out = pressure{.why = pressure::reason::arriving, .user = key_of(r).id, .space = key_of(r).space};

@@ -37,14 +37,21 @@ void store_lines<Residency>::write_through(std::span<entry_type* const> committe
 
 template <class Residency>
 template <class Demote>
-bool store_lines<Residency>::save(Demote&& demote)
+saving store_lines<Residency>::save(Demote&& demote)
 {
-  bool begun = false;
+  saving most = saving::nothing;
   residency_->users().all([&](entry_type& e) {
-    if (!residency_->is_live(e)) return;
-    each([&](auto& line) { begun |= line.save(e, demote) == std::decay_t<decltype(line)>::saving::begun; });
+    if (residency_->is_live(e)) each([&](auto& line) { most = (std::max)(most, line.save(e, demote)); });
   });
-  return begun;
+  return most;
+}
+
+template <class Residency>
+bool store_lines<Residency>::lacks(const entry_type& e)
+{
+  bool any = false;
+  each([&](auto& line) { any |= line.unsaved(e, true) != 0; });
+  return any;
 }
 
 template <class Residency>
