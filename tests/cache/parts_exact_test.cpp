@@ -148,7 +148,7 @@ TEST_CASE("parts: what a later reader of a batch says of a version counts as wha
   std::array<request, 2> batch{b.asks(1, plain), b.asks(2, other)};
   CHECK(sentence_of<error>([&] {
           static_cast<void>(b.cache.prepare(batch, b.compute));
-        }).find("the request of sequence 9 of space 3 contradicts the cached history") == 0);
+        }).find("version 0 of sequence 9 of space 3 contradicts what is cached of it: their ") == 0);
   batch[0].parts = same;
   CHECK(sentence_of<error>([&] { static_cast<void>(b.cache.prepare(batch, b.compute)); }) ==
         "sequence 9 of space 3 is twice in one batch, with two fingerprints, the second in the request of user 2; one "
@@ -156,10 +156,31 @@ TEST_CASE("parts: what a later reader of a batch says of a version counts as wha
   CHECK(b.cache.stats().leases == 0);
   batch[0].parts = plain;
   batch[1].if_rewritten = rewritten_history::start_anew;
-  auto lease = b.cache.prepare(batch, b.compute).value();
-  CHECK(lease.sources(0).computed == 7);
-  b.run_model(lease);
-  lease.finish();
+  CHECK(sentence_of<error>([&] {
+          static_cast<void>(b.cache.prepare(batch, b.compute));
+        }).find("give what is changed another version") != std::string::npos);
+}
+
+TEST_CASE("parts: one version has one content, also for who would start anew", "[cache][parts]")
+{
+  parts_bed<default_scene_cache> b(30, 40);
+  const std::array<std::uint64_t, 8> before{1, 2, 3, 4, 5, 6, 7, 8}, after{11, 12, 13, 14, 15, 16, 17, 18};
+  const auto ask = [&](std::uint64_t version, const std::array<std::uint64_t, 8>& says, token_count tokens = 8) {
+    part k = b.statics(1, version, tokens);
+    k.fingerprint = {.stride = 1, .prefix_hashes = says};
+    return std::vector<part>{k, b.appends(1, 10)};
+  };
+  CHECK(b.serve(1, ask(1, before), 1).computed == 10);
+  const auto refused = [&](const std::vector<part>& parts) {
+    request r = b.asks(1, parts);
+    r.if_rewritten = rewritten_history::start_anew;
+    return sentence_of<history_error>([&] { static_cast<void>(b.cache.prepare({&r, 1}, b.compute)); });
+  };
+  const std::string other = "version 1 of sequence 1 of space ";
+  CHECK(refused(ask(1, after)).find(other) == 0);
+  CHECK(refused(ask(1, before, 6)).find("give what is changed another version") != std::string::npos);
+  CHECK(b.serve(1, ask(1, before), 1).computed == 0);  // nothing has changed
+  CHECK(b.serve(1, ask(2, after), 1).computed == 10);  // whose rows saw what is no more
 }
 
 }  // namespace

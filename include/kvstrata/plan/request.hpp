@@ -14,8 +14,9 @@ namespace kvstrata::inline KVSTRATA_VERSION_NAMESPACE {
 
 /// What becomes of a request whose fingerprint contradicts what is cached.
 enum class rewritten_history : std::uint8_t {
-  refuse,      ///< history_error: histories are append-only
-  start_anew,  ///< what was computed from other tokens is forgotten, and computed anew in the same call
+  refuse,  ///< history_error: histories are append-only
+  start_anew,  ///< what was computed from other tokens is forgotten, and computed anew in the same call; of a replace or read
+               ///< part refused all the same: what is changed has another version
 };
 
 /// One user's turn in a batch. The model attends to the window [first_token, history_tokens); token numbers, positions

@@ -176,18 +176,18 @@ class request_checks
     each_level<0, Residency::memories>(
         [&](auto i) { tokens = (std::max)(tokens, found->template look<i()>().tokens.end); });
     if (version_of(r) > has || tokens == 0 || tokens == r.history_tokens) return;
-    if (r.if_rewritten == rewritten_history::start_anew) return;
     throw history_error("version " + std::to_string(has) + " of " + name_of(key_of(r)) + " has " +
                         std::to_string(r.history_tokens) + " tokens in the request, but " + std::to_string(tokens) +
                         " in the cache; give what is changed another version");
   }
 
   /// Throws history_error when the request's fingerprints contradict what is cached of its user and it does not allow for
-  /// that; `found` may be null.
+  /// that; `found` may be null. One version has one content, whatever a request allows for: rows that rest on it, of anybody and in
+  /// stores, too, tell it by its number alone.
   static void require_known(const request& r, const entry_type* found)
   {
     if (found == nullptr || !has_fingerprint(r) || version_of(r) != found->known().version ||
-        r.if_rewritten != rewritten_history::refuse)
+        (r.if_rewritten != rewritten_history::refuse && !is_shared(mode_of(r))))
       return;
     if (const contradiction against = contradiction_of(r, *found); !against.tokens.empty())
       refuse_rewritten(r, against);
@@ -225,6 +225,11 @@ class request_checks
         against.tokens.begin == 0
             ? "their first " + std::to_string(against.tokens.end) + " tokens"
             : "their tokens [" + std::to_string(against.tokens.begin) + ", " + std::to_string(against.tokens.end) + ")";
+    if (is_shared(mode_of(r))) {
+      throw history_error("version " + std::to_string(version_of(r)) + " of " + name_of(key_of(r)) +
+                          " contradicts what is cached of it: " + which +
+                          " have another fingerprint; give what is changed another version");
+    }
     throw history_error("the request of " + name_of(key_of(r)) + " contradicts the cached history: " + which +
                         " have another fingerprint; histories are append-only, so erase the user before sending a "
                         "rewritten one, or let request.if_rewritten start anew");
