@@ -134,8 +134,8 @@ class stand_in_finder
                         std::to_string(dimensions) + " dimensions");
     }
     for (std::size_t t = 0; t < tokens; ++t) {
-      const auto near = pool_->index().nearest(features.subspan(t * dimensions, dimensions));
-      numbers_.push_back(near ? near->number : none);
+      const auto nearest = pool_->index().nearest(features.subspan(t * dimensions, dimensions));
+      numbers_.push_back(nearest ? nearest->number : none);
     }
   }
 
