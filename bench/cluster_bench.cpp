@@ -4,7 +4,7 @@
 //
 //   get, set     whole records by one worker over one connection, at four sizes of values; the loop's pipeline is as deep as
 //                the store's bound of bytes. Sets of new names, the old ones taken away then, as a put does; over: the
-//                store as before, the loop overwrites
+//                store as before, the loop overwrites; kept: the loop copies what it gets to where it is wanted, as the store does
 //   memory       of the server, for each byte kept
 //   mooncake     where a Python has it: 64 MiB got in values of the same sizes over TCP, 64 keys a batch, in turn with the store,
 //                which gets them as 16 users by four workers
@@ -196,12 +196,15 @@ void measure(const kvstrata_test::real_cluster& cluster, cluster_bench::mooncake
   const beside set({[&] { mine.put(); }, servers}, {replace, servers}, rounds);
   const beside over({[&] { mine.put(); }, servers}, {[&] { loop.set_all(keys, all, bytes, depth); }, servers}, rounds);
   const beside get({[&] { mine.get(); }, servers}, {[&] { loop.get_all(keys, depth); }, servers}, rounds);
+  std::vector<std::byte> place(kept);
+  const beside keeps({[&] { mine.get(); }, servers}, {[&] { loop.get_all(keys, depth, place); }, servers}, rounds);
   loop.remove_all(keys);
   mine.store.erase({.id = 1});
   mine.wait(mine.store.flush());
   set.print("set", value, "bare");
   over.print("over", value, "bare");
   get.print("get", value, "bare");
+  keeps.print("kept", value, "bare");
   if (rival != nullptr) {
     c.workers = 4;
     c.prefix += "b";
