@@ -249,6 +249,32 @@ TEST_CASE("a rewritten history is another life: in the memories, in the store, a
   CHECK(s.serve(1, 40)->from[1] == 38);
 }
 
+TEST_CASE("a request that contradicts a record, and is refused, ends the life of which the store was told to erase it")
+{
+  store_scene s;
+  s.serve(1, 30);
+  push_out(s);
+  s.settle();
+  const record_header first = *s.record(1);
+  CHECK(s.serve(1, 30)->from[1] == 30);
+
+  user_text other;
+  other.rewrite(10);
+  const std::vector<std::uint64_t> hashes = other.prefix_hashes(1, 34);
+  request wrong{.user = user_id{1}, .history_tokens = 34, .epoch = s.epoch};
+  wrong.fingerprint = {1, hashes};
+  CHECK_THROWS_AS(s.cache->prepare({&wrong, 1}, s.compute), history_error);
+  CHECK_FALSE(s.record(1));
+
+  CHECK(s.serve(1, 34)->computed == 4);  // the memories go on with what they have
+  push_out(s, 200);
+  s.settle();
+  REQUIRE(s.record(1));
+  CHECK((s.record(1)->tokens == token_interval{0, 34}));
+  CHECK(s.record(1)->incarnation != first.incarnation);
+  CHECK(s.serve(1, 36)->from[1] == 34);
+}
+
 TEST_CASE("rows behind a shorter history with a volatile tail never meet those that come in their place")
 {
   store_scene s;

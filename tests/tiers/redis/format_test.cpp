@@ -307,9 +307,9 @@ TEST_CASE("of two who write one sequence the newer wins, whoever comes last")
   REQUIRE(newer.verdict == put_verdict::joins);  // the same incarnation under a new model is another life
   REQUIRE(newer.next.number == 12);              // a clock that went back is no reason to go back
   REQUIRE(newer.left.puts.size() == 1);
-  for (std::uint64_t life = 3; life < 20; ++life) state = join_put(state, put_of(20, header_of(life, {0, 4}))).next;
+  for (std::uint64_t life = 3; life < 60; ++life) state = join_put(state, put_of(20, header_of(life, {0, 4}))).next;
   REQUIRE(state->past_lives.size() == most_past_lives);
-  REQUIRE(join_put(state, put_of(40, header_of(18, {0, 4}))).verdict == put_verdict::older_life);
+  REQUIRE(join_put(state, put_of(40, header_of(58, {0, 4}))).verdict == put_verdict::older_life);
 }
 
 TEST_CASE("after an erasure only who has heard of it puts")
@@ -318,16 +318,57 @@ TEST_CASE("after an erasure only who has heard of it puts")
   const manifest none = erased(before, {.id = 1}, 50);
   REQUIRE_FALSE(none.has_tokens());
   REQUIRE(decode_manifest(encode(none)) == none);
-  REQUIRE(join_put(none, put_of(51, header_of(1, {8, 12}), 10)).verdict == put_verdict::erased);
+  REQUIRE(join_put(none, put_of(51, header_of(3, {8, 12}), 10)).verdict == put_verdict::erased);
   REQUIRE(join_put(none, put_of(51, header_of(2, {0, 12}), 0)).verdict == put_verdict::erased);
   const joined_put after = join_put(none, put_of(51, header_of(2, {0, 12}), 50));
   REQUIRE(after.verdict == put_verdict::joins);
   REQUIRE(after.next.erased_at == 50);
-  REQUIRE(join_put(after.next, put_of(52, header_of(1, {0, 8}), 10)).verdict == put_verdict::erased);
+  REQUIRE(join_put(after.next, put_of(52, header_of(3, {0, 8}), 10)).verdict == put_verdict::erased);
+  REQUIRE(join_put(after.next, put_of(52, header_of(2, {12, 16}), 0)).verdict == put_verdict::joins);
   const manifest empty = emptied(after.next, 60);
   REQUIRE_FALSE(empty.has_tokens());
   REQUIRE(empty.erased_at == 50);
   REQUIRE(join_put(empty, put_of(61, header_of(2, {0, 8}), 50)).verdict == put_verdict::joins);
   REQUIRE(join_put(empty, put_of(61, header_of(2, {0, 8}, 6), 50)).verdict == put_verdict::older_epoch);
   REQUIRE(erased(std::nullopt, {.id = 1}, 50).erased_at == 50);
+}
+
+TEST_CASE("an erasure ends every life that was there, and its manifest stays short")
+{
+  const auto is_over = [](const manifest& m, std::uint64_t life) {
+    return join_put(m, put_of(900, header_of(life, {0, 8}), 900)).verdict == put_verdict::older_life;
+  };
+  auto state = std::optional(join_put(std::nullopt, put_of(10, header_of(1, {0, 8}))).next);
+  state = join_put(state, put_of(11, header_of(2, {0, 8}))).next;
+  state = emptied(*state, 12);  // the life goes on without its tokens
+  REQUIRE(decode_manifest(encode(*state)) == state);
+  REQUIRE(join_put(state, put_of(13, header_of(2, {0, 8}))).verdict == put_verdict::joins);
+  REQUIRE(is_over(*state, 1));
+  const joined_put third = join_put(state, put_of(13, header_of(3, {0, 8})));
+  REQUIRE(third.verdict == put_verdict::joins);
+  REQUIRE(is_over(third.next, 2));
+  state = erased(state, {.id = 1}, 50);
+  REQUIRE(is_over(*state, 1));
+  REQUIRE(is_over(*state, 2));
+  state = join_put(state, put_of(51, header_of(4, {0, 8}), 50)).next;
+  state = erased(state, {.id = 1}, 60);
+  state = erased(state, {.id = 1}, 70);
+  for (const std::uint64_t life : {1U, 2U, 4U}) REQUIRE(is_over(*state, life));
+  REQUIRE(state->past_lives.size() == 3);
+  // One that was refused is over, too; not the one that goes on, nor one twice.
+  const auto more = without_life(*state, header_of(5, {}), 71);
+  REQUIRE(more);
+  REQUIRE(more->number == 71);
+  REQUIRE(more->erased_at == 70);
+  REQUIRE(is_over(*more, 5));
+  REQUIRE_FALSE(without_life(*more, header_of(5, {}), 72));
+  const manifest sixth = join_put(more, put_of(73, header_of(6, {0, 8}), 70)).next;
+  REQUIRE_FALSE(without_life(sixth, header_of(6, {}), 74));
+  for (std::uint64_t life = 10; life < 100; ++life) {
+    state = join_put(state, put_of(100 + life, header_of(life, {0, 8}), state->number)).next;
+    state = erased(state, {.id = 1}, 100 + life);
+    REQUIRE(state->past_lives.size() <= most_past_lives);
+    REQUIRE(is_over(*state, life));
+  }
+  REQUIRE(decode_manifest(encode(*state)) == state);
 }

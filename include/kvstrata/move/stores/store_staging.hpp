@@ -45,6 +45,7 @@ bool store_lines<Residency>::begin_one(Line& line, const request& r, token_inter
   if (rules::contradicts(r, header)) {
     line.note_contradicted();
     line.erase(key_of(r));
+    residency_->stored().renew(key_of(r));  // what stays in memories, should the request be refused
     return false;
   }
   token_interval useful = intersect(window, header.tokens);

@@ -22,7 +22,9 @@
 //                                           that were put. Lost: what is in `into` means nothing, and the record is not
 //                                           found again
 // s.erase(key)                              nothing put before is found from here on: puts under way come to nothing,
-//                                           gets are lost. noexcept. It is as durable as the next flush
+//                                           gets are lost. noexcept. It is as durable as the next flush. A life ends with
+//                                           it: a cache puts what follows as another, and a store that is shared refuses
+//                                           what still comes of it, whoever puts that; others may keep it
 // s.poll(promise)                           what became of it, once it is over: told once; empty before. noexcept. Whoever
 //   -> std::optional<store_outcome>         was promised something asks until they are told, or gives it up
 // s.give_up_sync(promise)                   ends it, as lost unless it is over: its bytes are not touched any more.

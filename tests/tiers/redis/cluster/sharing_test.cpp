@@ -146,6 +146,111 @@ TEST_CASE("once erase is done no process finds anything, and none brings it back
   REQUIRE(left == 0);
 }
 
+TEST_CASE("a life that an erasure ended is refused, by whoever and whatever they remember")
+{
+  KVSTRATA_NEED_CLUSTER(cluster);
+  redis_cluster_config c = of_tests(*cluster);
+  member b(c);
+  const auto forget_by = [](member& m) { REQUIRE(m.put(2, record_of(11, {0, 8})).done()); };
+  const auto erase_by_another = [&b] {
+    b.store.erase({.id = 1});
+    REQUIRE(b.flush());
+  };
+
+  SECTION("where the process remembers nothing of the sequence")
+  {
+    c.known_sequences = 1;
+    member a(c);
+    REQUIRE(a.put(1, record_of(10, {0, 40})).done());
+    forget_by(a);
+    erase_by_another();
+    REQUIRE_FALSE(a.heard(1));
+    REQUIRE(a.put(1, record_of(10, {40, 44})).why == loss::gone);
+    REQUIRE_FALSE(member(c).heard(1));
+    REQUIRE(a.put(1, record_of(12, {0, 8})).done());
+    REQUIRE(b.has(1, 12, {0, 8}));
+  }
+  SECTION("where another life of the process came between")
+  {
+    member a(c);
+    REQUIRE(a.put(1, record_of(10, {0, 40})).done());
+    erase_by_another();
+    REQUIRE_FALSE(a.heard(1));
+    REQUIRE(a.put(1, record_of(20, {0, 8})).done());
+    REQUIRE(a.put(1, record_of(10, {40, 44})).why == loss::gone);
+    REQUIRE(b.has(1, 20, {0, 8}));
+    erase_by_another();  // and once more: both are over
+    for (const std::uint64_t life : {10U, 20U}) {
+      REQUIRE_FALSE(a.heard(1));
+      REQUIRE(a.put(1, record_of(life, {0, 4})).why == loss::gone);
+    }
+    REQUIRE_FALSE(b.heard(1));
+  }
+  SECTION("where the process had it from another")
+  {
+    member a(c);
+    REQUIRE(b.put(1, record_of(10, {0, 40})).done());
+    REQUIRE(a.has(1, 10, {0, 40}));
+    erase_by_another();
+    REQUIRE_FALSE(a.heard(1));
+    REQUIRE(a.put(1, record_of(10, {0, 40})).why == loss::gone);
+    REQUIRE_FALSE(member(c).heard(1));
+  }
+  SECTION("where its values had gone before")
+  {
+    c.known_sequences = 1;
+    member a(c);
+    REQUIRE(a.put(1, record_of(10, {0, 40})).done());
+    for (std::size_t server = 0; server < 3; ++server) {
+      const std::string keys =
+          cluster->ask(server, "--scan --pattern '" + redis::tag_of(c.prefix, {.id = 1}) + "e*.0.0'");
+      if (keys.size() > 10) static_cast<void>(cluster->ask(server, "UNLINK '" + keys.substr(0, keys.find('\n')) + "'"));
+    }
+    const auto header = b.heard(1);
+    REQUIRE(header);
+    const auto get = b.records.get(0, 1, *header, {0, 40});
+    REQUIRE(get);
+    REQUIRE(b.records.wait(*get).why == loss::gone);
+    forget_by(a);
+    erase_by_another();
+    REQUIRE_FALSE(a.heard(1));
+    REQUIRE(a.put(1, record_of(10, {0, 40})).why == loss::gone);
+    REQUIRE_FALSE(member(c).heard(1));
+  }
+  SECTION("where it had been refused once")
+  {
+    c.known_sequences = 1;
+    member a(c);
+    erase_by_another();
+    REQUIRE(a.put(1, record_of(10, {0, 40})).why == loss::gone);  // a has not heard of it
+    forget_by(a);
+    REQUIRE_FALSE(a.heard(1));
+    REQUIRE(a.put(1, record_of(10, {0, 40})).why == loss::gone);
+    REQUIRE_FALSE(member(c).heard(1));
+  }
+  SECTION("where it is the life of who erased it")
+  {
+    REQUIRE(b.put(1, record_of(10, {0, 40})).done());
+    erase_by_another();
+    REQUIRE(b.put(1, record_of(10, {0, 40})).why == loss::gone);
+    REQUIRE_FALSE(member(c).heard(1));
+  }
+}
+
+TEST_CASE("a life that began after an erasure goes on, though its process has forgotten that it heard of that")
+{
+  KVSTRATA_NEED_CLUSTER(cluster);
+  redis_cluster_config c = of_tests(*cluster);
+  member b(c);
+  b.store.erase({.id = 1});
+  REQUIRE(b.flush());
+  REQUIRE(b.put(1, record_of(10, {0, 8})).done());
+  c.known_sequences = 1;
+  member a(c);
+  REQUIRE(a.put(1, record_of(10, {8, 16})).done());
+  REQUIRE(b.has(1, 10, {0, 16}));
+}
+
 TEST_CASE("a value that is gone, damaged, cut, another's or nonsense is a miss, and then nobody's")
 {
   KVSTRATA_NEED_CLUSTER(cluster);

@@ -2,7 +2,7 @@
 // account by doing it again.
 //
 // Of two who write one sequence the newer wins: the later epoch; of one epoch the life that began later, as the server's order
-// of their first puts says; within a life, puts are joined as record.hpp says.
+// of their first puts says; within a life, puts are joined as record.hpp says. An erasure ends all lives before it.
 #pragma once
 
 #include <kvstrata/tiers/redis/format/manifest.hpp>
@@ -33,8 +33,8 @@ struct new_put
 enum class put_verdict : std::uint8_t {
   joins,
   older_epoch,
-  older_life,  ///< another came after it
-  erased,      ///< the sequence was, and the writer had not heard of it
+  older_life,  ///< another, or an erasure, came after it
+  erased,      ///< the sequence was, and the writer had not heard of it when the life began
   too_many,    ///< puts that are not one: the manifest would be too long
 };
 
@@ -56,6 +56,18 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
 {
   used = common(of.used, used);
   if (used.begin < used.end) to.push_back({of.number, of.put, used});
+}
+
+[[nodiscard]] inline bool is_over(const manifest& of, std::uint64_t life) noexcept
+{
+  return std::find(of.past_lives.begin(), of.past_lives.end(), life) != of.past_lives.end();
+}
+
+inline void end_life(manifest& of, std::uint64_t life)
+{
+  if (is_over(of, life)) return;
+  of.past_lives.push_back(life);
+  if (of.past_lives.size() > most_past_lives) of.past_lives.erase(of.past_lives.begin());
 }
 
 }  // namespace join_detail
@@ -87,18 +99,13 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
   };
   const std::uint64_t life = life_number(header);
   if (old->header.epoch > header.epoch) return refuse(put_verdict::older_epoch);
-  if (fresh.seen < old->erased_at) return refuse(put_verdict::erased);
-  const bool same = old->has_tokens() && same_life(old->header, header);
-  if (!same && std::find(old->past_lives.begin(), old->past_lives.end(), life) != old->past_lives.end()) {
-    return refuse(put_verdict::older_life);
-  }
+  const bool same = old->has_life() && same_life(old->header, header);  // then it began after the erasure
+  if (!same && join_detail::is_over(*old, life)) return refuse(put_verdict::older_life);
+  if (!same && fresh.seen < old->erased_at) return refuse(put_verdict::erased);
   next.number = (std::max)(fresh.number, old->number + 1);
   next.erased_at = old->erased_at;
   next.past_lives = old->past_lives;
-  if (!same && old->has_tokens()) {
-    next.past_lives.push_back(life_number(old->header));
-    if (next.past_lives.size() > most_past_lives) next.past_lives.erase(next.past_lives.begin());
-  }
+  if (!same && old->has_life()) join_detail::end_life(next, life_number(old->header));
   const bool joins = same && old->page_bytes == fresh.page_bytes && old->layers == fresh.layers &&
                      old->value_bytes == fresh.value_bytes && old->codec == fresh.codec;
   const record_union both = joins ? join(old->header, header) : record_union{header.tokens, header.pages()};
@@ -124,23 +131,44 @@ inline void add_used(std::vector<put_pages>& to, const put_pages& of, page_inter
   return out;
 }
 
-/// Nothing of the sequence is there from `number` on. What was there, with all its puts, is for the caller to take away.
+/// Nothing of the sequence is there from `number` on, and no life of it goes on. What was there, with all its puts, is for the
+/// caller to take away.
 [[nodiscard]] inline manifest erased(const std::optional<manifest>& old, const sequence_key& key, std::uint64_t number)
 {
   manifest out;
   out.key = key;
   out.number = old ? (std::max)(number, old->number + 1) : number;
   out.erased_at = out.number;
+  if (!old) return out;
+  out.past_lives = old->past_lives;
+  if (old->has_life()) join_detail::end_life(out, life_number(old->header));
   return out;
 }
 
-/// Values of the sequence turned out to be missing: nothing is there, but what was said of lives and erasures stands.
+/// A put of this life was refused because of an erasure: from here on it is by everybody, also by who does not remember when
+/// the life began. Empty: that is known already, or the life has begun anew.
+[[nodiscard]] inline std::optional<manifest> without_life(const manifest& old, const record_header& of,
+                                                          std::uint64_t number)
+{
+  const std::uint64_t life = life_number(of);
+  if ((old.has_life() && same_life(old.header, of)) || join_detail::is_over(old, life)) return std::nullopt;
+  manifest out = old;
+  out.number = (std::max)(number, old.number + 1);
+  join_detail::end_life(out, life);
+  return out;
+}
+
+/// Values of the sequence turned out to be missing: nothing is there, but what was said of lives and erasures stands, and the
+/// newest life goes on.
 [[nodiscard]] inline manifest emptied(const manifest& old, std::uint64_t number)
 {
   manifest out = old;
   out.number = (std::max)(number, old.number + 1);
   out.header = {};
+  out.header.incarnation = old.header.incarnation;
   out.header.epoch = old.header.epoch;
+  out.header.format = old.header.format;
+  out.header.page_tokens = old.header.page_tokens;
   out.codec = 0;  // whoever has another, or none, reads what stands
   out.puts.clear();
   return out;

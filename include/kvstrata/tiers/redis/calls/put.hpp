@@ -121,6 +121,19 @@ class value_writes
   return mine.life_seen;
 }
 
+/// Writes down that this put's life is over. What does not succeed the next put of it tries.
+inline void end_life_sync(cluster_core& core, session& with, const cluster_io& io, read_state& state)
+{
+  constexpr int most_tries = 8;
+  bool changed = false;
+  for (int i = 0; i < most_tries && !changed && state.what; ++i) {
+    const auto next = without_life(*state.what, io.header, state.number);
+    if (!next) return;
+    const std::uint32_t seconds = next->has_tokens() ? 0 : core.config.erased_seconds;
+    if (change_sync(core, with, io.key, state, *next, seconds, changed) != loss::none) return;
+  }
+}
+
 [[nodiscard]] inline loss put_sync(cluster_core& core, cluster_io& io)
 {
   if (io.erased) return loss::none;  // it is done, and came to nothing
@@ -172,6 +185,7 @@ class value_writes
     const put_pages pages{drawn, io.header.pages(), io.header.pages()};
     static_cast<void>(unlink_sync(core, with, mine, {&pages, 1}));
     if (!outdone) return loss::none;
+    if (joined.verdict == put_verdict::erased) end_life_sync(core, with, io, state);
     const std::lock_guard lock(core.mutex);
     note_manifest(core, io.key, state.what);
     return loss::gone;

@@ -31,23 +31,25 @@ struct put_pages
   }
 };
 
-inline constexpr std::size_t most_puts = 1024;     ///< of a manifest
-inline constexpr std::size_t most_past_lives = 8;  ///< that are remembered, the newest last
+inline constexpr std::size_t most_puts = 1024;      ///< of a manifest
+inline constexpr std::size_t most_past_lives = 32;  ///< that are remembered, the newest last
 
 struct manifest
 {
   sequence_key key{};
   std::uint64_t number = 0;     ///< grows with every change, also where the manifest itself was lost meanwhile
   std::uint64_t erased_at = 0;  ///< puts by who has not heard of this number are too late; 0: never erased
-  record_header header{};       ///< no tokens: there is nothing
+  record_header header{};       ///< no tokens: there is nothing, though its life may go on
   std::uint32_t page_bytes = 0;
   std::uint32_t layers = 1;
   std::uint32_t value_bytes = 0;          ///< at most, with its head
   std::uint64_t codec = 0;                ///< of its values' bodies, as in their heads
   std::vector<put_pages> puts;            ///< side by side, in the order of their pages, together those of the header
-  std::vector<std::uint64_t> past_lives;  ///< which this one, and those between, came after; life_number of each
+  std::vector<std::uint64_t> past_lives;  ///< that are over: others, or an erasure, came after; life_number of each
 
   [[nodiscard]] bool has_tokens() const noexcept { return !header.tokens.empty(); }
+  /// Also where its tokens are gone, but not after an erasure.
+  [[nodiscard]] bool has_life() const noexcept { return has_tokens() || header.incarnation != incarnation_id{}; }
   friend bool operator==(const manifest&, const manifest&) = default;
 };
 
