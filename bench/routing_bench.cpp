@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,11 +65,11 @@ gains gains_of(const cluster_answer& a, const kind& of, double percentile)
   for (const cluster_curve& c : a.curves) {
     if (!of.holds(c) || c.nodes < 20) continue;
     for (std::size_t p = 0; p < c.points.size(); ++p) {
-      const double gain = sim::gain_over_prefix(a, c, p, percentile);
-      if (gain == 0) continue;
-      out.least = (std::min)(out.least, gain);
-      if (gain <= out.most) continue;
-      out.most = gain;
+      const std::optional<double> gain = sim::gain_over_prefix(a, c, p, percentile);
+      if (!gain) continue;
+      out.least = (std::min)(out.least, *gain);
+      if (*gain <= out.most) continue;
+      out.most = *gain;
       out.most_at = std::to_string(c.nodes) + " nodes";
     }
   }
@@ -95,7 +96,7 @@ void against_prefix_caches()
       for (const cluster_curve& c : a.curves) {
         if (!usual.holds(c) || c.nodes < 20) continue;
         for (std::size_t p = 0; p < c.points.size(); ++p) {
-          if (sim::gain_over_prefix(a, c, p, percentile) < 2.8) continue;
+          if (sim::gain_over_prefix(a, c, p, percentile).value_or(0) < 2.8) continue;
           std::printf(" K=%u load %.2f", c.nodes, c.points[p].load);
           ++reached;
         }
@@ -243,7 +244,7 @@ void what_hits_rest_on()
     for (const cluster_curve& c : a.curves) {
       if (c.is_prefix_cache) continue;
       std::printf("  %3u nodes %5.1f %% (median %2.0f %%), %.2f times", c.nodes, 100 * c.points[0].report.hit_share(),
-                  100 * c.points[0].report.item_hits.percentile(0.5), sim::gain_over_prefix(a, c, 0, 0.5));
+                  100 * c.points[0].report.item_hits.percentile(0.5), sim::gain_over_prefix(a, c, 0, 0.5).value_or(0));
     }
     std::printf("\n");
   }

@@ -189,7 +189,7 @@ TEST_CASE("blocks replay: blocks come up from the arena when the slab has room f
   o.common.requests = 12;
   o.common.device_share = 0.001;
   o.cases = {"prefix", "none", "k_deviation"};
-  o.shares = {0.3F};
+  o.shares = {0.3};
   const block_results r = run_small(o);
   REQUIRE(r.cases.size() == 3);
   CHECK(find(r, "blocks as they are").texts.fetched() > 0);
@@ -250,8 +250,8 @@ TEST_CASE("blocks replay: table, JSON and page tell that answers are approximate
     out << in.rdbuf();
     return out.str();
   };
-  for (const char* text : {"\"answers\": \"approximate\"", "\"reused\"", "\"recomputed\"", "\"kv_error_by_layer\"",
-                           "\"stood_in\"", "\"prototypes\""})
+  for (const char* text : {"\"answers\": \"approximate\"", "\"share\": 0.3,", "\"reused\"", "\"recomputed\"",
+                           "\"kv_error_by_layer\"", "\"stood_in\"", "\"prototypes\""})
     CHECK(read(json).find(text) != std::string::npos);
   for (const char* text : {"<svg", "Relative error of logits", "approximate", "k_deviation, 0.3"})
     CHECK(read(page).find(text) != std::string::npos);
@@ -268,6 +268,7 @@ TEST_CASE("blocks replay: bad input is refused with a sentence", "[replay][block
   };
   refused({"--shares", "1.5"}, "--shares is 1.500000, but a share must be in [0, 1]");
   refused({"--shares", "-0.1"}, "a share must be in [0, 1]");
+  refused({"--shares", ""}, "--shares: '' is not a number");
   refused({"--cases", "nobody"}, "of blocks there are prefix, none, first_k");
   refused({"--cases", "prototypes"}, "there are none: say how many by --prototypes");
   refused({"--least-tokens", "9", "--most-tokens", "8"}, "--least-tokens is 9, but it may be at most 8");

@@ -113,6 +113,9 @@ TEST_CASE("decoder replay: bad input is refused with a sentence")
     CHECK(o.err.find(sentence) != std::string::npos);
   };
   refused({"--beams", "0"}, "--beams");
+  refused({"--beams", "0x10"}, "--beams: '0x10' is not a whole number from 0 up");
+  refused({"--steps", "-1"}, "--steps: '-1' is not a whole number from 0 up");
+  refused({"--codebook", "-1"}, "--codebook: '-1' is not a whole number from 0 up");
   refused({"--steps", "9"}, "--steps");
   refused({"--codebook", "1"}, "--codebook");
   refused({"--cases", "nobody"}, "of a decoder there are copied, batch, cached");

@@ -79,15 +79,27 @@ TEST_CASE("the cluster command tells what it can do, and what is wrong with its 
   refused({"--nodes", "0"}, "--nodes is 0, but it must be from 1 to 4096");
   refused({"--recompute", "1.2"}, "--recompute is 1.200, but it must be from 0 to 1");
   refused({"--loads", "0"}, "--loads is 0.000, but it must be from 0.01 to 10");
-  refused({"--copies", "0"}, "--copies is 0.000, but it must be from 1 to 64");
-  refused({"--work-weight", "-1"}, "soonest_router.work_weight is -1.000000");
+  refused({"--copies", "0"}, "--copies is 0, but it must be from 1 to 64");
+  refused({"--work-weight", "-1"}, "--work-weight is -1.000000, but it must be a number from 0");
   refused({"--requests", "10"}, "--requests is 10, but it must be from 100 to 100000000");
   refused({"--users-are", "gone"}, "--users-are is 'gone', but it must be replicated or served");
   refused({"--hit-weight", "0", "--load-weight", "0"}, "one of them must be more");
-  refused({"--hot-share", "2"}, "stratified_config.hot_share is 2.000000, but it must be from 0 to 1");
-  refused({"--items", "0"}, "catalogue_config.items is 0");
-  refused({"--full-load", "0"}, "cluster_config.full_load is 0.000000");
-  refused({"--users", "5000"}, "let users be where they are served");
+  refused({"--hot-share", "2"}, "--hot-share is 2.000000, but it must be from 0 to 1");
+  refused({"--items", "0"}, "--items is 0, but it must be at least 1");
+  refused({"--full-load", "0"}, "--full-load is 0.000000");
+  refused({"--slack", "-1"}, "--slack is -1.000000, but");
+  refused({"--own-share", "2"}, "--own-share is 2.000000, but");
+  refused({"--users", "5000"}, "--users is 5000, but the histories of all of them take up to");
+  CHECK(!holds(run({"--users", "5000"}).err, "simulating"));
+  refused({"--nodes", "2,3,2"}, "--nodes is 2 twice, but everything in the list is simulated once");
+  refused({"--router", "hit,hit"}, "--router is hit twice");
+  refused({"--placement", "hash,stratified,hash"}, "--placement is hash twice");
+  refused({"--copies", "2,2"}, "--copies is 2 twice");
+  refused({"--recompute", "0.1,0.1"}, "--recompute is 0.1 twice");
+  refused({"--loads", "0.3,0.30"}, "--loads is 0.3 twice");
+  for (const char* option : {"--machine", "--router", "--requests", "--users-are"}) {
+    CHECK(!holds(run({option, "\033[31m"}).err, "\033"));  // no terminal is moved
+  }
   refused({"--nodes", "many"}, "--nodes");
   if (!sim::has_metis()) refused({"--placement", "metis"}, "METIS was not found when this program was built");
   CHECK(run({"--machine", "no/such.machine"}).code == 1);
@@ -138,9 +150,19 @@ TEST_CASE("the cluster command's results agree with each other, and say that the
       CHECK(point.at("requests") == 600);
       CHECK(point.at("nodes").size() == curve.at("nodes"));
       std::uint64_t requests = 0;
-      for (const auto& node : point.at("nodes")) requests += node.at("requests").get<std::uint64_t>();
+      for (const auto& node : point.at("nodes")) {
+        requests += node.at("requests").get<std::uint64_t>();
+        // A prefix cache holds nothing but histories and the instruction, and histories are set aside for.
+        const std::uint64_t instruction = 13 * 16 * sim::usual_node().model.kv.token_bytes();
+        const std::uint64_t beyond =
+            node.at("host_bytes").get<std::uint64_t>() - node.at("user_bytes").get<std::uint64_t>();
+        if (curve.at("case") == "prefix_cache") CHECK(beyond <= instruction);
+        else CHECK(beyond > instruction);
+        CHECK(node.at("set_aside_bytes") > 0);
+      }
       CHECK(requests == 600);
       CHECK(point.at("p50_seconds") <= point.at("p99_seconds"));
+      CHECK(point.at("gain_p50").is_null() == (curve.at("case") == "prefix_cache" || point.at("saturated")));
       if (curve.at("case") == "prefix_cache") CHECK(point.at("item_hit_share") == 0);
       else if (curve.at("router") == "affinity") {
         (curve.at("placement") == "hash" ? by_hash : affinity) += point.at("item_hit_share").get<double>();
@@ -152,6 +174,7 @@ TEST_CASE("the cluster command's results agree with each other, and say that the
   const std::string rows = read(csv);
   CHECK(static_cast<std::size_t>(std::count(rows.begin(), rows.end(), '\n')) == points + 1);
   CHECK(holds(rows, "simulated,nodes,case,"));
+  CHECK(holds(rows, ",no,,,"));  // the yardstick gains nothing on itself: no figure, rather than 0
   CHECK(holds(rows, "\nyes,6,blocks,0.300,load,hash,2,0.700,"));
 
   const std::string page = read(html);
@@ -199,6 +222,24 @@ TEST_CASE("METIS' empty shards are filled, and told", "[sim][cluster]")
     for (const placed_item& one : items) ++has.at(p.home_of(one.key));
     CAPTURE(nodes, were_empty);
     CHECK(*std::min_element(has.begin(), has.end()) > 0);
+  }
+  // A few items a node, all of them connected: by the k-way method some nodes would get none from METIS.
+  for (std::uint32_t i = 16; i < 48; ++i) {
+    items.push_back({.key = {2, i}, .tokens = 50, .heat = 1});
+    for (std::uint32_t j = 0; j < i; ++j) pairs.push_back({j, i, 100});
+    for (const std::uint32_t nodes : {16U, 32U}) {
+      if (i + 1 != 24 && i + 1 != 32 && i + 1 != 48) continue;
+      if (i + 1 <= nodes) continue;
+      std::vector<rendezvous_member> members;
+      for (std::uint64_t n = 1; n <= nodes; ++n) members.push_back({.id = n});
+      std::uint32_t were_empty = 1;
+      const item_placement p = sim::place_by_metis(items, pairs, members, item_placement(), {}, were_empty);
+      CAPTURE(i, nodes);
+      CHECK(were_empty == 0);
+      std::vector<int> has(nodes);
+      for (const placed_item& one : items) ++has.at(p.home_of(one.key));
+      CHECK(*std::min_element(has.begin(), has.end()) > 0);
+    }
   }
   // One that drains gets nothing, and hot items are everybody's.
   std::vector<rendezvous_member> members{{.id = 1}, {.id = 2, .is_draining = true}, {.id = 3}};

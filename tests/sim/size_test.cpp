@@ -90,6 +90,12 @@ TEST_CASE("the size command tells what it can do, and what is wrong with its arg
   refused(with_shape({"--lengths", "50", "--layout", "contiguous", "--range", "32"}),
           "a history in tokens is 50, but the layout places at most 32");
   refused(with_shape({"--lengths", "5", "--event-tokens", "0"}), "--event-tokens is 0");
+  CHECK(!holds(run({"--machine", "\033[31m"}).err, "\033"));  // no terminal is moved
+  CHECK(!holds(run(with_shape({"--trace", "\033[31m"})).err, "\033"));
+  CHECK(!holds(run({"\033[31m"}).err, "\033"));
+  refused(with_shape({"--users", "-1"}), "--users: '-1' is not a whole number from 0 up");
+  refused(with_shape({"--users", "0x10"}), "--users: '0x10' is not a whole number from 0 up");
+  refused(with_shape({"--days", "a week"}), "--days: 'a week' is not a number");
   refused({"--machine", machine.c_str(), "--json", machine.c_str()}, "that is the file of --machine");
   const said absent = run({"--machine", "/nowhere/x.machine"});
   CHECK(absent.code == 1);
@@ -134,6 +140,8 @@ TEST_CASE("sizes of a trace are a row a level, and a text", "[sim][size]")
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
   CHECK(holds(done.out, "synthetic: "));
+  CHECK(run({"--machine", machine.c_str(), "--users", "50", "--seed", "1"}).out == done.out);
+  CHECK(run({"--machine", machine.c_str(), "--users", "50", "--seed", "2"}).out != done.out);
   CHECK(holds(done.out, "8 layers x 4 heads x 128 bf16, pages of 32 tokens and 524,288 bytes"));
   CHECK(holds(done.out, "users/GiB"));
   std::ifstream in(csv);

@@ -331,6 +331,9 @@ TEST_CASE("cluster: histories are on every node, or where they were served", "[s
     CHECK(r.computed_tokens == 4 * item + (replicated ? 1 : 2) * (instruction + 100));
     const std::uint64_t aside = 40 * 700 * 256;
     CHECK(r.nodes[0].user_bytes == (replicated ? aside : 0));
+    // The history that its arena has is among those that are set aside for, and is not counted twice.
+    CHECK(r.nodes[0].arena_bytes >= (instruction + 100) * 256);
+    CHECK(r.nodes[0].host_bytes() == (replicated ? aside + instruction * 256 : r.nodes[0].arena_bytes));
   }
   cluster_config c = small(2);
   c.node.machine.host_bytes = std::uint64_t{8} << 20U;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -13,7 +14,7 @@ namespace tools {
 
 /// Reads the arguments, and calls settle(), which makes of them what is meant and throws kvstrata::config_error where that makes no
 /// sense. Nothing where the command goes on, else its exit code: 0 after --help, 2 after a sentence to `err` and then `where`, the
-/// sentence that says where the options are listed.
+/// sentence that says where the options are listed. What an argument puts into a sentence never moves a terminal.
 template <class Settle>
 [[nodiscard]] std::optional<int> parse_arguments(CLI::App& app, int count, const char* const* arguments,
                                                  std::string_view where, std::ostream& out, std::ostream& err,
@@ -26,10 +27,10 @@ template <class Settle>
     out << app.help();
     return 0;
   } catch (const CLI::ParseError& e) {
-    err << "error: " << e.what() << '\n' << where << '\n';
+    err << "error: " << kvstrata::printable_lines(e.what()) << '\n' << where << '\n';
     return 2;
   } catch (const kvstrata::config_error& e) {
-    err << "error: " << e.what() << ".\n" << where << '\n';
+    err << "error: " << kvstrata::printable_lines(e.what()) << ".\n" << where << '\n';
     return 2;
   }
   return std::nullopt;

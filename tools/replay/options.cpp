@@ -79,7 +79,7 @@ void visit_options(Options& o, Visitor&& see)
       "of the model's products, in every case alike: f32, or bf16 where the processor has AMX or AVX-512 BF16. Keys "
       "and "
       "values are f32 in either");
-  see("model", "--layers", o.layers, "HSTU layers");
+  see("model", "--layers", o.layers, "layers");
   see("model", "--hidden", o.hidden, "hidden size d");
   see("model", "--heads", o.heads, "attention heads");
   see("model", "--head-dim", o.head_dim, "size of a head");

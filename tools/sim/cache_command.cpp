@@ -16,6 +16,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
 #include <kvstrata/simulate/output_file.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -107,7 +108,7 @@ void run(const cache_options& o, const std::vector<cache_point>& points, std::os
       if (seed == 0) requests = asked.size(), notes = source.notes();
       for (cache_cell& cell : cells) cell.runs.push_back(count(m, asked, o.load, o.lists, cell.point));
     }
-    out << one.name << ": " << requests << " requests";
+    out << kvstrata::printable(one.name) << ": " << requests << " requests";
     if (o.lists.seeds > 1) out << " of each of " << o.lists.seeds << " seeds";
     out << ", batches of " << o.lists.batch << "; shares are of their tokens\n";
     tell_notes(out, notes);

@@ -2,9 +2,12 @@
 
 #include "replay/format.hpp"
 
+#include <kvstrata/simulate/printable_text.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <iomanip>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -23,27 +26,34 @@ const cluster_curve* yardstick_of(const cluster_answer& a, const cluster_curve& 
   return nullptr;
 }
 
-/// Bytes on a node, of items and users, on average.
+/// Host memory that a node needs, on average.
 double bytes_a_node(const kvstrata::cluster_report& r)
 {
   double sum = 0;
-  for (const auto& n : r.nodes) sum += static_cast<double>(n.arena_bytes + n.user_bytes);
+  for (const auto& n : r.nodes) sum += static_cast<double>(n.host_bytes());
   return r.nodes.empty() ? 0 : sum / static_cast<double>(r.nodes.size());
 }
 
-std::string gain_text(double gain) { return gain > 0 ? fixed(gain, 2) : "-"; }
+std::string gain_text(std::optional<double> gain) { return gain ? fixed(*gain, 2) : "-"; }
+std::string gain_field(std::optional<double> gain) { return gain ? fixed(*gain, 4) : ""; }
+nlohmann::ordered_json gain_value(std::optional<double> gain)
+{
+  return gain ? nlohmann::ordered_json(*gain) : nlohmann::ordered_json(nullptr);
+}
 
 }  // namespace
 
-double gain_over_prefix(const cluster_answer& a, const cluster_curve& curve, std::size_t point, double percentile)
+std::optional<double> gain_over_prefix(const cluster_answer& a, const cluster_curve& curve, std::size_t point,
+                                       double percentile)
 {
   const cluster_curve* const than = yardstick_of(a, curve);
-  if (than == nullptr || curve.is_prefix_cache) return 0;
+  if (than == nullptr || curve.is_prefix_cache) return std::nullopt;
   const auto& mine = curve.points[point].report;
   const auto& theirs = than->points[point].report;
-  if (mine.saturated() || theirs.saturated()) return 0;
+  if (mine.saturated() || theirs.saturated()) return std::nullopt;
   const double own = mine.first_token.percentile(percentile);
-  return own > 0 ? theirs.first_token.percentile(percentile) / own : 0;
+  if (!(own > 0)) return std::nullopt;
+  return theirs.first_token.percentile(percentile) / own;
 }
 
 std::vector<std::string> cluster_remarks(const cluster_question& asked, const cluster_answer& a)
@@ -51,7 +61,7 @@ std::vector<std::string> cluster_remarks(const cluster_question& asked, const cl
   const auto& c = asked.items;
   std::vector<std::string> out{
       "A simulation in virtual time: caches and routers are those of production, the model is its arithmetic on " +
-          asked.machine.name + ", and nothing was measured on a cluster.",
+          kvstrata::printable(asked.machine.name) + ", and nothing was measured on a cluster.",
       "Drawn, as no public trace has candidate lists: " + replay::with_commas(c.items) + " items of " +
           std::to_string(c.shortest) + " to " + std::to_string(c.longest) + " tokens in " +
           replay::with_commas(c.topics) + " topics; lists of " + std::to_string(c.candidates) + ", of which " +
@@ -67,6 +77,11 @@ std::vector<std::string> cluster_remarks(const cluster_question& asked, const cl
       "matter of this simulation.",
       "Load 1 is what as many prefix caches bear. waits: of the slowest hundredth, in ms, on average. * requests come "
       "faster than some node answers them."};
+  out.push_back(
+      asked.replicate_users
+          ? "GiB/node: of host memory, what is set aside for the histories of all users, and the items that a node "
+            "holds. A history that its arena holds is not counted again."
+          : "GiB/node: of host memory, the items and histories that a node holds.");
   out.insert(out.end(), a.notes.begin(), a.notes.end());
   return out;
 }
@@ -118,7 +133,7 @@ std::string cluster_csv(const cluster_answer& a)
           << fixed(r.first_token.percentile(0.5), 6) << ',' << fixed(r.first_token.percentile(0.99), 6) << ','
           << fixed(r.first_token.mean(), 6) << ',' << fixed(r.slow.slowest(slow_share).waiting, 6) << ','
           << fixed(r.slow.slowest(slow_share).hits, 4) << ',' << (r.saturated() ? "yes" : "no") << ','
-          << fixed(gain_over_prefix(a, c, p, 0.5), 4) << ',' << fixed(gain_over_prefix(a, c, p, 0.99), 4) << ','
+          << gain_field(gain_over_prefix(a, c, p, 0.5)) << ',' << gain_field(gain_over_prefix(a, c, p, 0.99)) << ','
           << fixed(r.hit_share(), 4) << ',' << fixed(r.item_hits.percentile(0.5), 2) << ',' << fixed(r.imbalance(), 4)
           << ',' << fixed(bytes_a_node(r), 0) << '\n';
     }
@@ -143,7 +158,9 @@ nlohmann::ordered_json cluster_json(const cluster_question& asked, const cluster
                          {"busy_seconds", n.busy_seconds},
                          {"slab_bytes", n.slab_bytes},
                          {"arena_bytes", n.arena_bytes},
-                         {"user_bytes", n.user_bytes}});
+                         {"user_bytes", n.user_bytes},
+                         {"set_aside_bytes", n.set_aside_bytes},
+                         {"host_bytes", n.host_bytes()}});
       }
       points.push_back({{"load", curve.points[p].load},
                         {"requests_per_second", curve.points[p].requests_per_second},
@@ -156,8 +173,8 @@ nlohmann::ordered_json cluster_json(const cluster_question& asked, const cluster
                           {"waiting_seconds", r.slow.slowest(slow_share).waiting},
                           {"item_hit_share", r.slow.slowest(slow_share).hits}}},
                         {"saturated", r.saturated()},
-                        {"gain_p50", gain_over_prefix(a, curve, p, 0.5)},
-                        {"gain_p99", gain_over_prefix(a, curve, p, 0.99)},
+                        {"gain_p50", gain_value(gain_over_prefix(a, curve, p, 0.5))},
+                        {"gain_p99", gain_value(gain_over_prefix(a, curve, p, 0.99))},
                         {"item_hit_share", r.hit_share()},
                         {"median_item_hit_share", r.item_hits.percentile(0.5)},
                         {"unserved", r.unserved},

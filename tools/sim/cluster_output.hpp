@@ -5,7 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace sim {
 
@@ -21,9 +24,9 @@ namespace sim {
 /// What the figures stand on, in sentences.
 [[nodiscard]] std::vector<std::string> cluster_remarks(const cluster_question& asked, const cluster_answer& a);
 
-/// How many times quicker the mean, or a percentile, is than that of as many prefix caches under the same load; 0 where one of the two is
-/// saturated, and for the prefix cache itself.
-[[nodiscard]] double gain_over_prefix(const cluster_answer& a, const cluster_curve& curve, std::size_t point,
-                                      double percentile);
+/// How many times quicker a percentile is than that of as many prefix caches under the same load; nothing where one of the two is saturated,
+/// and for the prefix cache itself.
+[[nodiscard]] std::optional<double> gain_over_prefix(const cluster_answer& a, const cluster_curve& curve,
+                                                     std::size_t point, double percentile);
 
 }  // namespace sim

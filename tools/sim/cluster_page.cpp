@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -66,8 +67,8 @@ std::string table(const cluster_answer& a, const std::vector<const cluster_curve
     for (std::size_t p = 0; p < c->points.size(); ++p) {
       const auto& r = c->points[p].report;
       const auto gain = [&](double at) {
-        const double g = gain_over_prefix(a, *c, p, at);
-        return g > 0 ? fixed(g, 2) : std::string("-");
+        const std::optional<double> g = gain_over_prefix(a, *c, p, at);
+        return g ? fixed(*g, 2) : std::string("-");
       };
       out << "<tr>" << element("th", p == 0 ? c->name() : "") << element("td", fixed(c->points[p].load, 2))
           << element("td", fixed(c->points[p].requests_per_second, 1))
@@ -110,7 +111,7 @@ std::string section(const cluster_question& asked, const cluster_answer& a, std:
   figure("Balance: seconds that a node was busy", [](const node_figures& n) { return n.busy_seconds; }, " s", true);
   figure(
       "Bytes held by a node, histories of users included",
-      [](const node_figures& n) { return static_cast<double>(n.arena_bytes + n.user_bytes) / 0x1p30; }, " GiB", true);
+      [](const node_figures& n) { return static_cast<double>(n.host_bytes()) / 0x1p30; }, " GiB", true);
   out << table(a, curves) << "</section>\n";
   return out.str();
 }

@@ -15,8 +15,11 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <sstream>
+#include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace sim {
 namespace {
@@ -92,6 +95,38 @@ cluster_report run(const cluster_question& asked, const catalogue& items, const 
   return cluster.finish();
 }
 
+/// What check() says of a field is said of the option that sets it, which has its name.
+template <class Check>
+void by_option(Check&& check)
+{
+  try {
+    check();
+  } catch (const config_error& e) {
+    const std::string said = e.what();
+    const std::size_t is = said.find(" is "), but = said.find(", but ");
+    for (const std::string owner :
+         {"catalogue_config.", "stratified_config.", "cluster_config.", "affinity_router.", "soonest_router."}) {
+      if (!said.starts_with(owner) || is == std::string::npos || but == std::string::npos || but < is) continue;
+      std::string option = "--" + said.substr(owner.size(), is - owner.size());
+      std::replace(option.begin(), option.end(), '_', '-');
+      throw config_error(option, said.substr(is + 4, but - is - 4), said.substr(but + 6));
+    }
+    throw;
+  }
+}
+
+/// Throws where something is in the list twice, and would be simulated twice.
+template <class T>
+void require_once(const char* option, std::vector<T> values)
+{
+  std::sort(values.begin(), values.end());
+  const auto twice = std::adjacent_find(values.begin(), values.end());
+  if (twice == values.end()) return;
+  std::ostringstream text;
+  text << *twice << " twice";
+  throw config_error(option, text.str(), "everything in the list is simulated once");
+}
+
 }  // namespace
 
 std::string cluster_curve::name() const
@@ -126,7 +161,6 @@ machine_description usual_node()
 void check(const cluster_question& asked)
 {
   check(asked.machine);
-  check(asked.items);
   tools::require_names("--router", asked.routers, tools::named_router::names());
   tools::require_names("--placement", asked.placements, placement_names());
   if (!has_metis() && std::find(asked.placements.begin(), asked.placements.end(), "metis") != asked.placements.end()) {
@@ -142,6 +176,12 @@ void check(const cluster_question& asked)
       }
     }
   };
+  require_once("--router", asked.routers);
+  require_once("--placement", asked.placements);
+  require_once("--nodes", asked.nodes);
+  require_once("--copies", asked.copies);
+  require_once("--recompute", asked.recompute);
+  require_once("--loads", asked.loads);
   each("--nodes", asked.nodes, 1, 4096, "it must be from 1 to 4096");
   each("--copies", asked.copies, 1, 64, "it must be from 1 to 64");
   each("--recompute", asked.recompute, 0, 1, "it must be from 0 to 1");
@@ -150,11 +190,15 @@ void check(const cluster_question& asked)
     throw config_error("--requests", asked.requests, "it must be from 100 to 100000000");
   }
   if (asked.learned > 100'000'000) throw config_error("--learned", asked.learned, "it may be at most 100000000");
-  static_cast<void>(tools::named_router("affinity", asked.weights));
-  check(stratified_config{.hot_share = asked.hot_share, .slack = asked.slack});
-  cluster_config c{.full_load = asked.full_load};
-  c.node.machine = asked.machine;
-  check(c);
+  by_option([&] {
+    check(asked.items);
+    static_cast<void>(tools::named_router("affinity", asked.weights));
+    check(stratified_config{.hot_share = asked.hot_share, .slack = asked.slack});
+    cluster_config c{.full_load = asked.full_load, .replicate_users = asked.replicate_users};
+    c.node.machine = asked.machine;
+    check(c);
+    static_cast<void>(bytes_set_aside(c, asked.items));
+  });
 }
 
 cluster_answer answer(const cluster_question& asked, const std::function<void(const std::string&)>& told)

@@ -19,6 +19,7 @@
 #include <kvstrata/simulate/fetch_worth.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
 #include <kvstrata/simulate/output_file.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -259,7 +260,8 @@ void run(const machine_options& o, const std::vector<kvstrata::machine_descripti
     run_grid(
         grid, one, o.traces, o.load,
         [&](std::size_t requests, const kvstrata::trace_notes& notes) {
-          out << (o.load.requests_a_day > 0 ? "sessions" : one.name) << ": " << requests << " requests";
+          out << (o.load.requests_a_day > 0 ? "sessions" : kvstrata::printable(one.name)) << ": " << requests
+              << " requests";
           if (grid.seeds > 1) out << " of each of " << grid.seeds << " seeds";
           out << ", " << rates_text(o.lists.rate) << ';' << streams_text(o.lists.streams) << " virtual time\n";
           tell_notes(out, notes);

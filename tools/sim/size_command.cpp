@@ -15,6 +15,7 @@
 #include <kvstrata/core/error.hpp>
 #include <kvstrata/simulate/machine_file.hpp>
 #include <kvstrata/simulate/output_file.hpp>
+#include <kvstrata/simulate/printable_text.hpp>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -67,6 +68,7 @@ void add_options(CLI::App& app, size_options& o)
       ->delimiter(',')
       ->type_name("LIST")
       ->allow_extra_args(false);
+  add.number("trace", "--seed", o.traces.seed, "of the synthetic workload");
   add.number("trace", "--event-tokens", o.event_tokens, "tokens that an event of the history is");
   add.number("trace", "--longest", o.longest, "tokens of a history; of a longer one only so many are kept");
   add.text("shape", "--machine", o.machine, "FILE", std::string(tools::machine_rule) + "; or the shape:");
@@ -129,9 +131,9 @@ void print(std::ostream& out, const std::string& name, const kvstrata::geometry&
 {
   const kvstrata::cache_need& need = a.need;
   const std::uint64_t token = shape.token_bytes();
-  out << name << ": " << replay::with_commas(a.users) << " users of " << replay::with_commas(a.tokens) << " tokens, "
-      << kvstrata::to_string(shape) << ", pages of " << asked.page_tokens << " tokens and "
-      << replay::with_commas(token * asked.page_tokens) << " bytes";
+  out << kvstrata::printable(name) << ": " << replay::with_commas(a.users) << " users of "
+      << replay::with_commas(a.tokens) << " tokens, " << kvstrata::to_string(shape) << ", pages of "
+      << asked.page_tokens << " tokens and " << replay::with_commas(token * asked.page_tokens) << " bytes";
   if (asked.shards > 1) out << ", " << asked.shards << " shards";
   out << "\n"
       << std::left << std::setw(14) << "level" << std::right << std::setw(14) << "users" << std::setw(14) << "pages"

@@ -195,9 +195,14 @@ void add_trace_options(CLI::App& app, trace_arguments& t)
       ->capture_default_str();
   app.add_option("--users", t.users, "of the synthetic workload")
       ->group("trace")
+      ->check(&replay::number_fault<std::uint32_t>, "")
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--days", t.days, "of the synthetic workload")->group("trace")->type_name("N")->capture_default_str();
+  app.add_option("--days", t.days, "of the synthetic workload")
+      ->group("trace")
+      ->check(&replay::number_fault<double>, "")
+      ->type_name("N")
+      ->capture_default_str();
   app.add_option("--history-scale", t.history_scale, "of the synthetic workload: all histories so many times as long")
       ->group("trace")
       ->check(&replay::number_fault<double>, "")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvstrata/core/error.hpp>
+#include <kvstrata/simulate/catalogue.hpp>
 #include <kvstrata/simulate/cluster_node.hpp>
 
 #include <cstdint>
@@ -27,6 +28,21 @@ inline void check(const cluster_config& c)
   if (!(c.full_load > 0)) {
     throw config_error("cluster_config.full_load", std::to_string(c.full_load), "it must be more than 0");
   }
+}
+
+/// Host memory that every node sets aside for the histories of all users: none where they are not replicated. Throws config_error where
+/// that is more than half of what it has.
+[[nodiscard]] inline std::uint64_t bytes_set_aside(const cluster_config& c, const catalogue_config& items)
+{
+  if (!c.replicate_users) return 0;
+  const std::uint64_t bytes =
+      std::uint64_t{items.users} * items.longest_history * c.node.machine.model.kv.token_bytes();
+  const std::uint64_t has = c.node.machine.host_bytes;
+  if (bytes <= has / 2) return bytes;
+  throw config_error("catalogue_config.users", items.users,
+                     "the histories of all of them take up to " + std::to_string(bytes >> 20U) +
+                         " MiB on each node, and may take half of its " + std::to_string(has >> 20U) +
+                         "; let users be where they are served");
 }
 
 }  // namespace kvstrata

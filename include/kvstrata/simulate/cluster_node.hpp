@@ -147,6 +147,9 @@ class cluster_node
     carry_out(user, unused, parts_.size());
   }
 
+  /// A user's history is there no more.
+  void forget(user_id user) { cache_->erase(user); }
+
   /// Seconds of a prompt of which nothing is kept.
   [[nodiscard]] double full_seconds(token_count tokens) const noexcept
   {

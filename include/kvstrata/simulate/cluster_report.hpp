@@ -89,14 +89,17 @@ struct node_figures
   std::uint64_t item_tokens = 0;
   std::uint64_t item_hit_tokens = 0;
   double busy_seconds = 0;
-  std::uint64_t slab_bytes = 0;   ///< that its slab holds at the end
-  std::uint64_t arena_bytes = 0;  ///< that its arena does
-  std::uint64_t user_bytes = 0;   ///< set aside for the histories of all users
+  std::uint64_t slab_bytes = 0;       ///< that its slab holds at the end
+  std::uint64_t arena_bytes = 0;      ///< that its arena does
+  std::uint64_t user_bytes = 0;       ///< set aside for the histories of all users
+  std::uint64_t set_aside_bytes = 0;  ///< of the arena's, histories for which user_bytes are
 
   [[nodiscard]] double hit_share() const noexcept
   {
     return item_tokens == 0 ? 0 : static_cast<double>(item_hit_tokens) / static_cast<double>(item_tokens);
   }
+  /// Of host memory, what it needs: what is set aside and, of the arena's, what that is not for.
+  [[nodiscard]] std::uint64_t host_bytes() const noexcept { return user_bytes + arena_bytes - set_aside_bytes; }
 };
 
 /// Of the requests after the warm-up.

@@ -45,7 +45,7 @@ class cluster_simulator
         items_(&items),
         route_(std::move(route)),
         placement_(std::move(placement)),
-        user_bytes_(config.replicate_users ? bytes_of_users() : 0),
+        user_bytes_(bytes_set_aside(config, items.config())),
         served_by_(items.config().users, config.nodes),
         history_(items.config().users),
         list_(items, config.nodes)
@@ -127,6 +127,13 @@ class cluster_simulator
       const cache_stats has = nodes_[n].served.stats();
       report_.nodes[n].slab_bytes = report_.nodes[n].is_gone ? 0 : has.levels[0].resident_bytes;
       report_.nodes[n].arena_bytes = report_.nodes[n].is_gone ? 0 : has.levels[1].resident_bytes;
+      if (config_.replicate_users && !report_.nodes[n].is_gone) {
+        for (std::uint32_t user = 0; user < history_.size(); ++user) {
+          if (history_[user] != 0) nodes_[n].served.forget(user_id{user});
+        }
+        report_.nodes[n].set_aside_bytes =
+            report_.nodes[n].arena_bytes - nodes_[n].served.stats().levels[1].resident_bytes;
+      }
     }
     return std::move(report_);
   }
@@ -149,18 +156,6 @@ class cluster_simulator
     double free = 0;          // when it has answered all
     std::deque<job> queue{};  // not answered yet
   };
-
-  [[nodiscard]] std::uint64_t bytes_of_users() const
-  {
-    const std::uint64_t bytes = std::uint64_t{items_->config().users} * items_->config().longest_history *
-                                config_.node.machine.model.kv.token_bytes();
-    const std::uint64_t has = config_.node.machine.host_bytes;
-    if (bytes <= has / 2) return bytes;
-    throw config_error("catalogue_config.users", items_->config().users,
-                       "the histories of all of them take up to " + std::to_string(bytes >> 20U) +
-                           " MiB on each node, and may take half of its " + std::to_string(has >> 20U) +
-                           "; let users be where they are served");
-  }
 
   void require_known(const item_placement& placement) const
   {

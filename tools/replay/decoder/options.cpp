@@ -4,6 +4,7 @@
 #include "command_line/parse_arguments.hpp"
 #include "replay/command_line.hpp"
 #include "replay/listed_cases.hpp"
+#include "replay/number_fault.hpp"
 
 #include <kvstrata/core/error.hpp>
 
@@ -87,10 +88,20 @@ std::optional<int> parse_decoder(int argc, const char* const* argv, decoder_opti
   std::string model;
   o.common.requests = 96;  // what is computed anew for each batch takes its time
   o.common.users = 16;
+  const auto number = &number_fault<std::uint32_t>;
   app.add_option("--model", model, "decoder: this one")->group("model");
-  app.add_option("--beams", o.beams, "beams, and items that are asked for")->group("model")->capture_default_str();
-  app.add_option("--steps", o.steps, "tokens of an item, each a step")->group("model")->capture_default_str();
-  app.add_option("--codebook", o.codebook, "tokens of each step")->group("model")->capture_default_str();
+  app.add_option("--beams", o.beams, "beams, and items that are asked for")
+      ->group("model")
+      ->check(number, "")
+      ->capture_default_str();
+  app.add_option("--steps", o.steps, "tokens of an item, each a step")
+      ->group("model")
+      ->check(number, "")
+      ->capture_default_str();
+  app.add_option("--codebook", o.codebook, "tokens of each step")
+      ->group("model")
+      ->check(number, "")
+      ->capture_default_str();
   app.add_option("--cases", o.cases, "cases to run, of those below; without it all")
       ->group("run")
       ->delimiter(',')

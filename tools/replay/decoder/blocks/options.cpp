@@ -73,11 +73,13 @@ void add_own_options(CLI::App& app, block_options& o, std::string& model, bool& 
       ->capture_default_str();
   app.add_option("--least-cosine", o.least_cosine, "a token that is farther from all prototypes is computed")
       ->group("run")
+      ->check(&number_fault<float>, "")
       ->capture_default_str();
   app.add_option("--shares", o.shares, "of the tokens in blocks that selectors compute anew; each a case")
       ->group("run")
       ->delimiter(',')
       ->allow_extra_args(false)
+      ->check(&number_fault<double>, "")
       ->capture_default_str();
   app.add_option("--cases", o.cases, "cases to run, of those below; without it all")
       ->group("run")
@@ -112,7 +114,7 @@ const std::vector<block_case>& block_cases()
 
 std::vector<block_case> chosen_cases(const block_options& o)
 {
-  std::vector<float> shares = o.shares;
+  std::vector<double> shares = o.shares;
   std::sort(shares.begin(), shares.end());
   std::vector<block_case> out;
   for (const block_case& c : block_cases()) {
@@ -121,7 +123,7 @@ std::vector<block_case> chosen_cases(const block_options& o)
       out.push_back(c);
       continue;
     }
-    for (const float share : shares) {
+    for (const double share : shares) {
       out.push_back(c);
       out.back().share = share;
     }
@@ -133,7 +135,7 @@ std::string name_of(const block_case& c)
 {
   if (c.reuse == text_reuse::prefix) return "prefix cache";
   if (c.by == chooser::none) return c.stands_in ? "prototypes" : "blocks as they are";
-  std::string share = fixed(static_cast<double>(c.share), 3);
+  std::string share = fixed(c.share, 3);
   share.erase(share.find_last_not_of('0') + 1);
   if (share.ends_with('.')) share.pop_back();
   return std::string(c.key) + ", " + share;
@@ -170,7 +172,7 @@ void check(const block_options& o)
   tools::within("--prototypes", o.prototypes, 0, 1'000'000);
   if (!(o.least_cosine >= -1 && o.least_cosine <= 1))
     throw kvstrata::config_error("--least-cosine", std::to_string(o.least_cosine), "it must be in [-1, 1]");
-  for (const float share : o.shares) {
+  for (const double share : o.shares) {
     if (share >= 0 && share <= 1) continue;
     throw kvstrata::config_error("--shares", std::to_string(share), "a share must be in [0, 1]");
   }

@@ -24,7 +24,7 @@ struct block_options
   std::uint32_t history_items = 4;  ///< of the user's, in a prompt, at least
   std::uint32_t prototypes = 0;     ///< of history tokens; 0: none stands in for anything
   float least_cosine = 0.9F;        ///< a token that is farther from all of them is computed
-  std::vector<float> shares{0.1F, 0.3F, 1};
+  std::vector<double> shares{0.1, 0.3, 1};
   std::vector<std::string> cases;  ///< keys without their shares; empty: all
 };
 
@@ -42,7 +42,7 @@ struct block_case
   std::string_view key, description;
   text_reuse reuse = text_reuse::blocks;
   chooser by = chooser::none;
-  float share = 0;
+  double share = 0;
   bool stands_in = false;  ///< prototypes stand in for the history's tokens
 };
 

@@ -125,7 +125,7 @@ class texts_way final : public block_way
   texts_way(const block_context& c, const block_case& which)
       : context_(c),
         stands_in_(which.stands_in),
-        shares_(kvstrata::recompute_shares::of(S::recomputes ? which.share : 0)),
+        shares_(kvstrata::recompute_shares::of(S::recomputes ? static_cast<float>(which.share) : 0)),
         device_({.to_device = c.link, .from_device = c.link}),
         compute_(device_.create_stream("compute")),
         cache_(device_, tiers_of(c)),
