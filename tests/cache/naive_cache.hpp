@@ -118,6 +118,7 @@ class naive_cache
              const naive_ground& stands_on = {})
   {
     person& who = users_[key_of(r)];
+    who.ground_gone = false;
     const kvstrata::tokens_forgotten& told = p.kept.forgotten;
     constexpr token_count all = ~token_count{0};
     if (who.stands_on != stands_on) return begin_anew(who, r, told, stands_on);
@@ -244,7 +245,7 @@ class naive_cache
         mine.tainted = t >= r.inexact_from;
       }
     }
-    if (!versions_.are_current(who.stands_on)) stand_on(who, who.stands_on);
+    if (who.ground_gone) stand_on(who, who.stands_on);
   }
 
   /// Replace and read parts.
@@ -257,13 +258,16 @@ class naive_cache
     if (out == naive_versions::outcome::vanished) vanished_ += tokens;
     return out;
   }
-  /// What was there is superseded, and so is all that stands on another version.
+  /// What was there is superseded, and so is all that stands on another version. (Rows may stand on one that was never committed:
+  /// their lease computed it for itself.)
   void commit_version(const kvstrata::sequence_key& key, const naive_version& now)
   {
     if (const naive_version* const before = versions_.find(key)) superseded_ += before->tokens;
     versions_.commit(key, now);
     for (auto& [of, who] : users_) {
-      if (!versions_.are_current(who.stands_on)) stand_on(who, who.stands_on);
+      if (!naive_versions::stands_on_another(who.stands_on, key, now.number)) continue;
+      stand_on(who, who.stands_on);
+      who.ground_gone = true;
     }
   }
 
@@ -360,6 +364,7 @@ class naive_cache
     story tale;
     naive_vouchers vouched;
     naive_ground stands_on;
+    bool ground_gone = false;  ///< since its last request began: what is committed goes with the lease
   };
 
   /// `believed` tokens of the user were there, as far as anybody knew, and `said` of them were forgotten: the others had

@@ -6,6 +6,7 @@
 #include <kvstrata/core/ids.hpp>
 #include <kvstrata/core/sequence_name.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -72,14 +73,11 @@ class naive_versions
   void forget(const kvstrata::sequence_key& key) { all_.erase(key); }
   void forget_all() { all_.clear(); }
 
-  /// Has none of these another version by now?
-  [[nodiscard]] bool are_current(const naive_ground& ground) const
+  [[nodiscard]] static bool stands_on_another(const naive_ground& ground, const kvstrata::sequence_key& of,
+                                              std::uint64_t number)
   {
-    for (const auto& [key, number] : ground) {
-      const naive_version* const now = find(key);
-      if (now != nullptr && now->number != number) return false;
-    }
-    return true;
+    return std::any_of(ground.begin(), ground.end(),
+                       [&](const auto& on) { return on.first == of && on.second != number; });
   }
 
  private:
