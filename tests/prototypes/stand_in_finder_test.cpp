@@ -101,6 +101,22 @@ TEST_CASE("stand_in_finder: what it remembers is what a lookup gives, and it is 
   CHECK(fewest <= texts.size() * 4 + 1);  // once a version of the pool; of the last one text was asked for
 }
 
+TEST_CASE("stand_in_finder: a text that is used again is counted once", "[prototypes]")
+{
+  finder_bed b;
+  REQUIRE(b.learn(0));
+  kvstrata::stand_in_finder finder(b.pool, 20);  // ten of the newest, and as many before these
+  const auto tokens_after = [&](std::uint32_t word) {
+    static_cast<void>(b.ask(finder, std::vector<std::uint32_t>(4, word)));
+    return finder.remembered_tokens();
+  };
+  CHECK(tokens_after(0) == 4);
+  CHECK(tokens_after(1) == 8);
+  CHECK(tokens_after(2) == 12);
+  CHECK(tokens_after(0) == 12);  // it was of the older ones
+  CHECK(finder.lookups() == 3);
+}
+
 TEST_CASE("stand_in_finder: a text is looked up once a version of the pool, and what was used lately stays",
           "[prototypes]")
 {
